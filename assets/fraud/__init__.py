@@ -1,0 +1,1 @@
+"""Card fraud: which payment is not the card owner's?"""

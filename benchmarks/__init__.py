@@ -1,0 +1,1 @@
+"""What Slipway promises in numbers, measured: one command each, which prints a table, or JSON with `--json`."""

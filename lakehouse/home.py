@@ -1,0 +1,169 @@
+"""The home: the one folder that holds all state, its format, its layout and its lock.
+
+What belongs here: where things lie in a home, opening and locking it. Not: what is in the tables (catalog.py).
+A home can be deleted to start afresh, moved or copied: `origin` keeps the path it was made at, which is the prefix
+that Iceberg metadata carries, and readers map it to where the home is now.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.errors import HomeError
+from lakehouse.settings import Settings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Home:
+    """An opened home folder. `origin` is the absolute path it was created at."""
+
+    root: Path
+    origin: Path
+
+    @property
+    def catalog_file(self) -> Path:
+        """The embedded catalog's database."""
+        return self.root / "catalog.db"
+
+    @property
+    def warehouse(self) -> Path:
+        """Where Iceberg tables' files lie."""
+        return self.root / "warehouse"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's storage (DAGSTER_HOME)."""
+        return self.root / "dagster"
+
+    @property
+    def work(self) -> Path:
+        """Scratch space; can be emptied when nothing runs."""
+        return self.root / "work"
+
+    def drop_folder(self, source: str) -> Path:
+        """Where deliveries of `source` are looked for unless the home says otherwise."""
+        return self.root / "drop" / source.replace(".", "/")
+
+    def delivered_at(self, source: str) -> Path:
+        """The file or folder where deliveries of `source` are looked for."""
+        chosen = self._read()["sources"].get(source)
+        return Path(chosen) if chosen else self.drop_folder(source)
+
+    def remember_source(self, source: str, path: Path | None) -> None:
+        """From now on look for deliveries of `source` at `path` (None: in the drop folder again)."""
+        state = self._read()
+        if path is None:
+            state["sources"].pop(source, None)
+        else:
+            state["sources"][source] = str(path.resolve())
+        _write_json(self.root / "home.json", state)
+
+    def _read(self) -> dict:
+        return json.loads((self.root / "home.json").read_text())
+
+
+def open_home(settings: Settings) -> Home:
+    """Open the home of `settings`, making it on first use.
+
+    Raises HomeError when the folder cannot be used, is not a home, or was written by a newer version.
+    """
+    root = settings.home
+    marker = root / "home.json"
+    try:
+        if not marker.exists():
+            _make_home(root, marker)
+        state = json.loads(marker.read_text())
+        version = int(state["format"])
+        origin = Path(state["origin"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HomeError(
+            "The home's description cannot be read.",
+            where=str(marker),
+            fix="Restore the file from a copy, or choose another folder with SLIPWAY_HOME.",
+        ) from error
+    except OSError as error:
+        raise storage_error(error, root) from error
+    if version > FORMAT:
+        raise HomeError(
+            f"The home was written by a newer Slipway (format {version}; this one knows up to {FORMAT}).",
+            where=str(marker),
+            nearest=f"format {FORMAT}",
+            fix="Install the newer Slipway, or choose another folder with SLIPWAY_HOME.",
+        )
+    home = Home(root=root, origin=origin)
+    for folder in (home.warehouse, home.mlflow, home.dagster, home.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+@contextmanager
+def at_work(home: Home, task: str) -> Iterator[None]:
+    """Hold the home's work lock for the length of `task`; the operating system frees it when the process dies.
+
+    Raises HomeError at once when another process holds it, naming that process and its task.
+    """
+    path = home.root / "at_work.lock"
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            raise HomeError(
+                f"Another slipway is at work in this home: {handle.read().strip() or 'it just started'}.",
+                where=str(home.root),
+                fix="Wait until it ends, or give this one a home of its own with SLIPWAY_HOME.",
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"process {os.getpid()}, `{task}`, since {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC")
+        handle.flush()
+        yield
+
+
+def storage_error(error: OSError, where: Path | str) -> HomeError:
+    """The clear form of an operating system's refusal to read or write."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return HomeError(
+            "The disk is full: nothing was published, and what had been published before still is.",
+            where=str(error.filename or where),
+            fix="Free some space (`slipway tables` shows what is there) and run the same command again.",
+        )
+    return HomeError(
+        f"The folder cannot be used: {error.strerror or error}.",
+        where=str(error.filename or where),
+        fix="Give a folder that can be written, with --home or SLIPWAY_HOME.",
+    )
+
+
+def _make_home(root: Path, marker: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    strangers = [entry.name for entry in root.iterdir() if entry.name not in {"drop", "warehouse", ".gitignore"}]
+    if strangers and not (root / "catalog.db").exists():
+        strangers.sort()
+        raise HomeError(
+            f"The folder is not a Slipway home and not empty (it holds {', '.join(strangers[:5])}).",
+            where=str(root),
+            fix="Give an empty or a new folder with --home or SLIPWAY_HOME.",
+        )
+    _write_json(marker, {"format": FORMAT, "origin": str(root), "sources": {}})
+
+
+def _write_json(path: Path, content: dict) -> None:
+    # Written beside and renamed, so that a crash leaves the old file or the new one.
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    beside.write_text(json.dumps(content, indent=2))
+    beside.replace(path)

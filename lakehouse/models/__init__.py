@@ -1,0 +1,1 @@
+"""Models: declared, trained under a protocol, judged by gates, registered in MLflow, promoted, and scored with."""

@@ -1,0 +1,297 @@
+"""Writing a training down in MLflow: its runs, what they measured, its pictures, and the version it made.
+
+What belongs here: everything that is written about a training, in an order that a crash cannot spoil. Not: looking it
+up (registry.py), promoting it (promotion.py).
+
+The order: runs and files first, the registered version last and in one transaction. Killed before, a training left
+runs that nothing refers to, and is made again; killed after, it is complete.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lakehouse.errors import DeclarationError
+from lakehouse.models.metrics import METRICS
+from lakehouse.models.model import Model
+from lakehouse.models.plots import Pictures
+from lakehouse.models.protocol import Split
+from lakehouse.models.registry import Registry, Tag, Version, pins_text
+from lakehouse.models.training import Trained, choose
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL_FILE = "model.skops"
+TRUSTED_PACKAGES = ("sklearn", "xgboost", "lightgbm", "catboost")
+"""Whose classes a model file may be made of. The format (skops) stores no code, only names of classes and numbers."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a training comes from: the snapshot ids it read (by table), the run that made it, the code's version."""
+
+    pins: Mapping[str, int]
+    run_id: str
+    code_version: str
+
+
+def record(
+    registry: Registry,
+    model: Model,
+    split: Split,
+    trained: Sequence[Trained],
+    *,
+    origin: Origin,
+    pictures: Pictures,
+) -> Version:
+    """Write down a training of `model` and register its winner as the next version, which has no alias yet.
+
+    One MLflow run for the training, with the pins as its dataset inputs and `pictures` as artifacts; nested in it a run
+    for each candidate. Raises DeclarationError for an estimator that cannot be stored safely.
+    """
+    winner = choose(model, trained)
+    client = registry.client
+    experiment = _experiment(registry, model.name)
+    _close_abandoned(client, experiment)
+    about: dict[str, str] = {
+        Tag.PINS: pins_text(origin.pins),
+        Tag.RUN_ID: origin.run_id,
+        Tag.CODE_VERSION: origin.code_version,
+        Tag.DEFINITION: model.fingerprint(),
+        Tag.START: str(split.start),
+    }
+    source = {"mlflow.source.name": "slipway", "mlflow.source.type": "JOB"}
+    note = {"mlflow.note.content": f"{model.description}\n\n{_story(split, winner)}"}
+    began = _now() - int(1000 * sum(one.seconds for one in trained))
+    parent = client.create_run(
+        experiment, began, {**about, **source, **note, Tag.CANDIDATE: winner.candidate.name}, f"from {split.start}"
+    ).info.run_id
+    try:
+        _write(client, parent, winner.metrics, _protocol_parameters(model, split))
+        _log_pins(client, parent, model, split, origin.pins)
+        for one in trained:
+            mine = {**about, **source, Tag.CANDIDATE: one.candidate.name, "mlflow.parentRunId": parent}
+            mine["mlflow.note.content"] = one.candidate.description
+            child = client.create_run(experiment, began, mine, one.candidate.name).info.run_id
+            _write(client, child, {**one.metrics, "fit_seconds": one.seconds}, one.parameters)
+            began += int(1000 * one.seconds)
+            _log_pictures(client, child, pictures.candidates[one.candidate.name])
+            client.set_terminated(child, "FINISHED", end_time=began)
+        _log_pictures(client, parent, pictures.training)
+        with TemporaryDirectory(prefix="slipway-") as scratch:
+            folder = Path(scratch, "model")
+            digest = _save(folder, model, split, winner, parent)
+            address = _log_model(client, experiment, parent, folder, winner, about)
+    except BaseException:
+        client.set_terminated(parent, "FAILED")
+        raise
+    client.set_terminated(parent, "FINISHED")
+    _ensure_registered(client, model)
+    made = client.create_model_version(
+        model.name,
+        source=address,
+        run_id=parent,
+        description=_story(split, winner),
+        tags={
+            **about,
+            Tag.CANDIDATE: winner.candidate.name,
+            Tag.METRICS: json.dumps(winner.metrics),
+            Tag.INPUTS: json.dumps(list(model.inputs)),
+            Tag.DIGEST: digest,
+        },
+    )
+    return registry.version(model.name, int(made.version))
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def trusted_types(model_file: Path) -> list[str]:
+    """The classes beyond skops' own list that `model_file` needs, all of them of TRUSTED_PACKAGES.
+
+    Raises DeclarationError naming those of other packages.
+    """
+    from skops.io import get_untrusted_types
+
+    needed = get_untrusted_types(file=model_file)
+    strange = [name for name in needed if name.split(".")[0] not in TRUSTED_PACKAGES]
+    if strange:
+        raise DeclarationError(
+            f"A model file may not hold: {', '.join(strange)}.",
+            where=str(model_file),
+            nearest=", ".join(TRUSTED_PACKAGES),
+            fix="Build the candidate from estimators of these packages.",
+        )
+    return needed
+
+
+def _experiment(registry: Registry, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    client = registry.client
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=f"{registry.artifact_root}/{name}")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        # Somebody tidied up in MLflow's pages. A training has to go somewhere.
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
+
+
+def _close_abandoned(client: "MlflowClient", experiment: str) -> None:
+    # Runs are only open while they are written, which takes a second: what is open now was left by a killed process.
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        client.set_tag(run.info.run_id, Tag.REASON, "The process ended before the training was written down.")
+        client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _protocol_parameters(model: Model, split: Split) -> dict[str, Any]:
+    return {
+        "train_from": split.start,
+        "train_to": split.trained_to,
+        "test_from": split.tested_from,
+        "test_to": split.tested_to,
+        "delay_days": model.protocol.delay_days,
+        "train_rows": split.train.height,
+        "test_rows": split.test.height,
+        "blocked_rows": split.blocked,
+        "select_by": model.select_by,
+    }
+
+
+def _write(client: "MlflowClient", run: str, metrics: Mapping[str, float], parameters: Mapping[str, Any]) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = _now()
+    client.log_batch(
+        run,
+        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in parameters.items() if value is not None],
+    )
+
+
+def _log_pictures(client: "MlflowClient", run: str, pictures: Mapping[str, bytes]) -> None:
+    with TemporaryDirectory(prefix="slipway-") as scratch:
+        for name, picture in pictures.items():
+            Path(scratch, f"{name}.png").write_bytes(picture)
+        client.log_artifacts(run, scratch, "plots")
+
+
+def _log_pins(client: "MlflowClient", run: str, model: Model, split: Split, pins: Mapping[str, int]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    columns = [{"name": name, "type": str(dtype), "required": False} for name, dtype in split.train.schema.items()]
+    inputs = []
+    for table, pin in sorted(pins.items()):
+        own = table == model.training_set
+        dataset = Dataset(
+            name=table,
+            digest=str(pin),
+            source_type="iceberg",
+            source=json.dumps({"table": table, "snapshot_id": str(pin)}),
+            schema=json.dumps({"mlflow_colspec": columns}) if own else None,
+            profile=json.dumps({"num_rows": split.train.height + split.test.height}) if own else None,
+        )
+        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
+    client.log_inputs(run, datasets=inputs)
+
+
+def _save(folder: Path, model: Model, split: Split, winner: Trained, run: str) -> str:
+    """Write the winner's MLflow model into `folder`; the digest of the file with its numbers."""
+    import numpy as np
+    import skops
+    import skops.io
+    from mlflow.models import Model as Format
+    from mlflow.models import ModelSignature
+    from mlflow.sklearn import SERIALIZATION_FORMAT_SKOPS, save_model
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    with TemporaryDirectory(prefix="slipway-") as scratch:
+        trial = Path(scratch, MODEL_FILE)
+        skops.io.dump(winner.pipeline, trial)
+        trusted = trusted_types(trial)
+    save_model(
+        winner.pipeline,
+        str(folder),
+        mlflow_model=Format(run_id=run),
+        serialization_format=SERIALIZATION_FORMAT_SKOPS,
+        skops_trusted_types=trusted,
+        signature=ModelSignature(
+            inputs=Schema([ColSpec(DataType.double, name) for name in model.inputs]),
+            outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]),
+        ),
+        input_example=split.test.head(5).select(pl.col(name).cast(pl.Float64) for name in model.inputs).to_pandas(),
+        pyfunc_predict_fn="predict_proba",
+        # Given, so that MLflow does not start a process to find them out.
+        pip_requirements=_requirements(winner),
+    )
+    return file_digest(folder / MODEL_FILE)
+
+
+def _requirements(winner: Trained) -> list[str]:
+    import sys
+    from importlib.metadata import version
+
+    package = type(winner.candidate.build()).__module__.split(".", maxsplit=1)[0]
+    needed = {"scikit-learn": version("scikit-learn"), "skops": version("skops"), "numpy": version("numpy")}
+    if package != "sklearn":
+        needed[package] = sys.modules[package].__version__
+    return [f"{name}=={number}" for name, number in needed.items()]
+
+
+def _log_model(
+    client: "MlflowClient", experiment: str, run: str, folder: Path, winner: Trained, about: Mapping[str, str]
+) -> str:
+    """Keep the model's files as an MLflow logged model of `run`; their address."""
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+    logged = client.create_logged_model(
+        experiment, name=winner.candidate.name, source_run_id=run, tags=dict(about), model_type="classifier"
+    )
+    client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged.artifact_location
+
+
+def _ensure_registered(client: "MlflowClient", model: Model) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(model.name, description=model.description, tags={"slipway.owner": model.owner})
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        client.update_registered_model(model.name, description=model.description)
+
+
+def _story(split: Split, winner: Trained) -> str:
+    reached = ", ".join(
+        f"{METRICS[name].title} {winner.metrics[name]:.3f}" for name in METRICS if name in winner.metrics
+    )
+    return (
+        f"{winner.candidate.name}, trained on {split.start} to {split.trained_to} ({split.train.height:,} rows), "
+        f"tested on {split.tested_from} to {split.tested_to} ({split.test.height:,} rows): {reached}."
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,120 @@
+"""What can be set from outside, read from the environment in this one place.
+
+What belongs here: every setting, its default and its check. Not: what is derived from a setting (the home's folders
+are in home.py, the catalog's client in catalog.py).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from lakehouse.errors import SettingsError, nearest_name
+
+_PREFIX = "SLIPWAY_"
+_KNOWN = {
+    "SLIPWAY_HOME": "folder that holds all state (default .slipway)",
+    "SLIPWAY_CATALOG": "catalog address: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
+    "SLIPWAY_WAREHOUSE": "where tables' files go: a file:// or s3:// address (default: the home's warehouse folder)",
+    "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
+    "SLIPWAY_PROJECT": "folder of the project (assets/, dbt_project/), default: the one that holds the package",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One resolved set of settings. Its text form never shows a password or a token."""
+
+    home: Path
+    catalog_address: str | None = None
+    warehouse: str | None = None
+    catalog_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    project: Path = Path(__file__).resolve().parent.parent
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> "Settings":
+        """Settings from `environment` (default: the process's), with `home` winning over SLIPWAY_HOME.
+
+        Raises SettingsError for an unknown SLIPWAY_ name and for a value that cannot be used.
+        """
+        env = os.environ if environment is None else environment
+        for name in env:
+            if name.startswith(_PREFIX) and name not in _KNOWN:
+                raise SettingsError(
+                    f"{name} is not a setting of Slipway.",
+                    where="environment",
+                    nearest=nearest_name(name, _KNOWN),
+                    fix="Unset it, or use one of: " + ", ".join(sorted(_KNOWN)) + ".",
+                )
+        address = env.get("SLIPWAY_CATALOG") or None
+        if address and urlsplit(address).scheme.split("+")[0] not in {"sqlite", "postgresql", "http", "https"}:
+            raise SettingsError(
+                f"The catalog address {redact(address)!r} is of no kind that Slipway knows.",
+                where="SLIPWAY_CATALOG",
+                nearest="postgresql://user@host/database",
+                fix="Use sqlite:///path, postgresql://..., or the http(s):// address of an Iceberg REST catalog.",
+            )
+        chosen = home if home is not None else Path(env.get("SLIPWAY_HOME") or ".slipway")
+        project = Path(env["SLIPWAY_PROJECT"]).resolve() if env.get("SLIPWAY_PROJECT") else cls.project
+        return cls(
+            home=chosen.expanduser().resolve(),
+            catalog_address=address,
+            warehouse=env.get("SLIPWAY_WAREHOUSE") or None,
+            catalog_properties=_properties(env.get("SLIPWAY_CATALOG_PROPERTIES") or "{}"),
+            project=project,
+        )
+
+    def __repr__(self) -> str:
+        """Every setting but the secrets."""
+        shown = redact(self.catalog_address) if self.catalog_address else None
+        return f"Settings(home={self.home}, catalog={shown}, warehouse={self.warehouse})"
+
+    def export(self) -> None:
+        """Hand the home to child processes and to libraries that only read the environment.
+
+        MLflow's telemetry and Matplotlib's and Dagster's telemetry are network calls that nobody asked for: off.
+        """
+        os.environ["SLIPWAY_HOME"] = str(self.home)
+        os.environ["DAGSTER_HOME"] = str(self.home / "dagster")
+        os.environ.setdefault("DO_NOT_TRACK", "1")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+
+
+def known_settings() -> dict[str, str]:
+    """Every environment variable that Slipway reads, with what it means."""
+    return dict(_KNOWN)
+
+
+def redact(address: str) -> str:
+    """The address without user's password and query (where drivers take tokens)."""
+    parts = urlsplit(address)
+    if not parts.netloc:
+        return address
+    host = parts.netloc.rsplit("@", 1)[-1]
+    user = f"{parts.username}:***@" if parts.password else (f"{parts.username}@" if parts.username else "")
+    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+
+
+def _properties(text: str) -> dict[str, str]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        # The text may hold keys: its place is told, never the text.
+        raise SettingsError(
+            f"The catalog properties are not JSON (position {error.pos}).",
+            where="SLIPWAY_CATALOG_PROPERTIES",
+            nearest='{"s3.endpoint": "http://127.0.0.1:9000"}',
+            fix="Give one JSON object of texts.",
+        ) from None
+    if not isinstance(given, dict):
+        raise SettingsError(
+            "The catalog properties are JSON, but not an object.",
+            where="SLIPWAY_CATALOG_PROPERTIES",
+            nearest='{"s3.endpoint": "http://127.0.0.1:9000"}',
+            fix="Give one JSON object of texts.",
+        )
+    return {str(key): str(value) for key, value in given.items()}

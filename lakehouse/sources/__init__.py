@@ -1,0 +1,1 @@
+"""Sources: data as delivered, found in a drop folder and landed unchanged."""

@@ -1,0 +1,274 @@
+"""Landing: bringing delivered rows into a source's table, unchanged, once.
+
+What belongs here: which deliveries are new, and their way to the audit branch, the quarantine and main. Not: reading
+files (reading.py) and the verdicts (contracts/audit.py). A file is known by its fingerprint, day by day: landing it
+again changes nothing. A file that comes again under its name with other content takes the place of the old one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import (
+    AuditError,
+    Verdict,
+    freshness_verdict,
+    require,
+    row_verdicts,
+    sort_rows,
+    volume_verdict,
+)
+from lakehouse.contracts.quarantine import keep_in_quarantine, quarantine_name, quarantine_shape
+from lakehouse.errors import PublishConflictError
+from lakehouse.sources.deliveries import Delivery, check_no_duplicates, inspect
+from lakehouse.sources.reading import read_delivery
+from lakehouse.sources.source import METADATA, Source
+from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import attach, connect, plan, read, resolve, rows_by_day
+from lakehouse.tables.upkeep import Outcome, last_made
+from lakehouse.tables.write import Draft, ensure_table, write_draft
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is still to be landed: deliveries with their days, and fingerprints whose rows are to go."""
+
+    deliveries: Mapping[str, tuple[Delivery, tuple[date, ...]]]
+    superseded: Mapping[str, tuple[date, ...]]
+
+    @property
+    def days(self) -> list[date]:
+        """All days that landing would write."""
+        arriving = [day for _, days in self.deliveries.values() for day in days]
+        leaving = [day for days in self.superseded.values() for day in days]
+        return sorted({*arriving, *leaving})
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landing did: the table's outcome and the verdicts (none when there was nothing to do)."""
+
+    outcome: Outcome
+    verdicts: Sequence[Verdict]
+    quarantined: int
+
+
+def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None = None) -> Pending:
+    """What has been delivered and not landed yet, on the `asked` days (None: on any).
+
+    Raises DeliveryError for a file that cannot be read or that came twice.
+    """
+    deliveries = inspect(lake.home, source)
+    check_no_duplicates(deliveries)
+    landed = _landed(lake, source)
+    wanted = None if asked is None else set(asked)
+    pending = {}
+    for delivery in deliveries:
+        known = landed.get(delivery.fingerprint, (delivery.name, {}))[1]
+        days = tuple(day for day in delivery.days if day not in known and (wanted is None or day in wanted))
+        if days:
+            pending[delivery.fingerprint] = (delivery, days)
+    present = {delivery.name: delivery.fingerprint for delivery in deliveries}
+    superseded = {
+        fingerprint: tuple(days)
+        for fingerprint, (name, days) in landed.items()
+        if present.get(name, fingerprint) != fingerprint
+    }
+    return Pending(pending, superseded)
+
+
+def land(
+    lake: Lakehouse,
+    source: Source,
+    *,
+    run_id: str,
+    asked: Sequence[date] | None = None,
+    progress: Progress = lambda _: None,
+) -> Landed:
+    """Land what is pending on the `asked` days (None: on any): audit branch, audit, quarantine, publish.
+
+    Raises DeliveryError for a bad file and AuditError for a draft that the contract refuses; then nothing changed.
+    """
+
+    @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
+    def attempt() -> Landed:
+        pending = find_pending(lake, source, asked)
+        if not pending.days:
+            return _nothing_new(lake, source)
+        return _land(lake, source, pending, run_id, progress)
+
+    return attempt()
+
+
+def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progress: Progress) -> Landed:
+    contract = source.contract
+    provenance = Provenance(run_id, contract.fingerprint(), {}, contract.version)
+    rows = _read_pending(source, pending, progress)
+    parted = sort_rows(contract, rows)
+    verdicts = row_verdicts(contract, parted)
+    shape = source.shape
+    ensure_table(lake, shape)
+    gone = [*pending.superseded, *pending.deliveries]
+    where = days_filter(source.event_time, pending.days)
+    staying = read(lake, source.name, where=where)
+    # Rows of these days that other deliveries brought stay as they are.
+    partly = {fingerprint: set(days) for fingerprint, (_, days) in pending.deliveries.items()}
+    staying = staying.filter(pc.invert(pc.is_in(staying.column("_fingerprint"), pa.array(gone, pa.string()))))
+    together = pa.concat_tables([staying.select(shape.schema.names).cast(shape.schema), parted.good])
+    together = together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
+    draft = write_draft(lake, shape, together, provenance, where)
+    verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(rows), len(parted.broken))
+    require(source.name, verdicts, draft.branch)
+    # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
+    keep_in_quarantine(lake, quarantine_shape(shape), parted.broken, list(partly), provenance)
+    published = publish(lake, draft)
+    cause = f"{len(pending.deliveries)} new deliveries with {in_words(pending.days)}"
+    outcome = Outcome(
+        source.name,
+        published.snapshot_id,
+        published.rows,
+        len(parted.good),
+        tuple(pending.days),
+        (cause,),
+        {},
+        recomputed=True,
+    )
+    return Landed(outcome, verdicts, len(parted.broken))
+
+
+def _read_pending(source: Source, pending: Pending, progress: Progress) -> pa.Table:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    tables = []
+    for delivery, days in pending.deliveries.values():
+        rows = read_delivery(source, delivery.path)
+        number = len(rows)
+        marked = {
+            "_file": pa.repeat(pa.scalar(delivery.name), number),
+            "_row": pa.array(np.arange(1, number + 1)),
+            "_fingerprint": pa.repeat(pa.scalar(delivery.fingerprint), number),
+            "_arrived_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), number),
+        }
+        for field in METADATA:
+            rows = rows.append_column(field, marked[field.name])
+        if len(days) < len(delivery.days):
+            day = rows.column(source.event_time).cast(pa.date32())
+            # A row without a time has no day; it comes with any part of its delivery, and goes to quarantine.
+            rows = rows.filter(pc.or_(pc.is_in(day, pa.array(days, pa.date32())), pc.is_null(day)))
+        tables.append(rows)
+        progress(delivery.name)
+    return pa.concat_tables(tables) if tables else source.shape.schema.empty_table()
+
+
+def _draft_verdicts(
+    lake: Lakehouse, source: Source, draft: Draft, pending: Pending, good: pa.Table, delivered: int, broken: int
+) -> list[Verdict]:
+    """The verdicts that need the whole draft: read from the audit branch, as a reader would after publishing."""
+    contract = source.contract
+    where = days_filter(source.event_time, pending.days)
+    planned = plan(lake, source.name, at=draft.branch)
+    delivered_days = sorted({day for _, days in pending.deliveries.values() for day in days})
+    by_day = rows_by_day(planned)
+    on_branch = plan(lake, source.name, at=draft.branch, where=where)
+    arrived = rows_by_day(on_branch)
+    verdicts = [
+        Verdict("schema", passed=True, says="The delivered columns and types are those of the contract."),
+        volume_verdict(contract, {day: arrived.get(day, 0) for day in delivered_days}, by_day),
+    ]
+    if len(good):
+        newest = good.sort_by([(source.event_time, "ascending")]).slice(len(good) - 1)
+        verdicts.append(freshness_verdict(contract, source.event_time, newest, delivered_days))
+    for column in contract.columns:
+        if column.unique and len(good):
+            verdicts.append(_unique_across(lake, source, draft, column.name, good))
+    counted = sum(arrived.values())
+    with connect() as connection:
+        attach(connection, on_branch, "draft")
+        chosen = pa.table({"fingerprint": pa.array(list(pending.deliveries), pa.string())})
+        connection.register("chosen", chosen)
+        found = connection.execute(
+            "select count(*) from draft where _fingerprint in (select fingerprint from chosen)"
+        ).fetchone()
+    written = int(found[0]) if found else 0
+    verdicts.append(
+        Verdict(
+            "conservation",
+            passed=written + broken == delivered,
+            says=f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine.",
+            measured={"delivered": delivered, "written": written, "quarantined": broken, "rows_of_days": counted},
+        )
+    )
+    return verdicts
+
+
+def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, good: pa.Table) -> Verdict:
+    """Whether the values of a unique column are new to the table. Column statistics spare reading most files."""
+    bounds = pc.min_max(good.column(column)).as_py()
+    where = None
+    if isinstance(bounds["min"], int):
+        where = f"{column} >= {bounds['min']} and {column} <= {bounds['max']}"
+    with connect() as connection:
+        draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
+        found = connection.execute(
+            f"select {column}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
+            f"group by {column} having count(*) > 1 order by {column} limit 100"
+        ).to_arrow_table()
+    says = f"Each {column} is new: no earlier delivery brought it."
+    if len(found):
+        says = f"{len(found)}{'+' if len(found) == 100 else ''} values of {column} were delivered before."  # noqa: PLR2004
+    return Verdict(
+        f"{column}_unique_across_deliveries", not len(found), says, True, {"repeated": len(found)}, found.slice(0, 5).to_pylist()
+    )
+
+
+def check_names(source: Source) -> dict[str, tuple[str, bool]]:
+    """Every verdict that landing can give: name -> (what it says, whether it blocks)."""
+    names = {rule: (says, False) for rule, says in source.contract.row_rules().items()}
+    names["quarantine_share"] = ("Few enough rows break a rule.", True)
+    names["schema"] = ("The delivered columns and types are those of the contract.", True)
+    names["volume"] = ("Each delivered day has about as many rows as others.", True)
+    names["freshness"] = ("The newest event belongs to the newest delivered day.", True)
+    for column in source.contract.columns:
+        if column.unique:
+            names[f"{column.name}_unique_across_deliveries"] = (f"No {column.name} was delivered before.", True)
+    names["conservation"] = ("Every delivered row is either published or in quarantine.", True)
+    return names
+
+
+def _landed(lake: Lakehouse, source: Source) -> dict[str, tuple[str, dict[date, int]]]:
+    """What was landed: fingerprint -> (file name, rows by day), quarantined rows included."""
+    landed: dict[str, tuple[str, dict[date, int]]] = {}
+    for name in (source.name, quarantine_name(source.name)):
+        if last_made(lake, name) is None:
+            continue
+        with connect() as connection:
+            table = attach(connection, plan(lake, name), "landed")
+            found = connection.execute(
+                f'select _fingerprint, _file, "{source.event_time}"::date as day, count(*) '  # noqa: S608
+                f"from {table} group by all"
+            ).fetchall()
+        for fingerprint, file, day, rows in found:
+            days = landed.setdefault(fingerprint, (file, {}))[1]
+            if day is not None:
+                days[day] = days.get(day, 0) + rows
+    return landed
+
+
+def _nothing_new(lake: Lakehouse, source: Source) -> Landed:
+    made = last_made(lake, source.name)
+    table = ensure_table(lake, source.shape)
+    return Landed(
+        Outcome(source.name, resolve(table), made.rows if made else 0, 0, (), (), {}, recomputed=False), (), 0
+    )
+
+
+__all__ = ["AuditError", "Landed", "Pending", "check_names", "find_pending", "land"]

@@ -1,0 +1,87 @@
+"""The declaration of a source.
+
+What belongs here: the frozen declaration and the landed table's shape. Not: finding, reading or landing files.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from lakehouse.contracts.contract import Contract
+from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.tables.write import TableShape
+
+METADATA = pa.schema(
+    [
+        pa.field("_file", pa.string()),
+        pa.field("_row", pa.int64()),
+        pa.field("_fingerprint", pa.string()),
+        pa.field("_arrived_at", pa.timestamp("us")),
+    ]
+)
+_METADATA_DOCS = {
+    "_file": "The delivered file, by its path below the drop folder.",
+    "_row": "The row's number in the file, from 1.",
+    "_fingerprint": "SHA-256 of the file's bytes (first 32 digits).",
+    "_arrived_at": "When Slipway first read the row (UTC).",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one kind that somebody delivers.
+
+    `time_zone` is the zone of times that come without one: only "UTC" can be declared; None refuses such times.
+    """
+
+    name: str
+    event_time: str
+    contract: Contract
+    description: str
+    owner: str
+    time_zone: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError when the contract or the event time do not belong to the source."""
+        where = f"source {self.name}"
+        if self.name.count(".") != 1:
+            raise DeclarationError(
+                f"{self.name!r} is not a table name.", where=where, nearest=f"domain.{self.name.replace('.', '_')}"
+            )
+        if self.contract.table != self.name:
+            raise DeclarationError(
+                f"The contract is for {self.contract.table}.", where=f"{where}, contract", nearest=self.name
+            )
+        columns = {column.name: column for column in self.contract.columns}
+        if self.event_time not in columns:
+            raise DeclarationError(
+                f"The contract has no column {self.event_time!r}.",
+                where=f"{where}, event_time",
+                nearest=nearest_name(self.event_time, columns),
+            )
+        if columns[self.event_time].kind != "timestamp" or columns[self.event_time].nullable:
+            raise DeclarationError(
+                "The event time must be a timestamp and given in each row.",
+                where=f"{where}, event_time",
+                fix=f"Declare {self.event_time!r} as a timestamp that is not nullable.",
+            )
+        if self.time_zone not in {None, "UTC"}:
+            raise DeclarationError(
+                f"Times are kept in UTC; {self.time_zone!r} cannot be declared.",
+                where=f"{where}, time_zone",
+                nearest="UTC",
+                fix="Deliver times with their offset, or in UTC.",
+            )
+
+    @property
+    def shape(self) -> TableShape:
+        """The landed table: the delivered columns and where each row came from."""
+        docs = {column.name: column.says for column in self.contract.columns}
+        return TableShape(
+            self.name,
+            pa.schema([*self.contract.schema, *METADATA]),
+            self.event_time,
+            self.description,
+            {**docs, **_METADATA_DOCS},
+            self.owner,
+        )

@@ -1,0 +1,100 @@
+"""What a snapshot says of its making: run, code, contract, definition and the pins of what it was made from.
+
+What belongs here: writing and reading these notes in Iceberg's snapshot summaries. Not: deciding anything by them
+(upkeep.py does).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from subprocess import DEVNULL, CalledProcessError, run
+
+from pyiceberg.table.snapshots import Snapshot
+
+_PREFIX = "slipway."
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who made a snapshot, with what, from what.
+
+    `pins` maps table names to the snapshot ids that were read. `definition` is the fingerprint of the declaration,
+    `contract` the contract's version, `notes` anything else worth finding again (texts).
+    """
+
+    run_id: str
+    definition: str
+    pins: Mapping[str, int] = field(default_factory=dict)
+    contract: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, str]:
+        """The entries for an Iceberg snapshot summary. Snapshot ids are texts: they exceed 2**53."""
+        return {
+            f"{_PREFIX}run-id": self.run_id,
+            f"{_PREFIX}code-version": code_version(),
+            f"{_PREFIX}definition": self.definition,
+            f"{_PREFIX}contract-version": self.contract,
+            f"{_PREFIX}pins": json.dumps({name: str(pin) for name, pin in sorted(self.pins.items())}),
+            **{f"{_PREFIX}{key}": value for key, value in self.notes.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a published snapshot's summary says; empty texts where the writer was not Slipway."""
+
+    snapshot_id: int
+    at: datetime
+    run_id: str
+    code_version: str
+    definition: str
+    contract: str
+    pins: dict[str, int]
+    rows: int
+    operation: str
+
+
+def read_provenance(snapshot: Snapshot) -> Made:
+    """The provenance that `snapshot` carries."""
+    summary = snapshot.summary
+    properties = summary.additional_properties if summary else {}
+    pins = json.loads(properties.get(f"{_PREFIX}pins") or "{}")
+    return Made(
+        snapshot_id=snapshot.snapshot_id,
+        at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, tz=UTC),
+        run_id=properties.get(f"{_PREFIX}run-id", ""),
+        code_version=properties.get(f"{_PREFIX}code-version", ""),
+        definition=properties.get(f"{_PREFIX}definition", ""),
+        contract=properties.get(f"{_PREFIX}contract-version", ""),
+        pins={name: int(pin) for name, pin in pins.items()},
+        rows=int(properties.get("total-records") or 0),
+        operation=summary.operation.value if summary else "",
+    )
+
+
+@cache
+def code_version() -> str:
+    """The checkout's git commit (with `+changes` when files differ from it), else the package's version."""
+    top = Path(__file__).resolve().parents[2]
+    if (top / ".git").exists():
+        try:
+            commit = _git(top, "rev-parse", "--short=12", "HEAD")
+            changed = _git(top, "status", "--porcelain", "--untracked-files=no")
+        except (OSError, CalledProcessError):
+            pass
+        else:
+            return f"{commit}+changes" if changed else commit
+    try:
+        return version("slipway")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _git(top: Path, *words: str) -> str:
+    answer = run(["git", "-C", str(top), *words], check=True, stdout=-1, stderr=DEVNULL, text=True)  # noqa: S603, S607
+    return answer.stdout.strip()

@@ -1,0 +1,128 @@
+"""Publishing: making an audited draft the table's current state, or refusing to.
+
+What belongs here: the compare-and-swap on main and the schema change. Not: writing drafts (write.py) and judging
+them (contracts/).
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table
+from pyiceberg.table.refs import SnapshotRefType
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    RemoveSnapshotRefUpdate,
+    SetSnapshotRefUpdate,
+)
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import PublishConflictError
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.write import Draft, TableShape, ensure_table, fill, iceberg_schema, schema_change, storage_guard
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table's state after publishing."""
+
+    name: str
+    snapshot_id: int
+    rows: int
+
+
+# Only the commit is tried again, never the decision: each attempt looks at main anew.
+@retry(
+    retry=retry_if_exception_type(CommitFailedException),
+    stop=stop_after_attempt(20),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+def publish(lake: Lakehouse, draft: Draft) -> Published:
+    """Make the draft's snapshot the table's current one and drop its branch, in one commit.
+
+    Raises PublishConflictError when main is no longer where the draft began; then main is untouched and the branch
+    is still there. Publishing a draft that is published already changes nothing.
+    """
+    table = lake.table(draft.name)
+    main = table.metadata.refs["main"].snapshot_id
+    if main != draft.snapshot_id:
+        _check_ancestry(table, draft, main)
+        lake.catalog.commit_table(
+            table,
+            (
+                AssertTableUUID(uuid=table.metadata.table_uuid),
+                AssertRefSnapshotId(ref="main", snapshot_id=draft.base_snapshot_id),
+                AssertRefSnapshotId(ref=draft.branch, snapshot_id=draft.snapshot_id),
+            ),
+            (
+                SetSnapshotRefUpdate(
+                    ref_name="main", type=SnapshotRefType.BRANCH.value, snapshot_id=draft.snapshot_id
+                ),
+                RemoveSnapshotRefUpdate(ref_name=draft.branch),
+            ),
+        )
+    return _published(lake, draft.name)
+
+
+def change_schema(lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance) -> Published:
+    """Replace the whole table by `rows`, which were audited, in the shape's new columns, in one commit.
+
+    Iceberg's schema belongs to the table and not to a branch: changed on a branch, it would show in main before the
+    audit. So the new columns and the new rows arrive on main together, under the same compare-and-swap.
+    Columns that changed their type are dropped and made anew.
+    """
+    with storage_guard(shape.name):
+        table = ensure_table(lake, shape)
+        have = {one.name: str(one.field_type) for one in table.schema().fields}
+        want = {one.name: one for one in iceberg_schema(shape).fields}
+        base = table.metadata.refs["main"].snapshot_id
+        try:
+            with table.transaction() as transaction:
+                stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
+                if stale:
+                    with transaction.update_schema(allow_incompatible_changes=True) as update:
+                        for name in stale:
+                            update.delete_column(name)
+                with transaction.update_schema() as update:
+                    for name, one in want.items():
+                        if name not in have or name in stale:
+                            update.add_column(name, one.field_type, doc=one.doc)
+                fill(lake, table, transaction, shape, rows, provenance, None, "main")
+        except CommitFailedException as error:
+            now = lake.table(shape.name).metadata.refs["main"].snapshot_id
+            raise _conflict(shape.name, base, now) from error
+    return _published(lake, shape.name)
+
+
+def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
+    """How the shape differs from the table that is there, in words; empty when it does not or there is none."""
+    return schema_change(lake.table(shape.name), shape) if lake.has(shape.name) else ""
+
+
+def _check_ancestry(table: Table, draft: Draft, main: int) -> None:
+    """A branch may only replace main when it continues main: otherwise main's rows would be lost."""
+    if main != draft.base_snapshot_id:
+        raise _conflict(draft.name, draft.base_snapshot_id, main)
+    step = table.snapshot_by_id(draft.snapshot_id)
+    while step is not None and step.snapshot_id != main:
+        step = table.snapshot_by_id(step.parent_snapshot_id) if step.parent_snapshot_id else None
+    if step is None:
+        raise _conflict(draft.name, draft.base_snapshot_id, main)
+
+
+def _conflict(name: str, base: int, main: int) -> PublishConflictError:
+    return PublishConflictError(
+        f"Somebody else published {name} meanwhile: this write began at snapshot {base}, main is now at {main}.",
+        where=name,
+        fix="Nothing was lost or changed by this write. Run it again: it starts from the present state.",
+    )
+
+
+def _published(lake: Lakehouse, name: str) -> Published:
+    snapshot = lake.table(name).current_snapshot()
+    assert snapshot is not None  # noqa: S101  # just published
+    summary = snapshot.summary.additional_properties if snapshot.summary else {}
+    return Published(name=name, snapshot_id=snapshot.snapshot_id, rows=int(summary.get("total-records") or 0))

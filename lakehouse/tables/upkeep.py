@@ -1,0 +1,221 @@
+"""Upkeep: what a table must recompute to be in line with its inputs, and bringing it there.
+
+What belongs here: comparing the pins of a published snapshot with the inputs' present snapshots, and the one path on
+which every derived table is written, audited and published. Not: how rows are computed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pyarrow as pa
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import PublishConflictError, UnknownNameError
+from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.pins import Made, Provenance, read_provenance
+from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
+from lakehouse.tables.read import changed_days, is_by_day, published_days, resolve
+from lakehouse.tables.write import Draft, TableShape, write_draft
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that another one is made from. A changed day of it touches `reach` following days as well."""
+
+    table: str
+    reach: int = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What has to be done to a table, and why.
+
+    `days` is None when the whole table is to be made anew, and empty when there is nothing to do.
+    """
+
+    name: str
+    pins: Mapping[str, int]
+    definition: str
+    days: tuple[date, ...] | None
+    causes: tuple[str, ...]
+    before: Made | None
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to do."""
+        return self.days is None or bool(self.days)
+
+    @property
+    def in_words(self) -> str:
+        """What is recomputed, for people."""
+        return "everything" if self.days is None else in_words(self.days)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a table: its published state, and what was done to it and why."""
+
+    name: str
+    snapshot_id: int
+    rows: int
+    rows_written: int
+    days: tuple[date, ...] | None
+    causes: tuple[str, ...]
+    pins: Mapping[str, int]
+    recomputed: bool
+
+
+def last_made(lake: Lakehouse, name: str) -> Made | None:
+    """The provenance of the table's published snapshot; None for a table that Slipway never published to."""
+    if not lake.has(name):
+        return None
+    snapshot = lake.table(name).current_snapshot()
+    made = read_provenance(snapshot) if snapshot else None
+    return made if made and made.definition else None
+
+
+def current_pins(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
+    """The published snapshot of each table. Raises UnknownNameError for one that was never published."""
+    pins = {}
+    for name in names:
+        if last_made(lake, name) is None:
+            raise UnknownNameError(
+                f"{name} was never published, so nothing can be made from it.",
+                where=name,
+                fix=f"Run `slipway materialize {name}` first.",
+            )
+        pins[name] = resolve(lake.table(name))
+    return pins
+
+
+def find_work(
+    lake: Lakehouse,
+    name: str,
+    inputs: Sequence[Input],
+    definition: str,
+    *,
+    asked: Sequence[date] = (),
+    rebuild: bool = False,
+    drafts: Mapping[str, int] | None = None,
+) -> Work:
+    """What table `name` must recompute: the days that changed inputs reach, or everything.
+
+    The first input is the driver: the table has its days and no others. `asked` days are recomputed in any case.
+    `drafts` are snapshots of inputs that are about to be published and count as if they were.
+    """
+    drafts = drafts or {}
+    pins = current_pins(lake, [one.table for one in inputs if one.table not in drafts])
+    pins.update({one.table: drafts[one.table] for one in inputs if one.table in drafts})
+    before = last_made(lake, name)
+
+    def work(days: tuple[date, ...] | None, *causes: str) -> Work:
+        return Work(name, pins, definition, days, causes, before)
+
+    if before is None:
+        return work(None, f"{name} was never built")
+    if rebuild:
+        return work(None, "a rebuild was asked for")
+    if before.definition != definition:
+        return work(None, "its definition changed")
+    touched: set[date] = set(asked)
+    causes = [f"asked for: {in_words(asked)}"] if asked else []
+    for one in inputs:
+        made_from = before.pins.get(one.table)
+        if made_from == pins[one.table]:
+            continue
+        if made_from is None:
+            return work(None, f"it was not made from {one.table} before")
+        days = changed_days(lake, one.table, made_from, pins[one.table])
+        if days is None or not is_by_day(lake.table(name)):
+            return work(None, f"{one.table} has a new snapshot")
+        days = list(days)
+        causes.append(f"{one.table} has a new snapshot: {in_words(days)} changed")
+        touched.update(day + timedelta(days=later) for day in days for later in range(one.reach + 1))
+    if not causes:
+        return work(())
+    # Days that left the driver are among the changed ones; they are "recomputed" to nothing.
+    present = set(published_days(lake, inputs[0].table, at=pins[inputs[0].table])) | set(published_days(lake, name))
+    return work(tuple(sorted(touched & present)), *causes)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Rows for a table, with notes for the snapshot's summary."""
+
+    shape: TableShape
+    rows: pa.Table
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+Compute = Callable[[Work], Computed]
+Audit = Callable[[Lakehouse, Draft], None]
+
+
+def bring_up_to_date(
+    lake: Lakehouse,
+    find: Callable[[], Work],
+    compute: Compute,
+    audit: Audit,
+    *,
+    run_id: str,
+) -> Outcome:
+    """Find the work, compute its rows, write them to an audit branch, audit, publish.
+
+    `audit` raises when the draft must not be published. When somebody else published meanwhile, all of it is done
+    again from the new state.
+    """
+
+    @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
+    def attempt() -> Outcome:
+        work = find()
+        if not work.needed:
+            return unchanged(lake, work)
+        made = compute(work)
+        provenance = Provenance(run_id, work.definition, work.pins, notes=made.notes)
+        published = write_audit_publish(lake, made.shape, made.rows, provenance, work.days, audit)
+        return Outcome(
+            work.name,
+            published.snapshot_id,
+            published.rows,
+            len(made.rows),
+            work.days,
+            work.causes,
+            work.pins,
+            recomputed=True,
+        )
+
+    return attempt()
+
+
+def unchanged(lake: Lakehouse, work: Work) -> Outcome:
+    """The outcome of having nothing to do."""
+    made = last_made(lake, work.name)
+    snapshot_id = resolve(lake.table(work.name))
+    rows = made.rows if made else 0
+    return Outcome(work.name, snapshot_id, rows, 0, (), (), work.pins, recomputed=False)
+
+
+def write_audit_publish(
+    lake: Lakehouse,
+    shape: TableShape,
+    rows: pa.Table,
+    provenance: Provenance,
+    days: Sequence[date] | None,
+    audit: Audit,
+) -> Published:
+    """Write a draft, audit it, publish it. With changed columns the draft is audited in a table of its own first."""
+    if needs_schema_change(lake, shape):
+        trial = TableShape(f"{shape.name}__trial", shape.schema, shape.day_column, f"Trial of {shape.name}")
+        if lake.has(trial.name):
+            lake.catalog.drop_table(trial.name)
+        draft = write_draft(lake, trial, rows, provenance)
+        audit(lake, draft)
+        published = change_schema(lake, shape, rows, provenance)
+        lake.catalog.drop_table(trial.name)
+        return published
+    replace = days_filter(shape.day_column, days) if shape.day_column and days is not None else None
+    draft = write_draft(lake, shape, rows, provenance, replace)
+    audit(lake, draft)
+    return publish(lake, draft)

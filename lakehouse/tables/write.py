@@ -1,0 +1,232 @@
+"""Writing rows to an audit branch. Nothing written here can be seen by a reader of the table.
+
+What belongs here: a table's shape, making it, and writing a draft. Not: auditing (contracts/) and publishing
+(publish.py).
+"""
+
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import pyarrow_to_schema
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.refs import SnapshotRefType
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    RemoveSnapshotRefUpdate,
+    SetSnapshotRefUpdate,
+    TableRequirement,
+    TableUpdate,
+)
+from pyiceberg.transforms import DayTransform
+from pyiceberg.types import TimestampType, TimestamptzType
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import ContractError, DeclarationError, nearest_name
+from lakehouse.home import storage_error
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.read import plan_table
+
+AUDIT_PREFIX = "audit-"
+BRANCH_AGE = timedelta(days=7)
+"""How long a draft that was not published is kept for inspection."""
+
+_TABLE_PROPERTIES = {
+    "format-version": "2",
+    "commit.retry.num-retries": "20",
+    "commit.manifest-merge.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+}
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What a table looks like: its columns (Arrow schema), the column whose day partitions it, its documentation.
+
+    `day_column` must be a timestamp; without one the table is written whole. `column_docs` become Iceberg column docs.
+    """
+
+    name: str
+    schema: pa.Schema
+    day_column: str | None = None
+    description: str = ""
+    column_docs: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError for a day column or a documented column that is not in the schema."""
+        known = self.schema.names
+        for column in [*([self.day_column] if self.day_column else []), *self.column_docs]:
+            if column not in known:
+                raise DeclarationError(
+                    f"The table has no column {column!r}.", where=self.name, nearest=nearest_name(column, known)
+                )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Rows on an audit branch: written, readable by the branch's name, not public."""
+
+    name: str
+    branch: str
+    base_snapshot_id: int
+    snapshot_id: int
+
+
+def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
+    """The table of `shape`, made empty on first use.
+
+    An Iceberg branch needs a snapshot to start from, so a new table gets one without rows.
+    """
+    if not lake.has(shape.name):
+        lake.catalog.create_namespace_if_not_exists(shape.name.rsplit(".", 1)[0])
+        schema = iceberg_schema(shape)
+        spec = PartitionSpec()
+        if shape.day_column:
+            source = schema.find_field(shape.day_column)
+            if not isinstance(source.field_type, TimestampType | TimestamptzType):
+                raise DeclarationError(
+                    f"The day column {shape.day_column!r} is a {source.field_type}, not a timestamp.",
+                    where=shape.name,
+                    fix="Partition by a timestamp column in UTC.",
+                )
+            spec = PartitionSpec(PartitionField(source.field_id, 1000, DayTransform(), f"{shape.day_column}_day"))
+        properties = {**_TABLE_PROPERTIES, "comment": shape.description, "owner": shape.owner}
+        try:
+            lake.catalog.create_table(shape.name, schema=schema, partition_spec=spec, properties=properties)
+        except TableAlreadyExistsError:
+            pass  # another process was first; its table serves
+    table = lake.table(shape.name)
+    if table.current_snapshot() is None:
+        table.append(table.schema().as_arrow().empty_table())
+    return table
+
+
+def iceberg_schema(shape: TableShape) -> Schema:
+    """The Iceberg schema of a shape: fields numbered from 1, all optional, with their docs."""
+    numbered = [
+        one.with_metadata({"PARQUET:field_id": str(number)}).with_nullable(nullable=True)
+        for number, one in enumerate(shape.schema, start=1)
+    ]
+    bare = pyarrow_to_schema(pa.schema(numbered))
+    return Schema(*(one.model_copy(update={"doc": shape.column_docs.get(one.name)}) for one in bare.fields))
+
+
+def write_draft(
+    lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, replace: str | None = None
+) -> Draft:
+    """Write `rows` to a fresh audit branch, where they replace the rows of the filter `replace` (None: all rows).
+
+    Rows are sorted by the caller. Raises ContractError when the table's columns are not the shape's (a schema change
+    goes through publish.change_schema), HomeError when the disk is full.
+    """
+    with storage_guard(shape.name):
+        table = ensure_table(lake, shape)
+        change = schema_change(table, shape)
+        if change:
+            raise ContractError(
+                f"The rows do not have the table's columns: {change}.",
+                where=shape.name,
+                fix="A changed schema is audited before it touches the table: rebuild the whole table.",
+            )
+        base = table.metadata.refs["main"].snapshot_id
+        branch = f"{AUDIT_PREFIX}{provenance.run_id[:8]}-{uuid.uuid4().hex[:8]}"
+        _open_branch(lake, shape.name, branch, base)
+        table = lake.table(shape.name)
+        with table.transaction() as transaction:
+            fill(lake, table, transaction, shape, rows, provenance, replace, branch)
+    written = lake.table(shape.name).metadata.refs[branch].snapshot_id
+    return Draft(name=shape.name, branch=branch, base_snapshot_id=base, snapshot_id=written)
+
+
+def fill(
+    lake: Lakehouse,
+    table: Table,
+    transaction: Transaction,
+    shape: TableShape,
+    rows: pa.Table,
+    provenance: Provenance,
+    replace: str | None,
+    branch: str,
+) -> None:
+    """Stage the rows in an open transaction, replacing those of the filter `replace`."""
+    arranged = rows.select(shape.schema.names).cast(shape.schema)
+    if plan_table(lake, table, where=replace).tasks:
+        condition = replace if replace else AlwaysTrue()
+        with warnings.catch_warnings():
+            # A file's statistics can promise rows that the filter then does not find; that is no fault.
+            warnings.filterwarnings("ignore", "Delete operation did not match")
+            transaction.overwrite(arranged, condition, snapshot_properties=provenance.summary(), branch=branch)
+    else:
+        transaction.append(arranged, snapshot_properties=provenance.summary(), branch=branch)
+
+
+def schema_change(table: Table, shape: TableShape) -> str:
+    """How the shape's columns differ from the table's, in words; empty when they do not."""
+    have = {one.name: str(one.field_type) for one in table.schema().fields}
+    want = {one.name: str(one.field_type) for one in iceberg_schema(shape).fields}
+    words = [f"{name} is new" for name in want if name not in have]
+    words += [f"{name} is gone" for name in have if name not in want]
+    words += [
+        f"{name} was {have[name]} and is now {want[name]}"
+        for name in want
+        if name in have and have[name] != want[name]
+    ]
+    return ", ".join(words)
+
+
+@contextmanager
+def storage_guard(where: str) -> Iterator[None]:
+    """Turn an operating system's refusal to write into a clear error."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, where) from error
+
+
+@retry(
+    retry=retry_if_exception_type(CommitFailedException),
+    stop=stop_after_attempt(20),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
+    """Make the branch at `base`; branches that were not published in time are dropped in the same commit."""
+    table = lake.table(name)
+    requirements: tuple[TableRequirement, ...] = (
+        AssertTableUUID(uuid=table.metadata.table_uuid),
+        AssertRefSnapshotId(ref=branch, snapshot_id=None),
+    )
+    updates: tuple[TableUpdate, ...] = (
+        SetSnapshotRefUpdate(
+            ref_name=branch,
+            type=SnapshotRefType.BRANCH.value,
+            snapshot_id=base,
+            max_ref_age_ms=int(BRANCH_AGE.total_seconds() * 1000),
+        ),
+        *(RemoveSnapshotRefUpdate(ref_name=old) for old in expired_branches(table, datetime.now(UTC))),
+    )
+    lake.catalog.commit_table(table, requirements, updates)
+
+
+def expired_branches(table: Table, now: datetime) -> list[str]:
+    """Audit branches whose newest snapshot is older than the age that they were given."""
+    expired = []
+    for name, reference in table.metadata.refs.items():
+        snapshot = table.snapshot_by_id(reference.snapshot_id)
+        if name.startswith(AUDIT_PREFIX) and reference.max_ref_age_ms and snapshot:
+            age = now.timestamp() * 1000 - snapshot.timestamp_ms
+            if age > reference.max_ref_age_ms:
+                expired.append(name)
+    return expired

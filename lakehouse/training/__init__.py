@@ -1,0 +1,1 @@
+"""Training sets: spine, label and features, put together point in time."""

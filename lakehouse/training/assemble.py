@@ -1,0 +1,144 @@
+"""Putting a training set's rows together, point in time.
+
+What belongs here: spine + label + features -> rows, and which days that concerns. Not: fitting models.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError
+from lakehouse.features.point_in_time import as_of_join
+from lakehouse.tables.days import ONE_DAY, days_filter
+from lakehouse.tables.pins import read_provenance
+from lakehouse.tables.read import published_days, read
+from lakehouse.tables.upkeep import Input, Work, find_work
+from lakehouse.tables.write import TableShape
+from lakehouse.training.training_set import TrainingSet
+
+AS_OF = "as-of"
+"""The note in a snapshot that says up to when labels were known."""
+
+
+def data_clock(lake: Lakehouse, training_set: TrainingSet, pin: int) -> datetime:
+    """The moment up to which data exists: the end of the spine's newest day. Nothing later is known."""
+    days = published_days(lake, training_set.spine, at=pin)
+    if not days:
+        raise SlipwayError(f"{training_set.spine} has no rows yet.", where=training_set.name, fix="Land a delivery first.")
+    return datetime.combine(max(days) + ONE_DAY, time.min)
+
+
+def training_work(
+    lake: Lakehouse, training_set: TrainingSet, *, asked: Sequence[date] = (), rebuild: bool = False
+) -> Work:
+    """The days to assemble: those that inputs changed, and those whose labels became known since the last time."""
+    inputs = [Input(table) for table in training_set.inputs()]
+    definition = training_set.fingerprint()
+    work = find_work(lake, training_set.name, inputs, definition, asked=asked, rebuild=rebuild)
+    if work.days is None or not work.needed:
+        return work
+    known_before = _noted_clock(lake, training_set.name)
+    if known_before is None:
+        return find_work(lake, training_set.name, inputs, definition, rebuild=True)
+    ripened = _days_with_labels_known_between(
+        lake, training_set, work.pins, known_before, data_clock(lake, training_set, work.pins[training_set.spine])
+    )
+    if not ripened:
+        return work
+    return find_work(lake, training_set.name, inputs, definition, asked=sorted({*asked, *ripened}))
+
+
+def assemble(
+    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None, clock: datetime
+) -> pa.Table:
+    """The rows of the spine's `days` (None: all), sorted by (event time, row key), each exactly once.
+
+    A label that became known after `clock` is null. Features come from the pinned tables as of each row's time.
+    """
+    rows = with_features(lake, training_set, pins, days)
+    label = training_set.label
+    where = days_filter(training_set.event_time, days) if days is not None else None
+    labels = read(
+        lake, label.source, [label.row_key, label.column, label.known_at], at=pins[label.source], where=where
+    )
+    labels = labels.filter(pc.less_equal(labels.column(label.known_at), pa.scalar(clock, pa.timestamp("us"))))
+    if len(pc.unique(labels.column(label.row_key))) != len(labels):
+        raise SlipwayError(
+            "A row has more than one label.", where=label.source, fix=f"Make {label.row_key!r} unique in {label.source}."
+        )
+    found = pc.index_in(rows.column(training_set.row_key), labels.column(label.row_key).combine_chunks())
+    rows = rows.append_column(label.column, labels.column(label.column).take(found))
+    return rows.select(training_set.columns)
+
+
+def with_features(
+    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None
+) -> pa.Table:
+    """The spine's rows of `days` with their features and without a label: what a model is asked about."""
+    where = days_filter(training_set.event_time, days) if days is not None else None
+    spine_columns = list(dict.fromkeys([training_set.row_key, training_set.event_time, *training_set.carry]))
+    rows = read(lake, training_set.spine, spine_columns, at=pins[training_set.spine], where=where)
+    rows = rows.take(
+        pc.sort_indices(rows, [(training_set.event_time, "ascending"), (training_set.row_key, "ascending")])
+    )
+    for one in training_set.feature_sets:
+        # A feature set on the same spine has a row at each row's own time: only these days are needed. Another one
+        # may have had its newest row long before.
+        needed = where if one.spine == training_set.spine else None
+        table = read(
+            lake,
+            one.name,
+            list(dict.fromkeys([one.row_key, one.event_time, one.entity.key, *one.columns])),
+            at=pins[one.name],
+            where=needed,
+        )
+        if one.event_time != training_set.event_time:
+            table = table.rename_columns(
+                [training_set.event_time if name == one.event_time else name for name in table.column_names]
+            )
+        rows = as_of_join(
+            rows,
+            table,
+            entity=one.entity.key,
+            time=training_set.event_time,
+            row_key=one.row_key,
+            columns=training_set.feature_columns(one),
+        )
+    return rows
+
+
+def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
+    """The table of a training set, documented from the declarations."""
+    docs = {
+        training_set.feature_columns(one)[feature.column]: f"{one.entity.key}: {feature.says}"
+        + (f", known after {one.delay}" if one.delay != "0d" else "")
+        for one in training_set.feature_sets
+        for feature in one.described()
+    }
+    docs[training_set.label.column] = f"Label; null until it is known ({training_set.label.known_at})."
+    return TableShape(
+        training_set.name, schema, training_set.event_time, training_set.description, docs, training_set.owner
+    )
+
+
+def _noted_clock(lake: Lakehouse, name: str) -> datetime | None:
+    snapshot = lake.table(name).current_snapshot()
+    if snapshot is None or not read_provenance(snapshot).definition or snapshot.summary is None:
+        return None
+    noted = snapshot.summary.additional_properties.get(f"slipway.{AS_OF}")
+    return datetime.fromisoformat(noted) if noted else None
+
+
+def _days_with_labels_known_between(
+    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], after: datetime, until: datetime
+) -> list[date]:
+    """The spine days whose labels became known after one clock and by another."""
+    label = training_set.label
+    if until <= after:
+        return []
+    where = f"{label.known_at} > '{after.isoformat()}' and {label.known_at} <= '{until.isoformat()}'"
+    newly = read(lake, label.source, [label.row_key, training_set.event_time], at=pins[label.source], where=where)
+    return sorted(set(pc.cast(newly.column(training_set.event_time), pa.date32()).unique().to_pylist()))

@@ -1,0 +1,115 @@
+"""Building models: dbt runs and tests them on audit branches, and those that passed are published, inputs first.
+
+What belongs here: one build from the first model to the last publish. Not: reading the project (project.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.errors import PublishConflictError, SlipwayError
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import attach, connect, plan
+from lakehouse.tables.upkeep import Outcome, last_made, unchanged
+from lakehouse.transforms.project import TransformModel, TransformProject, invoke_dbt
+from lakehouse.transforms.session import BuildSession, active
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What became of one model: its outcome when it is published and in line with its inputs, else the reason."""
+
+    table: str
+    outcome: Outcome | None
+    verdicts: Sequence[Verdict]
+    failure: str | None = None
+
+
+def build(
+    lake: Lakehouse, project: TransformProject, tables: Sequence[str], *, run_id: str, rebuild: bool = False
+) -> list[ModelResult]:
+    """Bring the models of `tables` up to date, inputs first.
+
+    A model whose SQL or test failed stays at its last good snapshot, and so does everything that depends on it; their
+    audit branches stay for inspection. Models without work are left alone, and dbt is not even started for none.
+    """
+    chosen = [model for model in project.models if model.table in tables]
+    session = BuildSession(lake, project, run_id, rebuild)
+    if not _anything_to_do(session, chosen):
+        return [ModelResult(model.table, unchanged(lake, session.find_work(model)), ()) for model in chosen]
+    with active(session):
+        names = [model.unique_id.split(".")[-1] for model in chosen]
+        result = invoke_dbt(
+            project.folder, project.work, ["build", "--select", *names, "--exclude-resource-type", "unit_test"]
+        )
+    if result.exception:
+        raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
+    runs = {run.node.unique_id: run for run in result.result.results}
+    results: dict[str, ModelResult] = {}
+    for model in chosen:
+        results[model.table] = _settle(session, model, runs, results)
+    return list(results.values())
+
+
+def _anything_to_do(session: BuildSession, chosen: Sequence[TransformModel]) -> bool:
+    for model in chosen:
+        if any(last_made(session.lake, name) is None for name in model.inputs):
+            return True  # an input is made in this build, or its absence is about to be said
+        if session.find_work(model).needed:
+            return True
+    return False
+
+
+def _settle(
+    session: BuildSession, model: TransformModel, runs: dict[str, Any], before: dict[str, ModelResult]
+) -> ModelResult:
+    verdicts = [_verdict(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking) for test in model.tests]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    run = runs.get(model.unique_id)
+    status = str(run.status) if run else "skipped"
+    if status != "success":
+        reason = f"{run.message if run and run.message else status}".strip()
+        return ModelResult(model.table, None, known, f"{model.table} was not built: {reason}")
+    failed = [verdict for verdict in known if verdict.blocking and not verdict.passed]
+    if failed:
+        return ModelResult(model.table, None, known, f"{model.table} failed its tests: {failed[0].says}")
+    held_back = [name for name in model.inputs if name in before and before[name].failure]
+    if held_back:
+        return ModelResult(model.table, None, known, f"{model.table} waits for {', '.join(held_back)}.")
+    work = session.works[model.table]
+    draft = session.drafts.get(model.table)
+    if draft is None:
+        return ModelResult(model.table, unchanged(session.lake, work), known)
+    try:
+        published = publish(session.lake, draft)
+    except PublishConflictError as conflict:
+        return ModelResult(model.table, None, known, str(conflict))
+    written = session.rows_written[model.table]
+    outcome = Outcome(
+        model.table, published.snapshot_id, published.rows, written, work.days, work.causes, work.pins, recomputed=True
+    )
+    return ModelResult(model.table, outcome, known)
+
+
+def _verdict(
+    session: BuildSession, model: TransformModel, run: Any, name: str, says: str, blocking: bool  # noqa: ANN401, FBT001
+) -> Verdict | None:
+    """What a dbt test found; None when it did not run."""
+    if run is None or str(run.status) == "skipped":
+        return None
+    passed = str(run.status) in {"pass", "success"}
+    failures = int(run.failures or 0)
+    sample = _failing_rows(session, model, run.node.compiled_code) if failures else []
+    words = says if passed else f"{says} Not so in {failures} cases." if failures else f"{says} {run.message}"
+    return Verdict(name, passed, words, blocking, {"failures": failures}, sample)
+
+
+def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> list[dict[str, Any]]:
+    with connect() as connection:
+        for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
+            draft = session.drafts.get(name)
+            if session.lake.has(name):
+                attach(connection, plan(session.lake, name, at=draft.branch if draft else None), name)
+        return connection.execute(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()  # noqa: S608

@@ -1,0 +1,158 @@
+"""What the dbt project declares: models, their inputs, docs and tests, read from dbt's manifest.
+
+What belongs here: making and reading the manifest. Not: running models (build.py).
+dbt parses the project once for each state of its files; the manifest is kept in the home.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from lakehouse.errors import DeclarationError, SlipwayError
+from lakehouse.home import Home
+from lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelTest:
+    """A dbt test: which model it guards and what it says. Warnings do not keep the model from being published."""
+
+    unique_id: str
+    name: str
+    says: str
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class TransformModel:
+    """A dbt model: its table's name, its inputs' names, what its yml says, and its tests.
+
+    `day_column` (meta.event_time) promises that the rows of a day come from the inputs' rows of that day and of
+    `reach` days before (meta.reach_days); a model without it is made anew whenever an input changed.
+    """
+
+    unique_id: str
+    table: str
+    inputs: tuple[str, ...]
+    sql: str
+    description: str
+    owner: str
+    columns: Mapping[str, str]
+    column_types: Mapping[str, str]
+    day_column: str | None
+    reach: int
+    tests: tuple[ModelTest, ...]
+
+    def fingerprint(self) -> str:
+        """A short hash of what decides the rows."""
+        content = [self.sql, self.day_column, self.reach, sorted(self.column_types.items())]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class TransformProject:
+    """The dbt project: its folder, its manifest's file, and its models so that inputs come first."""
+
+    folder: Path
+    work: Path
+    models: tuple[TransformModel, ...]
+
+    def model(self, table: str) -> TransformModel:
+        """The model that makes `table`."""
+        return next(model for model in self.models if model.table == table)
+
+
+def load_project(settings: Settings, home: Home) -> TransformProject:
+    """The dbt project of the settings. Raises DeclarationError when dbt cannot parse it."""
+    folder = settings.project / "dbt_project"
+    if not (folder / "dbt_project.yml").exists():
+        raise SlipwayError(
+            "There is no dbt project.",
+            where=str(folder),
+            fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
+        )
+    work = home.work / "dbt"
+    manifest_file = work / f"manifest-{_state(folder)}.json"
+    if not manifest_file.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        _parse(folder, work)
+        (work / "target" / "manifest.json").replace(manifest_file)
+    return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())))
+
+
+def invoke_dbt(folder: Path, work: Path, words: Sequence[str]):  # noqa: ANN201  # dbt's result, dbt is heavy to import
+    """Run a dbt command in this process; its logs and target files go to `work`."""
+    from dbt.cli.main import dbtRunner
+
+    places = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(work / "target")]
+    quiet = ["--log-path", str(work / "logs"), "--log-level", "none", "--no-use-colors", "--no-send-anonymous-usage-stats"]
+    return dbtRunner().invoke([*words, *places, *quiet])
+
+
+def _parse(folder: Path, work: Path) -> None:
+    result = invoke_dbt(folder, work, ["parse", "--no-partial-parse"])
+    if not result.success:
+        raise DeclarationError(
+            f"dbt cannot read the project: {result.exception}",
+            where=str(folder),
+            fix="Mend the named file; `dbt parse` in that folder says the same.",
+        )
+
+
+def _state(folder: Path) -> str:
+    """A hash of all of the project's files and of dbt itself."""
+    digest = hashlib.sha256(version("dbt-core").encode())
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and path.suffix in {".sql", ".yml", ".yaml"} and inside.parts[0] not in {"target", "logs"}:
+            digest.update(str(inside).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
+    names = {key: f"{one['schema']}.{one['name']}" for key, one in manifest["sources"].items()}
+    nodes = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    names.update({key: f"{node['schema']}.{node['alias']}" for key, node in nodes.items()})
+    tests: dict[str, list[ModelTest]] = {}
+    for key, node in manifest["nodes"].items():
+        if node["resource_type"] == "test":
+            guarded = node.get("attached_node") or next(iter(node["depends_on"]["nodes"]), "")
+            says = node["description"] or _in_words(node)
+            blocking = node["config"]["severity"].lower() == "error"
+            tests.setdefault(guarded, []).append(ModelTest(key, node["name"], says, blocking))
+    models = [
+        TransformModel(
+            unique_id=key,
+            table=names[key],
+            inputs=tuple(names[one] for one in node["depends_on"]["nodes"] if one in names),
+            sql=node["raw_code"],
+            description=node["description"].strip(),
+            owner=node["config"]["meta"].get("owner", ""),
+            columns={name: column["description"] for name, column in node["columns"].items()},
+            column_types={name: column["data_type"] or "" for name, column in node["columns"].items()},
+            day_column=node["config"]["meta"].get("event_time"),
+            reach=int(node["config"]["meta"].get("reach_days", 0)),
+            tests=tuple(sorted(tests.get(key, []), key=lambda test: test.name)),
+        )
+        for key, node in nodes.items()
+    ]
+    return _inputs_first(models)
+
+
+def _in_words(node: Mapping) -> str:
+    column = node.get("column_name") or ""
+    kind = (node.get("test_metadata") or {}).get("name", node["name"])
+    words = {"unique": "appears once", "not_null": "is given", "accepted_values": "has an accepted value"}
+    return f"{column} {words.get(kind, kind)}.".strip()
+
+
+def _inputs_first(models: Sequence[TransformModel]) -> tuple[TransformModel, ...]:
+    from graphlib import TopologicalSorter
+
+    by_table = {model.table: model for model in models}
+    graph = {model.table: [name for name in model.inputs if name in by_table] for model in models}
+    return tuple(by_table[table] for table in TopologicalSorter(graph).static_order())

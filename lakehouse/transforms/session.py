@@ -1,0 +1,56 @@
+"""One build of dbt models: what dbt's plugin needs to know and what it leaves behind.
+
+What belongs here: the state of a build, shared by build.py and plugin.py (dbt makes the plugin by itself, so the two
+can only meet in a module). Not: running dbt.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.tables.upkeep import Input, Work, find_work
+from lakehouse.tables.write import Draft
+from lakehouse.transforms.project import TransformModel, TransformProject
+
+
+@dataclass
+class BuildSession:
+    """A build in progress: drafts by table, the work each model had, and rows written."""
+
+    lake: Lakehouse
+    project: TransformProject
+    run_id: str
+    rebuild: bool = False
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    works: dict[str, Work] = field(default_factory=dict)
+    rows_written: dict[str, int] = field(default_factory=dict)
+
+    def find_work(self, model: TransformModel) -> Work:
+        """What the model must recompute, given the drafts that this build has made of its inputs."""
+        return find_work(
+            self.lake,
+            model.table,
+            [Input(name, model.reach) for name in model.inputs],
+            model.fingerprint(),
+            rebuild=self.rebuild,
+            drafts={name: draft.snapshot_id for name, draft in self.drafts.items()},
+        )
+
+
+_active: list[BuildSession] = []
+
+
+@contextmanager
+def active(session: BuildSession) -> Iterator[BuildSession]:
+    """Make the session the one that dbt's plugin works for."""
+    _active.append(session)
+    try:
+        yield session
+    finally:
+        _active.remove(session)
+
+
+def active_session() -> BuildSession | None:
+    """The session that dbt's plugin works for, or None when dbt was started by hand."""
+    return _active[-1] if _active else None
