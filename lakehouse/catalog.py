@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
-from pyiceberg.table import Table
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import EMPTY_DICT, Properties
+from sqlalchemy import URL
+from tenacity import retry, stop_after_attempt, wait_random
 
 from lakehouse.errors import SettingsError, unknown_name
 from lakehouse.home import Home, open_home
@@ -30,10 +34,28 @@ class HomeFileIO(PyArrowFileIO):
     def parse_location(location: str, properties: Properties = EMPTY_DICT) -> tuple[str, str, str]:
         """Scheme, network location and path of `location`, with the home's origin replaced by its present path."""
         scheme, netloc, path = PyArrowFileIO.parse_location(location, properties)
+        if location.startswith("file:///"):
+            path = location.removeprefix("file://")  # as it is written: in a folder's name, ? and # end nothing
         origin, root = properties.get("slipway.origin", ""), properties.get("slipway.root", "")
         if scheme == "file" and origin != root and path.startswith(origin + "/"):
             path = root + path[len(origin) :]
         return scheme, netloc, path
+
+
+class ManyWritersCatalog(SqlCatalog):
+    """A catalog in a database, with branches of one table that are written at the same time."""
+
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        """Commit. Raises CommitFailedException, after which pyiceberg tries again, when others were faster."""
+        try:
+            return super().commit_table(table, requirements, updates)
+        except ValueError as error:
+            # A snapshot is numbered when it is written. That another branch took the number meanwhile is no fault.
+            if "last sequence number" not in str(error):
+                raise
+            raise CommitFailedException(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,8 @@ def open_lakehouse(settings: Settings | None = None) -> Lakehouse:
 
 
 def _open_catalog(settings: Settings, home: Home) -> Catalog:
-    address = settings.catalog_address or f"sqlite:///{home.catalog_file}?timeout=60"
+    own = URL.create("sqlite", database=str(home.catalog_file), query={"timeout": "60"})
+    address = settings.catalog_address or own.render_as_string()
     properties = {
         "uri": address,
         "warehouse": settings.warehouse or f"file://{home.origin / 'warehouse'}",
@@ -94,14 +117,14 @@ def _open_catalog(settings: Settings, home: Home) -> Catalog:
         "py-io-impl": "lakehouse.catalog.HomeFileIO",
         **settings.catalog_properties,
     }
-    if address.startswith("http"):
-        properties["type"] = "rest"
-    else:
-        properties["type"] = "sql"
-        # pyiceberg's catalog tables are made on first use; the driver is the one that the extra `postgres` installs.
-        properties["uri"] = address.replace("postgresql://", "postgresql+psycopg2://", 1)
+    # The driver is the one that the extra `postgres` installs.
+    properties["uri"] = address.replace("postgresql://", "postgresql+psycopg2://", 1)
+    # Two processes that make the catalog's tables at once get in each other's way; the next try finds them made.
+    database = retry(stop=stop_after_attempt(5), wait=wait_random(max=0.2), reraise=True)(ManyWritersCatalog)
     try:
-        return load_catalog(CATALOG_NAME, **properties)
+        if address.startswith("http"):
+            return load_catalog(CATALOG_NAME, type="rest", **properties)
+        return database(CATALOG_NAME, **properties)
     except Exception as error:
         raise SettingsError(
             f"The catalog cannot be opened ({type(error).__name__}).",

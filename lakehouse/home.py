@@ -72,6 +72,16 @@ class Home:
             state["sources"][source] = str(path.resolve())
         _write_json(self.root / "home.json", state)
 
+    def noted(self, key: str) -> str | None:
+        """A text that was written down in the home's description."""
+        return self._read().get("notes", {}).get(key)
+
+    def note(self, key: str, text: str) -> None:
+        """Write a text down in the home's description."""
+        state = self._read()
+        state.setdefault("notes", {})[key] = text
+        _write_json(self.root / "home.json", state)
+
     def _read(self) -> dict:
         return json.loads((self.root / "home.json").read_text())
 
@@ -88,7 +98,16 @@ def open_home(settings: Settings) -> Home:
             _make_home(root, marker)
         state = json.loads(marker.read_text())
         version = int(state["format"])
-        origin = Path(state["origin"])
+        if version > FORMAT:
+            raise HomeError(
+                f"The home was written by a newer Slipway (format {version}; this one knows up to {FORMAT}).",
+                where=str(marker),
+                nearest=f"format {FORMAT}",
+                fix="Install the newer Slipway, or choose another folder with SLIPWAY_HOME.",
+            )
+        home = Home(root=root, origin=Path(state["origin"]))
+        for folder in (home.warehouse, home.mlflow, home.dagster, home.work):
+            folder.mkdir(parents=True, exist_ok=True)
     except (ValueError, KeyError, TypeError) as error:
         raise HomeError(
             "The home's description cannot be read.",
@@ -97,16 +116,6 @@ def open_home(settings: Settings) -> Home:
         ) from error
     except OSError as error:
         raise storage_error(error, root) from error
-    if version > FORMAT:
-        raise HomeError(
-            f"The home was written by a newer Slipway (format {version}; this one knows up to {FORMAT}).",
-            where=str(marker),
-            nearest=f"format {FORMAT}",
-            fix="Install the newer Slipway, or choose another folder with SLIPWAY_HOME.",
-        )
-    home = Home(root=root, origin=origin)
-    for folder in (home.warehouse, home.mlflow, home.dagster, home.work):
-        folder.mkdir(parents=True, exist_ok=True)
     return home
 
 
@@ -117,20 +126,26 @@ def at_work(home: Home, task: str) -> Iterator[None]:
     Raises HomeError at once when another process holds it, naming that process and its task.
     """
     path = home.root / "at_work.lock"
-    with path.open("a+") as handle:
+    try:
+        opened = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             handle.seek(0)
             raise HomeError(
-                f"Another slipway is at work in this home: {handle.read().strip() or 'it just started'}.",
+                f"Another slipway is at work in this home: {handle.read().decode().strip() or 'it just started'}.",
                 where=str(home.root),
                 fix="Wait until it ends, or give this one a home of its own with SLIPWAY_HOME.",
             ) from None
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"process {os.getpid()}, `{task}`, since {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC")
-        handle.flush()
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        try:
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()}, `{task}`, since {since} UTC".encode())
+        except OSError as error:
+            raise storage_error(error, path) from error
         yield
 
 
@@ -151,7 +166,11 @@ def storage_error(error: OSError, where: Path | str) -> HomeError:
 
 def _make_home(root: Path, marker: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    strangers = [entry.name for entry in root.iterdir() if entry.name not in {"drop", "warehouse", ".gitignore"}]
+    ours = {"drop", "warehouse", ".gitignore"}
+    # A description that was not renamed is left by a process that was killed, or belongs to one that is at it now.
+    strangers = [one.name for one in root.iterdir() if one.name not in ours and not one.name.startswith(".home.json.")]
+    if marker.exists():
+        return  # another process made the home meanwhile
     if strangers and not (root / "catalog.db").exists():
         strangers.sort()
         raise HomeError(

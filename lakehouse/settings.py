@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from lakehouse.errors import SettingsError, nearest_name
 
@@ -49,7 +48,7 @@ class Settings:
                     fix="Unset it, or use one of: " + ", ".join(sorted(_KNOWN)) + ".",
                 )
         address = env.get("SLIPWAY_CATALOG") or None
-        if address and urlsplit(address).scheme.split("+")[0] not in {"sqlite", "postgresql", "http", "https"}:
+        if address and address.partition(":")[0].split("+")[0] not in {"sqlite", "postgresql", "http", "https"}:
             raise SettingsError(
                 f"The catalog address {redact(address)!r} is of no kind that Slipway knows.",
                 where="SLIPWAY_CATALOG",
@@ -69,7 +68,8 @@ class Settings:
     def __repr__(self) -> str:
         """Every setting but the secrets."""
         shown = redact(self.catalog_address) if self.catalog_address else None
-        return f"Settings(home={self.home}, catalog={shown}, warehouse={self.warehouse})"
+        warehouse = redact(self.warehouse) if self.warehouse else None
+        return f"Settings(home={self.home}, catalog={shown}, warehouse={warehouse})"
 
     def export(self) -> None:
         """Hand the home to child processes and to libraries that only read the environment.
@@ -90,13 +90,16 @@ def known_settings() -> dict[str, str]:
 
 
 def redact(address: str) -> str:
-    """The address without user's password and query (where drivers take tokens)."""
-    parts = urlsplit(address)
-    if not parts.netloc:
-        return address
-    host = parts.netloc.rsplit("@", 1)[-1]
-    user = f"{parts.username}:***@" if parts.password else (f"{parts.username}@" if parts.username else "")
-    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+    """The address without the user's password and the query (where drivers take tokens), even when it is malformed."""
+    scheme, _, rest = address.partition(":")
+    login, _, place = rest.partition("?")[0].rpartition("@")
+    if scheme.startswith("sqlite") or "@" not in rest:
+        return address.partition("?")[0]
+    user, colon, _ = login.lstrip("/").partition(":")
+    if any(mark in login.lstrip("/") for mark in "/#") or "@" in rest.partition("?")[2]:
+        # Such a character in a password ends the address's login part: what belongs to it can't be told.
+        return f"{scheme}://***"
+    return f"{scheme}://{user}{':***' if colon else ''}@{place}"
 
 
 def _properties(text: str) -> dict[str, str]:

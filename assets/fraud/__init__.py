@@ -1,1 +1,3 @@
 """Card fraud: which payment is not the card owner's?"""
+
+OWNERS = ("team:payments", "team:fraud")

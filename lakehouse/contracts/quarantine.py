@@ -3,17 +3,17 @@
 What belongs here: a source's quarantine table and writing to it. Not: judging rows (audit.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import RULE
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import Published, publish
-from lakehouse.tables.read import literal, read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.read import literal, read, resolve
+from lakehouse.tables.write import TableShape, ensure_table, write_draft
 
 SUFFIX = "__quarantine"
 
@@ -35,32 +35,30 @@ def quarantine_shape(landed: TableShape) -> TableShape:
 
 
 def keep_in_quarantine(
-    lake: Lakehouse, shape: TableShape, broken: pa.Table, fingerprints: Sequence[str], provenance: Provenance
+    lake: Lakehouse,
+    shape: TableShape,
+    event_time: str,
+    broken: pa.Table,
+    landing: Mapping[str, Collection[date]],
+    provenance: Provenance,
 ) -> Published | None:
-    """Put broken rows of these deliveries into quarantine. The same rows delivered again are kept once.
+    """Hold the broken rows in place of what was held of these deliveries (fingerprint -> days that are landed now).
 
-    Returns None when there is nothing to keep and nothing to take back.
+    Rows of other days stay, rows without a day come with each. Returns None when nothing changes.
     """
-    table_exists = lake.has(shape.name)
-    if not len(broken) and not table_exists:
+    if not len(broken) and not lake.has(shape.name):
         return None
-    chosen = f"_fingerprint in ({', '.join(literal(one) for one in fingerprints)})"
-    held = read(lake, shape.name, where=chosen) if table_exists else shape.schema.empty_table()
-    if not len(broken) and not len(held):
+    base = resolve(ensure_table(lake, shape))
+    chosen = f"_fingerprint in ({', '.join(literal(one) for one in landing)})"
+    held = read(lake, shape.name, at=base, where=chosen).select(shape.schema.names).cast(shape.schema)
+    days = held.column(event_time).cast(pa.date32()).to_pylist()
+    stays = [
+        day is not None and day not in landing[fingerprint]
+        for fingerprint, day in zip(held.column("_fingerprint").to_pylist(), days, strict=True)
+    ]
+    rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), broken.cast(shape.schema)])
+    rows = rows.sort_by([("_fingerprint", "ascending"), ("_row", "ascending")])
+    same = ["_fingerprint", "_row", RULE]
+    if rows.select(same).equals(held.sort_by([("_fingerprint", "ascending"), ("_row", "ascending")]).select(same)):
         return None
-    # A delivery can be landed day by day: its rows of other days, held already, stay.
-    again = {(row["_fingerprint"], row["_row"]) for row in broken.select(["_fingerprint", "_row"]).to_pylist()}
-    kept = pa.array(
-        [(row["_fingerprint"], row["_row"]) not in again for row in held.select(["_fingerprint", "_row"]).to_pylist()],
-        pa.bool_(),
-    )
-    others = held.filter(kept)
-    if not len(broken):
-        return None
-    rows = pa.concat_tables([others.select(shape.schema.names).cast(shape.schema), broken.cast(shape.schema)])
-    rows = rows.take(pc.sort_indices(rows, [("_fingerprint", "ascending"), ("_row", "ascending")]))
-    if len(held) == len(rows) and held.select(["_fingerprint", "_row", RULE]).sort_by("_row").equals(
-        rows.select(["_fingerprint", "_row", RULE]).sort_by("_row")
-    ):
-        return None
-    return publish(lake, write_draft(lake, shape, rows, provenance, chosen))
+    return publish(lake, write_draft(lake, shape, rows, provenance, chosen, base))

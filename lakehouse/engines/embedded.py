@@ -12,14 +12,16 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
+from lakehouse.features.columns import entity_codes, event_times
 from lakehouse.features.duration import DAY, days_touched, microseconds
 from lakehouse.features.feature_set import CalendarFeature, FeatureSet, WindowAggregate
-from lakehouse.features.windows import Ints, Spine, Timeline, encode, window_totals
+from lakehouse.features.windows import Ints, Spine, Timeline, window_totals
 from lakehouse.tables.days import between, days_filter
 from lakehouse.tables.read import plan, read_plan
 
 _FLOAT_SLACK = 1e-6
 _LARGEST_EXACT = 18
+"""So many decimal digits fit into 64 bits."""
 
 
 class EmbeddedEngine:
@@ -49,78 +51,82 @@ class EmbeddedEngine:
 def compute_rows(feature_set: FeatureSet, events: pa.Table, spine: pa.Table) -> pa.Table:
     """The feature set's rows for `spine`, from `events`, sorted by (event time, row key).
 
-    When `events` is the very table `spine`, the sort is shared.
+    When `events` is the very table `spine`, the sort is shared. Raises SlipwayError for keys and times that are
+    missing, and for measures that cannot be summed exactly.
     """
     key, time_column, row_key = feature_set.entity.key, feature_set.event_time, feature_set.row_key
-    spine_time = _times(spine, time_column)
+    shared = events is spine
+    spine = _in_order(spine, time_column, row_key)
+    spine_time = event_times(spine, time_column)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
-        row_key: spine.column(row_key),
-        time_column: spine.column(time_column),
-        key: spine.column(key),
+        name: spine.column(name) for name in (row_key, time_column, key)
     }
     if feature_set.aggregates:
-        if events is spine:
-            (codes,), entities = encode(_keys(spine, key))
-            timeline = Timeline(codes, spine_time, entities)
-            places = Spine(timeline, codes, spine_time)
+        if shared:
+            events, event_time = spine, spine_time
+            (codes,), entities = _codes(feature_set, spine)
+            event_codes = spine_codes = codes
         else:
-            (event_codes, spine_codes), entities = encode(_keys(events, key), _keys(spine, key))
-            timeline = Timeline(event_codes, _times(events, time_column), entities)
-            places = Spine(timeline, spine_codes, spine_time)
-        columns.update(_aggregates(feature_set, events, timeline, places))
+            event_time = event_times(events, time_column)
+            (event_codes, spine_codes), entities = _codes(feature_set, events, spine)
+        timeline = Timeline(event_codes, event_time, entities)
+        columns.update(_aggregates(feature_set, events, timeline, Spine(timeline, spine_codes, spine_time)))
     for feature in feature_set.features:
         if isinstance(feature, CalendarFeature):
             columns[feature.column] = pa.array(_calendar(feature, spine_time))
-    rows = pa.table({name: columns[name] for name in [*dict.fromkeys([row_key, time_column, key]), *feature_set.columns]})
-    return rows.take(pc.sort_indices(rows, [(time_column, "ascending"), (row_key, "ascending")]))
+    return pa.table({name: columns[name] for name in [*dict.fromkeys([row_key, time_column, key]), *feature_set.columns]})
 
 
-def _aggregates(
-    feature_set: FeatureSet, events: pa.Table, timeline: Timeline, places: Spine
-) -> dict[str, pa.Array]:
-    delay = microseconds(feature_set.delay, where=feature_set.name)
-    edges: dict[int, Ints] = {}
+def _in_order(spine: pa.Table, time_column: str, row_key: str) -> pa.Table:
+    """The spine sorted by (time, row key); as it is when it is sorted already, which costs next to nothing to see."""
+    time, keys = event_times(spine, time_column), spine.column(row_key)
+    earlier, later = time[:-1], time[1:]
+    if (earlier <= later).all():
+        ties = np.flatnonzero(earlier == later)
+        if pc.all(pc.less_equal(keys.take(pa.array(ties)), keys.take(pa.array(ties + 1))), skip_nulls=False).as_py():
+            return spine
+    return spine.take(pc.sort_indices(spine, [(time_column, "ascending"), (row_key, "ascending")]))
 
-    def edge(before: int) -> Ints:
-        if before not in edges:
-            edges[before] = places.edge(before)
-        return edges[before]
 
+def _aggregates(feature_set: FeatureSet, events: pa.Table, timeline: Timeline, places: Spine) -> dict[str, pa.Array]:
+    where = f"feature set {feature_set.name}"
+    delay = microseconds(feature_set.delay, where=where)
     totals: dict[tuple[str, int], Ints] = {}
-    counts: dict[str, Ints] = {}
-    columns: dict[str, pa.Array] = {}
+    decimals: dict[tuple[str, int], int] = {}
+    numbers: dict[str, np.ndarray] = {}
     for one in feature_set.aggregates:
-        scale = 0
-        if one.aggregation != "count":
-            values, scale = _measure(events.column(one.measure), one, feature_set.name)
-            if (one.measure, scale) not in totals:
-                totals[one.measure, scale] = timeline.running(values)
-        for window, feature in zip(one.windows, one.features(), strict=True):
-            if window not in counts:
-                start, end = edge(delay + microseconds(window, where=feature_set.name)), edge(delay)
+        measure = (one.measure, one.scale)
+        if one.aggregation != "count" and measure not in totals:
+            values, decimals[measure] = _measure(events.column(one.measure), one, feature_set.name)
+            totals[measure] = timeline.running(values)
+        whole = one.aggregation == "count" or (one.aggregation == "sum" and not decimals[measure])
+        for feature in one.features():
+            numbers[feature.column] = np.empty(len(places.time), np.int64 if whole else np.float64)
+    for block in places.blocks():
+        end = block.edge(delay)
+        starts: dict[str, Ints] = {}
+        for one in feature_set.aggregates:
+            for window, feature in zip(one.windows, one.features(), strict=True):
+                if window not in starts:
+                    starts[window] = block.edge(delay + microseconds(window, where=where))
+                start = starts[window]
                 # The running total of ones is the position itself.
-                counts[window] = end - start
-            events_in = counts[window]
-            if one.aggregation == "count":
-                columns[feature.column] = pa.array(places.scatter(events_in))
-                continue
-            start, end = edge(delay + microseconds(window, where=feature_set.name)), edge(delay)
-            sums = window_totals(totals[one.measure, scale], start, end)
-            columns[feature.column] = _finish(one, places, sums, events_in, scale)
-    return columns
+                values = end - start
+                if one.aggregation != "count":
+                    sums = window_totals(totals[one.measure, one.scale], start, end)
+                    values = _finish(one, sums, values, decimals[one.measure, one.scale])
+                numbers[feature.column][block.rows] = values
+    return {column: pa.array(values, from_pandas=True) for column, values in numbers.items()}
 
 
-def _finish(one: WindowAggregate, places: Spine, sums: Ints, events_in: Ints, scale: int) -> pa.Array:
-    """From exact integers to the declared number: one division, at the very end."""
+def _finish(one: WindowAggregate, sums: Ints, events_in: Ints, scale: int) -> np.ndarray:
+    """From exact integers to the declared number: one division, at the very end. NaN where there is no value."""
     if one.aggregation == "sum":
-        return pa.array(places.scatter(sums / 10**scale if scale else sums))
+        return sums / 10**scale if scale else sums
     empty = events_in == 0
-    divisor = np.where(empty, 1, events_in) * float(10**scale)
-    values = sums / divisor
-    if one.default is not None:
-        values[empty] = one.default
-        return pa.array(places.scatter(values))
-    return pa.array(places.scatter(values), mask=places.scatter(empty))
+    values = sums / (np.maximum(events_in, 1) * float(10**scale))
+    values[empty] = np.nan if one.default is None else one.default
+    return values
 
 
 def _measure(column: pa.ChunkedArray, one: WindowAggregate, set_name: str) -> tuple[Ints, int]:
@@ -155,26 +161,26 @@ def _measure(column: pa.ChunkedArray, one: WindowAggregate, set_name: str) -> tu
 
 def _unscaled(column: pa.ChunkedArray) -> Ints:
     """The integers behind a decimal column, read from memory: each is 16 bytes, of which 18 digits fill the low 8."""
-    parts = []
-    for chunk in column.cast(pa.decimal128(_LARGEST_EXACT, column.type.scale)).chunks:
+    wide = column if pa.types.is_decimal128(column.type) else column.cast(pa.decimal128(_LARGEST_EXACT, column.type.scale))
+    parts = [np.zeros(0, np.int64)]
+    for chunk in wide.chunks:
         words = np.frombuffer(chunk.buffers()[1], dtype=np.int64)
         parts.append(words[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2])
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    return np.concatenate(parts)
 
 
-def _keys(table: pa.Table, key: str) -> np.ndarray:
-    column = table.column(key)
-    if column.null_count:
-        raise SlipwayError(
-            f"The key {key!r} has {column.null_count} nulls.", where=key, fix="Let the source's contract refuse them."
-        )
-    if pa.types.is_integer(column.type):
-        return column.to_numpy()
-    return column.to_numpy(zero_copy_only=False).astype(str)
-
-
-def _times(table: pa.Table, column: str) -> Ints:
-    return table.column(column).cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+def _codes(feature_set: FeatureSet, *tables: pa.Table) -> tuple[list[Ints], int]:
+    """Entity codes of the tables; a row without an entity belongs nowhere and is an error."""
+    key = feature_set.entity.key
+    where = f"feature set {feature_set.name}, key {key!r}"
+    for table in tables:
+        if table.column(key).null_count:
+            raise SlipwayError(
+                f"The key {key!r} has {table.column(key).null_count} nulls.",
+                where=where,
+                fix="Let the source's contract refuse them.",
+            )
+    return entity_codes(*(table.column(key) for table in tables), where=where)
 
 
 def _calendar(feature: CalendarFeature, time: Ints) -> Ints:

@@ -53,7 +53,8 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
 
     Days are UTC calendar days counted from `start`; rows of other days are ignored. With the published 7, 7 and 7
     days: train on days 0-6, test on days 14-20, and on test day 14+d leave out every entity with a fraud on days
-    0..6+d, which are those that are known when that day begins. Rows keep their order.
+    0..6+d, which are those that are known when that day begins. Both parts come in order of time and key, whatever the
+    order of `frame`: a forest draws its samples by place.
 
     Raises UnknownNameError for a missing column, SlipwayError when days are missing, labels are not known yet, or
     there is only one kind of label.
@@ -80,6 +81,7 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
             (moment.dt.date() - pl.lit(start)).dt.total_days().alias(_DAY), pl.col(model.label).cast(pl.Int64)
         )
         .filter(pl.col(_DAY).is_between(0, protocol.days - 1))
+        .sort(model.event_time, model.key)
         .collect()
     )
     _check_days(window, model, start)
@@ -134,13 +136,14 @@ def _check_labels(window: pl.DataFrame, model: Model, start: date) -> None:
     )
     unknown = window.filter(needed & pl.col(model.label).is_null())
     if unknown.height:
-        first = start + timedelta(days=int(unknown.select(pl.col(_DAY).min()).item()))
-        sooner = timedelta(days=(start + timedelta(days=protocol.days - 1) - first).days + 1)
+        first = int(unknown.select(pl.col(_DAY).min()).item())
+        # Only labels missing at the end are to be waited for; earlier ones were lost, and no start mends that.
+        recent = first >= protocol.train_days + protocol.delay_days
         raise SlipwayError(
-            f"{unknown.height:,} rows have no label yet, the first of them on {first}.",
+            f"{unknown.height:,} rows have no label yet, the first of them on {start + timedelta(days=first)}.",
             where=f"{model.training_set}.{model.label}",
-            nearest=f"start {start - sooner}",
-            fix="Start earlier, so that the last test day has its labels.",
+            nearest=f"start {start - timedelta(days=protocol.days - first)}" if recent else None,
+            fix="Start earlier, so that the last test day has its labels." if recent else "Deliver the missing labels.",
         )
     strange = window.filter(needed & ~pl.col(model.label).is_in([0, 1]))
     if strange.height:

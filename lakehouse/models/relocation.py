@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lakehouse.errors import HomeError
+from lakehouse.home import Home
+from lakehouse.models.registry import Registry
 
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -24,7 +26,8 @@ def relocate(tracking_db: Path, old_root: str, new_root: str) -> int:
     """Let every address below `old_root` lie below `new_root` instead; how many addresses changed.
 
     `tracking_db` is MLflow's SQLite file, the roots are absolute paths (or file:// URIs) of folders. All or nothing,
-    in one transaction; what lies below `new_root` already stays, so a second time there is nothing to do. Raises HomeError when the database cannot be read.
+    in one transaction; what lies below `new_root` already stays, so a second time there is nothing to do. Raises
+    HomeError when the database cannot be read.
     """
     changed = 0
     try:
@@ -52,3 +55,14 @@ def _spellings(root: str) -> tuple[str, str]:
     parts = urlsplit(root)
     path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(root)
     return path.as_uri(), str(path)
+
+
+def open_registry(home: Home) -> Registry:
+    """The home's registry. When the home was moved or copied, its files' addresses are put right first."""
+    database = home.mlflow / "mlflow.db"
+    written_at = home.noted("mlflow") or str(home.origin / "mlflow")
+    if database.exists() and written_at != str(home.mlflow):
+        relocate(database, written_at, str(home.mlflow))
+    if written_at != home.noted("mlflow") or written_at != str(home.mlflow):
+        home.note("mlflow", str(home.mlflow))
+    return Registry.in_folder(home.mlflow)

@@ -75,7 +75,10 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     pending = {}
     for delivery in deliveries:
         known = landed.get(delivery.fingerprint, (delivery.name, {}))[1]
-        days = tuple(day for day in delivery.days if day not in known and (wanted is None or day in wanted))
+        # All rows of a day or none count as landed: a run that was killed may have left only those in quarantine.
+        days = tuple(
+            day for day, rows in delivery.days.items() if known.get(day) != rows and (wanted is None or day in wanted)
+        )
         if days:
             pending[delivery.fingerprint] = (delivery, days)
     present = {delivery.name: delivery.fingerprint for delivery in deliveries}
@@ -117,20 +120,20 @@ def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progre
     parted = sort_rows(contract, rows)
     verdicts = row_verdicts(contract, parted)
     shape = source.shape
-    ensure_table(lake, shape)
+    base = resolve(ensure_table(lake, shape))
     gone = [*pending.superseded, *pending.deliveries]
     where = days_filter(source.event_time, pending.days)
-    staying = read(lake, source.name, where=where)
+    staying = read(lake, source.name, at=base, where=where)
     # Rows of these days that other deliveries brought stay as they are.
-    partly = {fingerprint: set(days) for fingerprint, (_, days) in pending.deliveries.items()}
     staying = staying.filter(pc.invert(pc.is_in(staying.column("_fingerprint"), pa.array(gone, pa.string()))))
     together = pa.concat_tables([staying.select(shape.schema.names).cast(shape.schema), parted.good])
     together = together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
-    draft = write_draft(lake, shape, together, provenance, where)
+    draft = write_draft(lake, shape, together, provenance, where, base)
     verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(rows), len(parted.broken))
     require(source.name, verdicts, draft.branch)
     # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-    keep_in_quarantine(lake, quarantine_shape(shape), parted.broken, list(partly), provenance)
+    landing = {**pending.superseded, **{name: days for name, (_, days) in pending.deliveries.items()}}
+    keep_in_quarantine(lake, quarantine_shape(shape), source.event_time, parted.broken, landing, provenance)
     published = publish(lake, draft)
     cause = f"{len(pending.deliveries)} new deliveries with {in_words(pending.days)}"
     outcome = Outcome(
@@ -218,7 +221,7 @@ def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, g
         where = f"{column} >= {bounds['min']} and {column} <= {bounds['max']}"
     with connect() as connection:
         draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
-        found = connection.execute(
+        found = connection.sql(
             f"select {column}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
             f"group by {column} having count(*) > 1 order by {column} limit 100"
         ).to_arrow_table()

@@ -21,6 +21,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import PublishConflictError
 from lakehouse.tables.pins import Provenance
+from lakehouse.tables.read import resolve
 from lakehouse.tables.write import Draft, TableShape, ensure_table, fill, iceberg_schema, schema_change, storage_guard
 
 
@@ -34,67 +35,80 @@ class Published:
 
 
 # Only the commit is tried again, never the decision: each attempt looks at main anew.
-@retry(
+_commit_again = retry(
     retry=retry_if_exception_type(CommitFailedException),
     stop=stop_after_attempt(20),
     wait=wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
+
+
+@_commit_again
 def publish(lake: Lakehouse, draft: Draft) -> Published:
     """Make the draft's snapshot the table's current one and drop its branch, in one commit.
 
     Raises PublishConflictError when main is no longer where the draft began; then main is untouched and the branch
     is still there. Publishing a draft that is published already changes nothing.
     """
-    table = lake.table(draft.name)
-    main = table.metadata.refs["main"].snapshot_id
-    if main != draft.snapshot_id:
-        _check_ancestry(table, draft, main)
-        lake.catalog.commit_table(
-            table,
-            (
-                AssertTableUUID(uuid=table.metadata.table_uuid),
-                AssertRefSnapshotId(ref="main", snapshot_id=draft.base_snapshot_id),
-                AssertRefSnapshotId(ref=draft.branch, snapshot_id=draft.snapshot_id),
-            ),
-            (
-                SetSnapshotRefUpdate(
-                    ref_name="main", type=SnapshotRefType.BRANCH.value, snapshot_id=draft.snapshot_id
+    with storage_guard(draft.name):
+        table = lake.table(draft.name)
+        main = table.metadata.refs["main"].snapshot_id
+        if not _continues(table, main, draft.snapshot_id):
+            _check_ancestry(table, draft, main)
+            lake.catalog.commit_table(
+                table,
+                (
+                    AssertTableUUID(uuid=table.metadata.table_uuid),
+                    AssertRefSnapshotId(ref="main", snapshot_id=draft.base_snapshot_id),
+                    AssertRefSnapshotId(ref=draft.branch, snapshot_id=draft.snapshot_id),
                 ),
-                RemoveSnapshotRefUpdate(ref_name=draft.branch),
-            ),
-        )
-    return _published(lake, draft.name)
+                (
+                    SetSnapshotRefUpdate(
+                        ref_name="main", type=SnapshotRefType.BRANCH.value, snapshot_id=draft.snapshot_id
+                    ),
+                    RemoveSnapshotRefUpdate(ref_name=draft.branch),
+                ),
+            )
+        return _published(lake, draft.name)
 
 
-def change_schema(lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance) -> Published:
+def change_schema(
+    lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, base: int | None = None
+) -> Published:
     """Replace the whole table by `rows`, which were audited, in the shape's new columns, in one commit.
+
+    `base` is the published snapshot that was looked at to make the rows (None: it doesn't matter which).
+    Raises PublishConflictError when main is no longer there; then table and schema are untouched.
 
     Iceberg's schema belongs to the table and not to a branch: changed on a branch, it would show in main before the
     audit. So the new columns and the new rows arrive on main together, under the same compare-and-swap.
     Columns that changed their type are dropped and made anew.
     """
     with storage_guard(shape.name):
-        table = ensure_table(lake, shape)
-        have = {one.name: str(one.field_type) for one in table.schema().fields}
-        want = {one.name: one for one in iceberg_schema(shape).fields}
-        base = table.metadata.refs["main"].snapshot_id
-        try:
-            with table.transaction() as transaction:
-                stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
-                if stale:
-                    with transaction.update_schema(allow_incompatible_changes=True) as update:
-                        for name in stale:
-                            update.delete_column(name)
-                with transaction.update_schema() as update:
-                    for name, one in want.items():
-                        if name not in have or name in stale:
-                            update.add_column(name, one.field_type, doc=one.doc)
-                fill(lake, table, transaction, shape, rows, provenance, None, "main")
-        except CommitFailedException as error:
-            now = lake.table(shape.name).metadata.refs["main"].snapshot_id
-            raise _conflict(shape.name, base, now) from error
-    return _published(lake, shape.name)
+        _replace_all(lake, shape, rows, provenance, base or resolve(ensure_table(lake, shape)))
+        return _published(lake, shape.name)
+
+
+@_commit_again
+def _replace_all(lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, base: int) -> None:
+    table = lake.table(shape.name)
+    if resolve(table) != base:
+        raise conflict(shape.name, base, resolve(table))
+    have = {one.name: str(one.field_type) for one in table.schema().fields}
+    want = {one.name: one for one in iceberg_schema(shape).fields}
+    # One try here: pyiceberg's next one would build on whatever main is then, and take its rows away.
+    table.metadata.properties["commit.retry.num-retries"] = "0"
+    with table.transaction() as transaction:
+        stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
+        if stale:
+            with transaction.update_schema(allow_incompatible_changes=True) as update:
+                for name in stale:
+                    update.delete_column(name)
+        with transaction.update_schema() as update:
+            for name, one in want.items():
+                if name not in have or name in stale:
+                    update.add_column(name, one.field_type, doc=one.doc)
+        fill(table, transaction, shape, rows, provenance, None, "main")
 
 
 def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
@@ -104,18 +118,28 @@ def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
 
 def _check_ancestry(table: Table, draft: Draft, main: int) -> None:
     """A branch may only replace main when it continues main: otherwise main's rows would be lost."""
-    if main != draft.base_snapshot_id:
-        raise _conflict(draft.name, draft.base_snapshot_id, main)
-    step = table.snapshot_by_id(draft.snapshot_id)
-    while step is not None and step.snapshot_id != main:
+    if main != draft.base_snapshot_id or not _continues(table, draft.snapshot_id, main):
+        raise conflict(draft.name, draft.base_snapshot_id, main)
+    if draft.branch not in table.metadata.refs:
+        raise PublishConflictError(
+            f"The draft of {draft.name} is gone: its branch {draft.branch} was dropped meanwhile.",
+            where=draft.name,
+            fix="Nothing was changed by this write. Run it again: it makes a new draft.",
+        )
+
+
+def _continues(table: Table, snapshot_id: int, ancestor: int) -> bool:
+    """Whether the snapshot is `ancestor` or was made from it."""
+    step = table.snapshot_by_id(snapshot_id)
+    while step is not None and step.snapshot_id != ancestor:
         step = table.snapshot_by_id(step.parent_snapshot_id) if step.parent_snapshot_id else None
-    if step is None:
-        raise _conflict(draft.name, draft.base_snapshot_id, main)
+    return step is not None
 
 
-def _conflict(name: str, base: int, main: int) -> PublishConflictError:
+def conflict(name: str, base: int | None, main: int) -> PublishConflictError:
+    """The error for a write that began at snapshot `base` (None: at no table) when main has gone on to `main`."""
     return PublishConflictError(
-        f"Somebody else published {name} meanwhile: this write began at snapshot {base}, main is now at {main}.",
+        f"Somebody else published {name} meanwhile: this write began at {base or 'no table'}, main is now at {main}.",
         where=name,
         fix="Nothing was lost or changed by this write. Run it again: it starts from the present state.",
     )

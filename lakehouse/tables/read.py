@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.expressions.parser import parse as parse_filter
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import DecimalType, IcebergType, PrimitiveType
@@ -108,6 +109,9 @@ def plan_table(lake: Lakehouse, table: Table, *, at: Pin = None, where: str | No
     schema = table.schema()
     if at is not None and snapshot is not None and snapshot.schema_id is not None:
         schema = table.schemas()[snapshot.schema_id]
+        # pyiceberg understands filters in the table's present schema: here that is the one that is shown.
+        shown = table.metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
+        table = Table(table.name(), shown, table.metadata_location, table.io, table.catalog)
     predicate: BooleanExpression = parse_filter(where) if where else AlwaysTrue()
     tasks = tuple(table.scan(row_filter=predicate, snapshot_id=snapshot_id).plan_files())
     paths = [lake.local_path(task.file.file_path) for task in tasks]
@@ -142,9 +146,8 @@ def attach(connection: duckdb.DuckDBPyConnection, planned: Plan, name: str) -> s
     if len(parts) > 1:
         connection.execute(f"create schema if not exists {quoted(parts[0])}")
     if planned.local_files is None:
-        rows = planned.table.scan(
-            row_filter=parse_filter(planned.where) if planned.where else AlwaysTrue(), snapshot_id=planned.snapshot_id
-        ).to_arrow()
+        predicate = parse_filter(planned.where) if planned.where else AlwaysTrue()
+        rows = ArrowScan(planned.table.metadata, planned.table.io, planned.schema, predicate).to_table(planned.tasks)
         held = f"arrow_{name.replace('.', '_')}"
         connection.register(held, rows)
         connection.execute(f"create or replace view {view} as select * from {quoted(held)}")

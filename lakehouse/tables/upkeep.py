@@ -15,9 +15,9 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import PublishConflictError, UnknownNameError
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Made, Provenance, read_provenance
-from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
+from lakehouse.tables.publish import Published, change_schema, conflict, needs_schema_change, publish
 from lakehouse.tables.read import changed_days, is_by_day, published_days, resolve
-from lakehouse.tables.write import Draft, TableShape, write_draft
+from lakehouse.tables.write import Draft, TableShape, ensure_table, write_draft
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,9 @@ def bring_up_to_date(
             return unchanged(lake, work)
         made = compute(work)
         provenance = Provenance(run_id, work.definition, work.pins, notes=made.notes)
-        published = write_audit_publish(lake, made.shape, made.rows, provenance, work.days, audit)
+        published = write_audit_publish(
+            lake, made.shape, made.rows, provenance, work.days, audit, beginning(lake, made.shape, work.before)
+        )
         return Outcome(
             work.name,
             published.snapshot_id,
@@ -187,6 +189,18 @@ def bring_up_to_date(
         )
 
     return attempt()
+
+
+def beginning(lake: Lakehouse, shape: TableShape, before: Made | None) -> int:
+    """The snapshot that a draft begins at whose work was found when `before` was published (None: nothing was).
+
+    Raises PublishConflictError when somebody published since: the work may be another now.
+    """
+    main = resolve(ensure_table(lake, shape))
+    now = last_made(lake, shape.name)
+    if now != before:
+        raise conflict(shape.name, before.snapshot_id if before else None, main)
+    return main
 
 
 def unchanged(lake: Lakehouse, work: Work) -> Outcome:
@@ -204,18 +218,22 @@ def write_audit_publish(
     provenance: Provenance,
     days: Sequence[date] | None,
     audit: Audit,
+    base: int | None = None,
 ) -> Published:
-    """Write a draft, audit it, publish it. With changed columns the draft is audited in a table of its own first."""
+    """Write a draft that begins at `base`, audit it, publish it.
+
+    With changed columns the draft is audited in a table of its own first.
+    """
     if needs_schema_change(lake, shape):
         trial = TableShape(f"{shape.name}__trial", shape.schema, shape.day_column, f"Trial of {shape.name}")
         if lake.has(trial.name):
             lake.catalog.drop_table(trial.name)
         draft = write_draft(lake, trial, rows, provenance)
         audit(lake, draft)
-        published = change_schema(lake, shape, rows, provenance)
+        published = change_schema(lake, shape, rows, provenance, base)
         lake.catalog.drop_table(trial.name)
         return published
     replace = days_filter(shape.day_column, days) if shape.day_column and days is not None else None
-    draft = write_draft(lake, shape, rows, provenance, replace)
+    draft = write_draft(lake, shape, rows, provenance, replace, base)
     audit(lake, draft)
     return publish(lake, draft)

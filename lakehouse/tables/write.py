@@ -35,11 +35,12 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, nearest_name
 from lakehouse.home import storage_error
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.read import plan_table
 
 AUDIT_PREFIX = "audit-"
 BRANCH_AGE = timedelta(days=7)
 """How long a draft that was not published is kept for inspection."""
+
+ONE_MILLISECOND = timedelta(milliseconds=1)
 
 _TABLE_PROPERTIES = {
     "format-version": "2",
@@ -89,28 +90,33 @@ def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
 
     An Iceberg branch needs a snapshot to start from, so a new table gets one without rows.
     """
-    if not lake.has(shape.name):
-        lake.catalog.create_namespace_if_not_exists(shape.name.rsplit(".", 1)[0])
-        schema = iceberg_schema(shape)
-        spec = PartitionSpec()
-        if shape.day_column:
-            source = schema.find_field(shape.day_column)
-            if not isinstance(source.field_type, TimestampType | TimestamptzType):
-                raise DeclarationError(
-                    f"The day column {shape.day_column!r} is a {source.field_type}, not a timestamp.",
-                    where=shape.name,
-                    fix="Partition by a timestamp column in UTC.",
-                )
-            spec = PartitionSpec(PartitionField(source.field_id, 1000, DayTransform(), f"{shape.day_column}_day"))
-        properties = {**_TABLE_PROPERTIES, "comment": shape.description, "owner": shape.owner}
-        try:
-            lake.catalog.create_table(shape.name, schema=schema, partition_spec=spec, properties=properties)
-        except TableAlreadyExistsError:
-            pass  # another process was first; its table serves
-    table = lake.table(shape.name)
-    if table.current_snapshot() is None:
-        table.append(table.schema().as_arrow().empty_table())
-    return table
+    with storage_guard(shape.name):
+        if not lake.has(shape.name):
+            _make_table(lake, shape)
+        table = lake.table(shape.name)
+        if table.current_snapshot() is None:
+            table.append(table.schema().as_arrow().empty_table())
+        return table
+
+
+def _make_table(lake: Lakehouse, shape: TableShape) -> None:
+    lake.catalog.create_namespace_if_not_exists(shape.name.rsplit(".", 1)[0])
+    schema = iceberg_schema(shape)
+    spec = PartitionSpec()
+    if shape.day_column:
+        source = schema.find_field(shape.day_column)
+        if not isinstance(source.field_type, TimestampType | TimestamptzType):
+            raise DeclarationError(
+                f"The day column {shape.day_column!r} is a {source.field_type}, not a timestamp.",
+                where=shape.name,
+                fix="Partition by a timestamp column in UTC.",
+            )
+        spec = PartitionSpec(PartitionField(source.field_id, 1000, DayTransform(), f"{shape.day_column}_day"))
+    properties = {**_TABLE_PROPERTIES, "comment": shape.description, "owner": shape.owner}
+    try:
+        lake.catalog.create_table(shape.name, schema=schema, partition_spec=spec, properties=properties)
+    except TableAlreadyExistsError:
+        pass  # another process was first; its table serves
 
 
 def iceberg_schema(shape: TableShape) -> Schema:
@@ -124,10 +130,17 @@ def iceberg_schema(shape: TableShape) -> Schema:
 
 
 def write_draft(
-    lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, replace: str | None = None
+    lake: Lakehouse,
+    shape: TableShape,
+    rows: pa.Table,
+    provenance: Provenance,
+    replace: str | None = None,
+    base: int | None = None,
 ) -> Draft:
     """Write `rows` to a fresh audit branch, where they replace the rows of the filter `replace` (None: all rows).
 
+    `base` is the published snapshot that was looked at to make the rows (None: it doesn't matter which): the branch
+    begins there, so what others published since then can't be overwritten unseen.
     Rows are sorted by the caller. Raises ContractError when the table's columns are not the shape's (a schema change
     goes through publish.change_schema), HomeError when the disk is full.
     """
@@ -140,18 +153,17 @@ def write_draft(
                 where=shape.name,
                 fix="A changed schema is audited before it touches the table: rebuild the whole table.",
             )
-        base = table.metadata.refs["main"].snapshot_id
+        base = base or table.metadata.refs["main"].snapshot_id
         branch = f"{AUDIT_PREFIX}{provenance.run_id[:8]}-{uuid.uuid4().hex[:8]}"
         _open_branch(lake, shape.name, branch, base)
         table = lake.table(shape.name)
         with table.transaction() as transaction:
-            fill(lake, table, transaction, shape, rows, provenance, replace, branch)
+            fill(table, transaction, shape, rows, provenance, replace, branch)
     written = lake.table(shape.name).metadata.refs[branch].snapshot_id
     return Draft(name=shape.name, branch=branch, base_snapshot_id=base, snapshot_id=written)
 
 
 def fill(
-    lake: Lakehouse,
     table: Table,
     transaction: Transaction,
     shape: TableShape,
@@ -160,10 +172,10 @@ def fill(
     replace: str | None,
     branch: str,
 ) -> None:
-    """Stage the rows in an open transaction, replacing those of the filter `replace`."""
+    """Stage the rows on `branch` in an open transaction, replacing those of the filter `replace`."""
     arranged = rows.select(shape.schema.names).cast(shape.schema)
-    if plan_table(lake, table, where=replace).tasks:
-        condition = replace if replace else AlwaysTrue()
+    condition = replace if replace else AlwaysTrue()
+    if list(table.scan(row_filter=condition, snapshot_id=table.metadata.refs[branch].snapshot_id).plan_files()):
         with warnings.catch_warnings():
             # A file's statistics can promise rows that the filter then does not find; that is no fault.
             warnings.filterwarnings("ignore", "Delete operation did not match")
@@ -204,6 +216,7 @@ def storage_guard(where: str) -> Iterator[None]:
 def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
     """Make the branch at `base`; branches that were not published in time are dropped in the same commit."""
     table = lake.table(name)
+    now = datetime.now(UTC)
     requirements: tuple[TableRequirement, ...] = (
         AssertTableUUID(uuid=table.metadata.table_uuid),
         AssertRefSnapshotId(ref=branch, snapshot_id=None),
@@ -213,20 +226,25 @@ def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
             ref_name=branch,
             type=SnapshotRefType.BRANCH.value,
             snapshot_id=base,
-            max_ref_age_ms=int(BRANCH_AGE.total_seconds() * 1000),
+            # An age is counted from the newest snapshot, and as yet that is the base, which can be old already.
+            max_ref_age_ms=_age(table, base, now) + BRANCH_AGE // ONE_MILLISECOND,
         ),
-        *(RemoveSnapshotRefUpdate(ref_name=old) for old in expired_branches(table, datetime.now(UTC))),
+        *(RemoveSnapshotRefUpdate(ref_name=old) for old in expired_branches(table, now)),
     )
     lake.catalog.commit_table(table, requirements, updates)
 
 
 def expired_branches(table: Table, now: datetime) -> list[str]:
-    """Audit branches whose newest snapshot is older than the age that they were given."""
-    expired = []
-    for name, reference in table.metadata.refs.items():
-        snapshot = table.snapshot_by_id(reference.snapshot_id)
-        if name.startswith(AUDIT_PREFIX) and reference.max_ref_age_ms and snapshot:
-            age = now.timestamp() * 1000 - snapshot.timestamp_ms
-            if age > reference.max_ref_age_ms:
-                expired.append(name)
-    return expired
+    """Audit branches that are older than they may get: the age they were given, else (pyiceberg drops it) BRANCH_AGE."""
+    return [
+        name
+        for name, reference in table.metadata.refs.items()
+        if name.startswith(AUDIT_PREFIX)
+        and _age(table, reference.snapshot_id, now) > (reference.max_ref_age_ms or BRANCH_AGE // ONE_MILLISECOND)
+    ]
+
+
+def _age(table: Table, snapshot_id: int, now: datetime) -> int:
+    """Milliseconds since the snapshot was made; 0 for one that is not there."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return int(now.timestamp() * 1000) - snapshot.timestamp_ms if snapshot else 0

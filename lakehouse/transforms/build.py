@@ -112,4 +112,4 @@ def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> lis
             draft = session.drafts.get(name)
             if session.lake.has(name):
                 attach(connection, plan(session.lake, name, at=draft.branch if draft else None), name)
-        return connection.execute(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()  # noqa: S608
+        return connection.sql(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()  # noqa: S608

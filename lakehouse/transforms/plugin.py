@@ -15,7 +15,7 @@ from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan, quoted
-from lakehouse.tables.upkeep import last_made
+from lakehouse.tables.upkeep import beginning, last_made
 from lakehouse.tables.write import TableShape, write_draft
 from lakehouse.transforms.project import TransformModel
 from lakehouse.transforms.session import active_session
@@ -57,7 +57,7 @@ class Plugin(BasePlugin):
         cursor = self.connection.cursor()
         cursor.execute("set TimeZone = 'UTC'")
         # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
-        rows = cursor.execute(f"select * from ({config['sql']}){where}{order}").to_arrow_table()  # noqa: S608
+        rows = cursor.sql(f"select * from ({config['sql']}){where}{order}").to_arrow_table()  # noqa: S608
         shape = _shape(model, rows.schema)
         changed = needs_schema_change(session.lake, shape)
         if changed:
@@ -68,7 +68,8 @@ class Plugin(BasePlugin):
             )
         provenance = Provenance(session.run_id, work.definition, work.pins)
         replace = days_filter(model.day_column, work.days) if model.day_column and work.days is not None else None
-        draft = write_draft(session.lake, shape, rows, provenance, replace)
+        base = beginning(session.lake, shape, work.before)
+        draft = write_draft(session.lake, shape, rows, provenance, replace, base)
         session.drafts[model.table] = draft
         session.rows_written[model.table] = len(rows)
         attach(cursor, plan(session.lake, model.table, at=draft.branch), model.table)

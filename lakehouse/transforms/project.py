@@ -123,7 +123,7 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
             guarded = node.get("attached_node") or next(iter(node["depends_on"]["nodes"]), "")
             says = node["description"] or _in_words(node)
             blocking = node["config"]["severity"].lower() == "error"
-            tests.setdefault(guarded, []).append(ModelTest(key, node["name"], says, blocking))
+            tests.setdefault(guarded, []).append(ModelTest(key, _short_name(node), says, blocking))
     models = [
         TransformModel(
             unique_id=key,
@@ -141,6 +141,12 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
         for key, node in nodes.items()
     ]
     return _inputs_first(models)
+
+
+def _short_name(node: Mapping) -> str:
+    """`amount_not_null` rather than dbt's own name, which repeats the model's."""
+    metadata = node.get("test_metadata")
+    return f"{node['column_name']}_{metadata['name']}" if metadata and node.get("column_name") else node["name"]
 
 
 def _in_words(node: Mapping) -> str:

@@ -1,0 +1,92 @@
+"""A business domain: everything that it declares, checked together.
+
+What belongs here: the collection and the checks that need more than one declaration. Not: loading modules (assets/).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.features.feature_set import FeatureSet, check_columns
+from lakehouse.models.model import Model
+from lakehouse.sources.source import Source
+from lakehouse.training.training_set import TrainingSet
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The declarations of one domain. `owners` are the teams that its declarations may name."""
+
+    name: str
+    sources: Sequence[Source]
+    feature_sets: Sequence[FeatureSet]
+    training_sets: Sequence[TrainingSet]
+    models: Sequence[Model]
+    owners: Sequence[str]
+
+    def training_set(self, name: str) -> TrainingSet:
+        """The training set of that name."""
+        return next(one for one in self.training_sets if one.name == name)
+
+
+def check_domain(domain: Domain, transformed: Mapping[str, Sequence[str]]) -> None:
+    """Check what a domain's declarations say of each other; `transformed` are the columns of dbt models by table.
+
+    Raises DeclarationError for a table, a column or an owner that does not exist, naming the nearest that does.
+    """
+    tables = dict(transformed)
+    for source in domain.sources:
+        tables[source.name] = source.shape.schema.names
+    for one in domain.feature_sets:
+        where = f"feature set {one.name}"
+        check_columns(one, _columns(tables, one.source, where), _columns(tables, one.spine, where))
+        tables[one.name] = list(dict.fromkeys([one.row_key, one.event_time, one.entity.key, *one.columns]))
+    for one in domain.training_sets:
+        _check_training_set(one, tables)
+        tables[one.name] = one.columns
+    for one in domain.models:
+        where = f"model {one.name}"
+        known = _columns(tables, one.training_set, where)
+        for column in [one.event_time, one.entity, one.label, one.key, *one.inputs]:
+            _require(column, known, one.training_set, where)
+    for one in [*domain.sources, *domain.feature_sets, *domain.training_sets, *domain.models]:
+        if one.owner not in domain.owners:
+            raise DeclarationError(
+                f"{one.owner!r} owns nothing in the domain {domain.name}.",
+                where=f"{one.name}, owner",
+                nearest=nearest_name(one.owner, domain.owners),
+                fix=f"Use one of {', '.join(domain.owners)}, or add it to OWNERS in assets/{domain.name}/__init__.py.",
+            )
+
+
+def _check_training_set(one: TrainingSet, tables: Mapping[str, Sequence[str]]) -> None:
+    where = f"training set {one.name}"
+    spine = _columns(tables, one.spine, where)
+    for column in [one.row_key, one.event_time, *one.carry]:
+        _require(column, spine, one.spine, where)
+    label = _columns(tables, one.label.source, where)
+    for column in [one.label.row_key, one.label.column, one.label.known_at, one.event_time]:
+        _require(column, label, one.label.source, where)
+    for feature_set in one.feature_sets:
+        _columns(tables, feature_set.name, where)
+
+
+def _columns(tables: Mapping[str, Sequence[str]], name: str, where: str) -> Sequence[str]:
+    if name not in tables:
+        raise DeclarationError(
+            f"There is no table {name!r}.",
+            where=where,
+            nearest=nearest_name(name, tables),
+            fix="Use one of: " + ", ".join(sorted(tables)) + ".",
+        )
+    return tables[name]
+
+
+def _require(column: str, known: Sequence[str], table: str, where: str) -> None:
+    if column not in known:
+        raise DeclarationError(
+            f"{table} has no column {column!r}.",
+            where=where,
+            nearest=nearest_name(column, known),
+            fix="Use one of: " + ", ".join(known) + ".",
+        )

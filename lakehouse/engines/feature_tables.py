@@ -1,0 +1,138 @@
+"""Feature sets as tables: which days to compute, the audit, publishing.
+
+What belongs here: a feature set's way from declaration to published table. Not: computing (the engines).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import Verdict, require
+from lakehouse.engines.base import Engine
+from lakehouse.features.duration import days_touched
+from lakehouse.features.feature_set import FeatureSet
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.upkeep import Computed, Input, Outcome, Work, bring_up_to_date, find_work
+from lakehouse.tables.write import Draft, TableShape
+
+CHECKS = {
+    "one_row_per_spine_row": "Each row of the spine has its features exactly once.",
+    "values_are_numbers": "No feature is infinite or not a number.",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What became of a table, and the verdicts of its audit (none when there was nothing to do)."""
+
+    outcome: Outcome
+    verdicts: Sequence[Verdict]
+
+
+def feature_work(
+    lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
+) -> Work:
+    """The days to compute: those of the spine that changed, and those that changed events can reach."""
+    reach = days_touched(feature_set.reach)
+    inputs = [Input(feature_set.spine, reach if feature_set.source == feature_set.spine else 0)]
+    if feature_set.source != feature_set.spine:
+        inputs.append(Input(feature_set.source, reach))
+    return find_work(lake, feature_set.name, inputs, feature_set.fingerprint(), asked=asked, rebuild=rebuild)
+
+
+def build_feature_set(
+    lake: Lakehouse,
+    engine: Engine,
+    feature_set: FeatureSet,
+    *,
+    run_id: str,
+    asked: Sequence[date] = (),
+    rebuild: bool = False,
+) -> Built:
+    """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
+
+    def compute(work: Work) -> Computed:
+        rows = engine.compute(lake, feature_set, work.pins, work.days)
+        return Computed(feature_shape(feature_set, rows.schema), rows)
+
+    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
+        spine = plan(lake, feature_set.spine, at=work.pins[feature_set.spine], where=_where(feature_set, work.days))
+        return _audit(lake, feature_set, draft, work.days, spine.rows)
+
+    find = lambda: feature_work(lake, feature_set, asked=asked, rebuild=rebuild)  # noqa: E731
+    return build_table(lake, find, compute, verdicts, run_id=run_id)
+
+
+def build_table(
+    lake: Lakehouse,
+    find: Callable[[], Work],
+    compute: Callable[[Work], Computed],
+    verdicts: Callable[[Draft, Work], list[Verdict]],
+    *,
+    run_id: str,
+) -> Built:
+    """Bring a table up to date and keep the verdicts of its audit."""
+    given: list[Verdict] = []
+    doing: list[Work] = []
+
+    def note(work: Work) -> Computed:
+        doing[:] = [work]
+        return compute(work)
+
+    def audit(_: Lakehouse, draft: Draft) -> None:
+        given[:] = verdicts(draft, doing[0])
+        require(draft.name, given, draft.branch)
+
+    outcome = bring_up_to_date(lake, find, note, audit, run_id=run_id)
+    return Built(outcome, tuple(given))
+
+
+def feature_shape(feature_set: FeatureSet, schema: pa.Schema) -> TableShape:
+    """The table of a feature set, documented from its declaration."""
+    docs = {feature.column: feature.says for feature in feature_set.described()}
+    docs[feature_set.row_key] = f"The row of {feature_set.spine} that the features are for."
+    docs[feature_set.event_time] = "The time as of which they hold (UTC)."
+    if feature_set.delay != "0d":
+        docs = {
+            name: f"{text}, counted up to {feature_set.delay} before" if name in feature_set.columns else text
+            for name, text in docs.items()
+        }
+    return TableShape(
+        feature_set.name, schema, feature_set.event_time, feature_set.description, docs, feature_set.owner
+    )
+
+
+def _where(feature_set: FeatureSet, days: Sequence[date] | None) -> str | None:
+    return days_filter(feature_set.event_time, days) if days is not None else None
+
+
+def _audit(
+    lake: Lakehouse, feature_set: FeatureSet, draft: Draft, days: Sequence[date] | None, spine_rows: int
+) -> list[Verdict]:
+    """The verdicts on a draft, read from its audit branch."""
+    floats = " or ".join(f"not isfinite({quoted(column)}::double)" for column in feature_set.columns)
+    key = quoted(feature_set.row_key)
+    with connect() as connection:
+        rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days)), "draft")
+        found = connection.execute(
+            f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"  # noqa: S608
+        ).fetchone()
+    number, distinct, odd = found or (0, 0, 0)
+    return [
+        Verdict(
+            "one_row_per_spine_row",
+            passed=number == distinct == spine_rows,
+            says=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct.",
+            measured={"spine_rows": spine_rows, "rows": number, "distinct": distinct},
+        ),
+        Verdict(
+            "values_are_numbers",
+            passed=odd == 0,
+            says=f"{odd} rows hold a value that is infinite or not a number.",
+            measured={"rows": odd},
+        ),
+    ]

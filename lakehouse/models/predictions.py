@@ -1,0 +1,167 @@
+"""Batch predictions: the champion's scores of the newest day, as a table.
+
+What belongs here: scoring a day and publishing the result. Not: loading models (scoring.py).
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import Verdict
+from lakehouse.engines.feature_tables import Built, build_table
+from lakehouse.errors import SlipwayError
+from lakehouse.models.model import Model
+from lakehouse.models.registry import Registry, Version
+from lakehouse.models.scoring import score
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.read import attach, connect, plan, published_days
+from lakehouse.tables.upkeep import Computed, Work, current_pins, last_made
+from lakehouse.tables.write import Draft, TableShape
+from lakehouse.training.assemble import with_features
+from lakehouse.training.training_set import TrainingSet
+
+CHECKS = {
+    "every_row_scored": "Each row of the day has one score.",
+    "scores_are_probabilities": "Each score lies between 0 and 1.",
+}
+
+
+def predict(
+    lake: Lakehouse,
+    registry: Registry,
+    model: Model,
+    training_set: TrainingSet,
+    *,
+    run_id: str,
+    asked: Sequence[date] = (),
+    rebuild: bool = False,
+) -> Built:
+    """Score the newest day (or the `asked` days) with the champion, pinned. Raises SlipwayError without a champion."""
+    champion = registry.champion(model.name)
+    if champion is None:
+        raise SlipwayError(
+            f"{model.name} has no champion yet, so there is nothing to score with.",
+            where=model.predictions,
+            fix=f"Run `slipway materialize {model.name}` and see which gate held the model back.",
+        )
+
+    def find() -> Work:
+        return prediction_work(lake, model, training_set, champion, asked, rebuild=rebuild)
+
+    def compute(work: Work) -> Computed:
+        rows = _score(lake, registry, model, training_set, champion, work)
+        return Computed(_shape(model, training_set, rows.schema), rows, {"model": champion.uri})
+
+    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
+        return _audit(lake, training_set, draft, work)
+
+    return build_table(lake, find, compute, verdicts, run_id=run_id)
+
+
+def prediction_work(
+    lake: Lakehouse,
+    model: Model,
+    training_set: TrainingSet,
+    champion: Version,
+    asked: Sequence[date] = (),
+    *,
+    rebuild: bool = False,
+) -> Work:
+    """The day to score, unless this version scored it already from the same snapshots."""
+    pins = current_pins(lake, [training_set.spine, *(one.name for one in training_set.feature_sets)])
+    before = last_made(lake, model.predictions)
+    days = tuple(asked) or (max(published_days(lake, training_set.spine, at=pins[training_set.spine])),)
+    # The version decides the scores, as a declaration decides features: it is the table's definition.
+    definition = f"{champion.uri} {','.join(day.isoformat() for day in days)}"
+    causes = []
+    if before is None:
+        causes.append(f"{model.predictions} was never built")
+    elif before.definition != definition:
+        causes.append("another model version or another day")
+    elif before.pins != pins:
+        causes.append("new snapshots of its inputs")
+    if rebuild:
+        causes.append("a rebuild was asked for")
+    return Work(model.predictions, pins, definition, days if causes else (), tuple(causes), before)
+
+
+def _score(
+    lake: Lakehouse, registry: Registry, model: Model, training_set: TrainingSet, champion: Version, work: Work
+) -> pa.Table:
+    frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.pins, work.days)))
+    pins = json.dumps({name: str(pin) for name, pin in sorted(work.pins.items())})
+    return (
+        frame.select(
+            training_set.row_key,
+            training_set.event_time,
+            *(column for column in training_set.carry if column == model.entity),
+            score(registry, champion, frame).alias("score"),
+            pl.lit(champion.name).alias("model"),
+            pl.lit(champion.version, pl.Int64).alias("model_version"),
+            pl.lit(pins).alias("pins"),
+        )
+        .to_arrow(compat_level=pl.CompatLevel.oldest())
+        .cast(
+            pa.schema(
+                [
+                    pa.field(training_set.row_key, pa.int64() if frame[training_set.row_key].dtype.is_integer() else pa.string()),
+                    pa.field(training_set.event_time, pa.timestamp("us")),
+                    *(
+                        pa.field(column, pa.int64() if frame[column].dtype.is_integer() else pa.string())
+                        for column in training_set.carry
+                        if column == model.entity
+                    ),
+                    pa.field("score", pa.float64()),
+                    pa.field("model", pa.string()),
+                    pa.field("model_version", pa.int64()),
+                    pa.field("pins", pa.string()),
+                ]
+            )
+        )
+    )
+
+
+def _shape(model: Model, training_set: TrainingSet, schema: pa.Schema) -> TableShape:
+    docs = {
+        training_set.row_key: "The row that was scored.",
+        training_set.event_time: "When it happened (UTC).",
+        "score": f"The probability that {training_set.label.column} is 1.",
+        "model": "The registered model.",
+        "model_version": "Its version, pinned when the score was made.",
+        "pins": "The snapshot ids that the inputs were read from (JSON).",
+    }
+    description = f"The champion's scores of the newest day: {model.description}"
+    return TableShape(model.predictions, schema, training_set.event_time, description, docs, model.owner)
+
+
+def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work) -> list[Verdict]:
+    where = days_filter(training_set.event_time, work.days or ())
+    spine_rows = 0
+    with connect() as connection:
+        spine = attach(
+            connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
+        )
+        rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
+        spine_rows = (connection.execute(f"select count(*) from {spine}").fetchone() or (0,))[0]  # noqa: S608
+        number, distinct, odd = connection.execute(
+            f"select count(*), count(distinct {training_set.row_key}), "  # noqa: S608
+            f"count(*) filter (where score is null or not score between 0 and 1) from {rows}"
+        ).fetchone() or (0, 0, 0)
+    return [
+        Verdict(
+            "every_row_scored",
+            passed=number == distinct == spine_rows,
+            says=f"{spine_rows} rows to score, {number} scores, {distinct} of them distinct.",
+            measured={"rows": number, "spine_rows": spine_rows},
+        ),
+        Verdict(
+            "scores_are_probabilities",
+            passed=odd == 0,
+            says=f"{odd} scores are missing or not between 0 and 1.",
+            measured={"rows": odd},
+        ),
+    ]

@@ -1,0 +1,122 @@
+"""One training of a model, from the pinned training set to champion or challenger.
+
+What belongs here: the order of steps. Not: fitting (training.py), recording (recording.py), judging (gates.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError
+from lakehouse.models.gates import GateResult, evaluate
+from lakehouse.models.model import Model
+from lakehouse.models.plots import draw
+from lakehouse.models.promotion import Decision, champion_metrics, promote
+from lakehouse.models.protocol import newest_start, split
+from lakehouse.models.recording import Origin, record
+from lakehouse.models.registry import Registry, Version
+from lakehouse.models.training import fit
+from lakehouse.tables.days import between, days_filter
+from lakehouse.tables.pins import code_version
+from lakehouse.tables.read import read
+from lakehouse.tables.upkeep import current_pins, last_made
+from lakehouse.training.training_set import TrainingSet
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What became of a training: the version, its gates, the decision, and pictures by name (PNG).
+
+    `candidates` holds each candidate's metrics. Nothing but `version` is filled in when the same pins had been
+    trained before (`recomputed` is False).
+    """
+
+    version: Version
+    pins: Mapping[str, int]
+    recomputed: bool
+    start: date | None = None
+    decision: Decision | None = None
+    gates: Sequence[GateResult] = ()
+    candidates: Mapping[str, Mapping[str, float]] | None = None
+    pictures: Mapping[str, bytes] | None = None
+
+
+def model_pins(lake: Lakehouse, training_set: TrainingSet) -> dict[str, int]:
+    """The snapshots that a training now would learn from: the training set's, and those that it was made of."""
+    pins = current_pins(lake, [training_set.name])
+    made = last_made(lake, training_set.name)
+    return {**(made.pins if made else {}), **pins}
+
+
+def retrain(
+    lake: Lakehouse,
+    registry: Registry,
+    model: Model,
+    training_set: TrainingSet,
+    *,
+    run_id: str,
+    rebuild: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Retraining:
+    """Train all candidates on the newest labelled days, register the best, let it through its gates or not.
+
+    A training from the same pins and definition is not done again.
+    """
+    pins = model_pins(lake, training_set)
+    done = registry.version_made_of(model.name, pins, model.fingerprint())
+    if done and not rebuild and done.aliases:
+        return Retraining(done, pins, recomputed=False)
+    start = training_start(lake, model, training_set, pins[training_set.name])
+    parts = split(training_rows(lake, model, training_set, pins[training_set.name], start), model, start)
+    trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
+    pictures = draw(model, parts, trained)
+    before = champion_metrics(registry, model, parts)
+    version = record(
+        registry, model, parts, trained, origin=Origin(pins, run_id, code_version()), pictures=pictures
+    )
+    gates = evaluate(model.gates, version.metrics, before)
+    decision = promote(registry, model, version, gates)
+    return Retraining(
+        decision.version,
+        pins,
+        recomputed=True,
+        start=start,
+        decision=decision,
+        gates=gates,
+        candidates={one.candidate.name: one.metrics for one in trained},
+        pictures=pictures.training,
+    )
+
+
+def training_start(lake: Lakehouse, model: Model, training_set: TrainingSet, pin: int) -> date:
+    """The first training day such that the test days are the newest with all labels known.
+
+    Raises SlipwayError when fewer labelled days exist than the protocol needs.
+    """
+    time, label = training_set.event_time, training_set.label.column
+    rows = read(lake, training_set.name, [time, label], at=pin)
+    days = rows.column(time).cast("date32")
+    unlabelled = pc.min(days.filter(pc.is_null(rows.column(label)))).as_py()
+    last = unlabelled - timedelta(days=1) if unlabelled else pc.max(days).as_py()
+    first = pc.min(days).as_py()
+    needed = model.protocol.days
+    known = max((last - first).days + 1, 0) if last and first else 0
+    if known < needed:
+        raise SlipwayError(
+            f"{training_set.name} has {known} days with all labels known; the protocol needs {needed}.",
+            where=f"model {model.name}",
+            nearest=f"{needed} labelled days",
+            fix="Deliver more days (`slipway demo --days 60` simulates enough).",
+        )
+    return newest_start(last, model.protocol, 0)
+
+
+def training_rows(lake: Lakehouse, model: Model, training_set: TrainingSet, pin: int, start: date) -> pl.DataFrame:
+    """The training set's rows of the protocol's days from `start` on, pinned."""
+    days = between(start, start + timedelta(days=model.protocol.days - 1))
+    rows = read(lake, training_set.name, at=pin, where=days_filter(training_set.event_time, days))
+    return pl.DataFrame(pl.from_arrow(rows)).sort(training_set.event_time, training_set.row_key)

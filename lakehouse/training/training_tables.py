@@ -1,0 +1,82 @@
+"""Training sets as tables: which days to assemble, the audit, publishing.
+
+What belongs here: a training set's way from declaration to published table. Not: the rows themselves (assemble.py).
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import Verdict
+from lakehouse.engines.feature_tables import Built, build_table
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.upkeep import Computed, Work
+from lakehouse.tables.write import Draft
+from lakehouse.training.assemble import AS_OF, assemble, data_clock, training_shape, training_work
+from lakehouse.training.training_set import TrainingSet
+
+CHECKS = {
+    "every_spine_row_once": "Each row of the spine is there exactly once.",
+    "labels_known_in_time": "No label is there before it became known.",
+}
+
+
+def build_training_set(
+    lake: Lakehouse, training_set: TrainingSet, *, run_id: str, asked: Sequence[date] = (), rebuild: bool = False
+) -> Built:
+    """Bring a training set's table up to date. Raises AuditError when its rows must not be published."""
+
+    def compute(work: Work) -> Computed:
+        clock = data_clock(lake, training_set, work.pins[training_set.spine])
+        rows = assemble(lake, training_set, work.pins, work.days, clock)
+        return Computed(training_shape(training_set, rows.schema), rows, {AS_OF: clock.isoformat()})
+
+    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
+        clock = data_clock(lake, training_set, work.pins[training_set.spine])
+        return _audit(lake, training_set, draft, work, clock)
+
+    find = lambda: training_work(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
+    return build_table(lake, find, compute, verdicts, run_id=run_id)
+
+
+def _audit(
+    lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime
+) -> list[Verdict]:
+    label = training_set.label
+    where = days_filter(training_set.event_time, work.days) if work.days is not None else None
+    key = quoted(training_set.row_key)
+    with connect() as connection:
+        rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
+        spine = attach(
+            connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
+        )
+        labels = attach(connection, plan(lake, label.source, at=work.pins[label.source], where=where), "labels")
+        missing = _one(connection, f"select count(*) from {spine} anti join {rows} using ({key})")  # noqa: S608
+        number, distinct = connection.execute(
+            f"select count(*), count(distinct {key}) from {rows}"  # noqa: S608
+        ).fetchone() or (0, 0)
+        early = connection.execute(
+            f"select count(*) from {rows} r join {labels} l on r.{key} = l.{quoted(label.row_key)} "  # noqa: S608
+            f"where r.{quoted(label.column)} is not null and l.{quoted(label.known_at)} > ?",
+            [clock],
+        ).fetchone() or (0,)
+    return [
+        Verdict(
+            "every_spine_row_once",
+            passed=missing == 0 and number == distinct,
+            says=f"{number} rows, {distinct} of them distinct; {missing} rows of the spine are missing.",
+            measured={"rows": number, "distinct": distinct, "missing": missing},
+        ),
+        Verdict(
+            "labels_known_in_time",
+            passed=early[0] == 0,
+            says=f"{early[0]} labels are there that only became known after {clock.isoformat()}.",
+            measured={"rows": early[0], "clock": clock.isoformat()},
+        ),
+    ]
+
+
+def _one(connection, sql: str) -> int:  # noqa: ANN001  # a DuckDB connection
+    found = connection.execute(sql).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,97 @@
+"""Verdicts as Dagster asset checks.
+
+What belongs here: check specs and results, and turning a refusal into a failed step. Not: the verdicts themselves.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from lakehouse.contracts.audit import Verdict
+from lakehouse.errors import SlipwayError
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """The asset key of a table: the same name, in parts."""
+    return dg.AssetKey(table.split("."))
+
+
+def check_specs(table: str, checks: Mapping[str, tuple[str, bool] | str]) -> list[dg.AssetCheckSpec]:
+    """The checks of a table: name -> what it says (blocking), or (what it says, whether it blocks)."""
+    specs = []
+    for name, content in checks.items():
+        says, blocking = content if isinstance(content, tuple) else (content, True)
+        specs.append(dg.AssetCheckSpec(name=name, asset=asset_key(table), description=says, blocking=blocking))
+    return specs
+
+
+def check_results(table: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
+    """The verdicts on a table, with what was measured and sample rows."""
+    return [
+        dg.AssetCheckResult(
+            asset_key=asset_key(table),
+            check_name=verdict.name,
+            passed=verdict.passed,
+            severity=dg.AssetCheckSeverity.ERROR if verdict.blocking else dg.AssetCheckSeverity.WARN,
+            description=verdict.says,
+            metadata={**verdict.measured, **({"sample": sample_table(verdict.sample)} if verdict.sample else {})},
+        )
+        for verdict in verdicts
+    ]
+
+
+def repeated_results(
+    instance: dg.DagsterInstance, table: str, names: Iterable[str]
+) -> Iterator[dg.AssetCheckResult]:
+    """The checks' last results once more, for a step that found nothing to do.
+
+    A table that is published passed its audit, so a check without a remembered result did, too.
+    """
+    for name in names:
+        key = dg.AssetCheckKey(asset_key(table), name)
+        last = last_evaluation(instance, table, name)
+        if last is None:
+            says = "Nothing changed since the audit that it passed before it was published."
+            yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=name, passed=True, description=says)
+        else:
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=name,
+                passed=last.passed,
+                severity=last.severity,
+                description=last.description,
+                metadata=last.metadata,
+            )
+
+
+def last_evaluation(instance: dg.DagsterInstance, table: str, name: str) -> dg.AssetCheckEvaluation | None:
+    """The newest result of a check; None when it never ran."""
+    # The newest record may be a running run's plan; the one before it may have been evaluated.
+    key = dg.AssetCheckKey(asset_key(table), name)
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=5):
+        event = record.event.dagster_event if record.event else None
+        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            return event.asset_check_evaluation_data
+    return None
+
+
+def sample_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Sample rows as a table that the UI shows."""
+    records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in rows[0]])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+@contextmanager
+def clear_failures() -> Iterator[None]:
+    """A SlipwayError becomes a failed step that shows the error's words and no traceback; trying again is no use."""
+    try:
+        yield
+    except SlipwayError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def _shown(value: Any) -> str | int | float | bool | None:  # noqa: ANN401  # whatever a column holds
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,0 +1,130 @@
+"""`slipway demo`: the main job, from simulated or given deliveries to a live model.
+
+What belongs here: the command and its summary. Not: running the job (main_job.py).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import DeliveryError
+from lakehouse.home import at_work
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
+
+SOURCE = "fraud.transactions"
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway demo                        simulate half a year of card payments and run everything
+
+slipway demo --days 60 --json       a shorter world, and the summary as JSON
+
+slipway demo --source payments/     run on your own files of the same columns
+"""
+
+
+def command(
+    *,
+    home: HomeOption = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Run on this file or folder instead of simulating.", show_default=False)
+    ] = None,
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1)] = 183,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the main job: land, audit, transform, compute features, train, go live, predict."""
+    began = time.perf_counter()
+    from orchestration.memory import MemoryWatch
+
+    with MemoryWatch() as watch:
+        lake = lakehouse_at(home)
+        with at_work(lake.home, "slipway demo"), _progress(quiet=as_json) as progress:
+            _deliver(lake, source, days)
+            from assets.loading import load_domain
+            from orchestration.main_job import run_main_job
+
+            report = run_main_job(lake, load_domain("fraud"), progress, watch)
+        from orchestration.summary import summarize
+
+        summary = summarize(lake, load_domain("fraud"), report, seconds=time.perf_counter() - began, watch=watch)
+    if as_json:
+        print_json(summary)
+    else:
+        _show(lake, summary)
+
+
+def _deliver(lake: Lakehouse, source: Path | None, days: int) -> None:
+    """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
+    if source is not None:
+        if not source.exists():
+            near = sorted(source.parent.glob(f"*{source.suffix}"))[:1] if source.parent.exists() else []
+            raise DeliveryError(
+                "There is no such file or folder.",
+                where=str(source),
+                nearest=str(near[0]) if near else None,
+                fix="Check the path after --source.",
+            )
+        lake.home.remember_source(SOURCE, source)
+        return
+    from assets.fraud.simulator import Simulation, write_daily_files
+
+    lake.home.remember_source(SOURCE, None)
+    simulation = Simulation(days=days)
+    folder = lake.home.drop_folder(SOURCE)
+    last = simulation.start + timedelta(days=days - 1)
+    if not (folder / f"transactions_{_name(last)}.parquet").exists():
+        write_daily_files(simulation.simulate(), folder)
+
+
+def _name(day: date) -> str:
+    return day.isoformat()
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Any]:
+    """A line for each step that says what it has just done; nothing when the output is JSON."""
+    from orchestration.progress import Progress as Listener
+
+    if quiet:
+        yield Listener()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=notes, transient=True) as bars:
+        bar = bars.add_task("slipway", total=None, text="getting ready")
+        yield Listener(lambda step, text: bars.update(bar, description=step, text=text))
+
+
+def _show(lake: Lakehouse, summary: dict[str, Any]) -> None:
+    if summary["steps"]:
+        print_table(
+            "Steps",
+            ["step", "seconds", "rows written", "peak memory (MB)"],
+            [[step["name"], round(step["seconds"], 2), step["rows"], step["peak_memory_mb"]] for step in summary["steps"]],
+        )
+    else:
+        console.print("Nothing new was delivered and everything is in line: [bold]nothing was recomputed[/bold].")
+    print_table(
+        "Tables",
+        ["table", "rows", "snapshot"],
+        [[name, table["rows"], table["snapshot_id"]] for name, table in summary["tables"].items()],
+    )
+    for name, model in summary["models"].items():
+        metrics = model["metrics"]
+        print_table(f"{name} version {model['version']} ({model['alias']}): {model['candidate']}", list(metrics), [list(metrics.values())])
+    print_table(
+        "Gates",
+        ["gate", "passed", "says"],
+        [[gate["name"], gate["passed"], gate["says"]] for gate in summary["gates"]],
+    )
+    console.print(
+        f"[bold]{summary['seconds']:.1f} s[/bold], at most [bold]{summary['peak_memory_mb']:.0f} MB[/bold]. "
+        f"Everything is in {lake.home.root}."
+    )
+    console.print("Look at it: [bold]slipway up[/bold] opens the graph on http://127.0.0.1:3000 (this machine only).")

@@ -1,0 +1,70 @@
+"""`slipway materialize`: run a selection of assets now, in this process.
+
+What belongs here: the command. Not: the assets.
+"""
+
+from datetime import date
+
+from typing import Annotated
+
+import typer
+
+from lakehouse.errors import SlipwayError
+from lakehouse.home import at_work
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway materialize fraud.customer_spend             bring one feature set up to date
+
+slipway materialize '+fraud.training'                a training set and everything upstream of it
+
+slipway materialize fraud.transactions --days 2018-04-01:2018-04-07
+
+slipway materialize fraud.scorer --rebuild           train again, even from the same snapshots
+"""
+
+def command(
+    selection: Annotated[
+        str, typer.Argument(help="A table or model by name, or a Dagster selection such as '+fraud.training' or 'group:fraud'.")
+    ],
+    *,
+    days: Annotated[str, typer.Option(help="2018-04-01 or 2018-04-01:2018-04-30.", show_default=False)] = "",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute even what is in line.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring assets up to date."""
+    from orchestration.memory import MemoryWatch
+
+    with MemoryWatch() as watch:
+        lake = lakehouse_at(home)
+        with at_work(lake.home, f"slipway materialize {selection}"):
+            from orchestration.selection import run_selection
+
+            report = run_selection(lake, selection, _days(days), rebuild=rebuild, watch=watch)
+    if as_json:
+        print_json({"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs})
+        return
+    print_table(
+        selection,
+        ["step", "seconds", "rows written", "recomputed"],
+        [[step.name, step.seconds, step.rows, ", ".join(step.recomputed) or "nothing"] for step in report.steps],
+    )
+    if not report.recomputed:
+        console.print("Everything was in line with its inputs; --rebuild recomputes it anyway.")
+
+def _days(text: str) -> tuple[date, date] | None:
+    if not text:
+        return None
+    first, _, last = text.partition(":")
+    try:
+        span = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise SlipwayError(f"{text!r} are no days.", where="--days", nearest="2018-04-01:2018-04-30") from None
+    if span[0] > span[1]:
+        raise SlipwayError(f"{first} is after {last}.", where="--days", nearest=f"{last}:{first}")
+    return span
+
+__all__ = ["EXAMPLES", "Path", "command", "unknown_name"]

@@ -1,0 +1,78 @@
+"""What all commands share: their common options, and how results and errors are shown.
+
+What belongs here: options, tables, JSON, errors. Not: what any command does.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.errors import SlipwayError
+from lakehouse.settings import Settings
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder that holds all state (default: SLIPWAY_HOME, else .slipway).", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+console = Console()
+notes = Console(stderr=True)
+
+
+def lakehouse_at(home: Path | None) -> Lakehouse:
+    """The lakehouse that a command works on; child processes and libraries are told of it."""
+    settings = Settings.from_environment(home=home)
+    settings.export()
+    return open_lakehouse(settings)
+
+
+def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
+    """One JSON object on standard output, and nothing else."""
+    sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows under column heads; numbers to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
+    cells = [list(row) for row in rows]
+    for number, column in enumerate(columns):
+        numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(_text(value) for value in row))
+    console.print(table)
+
+
+def show_error(error: SlipwayError) -> int:
+    """The error on standard error, or as JSON on standard output when JSON was asked for; the exit code."""
+    if "--json" in sys.argv:
+        print_json(error.as_dict())
+    else:
+        notes.print(Panel(str(error), title="slipway", title_align="left", border_style="red"), markup=False)
+    return 1
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with an exit code."""
+    raise typer.Exit(code)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401  # any cell
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)

@@ -1,0 +1,23 @@
+"""Dagster's own storage, under the home.
+
+What belongs here: opening the instance. Not: the lakehouse's home itself (lakehouse/home.py).
+"""
+
+import dagster as dg
+
+from lakehouse.catalog import Lakehouse
+
+_CONFIG = """\
+# Written by Slipway when the home was made; yours to change.
+telemetry:
+  enabled: false
+"""
+
+
+def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
+    """The instance of the lakehouse's home, the one that `slipway up` shows."""
+    lake.settings.export()
+    config = lake.home.dagster / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_CONFIG)
+    return dg.DagsterInstance.from_config(str(lake.home.dagster))

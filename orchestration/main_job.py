@@ -1,0 +1,142 @@
+"""Running a domain's main job in this process: what is new is landed, what is out of line is recomputed.
+
+What belongs here: planning the runs, running them through Dagster, and what became of them. Not: printing (cli/).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+
+from assets.loading import Domain
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError
+from lakehouse.models.relocation import open_registry
+from lakehouse.sources.landing import find_pending
+from lakehouse.standing import out_of_line
+from lakehouse.tables.days import spans
+from lakehouse.tables.read import published_days
+from lakehouse.transforms.project import load_project
+from orchestration.checks import asset_key
+from orchestration.definitions import build_defs
+from orchestration.instance import open_instance
+from orchestration.memory import MemoryWatch
+from orchestration.partitions import range_tags
+from orchestration.progress import Progress
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run: seconds it took, rows it wrote, megabytes it needed at most, assets it recomputed."""
+
+    name: str
+    seconds: float
+    rows: int
+    peak_memory_mb: float
+    recomputed: Sequence[str]
+
+
+@dataclass
+class JobReport:
+    """What the runs of a job did. `runs` are Dagster's run ids; empty when nothing had to be done."""
+
+    runs: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    because: list[str] = field(default_factory=list)
+
+    @property
+    def recomputed(self) -> list[str]:
+        """The assets that were made anew, in order."""
+        return [name for step in self.steps for name in step.recomputed]
+
+
+def run_main_job(lake: Lakehouse, domain: Domain, progress: Progress, watch: MemoryWatch) -> JobReport:
+    """Bring the domain up to date with its deliveries. Does nothing when it is.
+
+    Raises SlipwayError with the failed step's own words.
+    """
+    report = JobReport()
+    plans = _plan(lake, domain, report)
+    if not plans:
+        return report
+    instance = open_instance(lake)
+    defs = build_defs(lake, progress=progress)
+    for job, days, selection in plans:
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags=range_tags(*days),
+            run_config=QUIET,
+            asset_selection=selection,
+            raise_on_error=False,
+        )
+        report.runs.append(result.run_id)
+        report.steps += steps_of(instance, result.run_id, watch)
+        if not result.success:
+            raise failure_of(result)
+    return report
+
+
+Plan = tuple[str, tuple[date, date], list[dg.AssetKey] | None]
+
+
+def _plan(lake: Lakehouse, domain: Domain, report: JobReport) -> list[Plan]:
+    """The runs to make: landing alone for all but the last gapless span of days, then everything."""
+    job = f"{domain.name}_main"
+    plans: list[Plan] = []
+    for source in domain.sources:
+        for span in spans(find_pending(lake, source).days):
+            plans.append((job, span, [asset_key(source.name)]))
+            report.because.append(f"{source.name}: days {span[0]} to {span[1]} were delivered")
+    if plans:
+        return [*plans[:-1], (job, plans[-1][1], None)]
+    project = load_project(lake.settings, lake.home)
+    standing = out_of_line(lake, domain, project, open_registry(lake.home))
+    report.because += [f"{one.name}: {one.because}" for one in standing]
+    newest = max(published_days(lake, domain.sources[0].name))
+    return [(job, (newest, newest), None)] if standing else []
+
+
+def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> list[Step]:
+    """What a run's steps took, wrote and recomputed, in the order in which they ended."""
+    began: dict[str, float] = {}
+    made: dict[str, dict[str, int]] = {}
+    steps = []
+    for entry in instance.all_logs(run_id):
+        event, key = entry.dagster_event, entry.step_key
+        if event is None or key is None:
+            continue
+        if event.event_type is dg.DagsterEventType.STEP_START:
+            began[key] = entry.timestamp
+        elif event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            told = event.step_materialization_data.materialization
+            done = told.metadata.get("recomputed")
+            if done is not None and not str(done.value).startswith("nothing"):
+                written = told.metadata.get("rows_written")
+                rows = int(written.value) if written else 0  # type: ignore[arg-type]  # an integer
+                made.setdefault(key, {})[to_name(told.asset_key)] = rows
+        elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
+            start = began.get(key, entry.timestamp)
+            peak = watch.peak_mb(start, entry.timestamp)
+            own = made.get(key, {})
+            seconds = round(entry.timestamp - start, 3)
+            steps.append(Step(key.replace("__", "."), seconds, sum(own.values()), peak, list(own)))
+    return steps
+
+
+def to_name(key: dg.AssetKey) -> str:
+    """The table's name that an asset key stands for."""
+    return ".".join(key.path)
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
+    """The failed steps' own words as one error."""
+    told = []
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            words = data.user_failure_data.description if data.user_failure_data else None
+            told.append(words or (data.error.message if data.error else event.message or ""))
+    return SlipwayError("\n".join(told).strip() or "The run failed.", where=f"run {result.run_id}")

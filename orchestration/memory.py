@@ -1,0 +1,61 @@
+"""How much memory this process and its children take while steps run.
+
+What belongs here: sampling. Not: deciding anything by it.
+"""
+
+import time
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from types import TracebackType
+
+import psutil
+
+_INTERVAL = 0.05
+_MEGABYTE = 1024 * 1024
+
+
+@dataclass
+class MemoryWatch:
+    """Samples the resident memory of all of this process's processes, twenty times a second, inside a `with`."""
+
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    _stop: Event = field(default_factory=Event)
+    _thread: Thread | None = None
+
+    def __enter__(self) -> "MemoryWatch":
+        """Start sampling."""
+        self._thread = Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop sampling."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
+    def peak_mb(self, begin: float = 0.0, end: float = float("inf")) -> float:
+        """The most megabytes between two times (seconds since 1970); the nearest sample when none lies between."""
+        within = [size for at, size in self.samples if begin <= at <= end]
+        if not within and self.samples:
+            within = [min(self.samples, key=lambda sample: abs(sample[0] - begin))[1]]
+        return round(max(within, default=0.0), 1)
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while True:
+            self.samples.append((time.time(), _resident(me)))
+            if self._stop.wait(_INTERVAL):
+                return
+
+
+def _resident(process: psutil.Process) -> float:
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / _MEGABYTE

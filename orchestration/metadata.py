@@ -1,0 +1,71 @@
+"""What a person sees of a materialization: counts, causes, schema, pins and pictures.
+
+What belongs here: turning outcomes into Dagster metadata. Not: drawing (pictures.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.tables.days import in_words
+from lakehouse.tables.upkeep import Outcome
+
+
+def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
+    """Rows, snapshot, what was recomputed and why, pins and the table's schema."""
+    table = lake.table(outcome.name)
+    columns = [
+        dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields
+    ]
+    done = "nothing: it was in line with its inputs"
+    if outcome.recomputed:
+        done = "everything" if outcome.days is None else in_words(outcome.days)
+    return {
+        "dagster/row_count": outcome.rows,
+        "dagster/table_name": outcome.name,
+        "dagster/column_schema": dg.TableSchema(columns),
+        "snapshot": str(outcome.snapshot_id),
+        "recomputed": done,
+        "because": "; ".join(outcome.causes) or "nothing changed",
+        "rows_written": outcome.rows_written,
+        **({"made_from": pins_table(outcome.pins)} if outcome.pins else {}),
+    }
+
+
+def pins_table(pins: Mapping[str, int]) -> dg.MetadataValue:
+    """Pins as a table."""
+    records = [dg.TableRecord({"table": name, "snapshot": str(pin)}) for name, pin in pins.items()]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn("table"), dg.TableColumn("snapshot")]))
+
+
+def picture(png: bytes, title: str) -> dg.MetadataValue:
+    """A PNG that the UI shows in place."""
+    from base64 import b64encode
+
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{b64encode(png).decode()})")
+
+
+def column_lineage(edges: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumnLineage:
+    """Column lineage: column -> the (table, column) pairs that it is made from."""
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(asset_key=dg.AssetKey(table.split(".")), column_name=name) for table, name in sources
+            ]
+            for column, sources in edges.items()
+        }
+    )
+
+
+def materialized(
+    lake: Lakehouse, outcome: Outcome, pictures: Mapping[str, bytes] | None = None, **more: Any  # noqa: ANN401
+) -> dg.MaterializeResult:
+    """The result of a step: the data version is the snapshot id, so that the same snapshot leaves all fresh."""
+    shown = {name: picture(png, name) for name, png in (pictures or {}).items()}
+    return dg.MaterializeResult(
+        asset_key=dg.AssetKey(outcome.name.split(".")),
+        metadata={**outcome_metadata(lake, outcome), **shown, **more},
+        data_version=dg.DataVersion(str(outcome.snapshot_id)),
+    )

@@ -1,0 +1,145 @@
+"""Models and their predictions as assets.
+
+What belongs here: the factories from a model's declaration to its two assets. Not: training and scoring.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.engines.feature_tables import Built
+from lakehouse.models.model import Model
+from lakehouse.models.predictions import CHECKS, predict
+from lakehouse.models.relocation import open_registry
+from lakehouse.models.retraining import Retraining, retrain
+from lakehouse.training.training_set import TrainingSet
+from orchestration.checks import asset_key, check_specs, clear_failures, repeated_results
+from orchestration.metadata import picture, pins_table
+from orchestration.pictures import distributions
+from orchestration.progress import Progress
+from orchestration.upkeep import UpkeepConfig, report
+
+
+def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
+    """The asset that trains a model's candidates and lets the best go live, if it passes the gates."""
+
+    @dg.asset(
+        key=asset_key(model.name),
+        deps=[asset_key(training_set.name)],
+        check_specs=check_specs(model.name, {gate.name: gate.description for gate in model.gates}),
+        group_name=model.name.split(".")[0],
+        description=model.description,
+        owners=[model.owner],
+        kinds={"mlflow", "sklearn"},
+        tags={"slipway/kind": "model"},
+        metadata={"candidates": ", ".join(candidate.name for candidate in model.candidates)},
+        code_version=model.fingerprint(),
+    )
+    def train_model(
+        context: dg.AssetExecutionContext,
+        config: UpkeepConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        with clear_failures():
+            done = retrain(
+                lake,
+                open_registry(lake.home),
+                model,
+                training_set,
+                run_id=context.run_id,
+                rebuild=config.rebuild,
+                progress=lambda text: progress.tell(model.name, text),
+            )
+        if done.recomputed:
+            yield from _gate_results(model, done)
+        else:
+            yield from repeated_results(context.instance, model.name, [gate.name for gate in model.gates])
+        if done.decision is not None and not done.decision.promoted:
+            raise dg.Failure(description=done.decision.reason, allow_retries=False)
+        yield _model_result(model, done)
+
+    return train_model
+
+
+def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
+    """The asset that holds the champion's scores of the newest day."""
+    inputs = [training_set.spine, *(one.name for one in training_set.feature_sets), model.name]
+
+    @dg.asset(
+        key=asset_key(model.predictions),
+        deps=[asset_key(name) for name in inputs],
+        check_specs=check_specs(model.predictions, CHECKS),
+        group_name=model.predictions.split(".")[0],
+        description=f"The champion's scores of the newest day. {model.description}",
+        owners=[model.owner],
+        kinds={"iceberg", "mlflow"},
+        tags={"slipway/kind": "predictions"},
+        code_version=model.fingerprint(),
+    )
+    def score_newest_day(
+        context: dg.AssetExecutionContext, config: UpkeepConfig, lake: dg.ResourceParam[Lakehouse]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        def build() -> Built:
+            return predict(
+                lake,
+                open_registry(lake.home),
+                model,
+                training_set,
+                run_id=context.run_id,
+                asked=config.asked(),
+                rebuild=config.rebuild,
+            )
+
+        yield from report(
+            context,
+            lake,
+            build,
+            lambda built: {
+                "distribution_of_scores": distributions(lake, model.predictions, ["score"], built.outcome.snapshot_id)
+            },
+        )
+
+    return score_newest_day
+
+
+def _gate_results(model: Model, done: Retraining) -> Iterator[dg.AssetCheckResult]:
+    for result in done.gates:
+        measured = {"bound": result.bound, **({} if result.measured is None else {"measured": result.measured})}
+        yield dg.AssetCheckResult(
+            asset_key=asset_key(model.name),
+            check_name=result.gate.name,
+            passed=result.passed,
+            description=result.says,
+            metadata=measured,
+        )
+
+
+def _model_result(model: Model, done: Retraining) -> dg.MaterializeResult:
+    metadata = {
+        "version": done.version.version,
+        "candidate": done.version.candidate,
+        "aliases": ", ".join(done.version.aliases),
+        "mlflow_run": done.version.run_id,
+        "recomputed": "trained anew" if done.recomputed else "nothing: the same pins were trained before",
+        "made_from": pins_table(done.pins),
+        **{f"metric/{name}": value for name, value in done.version.metrics.items()},
+    }
+    if done.decision is not None:
+        metadata["decision"] = done.decision.reason
+    if done.candidates:
+        names = list(next(iter(done.candidates.values())))
+        records = [
+            dg.TableRecord({"candidate": name, **{key: round(metrics[key], 4) for key in names}})
+            for name, metrics in done.candidates.items()
+        ]
+        schema = dg.TableSchema([dg.TableColumn("candidate"), *(dg.TableColumn(name, "float") for name in names)])
+        metadata["candidates"] = dg.MetadataValue.table(records, schema=schema)
+    for name, png in (done.pictures or {}).items():
+        metadata[name] = picture(png, name)
+    return dg.MaterializeResult(
+        asset_key=asset_key(model.name),
+        metadata=metadata,
+        data_version=dg.DataVersion(f"{model.name}/{done.version.version}"),
+    )

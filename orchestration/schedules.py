@@ -1,0 +1,41 @@
+"""Schedules: the daily load and the weekly retraining. Off until somebody starts them.
+
+What belongs here: fixed times. Not: reacting to deliveries (sensors.py).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.loading import Domain
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import DeliveryError
+from orchestration.sensors import pending_runs
+
+
+def domain_schedules(domain: Domain) -> list[dg.ScheduleDefinition]:
+    """`<domain>_daily_load` at 06:00 UTC and `<domain>_weekly_retraining` on Mondays at 07:00 UTC."""
+
+    @dg.schedule(
+        name=f"{domain.name}_daily_load",
+        job_name=f"{domain.name}_daily",
+        cron_schedule="0 6 * * *",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Lands what was delivered and scores the newest day.",
+    )
+    def load_daily(lake: dg.ResourceParam[Lakehouse]) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        try:
+            requests = list(pending_runs(lake, domain))
+        except DeliveryError as error:
+            yield dg.SkipReason(str(error))
+            return
+        yield from requests or [dg.SkipReason("Nothing new was delivered.")]
+
+    weekly = dg.ScheduleDefinition(
+        name=f"{domain.name}_weekly_retraining",
+        job_name=f"{domain.name}_retrain",
+        cron_schedule="0 7 * * 1",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Trains on the newest labelled days; the best candidate goes live if it passes its gates.",
+    )
+    return [load_daily, weekly]

@@ -1,0 +1,93 @@
+"""Running any selection of assets in this process.
+
+What belongs here: from a selection text to a finished run. Not: planning a whole domain (main_job.py).
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError, unknown_name
+from lakehouse.tables.days import spans
+from orchestration.definitions import build_defs
+from orchestration.instance import open_instance
+from orchestration.main_job import QUIET, JobReport, failure_of, steps_of
+from orchestration.memory import MemoryWatch
+from orchestration.partitions import range_tags
+
+_JOB = "slipway_materialize"
+
+
+def run_selection(
+    lake: Lakehouse, selection: str, days: tuple[date, date] | None, *, rebuild: bool, watch: MemoryWatch
+) -> JobReport:
+    """Materialize what `selection` names: a table by its name, or any Dagster selection of assets.
+
+    Sources are asked for `days`, or for all days that they were delivered for. Raises SlipwayError with the failed
+    step's own words, UnknownNameError for a name that there is not.
+    """
+    defs = build_defs(lake)
+    graph = defs.resolve_asset_graph()
+    chosen = _resolve(graph, selection)
+    instance = open_instance(lake)
+    config = _config(defs, chosen, days, rebuild=rebuild)
+    job = dg.define_asset_job(_JOB, dg.AssetSelection.assets(*chosen), config=config)
+    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    report = JobReport()
+    for tags in _ranges(graph, chosen, days):
+        result = merged.resolve_job_def(_JOB).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        report.runs.append(result.run_id)
+        report.steps += steps_of(instance, result.run_id, watch)
+        if not result.success:
+            raise failure_of(result)
+    return report
+
+
+def _resolve(graph: dg.AssetGraph, selection: str) -> list[dg.AssetKey]:
+    known = {key.to_user_string().replace("/", "."): key for key in graph.materializable_asset_keys}
+    if selection in known:
+        return [known[selection]]
+    words = selection
+    for name, key in sorted(known.items(), key=lambda pair: -len(pair[0])):
+        words = words.replace(name, f'key:"{key.to_user_string()}"') if f'"{name}' not in words else words
+    try:
+        found = dg.AssetSelection.from_string(words).resolve(graph)
+    except Exception as error:  # Dagster raises several kinds for a text that it cannot read
+        raise unknown_name("asset or selection", selection, known, where="slipway materialize") from error
+    if not found:
+        raise unknown_name("asset", selection, known, where="slipway materialize")
+    return sorted(found)
+
+
+def _config(
+    defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, date] | None, *, rebuild: bool
+) -> dict:
+    """The settings for every chosen step that takes some."""
+    asked = f"{days[0]}:{days[1]}" if days else ""
+    steps: dict[str, dict] = {}
+    for assets in defs.resolve_asset_graph().assets_defs:
+        takes_config = assets.keys & set(chosen) and assets.is_executable and assets.partitions_def is None
+        if takes_config:
+            steps[assets.op.name] = {"config": {"rebuild": rebuild, "days": asked}}
+    return {"ops": steps, **QUIET}
+
+
+def _ranges(graph: dg.AssetGraph, chosen: list[dg.AssetKey], days: tuple[date, date] | None) -> list[dict[str, str]]:
+    """The partition ranges to run; one empty one when nothing chosen has partitions."""
+    definitions = [graph.get(key).partitions_def for key in chosen]
+    partitioned = [definition for definition in definitions if definition is not None]
+    if not partitioned:
+        return [{}]
+    known = [date.fromisoformat(key) for key in partitioned[0].get_partition_keys()]
+    if days is None:
+        return [range_tags(first, last) for first, last in spans(known)]
+    for day in days:
+        if day not in known:
+            raise SlipwayError(
+                f"{day} is not a day that was delivered.",
+                where="--days",
+                nearest=str(min(known, key=lambda one: abs((one - day).days))),
+                fix="Deliver it first, or choose other days.",
+            )
+    return [range_tags(*days)]

@@ -1,0 +1,61 @@
+"""The summary of a domain after a run: tables, models, gates, steps.
+
+What belongs here: collecting what is there. Not: printing it (cli/).
+"""
+
+from typing import Any
+
+from assets.loading import Domain
+from lakehouse.catalog import Lakehouse
+from lakehouse.models.relocation import open_registry
+from lakehouse.tables.upkeep import last_made
+from orchestration.checks import last_evaluation
+from orchestration.instance import open_instance
+from orchestration.main_job import JobReport
+from orchestration.memory import MemoryWatch
+
+
+def summarize(
+    lake: Lakehouse, domain: Domain, report: JobReport, *, seconds: float, watch: MemoryWatch
+) -> dict[str, Any]:
+    """Everything that `slipway demo` tells, ready for JSON. Snapshot ids are texts: they exceed 2**53."""
+    registry = open_registry(lake.home)
+    tables = {}
+    for name in lake.names():
+        made = last_made(lake, name)
+        if made is not None and name.startswith(f"{domain.name}."):
+            tables[name] = {"rows": made.rows, "snapshot_id": str(made.snapshot_id)}
+    models = {}
+    for model in domain.models:
+        champion = registry.champion(model.name)
+        if champion is not None:
+            models[model.name] = {
+                "version": champion.version,
+                "alias": "champion",
+                "candidate": champion.candidate,
+                "metrics": champion.metrics,
+            }
+    instance = open_instance(lake)
+    gates = []
+    for model in domain.models:
+        for gate in model.gates:
+            last = last_evaluation(instance, model.name, gate.name)
+            if last is not None:
+                gates.append(
+                    {"name": gate.name, "model": model.name, "passed": last.passed, "says": last.description or ""}
+                )
+    return {
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": watch.peak_mb(),
+        "tables": tables,
+        "models": models,
+        "gates": gates,
+        "steps": [
+            {"name": step.name, "seconds": step.seconds, "rows": step.rows, "peak_memory_mb": step.peak_memory_mb}
+            for step in report.steps
+        ],
+        "recomputed": report.recomputed,
+        "because": report.because,
+        "runs": report.runs,
+        "home": str(lake.home.root),
+    }
