@@ -11,6 +11,8 @@ _CONFIG = """\
 # Written by Slipway when the home was made; yours to change.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

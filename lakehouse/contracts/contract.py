@@ -54,12 +54,25 @@ class Column:
                 nearest=nearest_name(self.kind, get_args(Kind)),
                 fix="Use one of: " + ", ".join(get_args(Kind)) + ".",
             )
+        for bound in (self.at_least, self.at_most):
+            if bound is not None and not self._takes(bound):
+                raise DeclarationError(
+                    f"{bound!r} is no bound for a column of kind {self.kind}.",
+                    where=where,
+                    fix="Bound numbers by numbers, and timestamps by datetimes in UTC without a zone.",
+                )
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:  # type: ignore[operator]
             raise DeclarationError(
                 f"No value lies between {self.at_least} and {self.at_most}.",
                 where=where,
                 nearest=f"at_least={self.at_most}, at_most={self.at_least}",
             )
+
+    def _takes(self, bound: float | datetime) -> bool:
+        """Whether values of the column can be compared with the bound."""
+        if self.kind == "timestamp":
+            return isinstance(bound, datetime) and bound.tzinfo is None
+        return self.kind.startswith(("int", "float")) and isinstance(bound, int | float)
 
     def rules(self) -> dict[str, str]:
         """The names of the row rules of this column, with what each says."""

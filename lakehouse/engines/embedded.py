@@ -20,8 +20,12 @@ from lakehouse.tables.days import between, days_filter
 from lakehouse.tables.read import plan, read_plan
 
 _FLOAT_SLACK = 1e-6
+_FLOAT_STEP = 4 * np.finfo(np.float64).eps
+_TOO_LARGE = 2.0**63
 _LARGEST_EXACT = 18
 """So many decimal digits fit into 64 bits."""
+_SATURDAY = 5
+"""Monday is 0."""
 
 
 class EmbeddedEngine:
@@ -30,7 +34,7 @@ class EmbeddedEngine:
     def compute(
         self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
-        """The rows of the spine's `days` (None: all), sorted by (event time, row key). See engines.protocol."""
+        """The rows of the spine's `days` (None: all), sorted by (event time, row key). See engines.base."""
         time_column = feature_set.event_time
         where = days_filter(time_column, days) if days is not None else None
         spine_plan = plan(lake, feature_set.spine, at=pins[feature_set.spine], where=where)
@@ -58,9 +62,7 @@ def compute_rows(feature_set: FeatureSet, events: pa.Table, spine: pa.Table) -> 
     shared = events is spine
     spine = _in_order(spine, time_column, row_key)
     spine_time = event_times(spine, time_column)
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {
-        name: spine.column(name) for name in (row_key, time_column, key)
-    }
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {name: spine.column(name) for name in (row_key, time_column, key)}
     if feature_set.aggregates:
         if shared:
             events, event_time = spine, spine_time
@@ -74,7 +76,9 @@ def compute_rows(feature_set: FeatureSet, events: pa.Table, spine: pa.Table) -> 
     for feature in feature_set.features:
         if isinstance(feature, CalendarFeature):
             columns[feature.column] = pa.array(_calendar(feature, spine_time))
-    return pa.table({name: columns[name] for name in [*dict.fromkeys([row_key, time_column, key]), *feature_set.columns]})
+    return pa.table(
+        {name: columns[name] for name in [*dict.fromkeys([row_key, time_column, key]), *feature_set.columns]}
+    )
 
 
 def _in_order(spine: pa.Table, time_column: str, row_key: str) -> pa.Table:
@@ -147,21 +151,40 @@ def _measure(column: pa.ChunkedArray, one: WindowAggregate, set_name: str) -> tu
         return column.cast(pa.int64()).to_numpy(), 0
     if not pa.types.is_floating(kind):
         raise SlipwayError(f"A {kind} cannot be aggregated.", where=where, nearest="a number")
-    scaled = column.to_numpy() * 10.0**one.scale
-    whole = np.rint(scaled)
-    if len(scaled) and not np.abs(scaled - whole).max() < _FLOAT_SLACK * max(1.0, float(np.abs(whole).max())):
+    return _scaled(column.to_numpy(), one.scale, where), one.scale
+
+
+def _scaled(values: np.ndarray, scale: int, where: str) -> Ints:
+    """Binary floating point numbers as integers of `scale` decimals; only the error of their own format is let pass."""
+    scaled = values * 10.0**scale
+    if not np.isfinite(scaled).all():
         raise SlipwayError(
-            f"The measure has more than {one.scale} decimals.",
+            "The measure has values that are infinite or not a number.",
             where=where,
-            nearest=f"scale={one.scale + 2}",
+            fix="Let the source's contract refuse them.",
+        )
+    whole = np.rint(scaled)
+    if (np.abs(scaled - whole) > np.maximum(_FLOAT_SLACK, np.abs(scaled) * _FLOAT_STEP)).any():
+        raise SlipwayError(
+            f"The measure has more than {scale} decimals.",
+            where=where,
+            nearest=f"scale={scale + 2}",
             fix="Declare how many decimals the measure has: it is summed exactly.",
         )
-    return whole.astype(np.int64), one.scale
+    if (np.abs(whole) >= _TOO_LARGE).any():
+        raise SlipwayError(
+            f"A value of the measure with {scale} decimals does not fit into 64 bits.",
+            where=where,
+            fix="Declare the measure with a smaller scale.",
+        )
+    return whole.astype(np.int64)
 
 
 def _unscaled(column: pa.ChunkedArray) -> Ints:
     """The integers behind a decimal column, read from memory: each is 16 bytes, of which 18 digits fill the low 8."""
-    wide = column if pa.types.is_decimal128(column.type) else column.cast(pa.decimal128(_LARGEST_EXACT, column.type.scale))
+    wide = (
+        column if pa.types.is_decimal128(column.type) else column.cast(pa.decimal128(_LARGEST_EXACT, column.type.scale))
+    )
     parts = [np.zeros(0, np.int64)]
     for chunk in wide.chunks:
         words = np.frombuffer(chunk.buffers()[1], dtype=np.int64)
@@ -185,8 +208,8 @@ def _codes(feature_set: FeatureSet, *tables: pa.Table) -> tuple[list[Ints], int]
 
 def _calendar(feature: CalendarFeature, time: Ints) -> Ints:
     if feature.part == "is_weekend":
-        # 1970-01-01 was a Thursday; Monday is 0.
-        return ((time // DAY + 3) % 7 >= 5).astype(np.int64)
+        # 1970-01-01 was a Thursday.
+        return ((time // DAY + 3) % 7 >= _SATURDAY).astype(np.int64)
     hour = time % DAY // (DAY // 24)
     return ((hour >= feature.first_hour) & (hour <= feature.last_hour)).astype(np.int64)
 

@@ -94,6 +94,7 @@ def build_table(
 def feature_shape(feature_set: FeatureSet, schema: pa.Schema) -> TableShape:
     """The table of a feature set, documented from its declaration."""
     docs = {feature.column: feature.says for feature in feature_set.described()}
+    docs[feature_set.entity.key] = "The entity that the features describe."
     docs[feature_set.row_key] = f"The row of {feature_set.spine} that the features are for."
     docs[feature_set.event_time] = "The time as of which they hold (UTC)."
     if feature_set.delay != "0d":

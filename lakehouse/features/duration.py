@@ -10,20 +10,28 @@ from lakehouse.errors import DeclarationError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MICROSECONDS = 1_000_000
 DAY = _UNITS["d"] * MICROSECONDS
+LONGEST = 36_525 * DAY
+"""A hundred years; sums of times and lengths stay far inside 64 bits."""
 
 
 def microseconds(text: str, *, where: str) -> int:
-    """The length in microseconds. Raises DeclarationError for a text without a unit, negative or of another form."""
-    found = re.fullmatch(r"(\d+)([smhd])", text)
+    """The length in microseconds.
+
+    Raises DeclarationError for a length without a unit, negative, of another form, or over a hundred years.
+    """
+    found = re.fullmatch(r"([0-9]+)([smhd])", str(text))
     if not found:
-        digits = re.search(r"\d+", text)
+        digits = re.search(r"[0-9]+", str(text))
         raise DeclarationError(
             f"{text!r} is not a length of time.",
             where=where,
             nearest=f"{digits.group()}d" if digits else "7d",
             fix="Write a whole number and a unit: s, m, h or d.",
         )
-    return int(found.group(1)) * _UNITS[found.group(2)] * MICROSECONDS
+    length = int(found.group(1)) * _UNITS[found.group(2)] * MICROSECONDS
+    if length > LONGEST:
+        raise DeclarationError(f"{text!r} is longer than a hundred years.", where=where, nearest=f"{LONGEST // DAY}d")
+    return length
 
 
 def days_touched(length: int) -> int:

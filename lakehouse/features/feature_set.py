@@ -7,13 +7,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
 
 Aggregation = Literal["count", "sum", "mean", "rate"]
 Part = Literal["is_weekend", "is_hour_between"]
+
+MOST_DECIMALS = 18
+"""Measures are summed as integers of 64 bits."""
+_LAST_HOUR = 23
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,23 @@ class WindowAggregate:
     windows: tuple[str, ...] = ()
     scale: int = 0
     default: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError for an unknown aggregation and for a number of decimals that no measure has."""
+        where = f"{self.aggregation}({self.measure!r})"
+        if self.aggregation not in get_args(Aggregation):
+            raise DeclarationError(
+                f"{self.aggregation!r} is no aggregation.",
+                where=where,
+                nearest=nearest_name(self.aggregation, get_args(Aggregation)),
+                fix="Use one of: " + ", ".join(get_args(Aggregation)) + ".",
+            )
+        if not 0 <= self.scale <= MOST_DECIMALS:
+            raise DeclarationError(
+                f"A measure has from 0 to {MOST_DECIMALS} decimals, not {self.scale}.",
+                where=f"{where}, scale",
+                nearest="2",
+            )
 
     def over(self, *windows: str) -> "WindowAggregate":
         """The same aggregation over these windows, such as "1d" or "12h"."""
@@ -147,24 +168,27 @@ class FeatureSet:
                 place = f"{where}, {feature.aggregation}({feature.measure!r})"
                 if not feature.windows:
                     raise DeclarationError(
-                        "The aggregation has no window.", where=place, nearest='.over("7d")', fix="Say over which windows."
+                        "The aggregation has no window.",
+                        where=place,
+                        nearest='.over("7d")',
+                        fix="Say over which windows.",
                     )
                 for window in feature.windows:
                     if microseconds(window, where=f"{place}, window") == 0:
                         raise DeclarationError("A window must be longer than 0.", where=place, nearest="1d")
-            elif not 0 <= feature.first_hour <= feature.last_hour <= 23:
+            elif not 0 <= feature.first_hour <= feature.last_hour <= _LAST_HOUR:
                 raise DeclarationError(
                     f"{feature.first_hour} to {feature.last_hour} are not hours of a day in order.",
                     where=f"{where}, {feature.column}",
                     nearest="0 to 23",
                 )
-        names = self.columns
+        names = [*self.spine_columns(), *self.columns]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise DeclarationError(
-                f"Two features have the same column name: {', '.join(doubled)}.",
+                f"Two columns have the same name: {', '.join(doubled)}.",
                 where=where,
-                fix="Give each window and measure once.",
+                fix="Give each window and measure once, and no feature the name of a key or a time.",
             )
 
     @property

@@ -30,7 +30,9 @@ def as_of_join(
         for column in needed:
             if column not in side.column_names:
                 raise SlipwayError(
-                    f"There is no column {column!r} in {name}.", where=name, nearest=nearest_name(column, side.column_names)
+                    f"There is no column {column!r} in {name}.",
+                    where=name,
+                    nearest=nearest_name(column, side.column_names),
                 )
     # Sorted by row key first: among peers the last one counts.
     ordered = table.take(pc.sort_indices(table, [(row_key, "ascending")]))

@@ -37,14 +37,21 @@ class Timeline:
     entities: int
 
     @cached_property
-    def order(self) -> Ints:
-        """The permutation that sorts the events, shape (n,)."""
-        return sort_order(self.entity, self.time)
+    def arranged(self) -> tuple[Ints, Ints, Ints]:
+        """The permutation that sorts the events, and their entity codes and times in sorted order, shape (n,) each.
 
-    @cached_property
-    def arranged(self) -> tuple[Ints, Ints]:
-        """Entity codes and times in sorted order."""
-        return self.entity[self.order], self.time[self.order]
+        Events in order of time, as tables by day are, only need sorting by (entity, position). Both fit into one
+        number, and sorting numbers is much faster than sorting positions by what they stand for.
+        """
+        entity, time = self.entity, self.time
+        by_time = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
+        bits = len(time).bit_length()
+        number = (entity if by_time is None else entity[by_time]) << bits
+        number |= np.arange(len(time))
+        number.sort()
+        position = number & ((1 << bits) - 1)
+        order = position if by_time is None else by_time[position]
+        return order, number >> bits, time[order]
 
     def running(self, values: Ints) -> Ints:
         """Running totals of `values` (one for each event, as delivered), shape (n + 1,), first 0.
@@ -59,7 +66,7 @@ class Timeline:
                 fix="Declare the measure with a smaller scale.",
             )
         totals = np.zeros(len(values) + 1, dtype=np.int64)
-        np.cumsum(values[self.order], out=totals[1:])
+        np.cumsum(values[self.arranged[0]], out=totals[1:])
         return totals
 
     def up_to(self, entity: Ints, time: Ints) -> Ints:
@@ -79,14 +86,14 @@ class Timeline:
         for block in Spine(self, entity, time).blocks():
             end = block.edge(0)
             last = end[end > 0] - 1
-            event, row = self.order[last], block.rows[end > 0]
+            event, row = self.arranged[0][last], block.rows[end > 0]
             known = self.entity[event] == entity[row]
             found[row[known]] = event[known]
         return found
 
     @cached_property
     def _packed(self) -> Ints:
-        return self._pack(*self.arranged)
+        return self._pack(*self.arranged[1:])
 
     def _pack(self, entity: Ints, time: Ints) -> Ints:
         """One sortable number for (entity, time): order and ties are those of the pair.
@@ -137,10 +144,10 @@ class Spine:
         """The rows in sorted order, in blocks so small that all work on one stays in the processor's cache."""
         shared = self.entity is self.timeline.entity and self.time is self.timeline.time
         rows = self.timeline if shared else Timeline(self.entity, self.time, self.timeline.entities)
-        entity, time = rows.arranged
+        order, entity, time = rows.arranged
         for start in range(0, len(time), _BLOCK):
             part = slice(start, start + _BLOCK)
-            yield Block(self.timeline, rows.order[part], entity[part], time[part])
+            yield Block(self.timeline, order[part], entity[part], time[part])
 
 
 @dataclass(frozen=True)
@@ -155,21 +162,6 @@ class Block:
     def edge(self, before: int) -> Ints:
         """Index into running totals at `before` microseconds before each row, shape (b,)."""
         return self.timeline.up_to(self.entity, self.time - before)
-
-
-def sort_order(entity: Ints, time: Ints) -> Ints:
-    """The permutation that sorts by (entity, time), equal pairs in the order given, shape (n,).
-
-    Rows that are in order of time already, as tables by day are, only need sorting by (entity, position). Both fit
-    into one number, and sorting numbers is much faster than sorting positions by what they stand for.
-    """
-    by_time = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
-    bits = len(time).bit_length()
-    order = (entity if by_time is None else entity[by_time]) << bits
-    order |= np.arange(len(time))
-    order.sort()
-    order &= (1 << bits) - 1
-    return order if by_time is None else by_time[order]
 
 
 def window_totals(totals: Ints, start: Ints, end: Ints) -> Ints:

@@ -67,11 +67,11 @@ def fit(
         started = perf_counter()
         try:
             pipeline.fit(inputs, labels)
+            seconds = perf_counter() - started
+            scores = probabilities(pipeline, test_inputs)
         except Exception as error:
             error.add_note(f"This happened while the candidate {candidate.name!r} of {model.name} was fitted.")
             raise
-        seconds = perf_counter() - started
-        scores = probabilities(pipeline, test_inputs)
         result = Trained(
             candidate=candidate,
             pipeline=pipeline,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import DeliveryError
 from lakehouse.home import Home
-from lakehouse.sources.reading import FORMATS, format_of, read_delivery
+from lakehouse.sources.reading import FORMATS, check_readable, format_of, read_delivery
 from lakehouse.sources.source import Source
 
 
@@ -47,11 +47,15 @@ def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
     found = [
         (path, str(path.relative_to(place)))
         for path in sorted(place.rglob("*"))
-        if path.is_file() and format_of(path) and not any(part.startswith(".") for part in path.relative_to(place).parts)
+        if path.is_file()
+        and format_of(path)
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
     ]
     if not found:
         raise DeliveryError(
-            "There is no file to land.", where=str(place), nearest="transactions_2018-04-01.parquet",
+            "There is no file to land.",
+            where=str(place),
+            nearest="transactions_2018-04-01.parquet",
             fix=f"Deliver files that end on {', '.join(FORMATS)}.",
         )
     return found
@@ -106,11 +110,16 @@ def check_no_duplicates(deliveries: list[Delivery]) -> None:
 
 
 def _look_into(source: Source, path: Path) -> dict:
-    if not path.exists() or path.stat().st_size == 0:
-        read_delivery(source, path)  # says what is wrong
+    check_readable(path)
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:32]
     times = read_delivery(source, path, [source.event_time]).column(source.event_time)
     counts = pc.value_counts(pc.drop_null(times).cast(pa.date32()))
     days = {entry["values"].isoformat(): entry["counts"] for entry in counts.to_pylist()}
+    if not days:
+        raise DeliveryError(
+            f"No row has a time in {source.event_time!r}.",
+            where=str(path),
+            fix="Have it delivered again, or remove it from the folder; nothing of it was published.",
+        )
     return {"fingerprint": fingerprint, "days": dict(sorted(days.items()))}

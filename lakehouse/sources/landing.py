@@ -16,6 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import (
+    SAMPLE_ROWS,
     AuditError,
     Verdict,
     freshness_verdict,
@@ -32,7 +33,7 @@ from lakehouse.sources.source import METADATA, Source
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.read import attach, connect, plan, read, resolve, rows_by_day
+from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve, rows_by_day
 from lakehouse.tables.upkeep import Outcome, last_made
 from lakehouse.tables.write import Draft, ensure_table, write_draft
 
@@ -83,7 +84,7 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
             pending[delivery.fingerprint] = (delivery, days)
     present = {delivery.name: delivery.fingerprint for delivery in deliveries}
     superseded = {
-        fingerprint: tuple(days)
+        fingerprint: tuple(day for day in days if wanted is None or day in wanted)
         for fingerprint, (name, days) in landed.items()
         if present.get(name, fingerprint) != fingerprint
     }
@@ -121,18 +122,15 @@ def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progre
     verdicts = row_verdicts(contract, parted)
     shape = source.shape
     base = resolve(ensure_table(lake, shape))
-    gone = [*pending.superseded, *pending.deliveries]
+    landing = {**pending.superseded, **{name: days for name, (_, days) in pending.deliveries.items()}}
     where = days_filter(source.event_time, pending.days)
-    staying = read(lake, source.name, at=base, where=where)
-    # Rows of these days that other deliveries brought stay as they are.
-    staying = staying.filter(pc.invert(pc.is_in(staying.column("_fingerprint"), pa.array(gone, pa.string()))))
+    staying = _without(read(lake, source.name, at=base, where=where), source.event_time, landing)
     together = pa.concat_tables([staying.select(shape.schema.names).cast(shape.schema), parted.good])
     together = together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
     draft = write_draft(lake, shape, together, provenance, where, base)
     verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(rows), len(parted.broken))
     require(source.name, verdicts, draft.branch)
     # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-    landing = {**pending.superseded, **{name: days for name, (_, days) in pending.deliveries.items()}}
     keep_in_quarantine(lake, quarantine_shape(shape), source.event_time, parted.broken, landing, provenance)
     published = publish(lake, draft)
     cause = f"{len(pending.deliveries)} new deliveries with {in_words(pending.days)}"
@@ -147,6 +145,24 @@ def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progre
         recomputed=True,
     )
     return Landed(outcome, verdicts, len(parted.broken))
+
+
+def _without(rows: pa.Table, event_time: str, landing: Mapping[str, Sequence[date]]) -> pa.Table:
+    """Rows of other deliveries, and of other days of these (fingerprint -> days): they stay as they are."""
+    places = _places(landing)
+    days = rows.append_column("day", rows.column(event_time).cast(pa.date32()))
+    return days.join(places, keys=["_fingerprint", "day"], join_type="left anti")
+
+
+def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
+    """One row for each delivery's fingerprint and day."""
+    pairs = [(fingerprint, day) for fingerprint, days in landing.items() for day in days]
+    return pa.table(
+        {
+            "_fingerprint": pa.array([fingerprint for fingerprint, _ in pairs], pa.string()),
+            "day": pa.array([day for _, day in pairs], pa.date32()),
+        }
+    )
 
 
 def _read_pending(source: Source, pending: Pending, progress: Progress) -> pa.Table:
@@ -179,7 +195,7 @@ def _draft_verdicts(
     contract = source.contract
     where = days_filter(source.event_time, pending.days)
     planned = plan(lake, source.name, at=draft.branch)
-    delivered_days = sorted({day for _, days in pending.deliveries.values() for day in days})
+    delivered_days = _possible(source, sorted({day for _, days in pending.deliveries.values() for day in days}))
     by_day = rows_by_day(planned)
     on_branch = plan(lake, source.name, at=draft.branch, where=where)
     arrived = rows_by_day(on_branch)
@@ -190,16 +206,16 @@ def _draft_verdicts(
     if len(good):
         newest = good.sort_by([(source.event_time, "ascending")]).slice(len(good) - 1)
         verdicts.append(freshness_verdict(contract, source.event_time, newest, delivered_days))
-    for column in contract.columns:
-        if column.unique and len(good):
-            verdicts.append(_unique_across(lake, source, draft, column.name, good))
+    unique = [column.name for column in contract.columns if column.unique]
+    if len(good):
+        verdicts += [_unique_across(lake, source, draft, name, good) for name in unique]
     counted = sum(arrived.values())
     with connect() as connection:
         attach(connection, on_branch, "draft")
-        chosen = pa.table({"fingerprint": pa.array(list(pending.deliveries), pa.string())})
-        connection.register("chosen", chosen)
+        connection.register("chosen", _places({name: days for name, (_, days) in pending.deliveries.items()}))
         found = connection.execute(
-            "select count(*) from draft where _fingerprint in (select fingerprint from chosen)"
+            f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "  # noqa: S608
+            f"and {quoted(source.event_time)}::date = chosen.day"
         ).fetchone()
     written = int(found[0]) if found else 0
     verdicts.append(
@@ -213,6 +229,15 @@ def _draft_verdicts(
     return verdicts
 
 
+def _possible(source: Source, days: Sequence[date]) -> list[date]:
+    """The days that the contract allows: one mistyped time goes to quarantine, and makes no day that lacks rows."""
+    column = next(one for one in source.contract.columns if one.name == source.event_time)
+    least, most = column.at_least, column.at_most
+    first = least.date() if isinstance(least, datetime) else date.min
+    last = most.date() if isinstance(most, datetime) else date.max
+    return [day for day in days if first <= day <= last]
+
+
 def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, good: pa.Table) -> Verdict:
     """Whether the values of a unique column are new to the table. Column statistics spare reading most files."""
     bounds = pc.min_max(good.column(column)).as_py()
@@ -223,13 +248,17 @@ def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, g
         draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
         found = connection.sql(
             f"select {column}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
-            f"group by {column} having count(*) > 1 order by {column} limit 100"
+            f"where {column} is not null group by {column} having count(*) > 1 order by {column} limit 100"
         ).to_arrow_table()
     says = f"Each {column} is new: no earlier delivery brought it."
     if len(found):
         says = f"{len(found)}{'+' if len(found) == 100 else ''} values of {column} were delivered before."  # noqa: PLR2004
     return Verdict(
-        f"{column}_unique_across_deliveries", not len(found), says, True, {"repeated": len(found)}, found.slice(0, 5).to_pylist()
+        f"{column}_unique_across_deliveries",
+        passed=not len(found),
+        says=says,
+        measured={"repeated": len(found)},
+        sample=found.slice(0, SAMPLE_ROWS).to_pylist(),
     )
 
 

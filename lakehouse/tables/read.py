@@ -238,11 +238,16 @@ def changed_days(lake: Lakehouse, name: str, since: int, until: int) -> Iterable
         return ()
     if table.snapshot_by_id(since) is None or not is_by_day(table):
         return None
-    before = {task.file.file_path: task.file for task in table.scan(snapshot_id=since).plan_files()}
-    after = {task.file.file_path: task.file for task in table.scan(snapshot_id=until).plan_files()}
-    differing = [file for path, file in before.items() if path not in after]
-    differing += [file for path, file in after.items() if path not in before]
-    return sorted({EPOCH + timedelta(days=file.partition[0]) for file in differing})
+    before, after = _files(table, since), _files(table, until)
+    return sorted({EPOCH + timedelta(days=day) for day, *_ in before ^ after})
+
+
+def _files(table: Table, snapshot_id: int) -> set[tuple]:
+    """What decides a snapshot's rows, file by file: the day, the file's path, the paths of its delete files."""
+    return {
+        (task.file.partition[0], task.file.file_path, *sorted(one.file_path for one in task.delete_files))
+        for task in table.scan(snapshot_id=snapshot_id).plan_files()
+    }
 
 
 def is_by_day(table: Table) -> bool:

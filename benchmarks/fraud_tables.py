@@ -1,0 +1,51 @@
+"""The fraud domain's tables up to the training set, built by the product's own path in a home of their own.
+
+What belongs here: the set-up that several benchmarks share. Not: measuring.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from assets.loading import load_domain
+from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.domain import Domain
+from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.settings import Settings
+from lakehouse.sources.landing import land
+from lakehouse.training.training_tables import build_training_set
+from lakehouse.transforms.build import build
+from lakehouse.transforms.project import load_project
+
+RUN = "benchmark"
+
+
+@contextmanager
+def home_with(deliveries: Path) -> Iterator[tuple[Lakehouse, Domain]]:
+    """A lakehouse in a folder that is deleted afterwards, which looks for fraud's deliveries at a path."""
+    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
+        settings = Settings.from_environment({}, home=Path(folder, "home"))
+        settings.export()
+        lake = open_lakehouse(settings)
+        lake.home.remember_source("fraud.transactions", deliveries)
+        yield lake, load_domain("fraud")
+
+
+def land_and_transform(lake: Lakehouse, domain: Domain) -> None:
+    """Landing and dbt models."""
+    for source in domain.sources:
+        land(lake, source, run_id=RUN)
+    project = load_project(lake.settings, lake.home)
+    for result in build(lake, project, [model.table for model in project.models], run_id=RUN):
+        if result.failure:
+            raise SystemExit(result.failure)
+
+
+def build_features(lake: Lakehouse, domain: Domain) -> None:
+    """Feature sets and training sets."""
+    for feature_set in domain.feature_sets:
+        build_feature_set(lake, EmbeddedEngine(), feature_set, run_id=RUN)
+    for training_set in domain.training_sets:
+        build_training_set(lake, training_set, run_id=RUN)

@@ -1,0 +1,88 @@
+"""What all tests share: an environment of their own, and homes of the canonical world in several states.
+
+What belongs here: fixtures that more than one file uses. Not: the world itself (scenario.py).
+A home that took long to build is built once a session, and each test gets a copy: homes can be copied.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from lakehouse.catalog import Lakehouse
+from tests import scenario
+
+OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_")
+
+hypothesis_settings.register_profile(
+    "slipway",
+    deadline=None,  # the first call of a library takes longer than any fair deadline
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("slipway")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    """Whoever runs the tests may have a home of their own; no test may find it."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays(_no_settings_from_outside: None) -> Iterator[None]:
+    """What a test hands to child processes (Settings.export) is gone when it ends."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lakehouse:
+    """An empty lakehouse."""
+    return scenario.make_lake(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def landed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the world delivered and landed. To be copied, never written to."""
+    lake = scenario.make_lake(tmp_path_factory.mktemp("landed") / "home")
+    scenario.deliver(lake)
+    scenario.land_all(lake)
+    return lake.home.root
+
+
+@pytest.fixture(scope="session")
+def built_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with all tables of the world up to the training set. To be copied, never written to."""
+    before = dict(os.environ)
+    home = tmp_path_factory.mktemp("built") / "home"
+    shutil.copytree(landed_home, home)
+    lake = scenario.make_lake(home)
+    scenario.build_models(lake)
+    scenario.build_features(lake)
+    scenario.build_training(lake)
+    os.environ.clear()
+    os.environ.update(before)
+    return home
+
+
+@pytest.fixture
+def landed(landed_home: Path, tmp_path: Path) -> Lakehouse:
+    """The world, delivered and landed, in a home of the test's own."""
+    return scenario.make_lake(shutil.copytree(landed_home, tmp_path / "landed"))
+
+
+@pytest.fixture
+def built(built_home: Path, tmp_path: Path) -> Lakehouse:
+    """The world with all tables up to the training set, in a home of the test's own."""
+    return scenario.make_lake(shutil.copytree(built_home, tmp_path / "built"))
