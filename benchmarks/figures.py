@@ -46,10 +46,12 @@ def transactions_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def tell(figures: Sequence[Figure], *, as_json: bool, **more: Any) -> int:  # noqa: ANN401  # whatever JSON can hold
+def tell(figures: Sequence[Figure], *, as_json: bool, **more: Any) -> int:  # whatever JSON can hold
     """Print the figures; the exit code is 1 when one does not hold."""
     if as_json:
-        sys.stdout.write(json.dumps({"figures": [asdict(one) for one in figures], **more}, indent=2, default=str) + "\n")
+        sys.stdout.write(
+            json.dumps({"figures": [asdict(one) for one in figures], **more}, indent=2, default=str) + "\n"
+        )
     else:
         table = Table("figure", "value", "unit", "reference", "goal", "holds")
         for one in figures:

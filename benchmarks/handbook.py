@@ -114,14 +114,14 @@ def _feature_figures(lake: Lakehouse, expected: Path) -> list[Figure]:
                 allowed = ROWS_WITH_TIES if column.startswith("customer") else 0
                 figures.append(_differing(connection, joined, column, differs, allowed))
         for column, published in (("is_weekend", "TX_DURING_WEEKEND"), ("is_night", "TX_DURING_NIGHT")):
-            figures.append(_differing(connection, joined, f"transaction_time.{column}", f"e.{published} <> d.{column}", 0))
+            figures.append(
+                _differing(connection, joined, f"transaction_time.{column}", f"e.{published} <> d.{column}", 0)
+            )
         return figures
 
 
-def _differing(
-    connection: duckdb.DuckDBPyConnection, joined: str, column: str, differs: str, allowed: int
-) -> Figure:
-    counted = connection.execute(f"select count(*), count(*) filter (where {differs}) from {joined}").fetchone()  # noqa: S608
+def _differing(connection: duckdb.DuckDBPyConnection, joined: str, column: str, differs: str, allowed: int) -> Figure:
+    counted = connection.execute(f"select count(*), count(*) filter (where {differs}) from {joined}").fetchone()
     rows, differing = counted or (0, 0)
     goal = f"at most {allowed} of {rows}"
     return Figure(f"rows that differ in {column}", differing, "rows", allowed, goal, rows > 0 and differing <= allowed)

@@ -37,7 +37,9 @@ def main() -> int:
         Figure("of which fixed (a world of 20 customers)", fixed_whole, "s", None, "", holds=True),
         Figure("day 183, the same steps", one_more, "s", None, "", holds=True),
         Figure("of which fixed", fixed_one, "s", None, "", holds=True),
-        Figure("data-dependent time of one day, as a share of the whole run's", share, "", 1.0, f"<= {MOST}", share <= MOST),
+        Figure(
+            "data-dependent time of one day, as a share of the whole run's", share, "", 1.0, f"<= {MOST}", share <= MOST
+        ),
     ]
     return tell(figures, as_json=given.json)
 

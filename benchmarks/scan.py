@@ -51,7 +51,7 @@ def _duckdb(files: list[str], columns: list[str] | None) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("set preserve_insertion_order = false")
         chosen = ", ".join(columns) if columns else "*"
-        return connection.sql(f"select {chosen} from read_parquet({files})").to_arrow_table()  # noqa: S608
+        return connection.sql(f"select {chosen} from read_parquet({files})").to_arrow_table()
 
 
 def _rows(number: int) -> pa.Table:
@@ -65,7 +65,7 @@ def _rows(number: int) -> pa.Table:
             "z": random.integers(0, 7, number).astype(np.int32),
             "s": pa.array(np.char.add("s", random.integers(0, 50, number).astype(str)), pa.string()),
             "ts": pa.array(np.sort(random.integers(0, 180 * 86_400_000_000, number)), pa.timestamp("us")),
-            "b": random.random(number) < 0.5,  # noqa: PLR2004  # a fair coin
+            "b": random.random(number) < 0.5,  # a fair coin
         }
     )
 

@@ -34,15 +34,31 @@ def main() -> int:
             for one in windowed:
                 engine.compute(lake, one, pins, None)
 
-        one_file = median_seconds(lambda: pl.read_parquet(given.transactions, columns=COLUMNS).sort("CUSTOMER_ID", "TX_DATETIME"))
+        one_file = median_seconds(
+            lambda: pl.read_parquet(given.transactions, columns=COLUMNS).sort("CUSTOMER_ID", "TX_DATETIME")
+        )
         same_files = median_seconds(lambda: pl.read_parquet(files, columns=COLUMNS).sort("CUSTOMER_ID", "TX_DATETIME"))
         ours = median_seconds(features)
         rows = plan(lake, "fraud.stg_transactions").rows
     figures = [
         Figure("read and sort once, from one file (Polars)", one_file, "s", None, "reference", holds=True),
         Figure("read and sort once, from the table's files (Polars)", same_files, "s", None, "reference", holds=True),
-        Figure(f"12 windowed features of {rows:,} rows, read included", ours, "s", one_file, f"<= {MOST:g} x", ours <= MOST * one_file),
-        Figure("the same, as a multiple of one read and sort", ours / one_file, "x", 1.0, f"<= {MOST:g}", ours <= MOST * one_file),
+        Figure(
+            f"12 windowed features of {rows:,} rows, read included",
+            ours,
+            "s",
+            one_file,
+            f"<= {MOST:g} x",
+            ours <= MOST * one_file,
+        ),
+        Figure(
+            "the same, as a multiple of one read and sort",
+            ours / one_file,
+            "x",
+            1.0,
+            f"<= {MOST:g}",
+            ours <= MOST * one_file,
+        ),
     ]
     return tell(figures, as_json=given.json)
 

@@ -81,14 +81,16 @@ class Lakehouse:
 
     def has(self, name: str) -> bool:
         """Whether the table exists."""
-        return self.catalog.table_exists(name)
+        return "." in name and self.catalog.table_exists(name)
 
     def table(self, name: str) -> Table:
         """The table, freshly loaded. Raises UnknownNameError naming the nearest table there is."""
         try:
-            return self.catalog.load_table(name)
+            if "." in name:
+                return self.catalog.load_table(name)
         except NoSuchTableError:
-            raise unknown_name("table", name, self.names(), where="the lakehouse") from None
+            pass
+        raise unknown_name("table", name, self.names(), where="the lakehouse")
 
     def local_path(self, location: str) -> str | None:
         """The path on this machine of a file that Iceberg metadata names, or None when it is elsewhere."""

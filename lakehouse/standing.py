@@ -28,8 +28,13 @@ class Standing:
     because: str
 
 
-def out_of_line(lake: Lakehouse, domain: Domain, project: TransformProject, registry: Registry) -> list[Standing]:
-    """What would be recomputed now, inputs first. Deliveries that were not landed yet are not looked at."""
+def out_of_line(
+    lake: Lakehouse, domain: Domain, project: TransformProject, registry: Registry | None
+) -> list[Standing]:
+    """What would be recomputed now, inputs first. Deliveries that were not landed yet are not looked at.
+
+    Without a registry, models and their predictions are not asked about: opening one costs MLflow's seconds.
+    """
     found: list[Standing] = []
 
     def ask(name: str, find: Callable[[], Work]) -> None:
@@ -49,6 +54,8 @@ def out_of_line(lake: Lakehouse, domain: Domain, project: TransformProject, regi
         ask(feature_set.name, lambda one=feature_set: feature_work(lake, one))
     for training_set in domain.training_sets:
         ask(training_set.name, lambda one=training_set: training_work(lake, one))
+    if registry is None:
+        return found
     for model in domain.models:
         training_set = domain.training_set(model.training_set)
         try:
@@ -63,10 +70,12 @@ def out_of_line(lake: Lakehouse, domain: Domain, project: TransformProject, regi
         if champion is None:
             found.append(Standing(model.predictions, f"{model.name} has no champion"))
         else:
-            ask(model.predictions, lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by))
+            ask(
+                model.predictions,
+                lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by),
+            )
     return found
 
 
 def _extent(work: Work) -> str:
     return "all of it" if work.days is None else in_words(work.days)
-

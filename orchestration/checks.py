@@ -42,9 +42,7 @@ def check_results(table: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheck
     ]
 
 
-def repeated_results(
-    instance: dg.DagsterInstance, table: str, names: Iterable[str]
-) -> Iterator[dg.AssetCheckResult]:
+def repeated_results(instance: dg.DagsterInstance, table: str, names: Iterable[str]) -> Iterator[dg.AssetCheckResult]:
     """The checks' last results once more, for a step that found nothing to do.
 
     A table that is published passed its audit, so a check without a remembered result did, too.

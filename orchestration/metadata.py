@@ -16,9 +16,7 @@ from lakehouse.tables.upkeep import Outcome
 def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     """Rows, snapshot, what was recomputed and why, pins and the table's schema."""
     table = lake.table(outcome.name)
-    columns = [
-        dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields
-    ]
+    columns = [dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields]
     done = "nothing: it was in line with its inputs"
     if outcome.recomputed:
         done = "everything" if outcome.days is None else in_words(outcome.days)
@@ -60,7 +58,10 @@ def column_lineage(edges: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableCo
 
 
 def materialized(
-    lake: Lakehouse, outcome: Outcome, pictures: Mapping[str, bytes] | None = None, **more: Any  # noqa: ANN401
+    lake: Lakehouse,
+    outcome: Outcome,
+    pictures: Mapping[str, bytes] | None = None,
+    **more: Any,  # noqa: ANN401
 ) -> dg.MaterializeResult:
     """The result of a step: the data version is the snapshot id, so that the same snapshot leaves all fresh."""
     shown = {name: picture(png, name) for name, png in (pictures or {}).items()}

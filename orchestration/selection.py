@@ -60,9 +60,7 @@ def _resolve(graph: dg.AssetGraph, selection: str) -> list[dg.AssetKey]:
     return sorted(found)
 
 
-def _config(
-    defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, date] | None, *, rebuild: bool
-) -> dict:
+def _config(defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, date] | None, *, rebuild: bool) -> dict:
     """The settings for every chosen step that takes some."""
     asked = f"{days[0]}:{days[1]}" if days else ""
     steps: dict[str, dict] = {}

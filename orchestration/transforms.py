@@ -18,9 +18,7 @@ from orchestration.pictures import rows_per_day
 from orchestration.upkeep import UpkeepConfig
 
 
-def transform_assets(
-    project: TransformProject, models: Sequence[TransformModel], domain: str
-) -> dg.AssetsDefinition:
+def transform_assets(project: TransformProject, models: Sequence[TransformModel], domain: str) -> dg.AssetsDefinition:
     """The assets of one domain's dbt models, in one step that can run for some of them."""
 
     @dg.multi_asset(

@@ -44,7 +44,7 @@ class AuditError(ContractError):
         super().__init__(
             f"The audit of {table} failed, nothing was published: " + " ".join(verdict.says for verdict in failed),
             where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
-            fix=f"Look at the rows with `slipway query \"select * from {table}\" --at {branch}`, mend the cause and "
+            fix=f"Look at the rows with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "  # noqa: S608
             "run again."
             if branch
             else "Mend the delivery (or the contract, if it is wrong) and run again.",
@@ -120,7 +120,8 @@ def _pandera_column(column: Column) -> Any:  # noqa: ANN401  # pandera has no pu
             )
         )
     if column.one_of:
-        checks.append(pandera.Check.isin(list(column.one_of), name=f"{column.name}_one_of", error=f"{column.name}_one_of"))
+        rule = f"{column.name}_one_of"
+        checks.append(pandera.Check.isin(list(column.one_of), name=rule, error=rule))
     return pandera.Column(checks=checks, nullable=column.nullable)
 
 
@@ -146,7 +147,8 @@ def row_verdicts(contract: Contract, parted: Sorted) -> list[Verdict]:
             names_rule = pl.col(RULE).str.split(", ").list.contains(rule)
             sample = pl.DataFrame(pl.from_arrow(parted.broken)).filter(names_rule).head(SAMPLE_ROWS).to_dicts()
         says = rules[rule] if not number else f"{rules[rule]} Not so in {number} rows, which went to quarantine."
-        verdicts.append(Verdict(rule, number == 0, says, False, {"rows_quarantined": number}, sample))
+        measured = {"rows_quarantined": number}
+        verdicts.append(Verdict(rule, number == 0, says, blocking=False, measured=measured, sample=sample))
     rows = len(parted.good) + len(parted.broken)
     share = len(parted.broken) / rows if rows else 0.0
     refused = share > contract.quarantine_share
@@ -156,7 +158,7 @@ def row_verdicts(contract: Contract, parted: Sorted) -> list[Verdict]:
         says += f" Most often: {rules[worst]}"
     sample = parted.broken.slice(0, SAMPLE_ROWS).to_pylist()
     measured = {"share": share, "rows": rows, "rows_quarantined": len(parted.broken)}
-    verdicts.append(Verdict("quarantine_share", not refused, says, True, measured, sample))
+    verdicts.append(Verdict("quarantine_share", not refused, says, measured=measured, sample=sample))
     return verdicts
 
 
@@ -167,8 +169,9 @@ def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days:
     end = datetime.combine(max(days) + ONE_DAY, time.min) if days else newest
     age = (end - newest).total_seconds()
     passed = age * MICROSECONDS <= limit
-    says = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day; {contract.freshness} are allowed."
-    return Verdict("freshness", passed, says, True, {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)})
+    says = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
+    measured = {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)}
+    return Verdict("freshness", passed, f"{says}; {contract.freshness} are allowed.", measured=measured)
 
 
 def volume_verdict(contract: Contract, delivered: Mapping[Any, int], published: Mapping[Any, int]) -> Verdict:
@@ -184,4 +187,4 @@ def volume_verdict(contract: Contract, delivered: Mapping[Any, int], published: 
         says += " Not so: " + ", ".join(f"{day} with {count}" for day, count in list(odd.items())[:SAMPLE_ROWS]) + "."
     if not enough:
         says = "Fewer than 5 days are known, so no day's volume is judged yet."
-    return Verdict("volume", passed, says, True, {"typical_rows": float(typical), "odd_days": len(odd)})
+    return Verdict("volume", passed, says, measured={"typical_rows": float(typical), "odd_days": len(odd)})

@@ -114,7 +114,11 @@ class Contract:
         names = [column.name for column in self.columns]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled or not names:
-            raise DeclarationError(f"Columns are missing or doubled: {', '.join(doubled) or 'none given'}.", where=where)
+            raise DeclarationError(
+                f"Columns are missing or doubled: {', '.join(doubled) or 'none given'}.",
+                where=where,
+                fix="Name each once.",
+            )
         if not 0 <= self.quarantine_share < 1:
             raise DeclarationError(
                 f"{self.quarantine_share} is not a share.", where=f"{where}, quarantine_share", nearest="0.01"

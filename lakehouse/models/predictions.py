@@ -108,7 +108,10 @@ def _score(
         .cast(
             pa.schema(
                 [
-                    pa.field(training_set.row_key, pa.int64() if frame[training_set.row_key].dtype.is_integer() else pa.string()),
+                    pa.field(
+                        training_set.row_key,
+                        pa.int64() if frame[training_set.row_key].dtype.is_integer() else pa.string(),
+                    ),
                     pa.field(training_set.event_time, pa.timestamp("us")),
                     *(
                         pa.field(column, pa.int64() if frame[column].dtype.is_integer() else pa.string())

@@ -66,3 +66,8 @@ def open_registry(home: Home) -> Registry:
     if written_at != home.noted("mlflow") or written_at != str(home.mlflow):
         home.note("mlflow", str(home.mlflow))
     return Registry.in_folder(home.mlflow)
+
+
+def existing_registry(home: Home) -> Registry | None:
+    """The home's registry if a model was ever trained in it: opening one for the first time makes its database."""
+    return open_registry(home) if (home.mlflow / "mlflow.db").exists() else None

@@ -75,9 +75,7 @@ def retrain(
     trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
-    version = record(
-        registry, model, parts, trained, origin=Origin(pins, run_id, code_version()), pictures=pictures
-    )
+    version = record(registry, model, parts, trained, origin=Origin(pins, run_id, code_version()), pictures=pictures)
     gates = evaluate(model.gates, version.metrics, before)
     decision = promote(registry, model, version, gates)
     return Retraining(

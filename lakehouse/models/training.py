@@ -121,7 +121,7 @@ def design(frame: pl.DataFrame, inputs: Sequence[str], where: str) -> NDArray[np
                 fix="Make it a number in the feature set, or take it out of the model's inputs.",
             )
     numbers = frame.select(pl.col(name).cast(pl.Float64) for name in inputs)
-    usable = numbers.select(pl.all().is_finite().fill_null(value=False).sum()).row(0)
+    usable = numbers.select(pl.all().is_finite().sum()).row(0)
     lacking = {name: frame.height - count for name, count in zip(inputs, usable, strict=True) if count < frame.height}
     if lacking:
         shown = ", ".join(f"{name} ({count:,})" for name, count in lacking.items())

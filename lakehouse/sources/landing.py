@@ -195,7 +195,8 @@ def _draft_verdicts(
     contract = source.contract
     where = days_filter(source.event_time, pending.days)
     planned = plan(lake, source.name, at=draft.branch)
-    delivered_days = _possible(source, sorted({day for _, days in pending.deliveries.values() for day in days}))
+    # One mistyped time goes to quarantine, and makes no day that lacks rows.
+    delivered_days = source.possible({day for _, days in pending.deliveries.values() for day in days})
     by_day = rows_by_day(planned)
     on_branch = plan(lake, source.name, at=draft.branch, where=where)
     arrived = rows_by_day(on_branch)
@@ -229,26 +230,17 @@ def _draft_verdicts(
     return verdicts
 
 
-def _possible(source: Source, days: Sequence[date]) -> list[date]:
-    """The days that the contract allows: one mistyped time goes to quarantine, and makes no day that lacks rows."""
-    column = next(one for one in source.contract.columns if one.name == source.event_time)
-    least, most = column.at_least, column.at_most
-    first = least.date() if isinstance(least, datetime) else date.min
-    last = most.date() if isinstance(most, datetime) else date.max
-    return [day for day in days if first <= day <= last]
-
-
 def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, good: pa.Table) -> Verdict:
     """Whether the values of a unique column are new to the table. Column statistics spare reading most files."""
     bounds = pc.min_max(good.column(column)).as_py()
-    where = None
+    name, where = quoted(column), None
     if isinstance(bounds["min"], int):
-        where = f"{column} >= {bounds['min']} and {column} <= {bounds['max']}"
+        where = f"{name} >= {bounds['min']} and {name} <= {bounds['max']}"
     with connect() as connection:
         draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
         found = connection.sql(
-            f"select {column}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
-            f"where {column} is not null group by {column} having count(*) > 1 order by {column} limit 100"
+            f"select {name}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
+            f"where {name} is not null group by {name} having count(*) > 1 order by {name} limit 100"
         ).to_arrow_table()
     says = f"Each {column} is new: no earlier delivery brought it."
     if len(found):

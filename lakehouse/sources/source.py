@@ -3,7 +3,9 @@
 What belongs here: the frozen declaration and the landed table's shape. Not: finding, reading or landing files.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -72,6 +74,13 @@ class Source:
                 nearest="UTC",
                 fix="Deliver times with their offset, or in UTC.",
             )
+
+    def possible(self, days: Iterable[date]) -> list[date]:
+        """Those of the days that lie inside the contract's bounds of the event time, sorted."""
+        column = next(one for one in self.contract.columns if one.name == self.event_time)
+        first = column.at_least.date() if isinstance(column.at_least, datetime) else date.min
+        last = column.at_most.date() if isinstance(column.at_most, datetime) else date.max
+        return [day for day in sorted(days) if first <= day <= last]
 
     @property
     def shape(self) -> TableShape:

@@ -9,19 +9,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
-from pyiceberg.table.refs import SnapshotRefType
-from pyiceberg.table.update import (
-    AssertRefSnapshotId,
-    AssertTableUUID,
-    RemoveSnapshotRefUpdate,
-    SetSnapshotRefUpdate,
-)
+from pyiceberg.table.update import AssertTableUUID
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import PublishConflictError
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.read import resolve
+from lakehouse.tables.references import branch_at, is_at, without
 from lakehouse.tables.write import Draft, TableShape, ensure_table, fill, iceberg_schema, schema_change, storage_guard
 
 
@@ -59,15 +54,10 @@ def publish(lake: Lakehouse, draft: Draft) -> Published:
                 table,
                 (
                     AssertTableUUID(uuid=table.metadata.table_uuid),
-                    AssertRefSnapshotId(ref="main", snapshot_id=draft.base_snapshot_id),
-                    AssertRefSnapshotId(ref=draft.branch, snapshot_id=draft.snapshot_id),
+                    is_at("main", draft.base_snapshot_id),
+                    is_at(draft.branch, draft.snapshot_id),
                 ),
-                (
-                    SetSnapshotRefUpdate(
-                        ref_name="main", type=SnapshotRefType.BRANCH.value, snapshot_id=draft.snapshot_id
-                    ),
-                    RemoveSnapshotRefUpdate(ref_name=draft.branch),
-                ),
+                (branch_at("main", draft.snapshot_id), without(draft.branch)),
             )
         return _published(lake, draft.name)
 

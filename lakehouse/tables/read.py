@@ -61,7 +61,9 @@ class Plan:
     @property
     def days(self) -> list[date]:
         """The day partitions of the planned files, for a table partitioned by day."""
-        return sorted({EPOCH + timedelta(days=task.file.partition[0]) for task in self.tasks if len(task.file.partition)})
+        return sorted(
+            {EPOCH + timedelta(days=task.file.partition[0]) for task in self.tasks if len(task.file.partition)}
+        )
 
 
 def resolve(table: Table, at: Pin = None) -> int:
@@ -182,7 +184,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def check_columns(planned: Plan, columns: Sequence[str] | None) -> list[str]:
     """The columns to read, all when None. Raises UnknownNameError for one that the table does not have."""
-    known = planned.schema.column_names
+    known = [field.name for field in planned.schema.fields]
     if columns is None:
         return known
     for column in columns:

@@ -18,15 +18,7 @@ from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.refs import SnapshotRefType
-from pyiceberg.table.update import (
-    AssertRefSnapshotId,
-    AssertTableUUID,
-    RemoveSnapshotRefUpdate,
-    SetSnapshotRefUpdate,
-    TableRequirement,
-    TableUpdate,
-)
+from pyiceberg.table.update import AssertTableUUID
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import TimestampType, TimestamptzType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -35,6 +27,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, nearest_name
 from lakehouse.home import storage_error
 from lakehouse.tables.pins import Provenance
+from lakehouse.tables.references import branch_at, is_at, without
 
 AUDIT_PREFIX = "audit-"
 BRANCH_AGE = timedelta(days=7)
@@ -174,7 +167,7 @@ def fill(
 ) -> None:
     """Stage the rows on `branch` in an open transaction, replacing those of the filter `replace`."""
     arranged = rows.select(shape.schema.names).cast(shape.schema)
-    condition = replace if replace else AlwaysTrue()
+    condition = replace or AlwaysTrue()
     if list(table.scan(row_filter=condition, snapshot_id=table.metadata.refs[branch].snapshot_id).plan_files()):
         with warnings.catch_warnings():
             # A file's statistics can promise rows that the filter then does not find; that is no fault.
@@ -191,9 +184,7 @@ def schema_change(table: Table, shape: TableShape) -> str:
     words = [f"{name} is new" for name in want if name not in have]
     words += [f"{name} is gone" for name in have if name not in want]
     words += [
-        f"{name} was {have[name]} and is now {want[name]}"
-        for name in want
-        if name in have and have[name] != want[name]
+        f"{name} was {have[name]} and is now {want[name]}" for name in want if name in have and have[name] != want[name]
     ]
     return ", ".join(words)
 
@@ -217,21 +208,11 @@ def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
     """Make the branch at `base`; branches that were not published in time are dropped in the same commit."""
     table = lake.table(name)
     now = datetime.now(UTC)
-    requirements: tuple[TableRequirement, ...] = (
-        AssertTableUUID(uuid=table.metadata.table_uuid),
-        AssertRefSnapshotId(ref=branch, snapshot_id=None),
-    )
-    updates: tuple[TableUpdate, ...] = (
-        SetSnapshotRefUpdate(
-            ref_name=branch,
-            type=SnapshotRefType.BRANCH.value,
-            snapshot_id=base,
-            # An age is counted from the newest snapshot, and as yet that is the base, which can be old already.
-            max_ref_age_ms=_age(table, base, now) + BRANCH_AGE // ONE_MILLISECOND,
-        ),
-        *(RemoveSnapshotRefUpdate(ref_name=old) for old in expired_branches(table, now)),
-    )
-    lake.catalog.commit_table(table, requirements, updates)
+    # An age is counted from the newest snapshot, and as yet that is the base, which can be old already.
+    most = _age(table, base, now) + BRANCH_AGE // ONE_MILLISECOND
+    requirements = (AssertTableUUID(uuid=table.metadata.table_uuid), is_at(branch, None))
+    expired = [without(old) for old in expired_branches(table, now)]
+    lake.catalog.commit_table(table, requirements, (branch_at(branch, base, most), *expired))
 
 
 def expired_branches(table: Table, now: datetime) -> list[str]:

@@ -27,7 +27,9 @@ def data_clock(lake: Lakehouse, training_set: TrainingSet, pin: int) -> datetime
     """The moment up to which data exists: the end of the spine's newest day. Nothing later is known."""
     days = published_days(lake, training_set.spine, at=pin)
     if not days:
-        raise SlipwayError(f"{training_set.spine} has no rows yet.", where=training_set.name, fix="Land a delivery first.")
+        raise SlipwayError(
+            f"{training_set.spine} has no rows yet.", where=training_set.name, fix="Land a delivery first."
+        )
     return datetime.combine(max(days) + ONE_DAY, time.min)
 
 
@@ -61,13 +63,13 @@ def assemble(
     rows = with_features(lake, training_set, pins, days)
     label = training_set.label
     where = days_filter(training_set.event_time, days) if days is not None else None
-    labels = read(
-        lake, label.source, [label.row_key, label.column, label.known_at], at=pins[label.source], where=where
-    )
+    labels = read(lake, label.source, [label.row_key, label.column, label.known_at], at=pins[label.source], where=where)
     labels = labels.filter(pc.less_equal(labels.column(label.known_at), pa.scalar(clock, pa.timestamp("us"))))
     if len(pc.unique(labels.column(label.row_key))) != len(labels):
         raise SlipwayError(
-            "A row has more than one label.", where=label.source, fix=f"Make {label.row_key!r} unique in {label.source}."
+            "A row has more than one label.",
+            where=label.source,
+            fix=f"Make {label.row_key!r} unique in {label.source}.",
         )
     found = pc.index_in(rows.column(training_set.row_key), labels.column(label.row_key).combine_chunks())
     rows = rows.append_column(label.column, labels.column(label.column).take(found))

@@ -40,9 +40,7 @@ def build_training_set(
     return build_table(lake, find, compute, verdicts, run_id=run_id)
 
 
-def _audit(
-    lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime
-) -> list[Verdict]:
+def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime) -> list[Verdict]:
     label = training_set.label
     where = days_filter(training_set.event_time, work.days) if work.days is not None else None
     key = quoted(training_set.row_key)

@@ -46,7 +46,8 @@ def build(
         )
     if result.exception:
         raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
-    runs = {run.node.unique_id: run for run in result.result.results}
+    told: Any = result.result  # for `build`, dbt's run results
+    runs = {run.node.unique_id: run for run in told.results}
     results: dict[str, ModelResult] = {}
     for model in chosen:
         results[model.table] = _settle(session, model, runs, results)
@@ -65,7 +66,9 @@ def _anything_to_do(session: BuildSession, chosen: Sequence[TransformModel]) -> 
 def _settle(
     session: BuildSession, model: TransformModel, runs: dict[str, Any], before: dict[str, ModelResult]
 ) -> ModelResult:
-    verdicts = [_verdict(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking) for test in model.tests]
+    verdicts = [
+        _verdict(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking) for test in model.tests
+    ]
     known = [verdict for verdict in verdicts if verdict is not None]
     run = runs.get(model.unique_id)
     status = str(run.status) if run else "skipped"
@@ -94,7 +97,12 @@ def _settle(
 
 
 def _verdict(
-    session: BuildSession, model: TransformModel, run: Any, name: str, says: str, blocking: bool  # noqa: ANN401, FBT001
+    session: BuildSession,
+    model: TransformModel,
+    run: Any,
+    name: str,
+    says: str,
+    blocking: bool,  # noqa: FBT001
 ) -> Verdict | None:
     """What a dbt test found; None when it did not run."""
     if run is None or str(run.status) == "skipped":

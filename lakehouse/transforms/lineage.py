@@ -11,9 +11,7 @@ from lakehouse.transforms.project import TransformModel
 _REFERENCE = re.compile(r"\{\{\s*(?:source|ref)\(([^)]*)\)\s*\}\}")
 
 
-def column_sources(
-    model: TransformModel, columns: Mapping[str, Sequence[str]]
-) -> dict[str, list[tuple[str, str]]]:
+def column_sources(model: TransformModel, columns: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
     """Column -> the (table, column) pairs that it is made from; `columns` are those of the model's inputs by table.
 
     A column whose way cannot be followed has no pairs.

@@ -52,7 +52,7 @@ class Plugin(BasePlugin):
             return
         where = ""
         if model.day_column and work.days is not None:
-            where = f" where {days_filter(quoted(model.day_column), work.days)}"
+            where = f" where {days_filter(model.day_column, work.days)}"
         order = f" order by {quoted(model.day_column)}" if model.day_column else ""
         cursor = self.connection.cursor()
         cursor.execute("set TimeZone = 'UTC'")

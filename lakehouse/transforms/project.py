@@ -88,7 +88,14 @@ def invoke_dbt(folder: Path, work: Path, words: Sequence[str]):  # noqa: ANN201 
     from dbt.cli.main import dbtRunner
 
     places = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(work / "target")]
-    quiet = ["--log-path", str(work / "logs"), "--log-level", "none", "--no-use-colors", "--no-send-anonymous-usage-stats"]
+    quiet = [
+        "--log-path",
+        str(work / "logs"),
+        "--log-level",
+        "none",
+        "--no-use-colors",
+        "--no-send-anonymous-usage-stats",
+    ]
     return dbtRunner().invoke([*words, *places, *quiet])
 
 

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakehouse.catalog import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.home import at_work
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
 
 SOURCE = "fraud.transactions"
 EXAMPLES = """\
@@ -60,7 +62,7 @@ def command(
         _show(lake, summary)
 
 
-def _deliver(lake: Lakehouse, source: Path | None, days: int) -> None:
+def _deliver(lake: "Lakehouse", source: Path | None, days: int) -> None:
     """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
     if source is not None:
         if not source.exists():
@@ -101,12 +103,15 @@ def _progress(*, quiet: bool) -> Iterator[Any]:
         yield Listener(lambda step, text: bars.update(bar, description=step, text=text))
 
 
-def _show(lake: Lakehouse, summary: dict[str, Any]) -> None:
+def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
     if summary["steps"]:
         print_table(
             "Steps",
             ["step", "seconds", "rows written", "peak memory (MB)"],
-            [[step["name"], round(step["seconds"], 2), step["rows"], step["peak_memory_mb"]] for step in summary["steps"]],
+            [
+                [step["name"], round(step["seconds"], 2), step["rows"], step["peak_memory_mb"]]
+                for step in summary["steps"]
+            ],
         )
     else:
         console.print("Nothing new was delivered and everything is in line: [bold]nothing was recomputed[/bold].")
@@ -117,7 +122,11 @@ def _show(lake: Lakehouse, summary: dict[str, Any]) -> None:
     )
     for name, model in summary["models"].items():
         metrics = model["metrics"]
-        print_table(f"{name} version {model['version']} ({model['alias']}): {model['candidate']}", list(metrics), [list(metrics.values())])
+        print_table(
+            f"{name} version {model['version']} ({model['alias']}): {model['candidate']}",
+            list(metrics),
+            [list(metrics.values())],
+        )
     print_table(
         "Gates",
         ["gate", "passed", "says"],

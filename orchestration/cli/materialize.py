@@ -4,7 +4,6 @@ What belongs here: the command. Not: the assets.
 """
 
 from datetime import date
-
 from typing import Annotated
 
 import typer
@@ -25,9 +24,13 @@ slipway materialize fraud.transactions --days 2018-04-01:2018-04-07
 slipway materialize fraud.scorer --rebuild           train again, even from the same snapshots
 """
 
+
 def command(
     selection: Annotated[
-        str, typer.Argument(help="A table or model by name, or a Dagster selection such as '+fraud.training' or 'group:fraud'.")
+        str,
+        typer.Argument(
+            help="A table or model by name, or a Dagster selection such as '+fraud.training' or 'group:fraud'."
+        ),
     ],
     *,
     days: Annotated[str, typer.Option(help="2018-04-01 or 2018-04-01:2018-04-30.", show_default=False)] = "",
@@ -45,7 +48,9 @@ def command(
 
             report = run_selection(lake, selection, _days(days), rebuild=rebuild, watch=watch)
     if as_json:
-        print_json({"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs})
+        print_json(
+            {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}
+        )
         return
     print_table(
         selection,
@@ -54,6 +59,7 @@ def command(
     )
     if not report.recomputed:
         console.print("Everything was in line with its inputs; --rebuild recomputes it anyway.")
+
 
 def _days(text: str) -> tuple[date, date] | None:
     if not text:
@@ -66,5 +72,3 @@ def _days(text: str) -> tuple[date, date] | None:
     if span[0] > span[1]:
         raise SlipwayError(f"{first} is after {last}.", where="--days", nearest=f"{last}:{first}")
     return span
-
-__all__ = ["EXAMPLES", "Path", "command", "unknown_name"]

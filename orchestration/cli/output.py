@@ -7,20 +7,25 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
-from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.settings import Settings
 
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder that holds all state (default: SLIPWAY_HOME, else .slipway).", show_default=False),
+    typer.Option(
+        "--home", help="Folder that holds all state (default: SLIPWAY_HOME, else .slipway).", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -28,8 +33,10 @@ console = Console()
 notes = Console(stderr=True)
 
 
-def lakehouse_at(home: Path | None) -> Lakehouse:
+def lakehouse_at(home: Path | None) -> "Lakehouse":
     """The lakehouse that a command works on; child processes and libraries are told of it."""
+    from lakehouse.catalog import open_lakehouse
+
     settings = Settings.from_environment(home=home)
     settings.export()
     return open_lakehouse(settings)
@@ -48,7 +55,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        table.add_row(*(_text(value) for value in row))
+        # Text takes words as they are: a cell may hold what rich would read as [markup].
+        table.add_row(*(Text(_text(value)) for value in row))
     console.print(table)
 
 
@@ -57,7 +65,7 @@ def show_error(error: SlipwayError) -> int:
     if "--json" in sys.argv:
         print_json(error.as_dict())
     else:
-        notes.print(Panel(str(error), title="slipway", title_align="left", border_style="red"), markup=False)
+        notes.print(Panel(Text(str(error)), title="slipway", title_align="left", border_style="red"))
     return 1
 
 

@@ -24,7 +24,9 @@ slipway up --port 4000 --home /tmp/other
 def command(
     *,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option(help="Address to bind; the default is reachable from this machine only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to bind; the default is reachable from this machine only.")
+    ] = "127.0.0.1",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +46,9 @@ def command(
     if as_json:
         print_json({"address": address, "home": str(lake.home.root)})
     else:
-        notes.print(f"Dagster opens on [bold]{address}[/bold], bound to {host}; state is in {lake.home.root}. Ctrl-C ends it.")
+        notes.print(
+            f"Dagster opens on [bold]{address}[/bold], bound to {host}; state is in {lake.home.root}. Ctrl-C ends it."
+        )
     words = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
     os.chdir(lake.settings.project)
     os.execv(sys.executable, words)  # noqa: S606  # a fixed command, no shell

@@ -162,12 +162,12 @@ def shared_ledger(tmp_path_factory):
 
 @given(
     days=st.sets(st.sampled_from(EVERY_DAY[:7]), min_size=1),
-    low=st.floats(-1, 31),
-    high=st.floats(-1, 31),
+    low=st.integers(-1, 31),
+    high=st.integers(-1, 31),
 )
 def test_pruning_loses_no_row(shared_ledger, days, low, high):
     lake, rows = shared_ledger
-    where = f"({days_filter('at', days)}) and amount >= {low!r} and amount < {high!r}"
+    where = f"({days_filter('at', days)}) and amount >= {low} and amount < {high}"
     wanted = rows.filter(pl.col("at").dt.date().is_in(list(days)), pl.col("amount") >= low, pl.col("amount") < high)
     found = read(lake, NAME, ["number"], where=where)["number"].to_pylist()
     assert sorted(found) == sorted(wanted["number"])
@@ -215,7 +215,8 @@ def test_a_branch_is_read_by_its_name(history):
 
 def test_a_time_is_read_as_it_was_then(history):
     lake, ids = history
-    made = [read_provenance(lake.table(NAME).snapshot_by_id(one)).at for one in ids]
+    log = {entry.snapshot_id: entry.timestamp_ms for entry in lake.table(NAME).history()}
+    made = [datetime.fromtimestamp(log[one] / 1000, tz=UTC) for one in ids]
     assert [content(lake, at=moment) for moment in made] == states()
     assert content(lake, at=made[2] - timedelta(milliseconds=1)) == states()[1]
     assert content(lake, at=made[1].replace(tzinfo=None)) == states()[1], "a time without a zone is UTC"
@@ -315,7 +316,7 @@ def delete_positions(lake, day, positions):
     with table.io.new_output(path).create() as stream:
         pq.write_table(pa.table([[task.file.file_path] * len(positions), positions], schema=schema), stream)
     parent, sequence = table.current_snapshot(), table.metadata.last_sequence_number + 1
-    new_id = table.new_snapshot_id()
+    new_id = table.metadata.new_snapshot_id()
     deletes = DataFile.from_args(
         content=DataFileContent.POSITION_DELETES,
         file_path=path,
@@ -413,7 +414,8 @@ def test_a_day_with_new_deletes_is_a_changed_day(deleted):
 
 def test_nested_columns_are_read(lake):
     rows = pa.table({"number": [1, 2], "tags": [["a", "b"], None], "place": [{"x": 1}, {"x": 2}]})
-    publish(lake, write_draft(lake, TableShape("books.nested", rows.schema), rows, provenance()))
+    lake.catalog.create_namespace("books")
+    lake.catalog.create_table("books.nested", rows.schema).append(rows)  # by somebody else: we only write flat columns
     assert plan(lake, "books.nested").local_files is None
     found = read(lake, "books.nested").sort_by("number").to_pylist()
     assert found == rows.to_pylist()
@@ -894,13 +896,6 @@ def test_nothing_is_done_when_nothing_changed(ledger):
     assert not again.recomputed
     assert (again.snapshot_id, again.rows) == (first.snapshot_id, first.rows)
     assert ledger.table(MADE).metadata_location == before
-
-
-def test_rows_deleted_by_others_are_deleted_in_what_is_made_of_them(ledger):
-    bring(ledger)
-    delete_positions(ledger, DAYS[2], [2, 3, 7])
-    with pytest.raises(UnknownNameError, match="never published"):
-        bring(ledger)  # somebody else's snapshot is not published by us: it says so instead of going on
 
 
 def test_a_conflict_makes_the_work_be_done_again_from_the_new_state(ledger):

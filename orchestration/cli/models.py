@@ -1,0 +1,162 @@
+"""`slipway models`: registered models, their versions and what their gates said.
+
+What belongs here: the command and how it shows versions. Not: the registry (lakehouse/models/registry.py).
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.models.model import Model
+    from lakehouse.models.registry import Registry, Version
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway models                      every model and its champion
+
+slipway models fraud.scorer         its versions, metrics, pins, gates and why challengers did not go live
+
+slipway models fraud.scorer --json
+"""
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(help="A model; without it all of them.", show_default=False)] = None,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show models: versions, champions and challengers, metrics, gates."""
+    lake = lakehouse_at(home)
+    from assets.loading import load_domains
+    from lakehouse.errors import unknown_name
+    from lakehouse.models.relocation import existing_registry
+
+    declared = {model.name: model for domain in load_domains() for model in domain.models}
+    registry = existing_registry(lake.home)
+    names = sorted({*declared, *(registry.names() if registry else [])})
+    if name is not None and name not in names:
+        raise unknown_name("model", name, names)
+    chosen = [_content(lake, registry, one, declared.get(one)) for one in ([name] if name else names)]
+    if as_json:
+        print_json(chosen[0] if name else {"models": chosen})
+    elif name:
+        _show(chosen[0])
+    else:
+        _show_all(chosen)
+
+
+def _content(lake: "Lakehouse", registry: "Registry | None", name: str, model: "Model | None") -> dict[str, Any]:
+    """A model for JSON; `declared` is false for one that is registered and in no domain any more."""
+    versions = registry.versions(name) if registry else []
+    champion = next((one for one in versions if "champion" in one.aliases), None)
+    told: dict[str, Any] = {"name": name, "declared": model is not None}
+    if model is not None:
+        told |= {
+            "owner": model.owner,
+            "description": model.description,
+            "training_set": model.training_set,
+            "predictions": model.predictions,
+            "candidates": {one.name: one.description for one in model.candidates},
+            "select_by": model.select_by,
+        }
+    return {
+        **told,
+        "champion": champion.version if champion else None,
+        "versions": [_version(registry, one) for one in versions] if registry else [],
+        "gates": _gates(lake, model) if model and versions else [],
+    }
+
+
+def _version(registry: "Registry", one: "Version") -> dict[str, Any]:
+    from lakehouse.models.registry import Tag
+
+    ended = registry.client.get_run(one.run_id).info.end_time
+    return {
+        "version": one.version,
+        "alias": ", ".join(one.aliases) or None,
+        "candidate": one.candidate,
+        "metrics": one.metrics,
+        "trained_at": datetime.fromtimestamp(ended / 1000, tz=UTC).isoformat() if ended else None,
+        "trained_from": one.tags.get(Tag.START),
+        "reason": one.tags.get(Tag.REASON),
+        "superseded_by": one.tags.get(Tag.SUPERSEDED_BY),
+        "pins": {table: str(pin) for table, pin in one.pins.items()},
+        "run_id": one.tags.get(Tag.RUN_ID),
+        "code_version": one.tags.get(Tag.CODE_VERSION),
+        "mlflow_run": one.run_id,
+    }
+
+
+def _gates(lake: "Lakehouse", model: "Model") -> list[dict[str, Any]]:
+    """The gates with their last results; `passed` is null for one that never ran."""
+    from orchestration.checks import last_evaluation
+    from orchestration.instance import open_instance
+
+    instance = open_instance(lake)
+    found = []
+    for gate in model.gates:
+        last = last_evaluation(instance, model.name, gate.name)
+        found.append(
+            {
+                "name": gate.name,
+                "metric": gate.metric,
+                "passed": last.passed if last else None,
+                "says": (last.description if last else None) or gate.description,
+            }
+        )
+    return found
+
+
+def _show_all(models: list[dict[str, Any]]) -> None:
+    if not any(model["versions"] for model in models):
+        console.print("No model was trained in this home yet. [bold]slipway demo[/bold] trains one.")
+    rows = []
+    for model in models:
+        live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
+        metrics = "\n".join(f"{name} {value:.3f}" for name, value in live["metrics"].items()) if live else ""
+        rows.append(
+            [model["name"], model.get("owner", "not declared"), len(model["versions"]), model["champion"]]
+            + [live["candidate"] if live else "", _minute(live), metrics]
+        )
+    print_table(
+        "Models", ["model", "owner", "versions", "champion", "candidate", "trained (UTC)", "champion's metrics"], rows
+    )
+
+
+def _show(model: dict[str, Any]) -> None:
+    console.print(f"[bold]{model['name']}[/bold] (owned by {model.get('owner', 'nobody: it is not declared')})")
+    console.print(model.get("description", ""), markup=False, highlight=False)
+    if not model["versions"]:
+        console.print(f"It was not trained yet. [bold]slipway materialize +{model['name']}[/bold] does it.")
+        return
+    metrics = list(dict.fromkeys(name for one in model["versions"] for name in one["metrics"]))
+    print_table(
+        "Versions, newest first",
+        ["version", "alias", "candidate", "trained (UTC)", *metrics],
+        [
+            [one["version"], one["alias"], one["candidate"], _minute(one), *(one["metrics"].get(key) for key in metrics)]
+            for one in model["versions"]
+        ],
+    )
+    print_table(
+        "Gates, as they judged last",
+        ["gate", "passed", "says"],
+        [[gate["name"], gate["passed"], gate["says"]] for gate in model["gates"]],
+    )
+    for one in model["versions"]:
+        if one["reason"]:
+            console.print(f"Version {one['version']} did not go live: {one['reason']}", markup=False)
+    live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
+    if live:
+        print_table("The champion was made from", ["table", "snapshot"], live["pins"].items())
+
+
+def _minute(version: dict[str, Any] | None) -> str:
+    return version["trained_at"][:16].replace("T", " ") if version and version["trained_at"] else ""

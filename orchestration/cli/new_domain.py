@@ -1,0 +1,202 @@
+"""`slipway new-domain`: the files of a new domain, and a small delivery to start with.
+
+What belongs here: checking the name, writing all or nothing, telling what to do next. Not: what the files say
+(templates/) and the delivery's rows (sample_events.py).
+"""
+
+import ast
+import keyword
+import re
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse.errors import DeclarationError, SlipwayError
+from lakehouse.home import at_work
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway new-domain orders           writes assets/orders/ and a small sample delivery
+
+slipway materialize group:orders    runs all of it: source, features, training set, model, predictions
+"""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_TEMPLATES = Path(__file__).parent / "templates"
+_PLACEHOLDER = "DOMAIN"
+_SCHEMAS = {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
+"""Schemas that DuckDB has of its own."""
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="The domain's name: lower-case letters, digits, underscores.")],
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a new domain which runs at once, to be made your own."""
+    lake = lakehouse_at(home)
+    assets = _assets_folder(lake)
+    with at_work(lake.home, f"slipway new-domain {name}"):
+        _check_name(lake, assets, name)
+        files, delivery, rows = _write(lake, assets, name)
+    if as_json:
+        told = {"domain": name, "files": [str(file) for file in files], "delivery": str(delivery), "rows": rows}
+        print_json({**told, "next": f"slipway materialize group:{name}"})
+        return
+    say = [
+        f"assets/{name}/ holds the domain, in {len(files)} files; {rows} sample rows lie in {delivery.parent}.",
+        "",
+        "Next:",
+        f"  slipway materialize group:{name}     run all of it",
+        f'  slipway query "from {name}.predictions order by score desc limit 10"',
+        "  slipway up     look at it",
+        "",
+        f"Then make it your own: say what you are delivered in assets/{name}/contracts.py, deliver it to that folder "
+        "instead of the sample,",
+        "and change features, training set and model to fit. Every mistake is named when the files are loaded.",
+    ]
+    console.print("\n".join(say), markup=False, highlight=False, soft_wrap=True)
+
+
+def _assets_folder(lake: "Lakehouse") -> Path:
+    """The folder of domains. Raises SlipwayError when it is not the one that this slipway takes its domains from."""
+    import assets
+
+    folder = lake.settings.project / "assets"
+    used = Path(assets.__file__ or "").resolve().parent
+    if used != folder.resolve():
+        raise SlipwayError(
+            f"This slipway takes its domains from {used}, so a new one in {folder} would not be seen.",
+            where="SLIPWAY_PROJECT",
+            nearest=str(used.parent),
+            fix="Run the slipway of that checkout, or unset SLIPWAY_PROJECT.",
+        )
+    return folder
+
+
+def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
+    """Raises DeclarationError for a name that cannot be used, with the nearest that can."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    plain = re.sub(r"^[0-9_]+", "", plain) or "orders"
+    if not _NAME.fullmatch(name):
+        raise _bad(f"{name!r} is no name for a domain.", plain, "Use lower-case letters, digits and single underscores.")
+    reserved = _reserved(name)
+    if reserved:
+        raise _bad(f"{name!r} is a word of {reserved}.", f"{name}s", "Choose another name.")
+    taken = _taken(lake, assets, name)
+    if taken:
+        raise _bad(f"{name!r} is taken: {taken}.", _free(lake, assets, name), "Choose another name, or remove that.")
+
+
+def _bad(what: str, nearest: str, fix: str) -> DeclarationError:
+    return DeclarationError(what, where="slipway new-domain", nearest=nearest, fix=fix)
+
+
+def _reserved(name: str) -> str | None:
+    """The language whose word `name` is: modules, tables, groups and jobs are called by it. None when it is free."""
+    import duckdb
+    from dagster import DagsterInvalidDefinitionError, GraphDefinition
+
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return "Python"
+    words = "select 1 from duckdb_keywords() where keyword_name = ? and keyword_category <> 'unreserved'"
+    with duckdb.connect() as connection:
+        if name in _SCHEMAS or connection.execute(words, [name]).fetchone():
+            return "SQL"
+    try:
+        GraphDefinition(name=name)
+    except DagsterInvalidDefinitionError:
+        return "Dagster"
+    return None
+
+
+def _taken(lake: "Lakehouse", assets: Path, name: str) -> str | None:
+    """What has the name already; None when nothing has."""
+    for place in (assets / name, assets / f"{name}.py"):
+        if place.exists():
+            return f"{place} exists"
+    if any(table.startswith(f"{name}.") for table in lake.names()):
+        return f"the home has tables {name}.*"
+    drop = lake.home.drop_folder(f"{name}.events")
+    return f"{drop} holds deliveries" if drop.exists() and any(drop.iterdir()) else None
+
+
+def _free(lake: "Lakehouse", assets: Path, name: str) -> str:
+    number = 2
+    while _taken(lake, assets, f"{name}_{number}"):
+        number += 1
+    return f"{name}_{number}"
+
+
+def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path, int]:
+    """Write the domain, its sample delivery and its line in DOMAINS, the line last; or, when one fails, nothing."""
+    from orchestration.cli.sample_events import write_sample
+
+    registered = _with_domain(assets / "__init__.py", name)
+    beside, folder = assets / f".{name}.{uuid.uuid4().hex[:8]}", assets / name
+    drop = lake.home.drop_folder(f"{name}.events")
+    try:
+        beside.mkdir()
+        for template in sorted(_TEMPLATES.glob("*.txt")):
+            (beside / template.stem).write_text(template.read_text().replace(_PLACEHOLDER, name))
+        delivery, rows = write_sample(drop)
+        beside.replace(folder)
+        _replace_text(assets / "__init__.py", registered)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(drop, ignore_errors=True)
+        with suppress(OSError):
+            drop.parent.rmdir()
+        raise SlipwayError(
+            f"The domain could not be written: {error.strerror or error}; nothing is left of it.",
+            where=str(error.filename or assets),
+            fix="Run from a checkout whose assets/ you may write to (an installed package is not yours to edit).",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return sorted(folder.glob("*.py")), delivery, rows
+
+
+def _with_domain(module: Path, name: str) -> str:
+    """The text of assets/__init__.py with `name` added to the tuple DOMAINS."""
+    text = module.read_text()
+    for statement in ast.parse(text).body:
+        if (
+            isinstance(statement, ast.Assign)
+            and isinstance(statement.targets[0], ast.Name)
+            and statement.targets[0].id == "DOMAINS"
+            and isinstance(statement.value, ast.Tuple)
+            and statement.value.elts
+        ):
+            last = statement.value.elts[-1]
+            lines = text.splitlines(keepends=True)
+            row, column = (last.end_lineno or 0) - 1, last.end_col_offset or 0
+            # Offsets count bytes.
+            line = lines[row].encode()
+            lines[row] = (line[:column] + f',\n    "{name}"'.encode() + line[column:]).decode()
+            return "".join(lines)
+    raise DeclarationError(
+        "There is no tuple DOMAINS to add the domain to.",
+        where=str(module),
+        nearest=f'DOMAINS = ("{name}",)',
+        fix="Write it back.",
+    )
+
+
+def _replace_text(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        beside.write_text(text)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""`slipway query`: SQL over all tables by their names, read only.
+
+What belongs here: the command. Not: answering (lakehouse/query.py) and writing rows (rows.py).
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehouse.errors import SlipwayError
+from orchestration.cli.output import HomeOption, lakehouse_at, notes
+
+if TYPE_CHECKING:
+    from lakehouse.query import Answer
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway query "select count(*) from fraud.transactions"
+
+slipway query "from fraud.predictions order by score desc limit 20"
+
+slipway query "select * from fraud.training" --at 7183390163441830214 --output training.parquet
+
+slipway query "from fraud.daily_activity" --format csv > activity.csv
+
+slipway query "summarize fraud.customer_spend" --json
+"""
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def command(
+    sql: Annotated[str, typer.Argument(help="One statement that reads; tables are named as `slipway tables` shows them.")],
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Snapshot id, tag, branch or UTC time: read each named table there, if it has it.", show_default=False
+        ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="How to write the rows (default: table, or as the file's name ends)."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write the rows to.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json: an array of objects.")] = False,
+) -> None:
+    """Ask the lakehouse in SQL (DuckDB's). Nothing can be written."""
+    chosen = _format(form, output, as_json=as_json)
+    lake = lakehouse_at(home)
+    from lakehouse.query import ask
+    from orchestration.cli.rows import SHOWN, show, write_parquet, write_text
+
+    with ask(lake, sql, at=at) as answer:
+        if chosen is Format.TABLE:
+            total = show(answer)
+            only = f"the first {SHOWN} of " if total > SHOWN else ""
+            more = " (--format csv or --output FILE gives all)" if total > SHOWN else ""
+            notes.print(f"{only}{total:,} {'row' if total == 1 else 'rows'}{more}{_read_at(answer)}", markup=False)
+            return
+        if chosen is Format.PARQUET and output is not None:
+            total = write_parquet(answer, output)
+        else:
+            total = write_text(answer, chosen.value, output)
+    if output is not None:
+        notes.print(f"{total:,} {'row' if total == 1 else 'rows'} in {output}{_read_at(answer)}", markup=False)
+
+
+def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Format:
+    """The format that the options ask for together."""
+    if as_json and form not in {None, Format.JSON}:
+        raise SlipwayError(
+            f"--json and --format {form} contradict each other.", where="slipway query", fix="Give one of the two."
+        )
+    chosen = Format.JSON if as_json else form
+    if chosen is None and output is not None:
+        chosen = next((one for one in Format if output.suffix.lower() == f".{one}"), Format.TABLE)
+    chosen = chosen or Format.TABLE
+    if chosen is Format.TABLE and output is not None:
+        raise SlipwayError(
+            "A table is for the terminal, not for a file.",
+            where=f"--output {output}",
+            nearest=f"--output {output.with_suffix('.csv')}",
+            fix="Give --format csv, json or parquet, or a file name that ends on one of them.",
+        )
+    if chosen is Format.PARQUET and output is None:
+        raise SlipwayError(
+            "Parquet needs a file to be written to.",
+            where="--format parquet",
+            nearest="--output answer.parquet",
+            fix="Name one with --output.",
+        )
+    return chosen
+
+
+def _read_at(answer: "Answer") -> str:
+    if not answer.tables:
+        return ""
+    return "; read " + ", ".join(f"{name} at {pin}" for name, pin in answer.tables.items())

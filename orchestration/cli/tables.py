@@ -1,0 +1,253 @@
+"""`slipway tables`: what tables there are, and all about one of them.
+
+What belongs here: the command and how it shows what it finds. Not: reading metadata (lakehouse/tables/describe.py).
+"""
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakehouse.errors import SlipwayError
+from lakehouse.home import at_work
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.domain import Domain
+    from lakehouse.tables.describe import Description, Overview, SnapshotInfo
+    from lakehouse.tables.pins import Made
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway tables                      every table, who owns it, whether it is in line
+
+slipway tables fraud.training       its columns, snapshots, branches and where its files lie
+
+slipway tables fraud.training --json
+
+slipway tables fraud.daily_activity --drop     forget the table and its files; the next run makes it anew
+"""
+QUARANTINE = "quarantine"
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(help="A table; without it all tables.", show_default=False)] = None,
+    *,
+    drop: Annotated[bool, typer.Option("--drop", help="Drop the table with all its snapshots and files.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Drop without asking.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show tables: rows, snapshots, columns, branches, owners, and what is out of line."""
+    lake = lakehouse_at(home)
+    if drop:
+        _drop(lake, name, yes=yes, as_json=as_json)
+    elif name is None:
+        _show_all(lake, as_json=as_json)
+    else:
+        _show_one(lake, name, as_json=as_json)
+
+
+def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
+    from lakehouse.tables.describe import overviews
+
+    found = overviews(lake)
+    kinds, because = _declared(lake, [one.name for one in found])
+    rows = [_line(one, kinds, because) for one in found]
+    if as_json:
+        print_json({"tables": rows})
+    elif not rows:
+        console.print("There are no tables yet. [bold]slipway demo[/bold] makes some.")
+    else:
+        print_table(
+            "Tables",
+            ["table", "kind", "rows", "snapshot", "published (UTC)", "owner", "standing", "description"],
+            [
+                [row["name"], row["kind"], row["rows"], row["snapshot_id"], _minute(row["published_at"]), row["owner"]]
+                + [_standing(row), row["description"]]
+                for row in rows
+            ],
+        )
+
+
+def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
+    from lakehouse.tables.describe import describe
+
+    found = describe(lake, name)
+    kinds, because = _declared(lake, [name])
+    content = {**_line(found.overview, kinds, because), **_details(found)}
+    if as_json:
+        print_json(content)
+        return
+    made = found.overview.published
+    console.print(f"[bold]{name}[/bold] ({content['kind']}, owned by {content['owner'] or 'nobody'})", highlight=False)
+    console.print(content["description"], markup=False, highlight=False)
+    facts = [
+        ["rows", content["rows"]],
+        ["snapshot", content["snapshot_id"]],
+        ["published (UTC)", _minute(content["published_at"])],
+        ["standing", _standing(content)],
+        ["made by", f"run {made.run_id or '?'}, code {made.code_version or '?'}" if made else None],
+        ["partitioned by", ", ".join(content["partitioned_by"])],
+        ["location", content["location"]],
+    ]
+    print_table("", ["", ""], [fact for fact in facts if fact[1] not in {None, ""}])
+    print_table(
+        "Columns",
+        ["column", "type", "meaning"],
+        [[column["name"], column["type"], column["doc"]] for column in content["columns"]],
+    )
+    print_table(
+        "Snapshots, newest first",
+        ["snapshot", "when (UTC)", "operation", "rows", "published", "run", "code", "contract", "made from"],
+        [
+            [one["snapshot_id"], _minute(one["at"]), one["operation"], one["rows"], one["published"], one["run_id"][:8]]
+            + [one["code_version"], one["contract_version"], "\n".join(f"{key} {pin}" for key, pin in one["pins"].items())]
+            for one in content["snapshots"]
+        ],
+    )
+    print_table(
+        "Branches and tags",
+        ["name", "kind", "snapshot", "when (UTC)", ""],
+        [
+            [one["name"], one["kind"], one["snapshot_id"], _minute(one["at"])]
+            + [f"waits for inspection until {_minute(one['kept_until'])}" if one["awaits_inspection"] else ""]
+            for one in content["branches"] + content["tags"]
+        ],
+    )
+
+
+def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> None:
+    """Drop a table, and with a source its quarantine: landing takes the rows in both for landed."""
+    from lakehouse.contracts.quarantine import quarantine_name
+    from lakehouse.tables.describe import drop
+
+    if name is None:
+        raise SlipwayError("--drop needs a table's name.", where="slipway tables", nearest="slipway tables NAME --drop")
+    lake.table(name)
+    going = [one for one in (name, quarantine_name(name)) if lake.has(one)]
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise SlipwayError(
+            f"Dropping {' and '.join(going)} cannot be undone, and there is nobody here to ask.",
+            where="slipway tables --drop",
+            nearest="--yes",
+            fix="Add --yes if it is to be dropped.",
+        )
+    if not yes and not typer.confirm(f"Drop {' and '.join(going)} with all snapshots and files?"):
+        console.print("Nothing was dropped.")
+        leave(1)
+    with at_work(lake.home, f"slipway tables {name} --drop"):
+        for one in going:
+            drop(lake, one)
+    if as_json:
+        print_json({"dropped": going})
+    else:
+        console.print(f"Dropped {' and '.join(going)}. [bold]slipway materialize {name}[/bold] makes it anew.")
+
+
+def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict[str, str | None]]:
+    """What each declared table is, and why it is out of line (None: it is in line) where that can be told.
+
+    Only domains that have one of `names` are asked.
+    """
+    from assets.loading import load_domains
+    from lakehouse.standing import out_of_line
+    from lakehouse.transforms.project import load_project
+
+    used = {name.split(".")[0] for name in names}
+    domains = [domain for domain in load_domains() if domain.name in used]
+    if not domains:
+        return {}, {}
+    project = load_project(lake.settings, lake.home)
+    kinds = {model.table: "dbt model" for model in project.models}
+    because: dict[str, str | None] = {model.table: None for model in project.models}
+    for domain in domains:
+        kinds |= _kinds(domain)
+        because |= {one.name: None for one in [*domain.feature_sets, *domain.training_sets]}
+        because |= {one.name: one.because for one in out_of_line(lake, domain, project, None)}
+    return kinds, because
+
+
+def _kinds(domain: "Domain") -> dict[str, str]:
+    from lakehouse.contracts.quarantine import quarantine_name
+
+    return {
+        **{one.name: "source" for one in domain.sources},
+        **{quarantine_name(one.name): QUARANTINE for one in domain.sources},
+        **{one.name: "feature set" for one in domain.feature_sets},
+        **{one.name: "training set" for one in domain.training_sets},
+        **{one.predictions: "predictions" for one in domain.models},
+    }
+
+
+def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]) -> dict[str, Any]:
+    """A table for JSON. `out_of_line` is null where nothing is upstream, or a model is (`slipway models`)."""
+    made = one.published
+    return {
+        "name": one.name,
+        "kind": kinds.get(one.name, "not declared"),
+        "rows": made.rows if made else 0,
+        "snapshot_id": str(made.snapshot_id) if made else None,
+        "published_at": made.at.isoformat() if made else None,
+        "owner": one.owner,
+        "description": one.description,
+        "out_of_line": because[one.name] is not None if one.name in because else None,
+        "because": because.get(one.name),
+    }
+
+
+def _details(found: "Description") -> dict[str, Any]:
+    made = found.overview.published
+    references = [
+        {
+            **asdict(one),
+            "snapshot_id": str(one.snapshot_id),
+            "at": one.at.isoformat(),
+            "kept_until": one.kept_until.isoformat() if one.kept_until else None,
+        }
+        for one in found.references
+    ]
+    return {
+        "location": found.location,
+        "partitioned_by": list(found.partitioned_by),
+        "made_by": _made(made) if made else None,
+        "columns": [asdict(column) for column in found.columns],
+        "snapshots": [_snapshot(one) for one in found.snapshots],
+        "branches": [one for one in references if one["kind"] == "branch"],
+        "tags": [one for one in references if one["kind"] == "tag"],
+    }
+
+
+def _snapshot(one: "SnapshotInfo") -> dict[str, Any]:
+    return {
+        "snapshot_id": str(one.made.snapshot_id),
+        "at": one.made.at.isoformat(),
+        "operation": one.made.operation,
+        "rows": one.made.rows,
+        "published": one.published,
+        **_made(one.made),
+    }
+
+
+def _made(made: "Made") -> dict[str, Any]:
+    return {
+        "run_id": made.run_id,
+        "code_version": made.code_version,
+        "contract_version": made.contract,
+        "pins": {name: str(pin) for name, pin in made.pins.items()},
+    }
+
+
+def _standing(row: dict[str, Any]) -> str:
+    if row["out_of_line"] is None:
+        return {"source": "as delivered", QUARANTINE: "rows to mend", "predictions": "see slipway models"}.get(
+            row["kind"], ""
+        )
+    return f"out of line: {row['because']}" if row["out_of_line"] else "in line"
+
+
+def _minute(at: str | None) -> str:
+    return at[:16].replace("T", " ") if at else ""

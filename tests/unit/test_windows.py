@@ -1,0 +1,323 @@
+"""The kernel and the embedded engine's way to it: every number is the reference's, to the bit.
+
+What belongs here: compute_rows and the kernel, on Arrow tables and arrays. Not: tables of a lakehouse (conformance).
+"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lakehouse.engines.embedded import compute_rows
+from lakehouse.errors import SlipwayError
+from lakehouse.features.columns import entity_codes, event_times
+from lakehouse.features.feature_set import Entity, FeatureSet, count, hour_between, mean, rate, total, weekend
+from lakehouse.features.windows import Timeline
+from tests.reference import NEAR, bits, moment, worlds
+
+WHOLE = pa.int64()
+
+
+def feature_set(*features, **further):
+    given = {"name": "shop.spend", "entity": Entity("who"), "source": "shop.payments", "event_time": "at"}
+    return FeatureSet(
+        **{**given, **further}, features=features, row_key="row", description="Spending.", owner="team:shop"
+    )
+
+
+def payments(*rows, who=WHOLE, amount=WHOLE):
+    """Rows of (who, at, amount), numbered in the order given."""
+    schema = pa.schema([("who", who), ("at", pa.timestamp("us")), ("amount", amount), ("row", WHOLE)])
+    named = [
+        {"who": person, "at": moment(at), "amount": value, "row": number}
+        for number, (person, at, value) in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(named, schema)
+
+
+def computed(declared, events, spine=None):
+    return compute_rows(declared, events, events if spine is None else spine).to_pylist()
+
+
+# The numbers are those of the reference.
+
+
+@settings(max_examples=300)
+@given(worlds())
+def test_every_feature_is_what_the_reference_says_to_the_bit(world):
+    rows = compute_rows(world.feature_set, world.events, world.spine)
+    assert rows.column_names == ["row", "at", "who", *world.feature_set.columns]
+    assert bits(rows.to_pylist()) == world.expected()
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_events_and_of_the_spine_changes_no_bit(world, random):
+    def shuffled(table):
+        return table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
+
+    rows = compute_rows(world.feature_set, shuffled(world.events), shuffled(world.spine))
+    assert rows.equals(compute_rows(world.feature_set, world.events, world.spine))
+
+
+@given(worlds())
+def test_day_by_day_gives_the_same_bits_as_the_whole(world):
+    day = pc.cast(world.spine.column("at"), pa.date32())
+    # The spine of a day is another table than the events, also where both are one table as a whole.
+    parts = [
+        compute_rows(world.feature_set, world.events, world.spine.filter(pc.equal(day, one)))
+        for one in sorted(set(day.to_pylist()))
+    ]
+    whole = compute_rows(world.feature_set, world.events, world.spine)
+    assert pa.concat_tables([*parts, whole.slice(0, 0)]).equals(whole)
+
+
+@given(worlds(), st.integers(0, 20))
+def test_tables_in_several_chunks_give_the_same_bits(world, place):
+    def chunked(table):
+        return pa.concat_tables([table.slice(0, place), table.slice(place)])
+
+    rows = compute_rows(world.feature_set, chunked(world.events), chunked(world.spine))
+    assert rows.equals(compute_rows(world.feature_set, world.events, world.spine))
+
+
+@given(worlds(keys=[NEAR]))
+def test_entities_and_times_that_exceed_64_bits_together_give_the_same_bits(world):
+    """Two further entities, far off in number and in time, take the kernel to its second way of packing."""
+    further = {"who": [-4_000_000, 4_000_000], "at": [moment("1700-01-01"), moment("2200-01-01")], "row": [-1, -2]}
+
+    def widened(table):
+        rows = {name: further.get(name, [0, 0]) for name in table.column_names}
+        columns = [pa.array(values, table.schema.field(name).type) for name, values in rows.items()]
+        return pa.concat_tables([table, pa.table(columns, table.schema)])
+
+    events = widened(world.events)
+    (codes,), entities = entity_codes(events.column("who"), where="test")
+    assert not Timeline(codes, event_times(events, "at"), entities)._fits
+    spine = events if world.spine is world.events else world.spine
+    rows = compute_rows(world.feature_set, events, spine)
+    assert rows.filter(pc.field("row") >= 0).equals(compute_rows(world.feature_set, world.events, world.spine))
+
+
+# What a window holds.
+
+
+def test_a_window_is_open_on_the_left_and_closed_on_the_right():
+    rows = payments((1, "2018-04-01T12:00", 1), (1, "2018-04-02T12:00", 2), (1, "2018-04-03T11:59:59.999999", 4))
+    assert [row["amount_sum_1d"] for row in computed(feature_set(total("amount").over("1d")), rows)] == [1, 2, 6]
+
+
+def test_peers_are_in_each_others_windows_whatever_their_order():
+    noon = "2018-04-01T12:00"
+    rows = payments((1, noon, 1), (1, noon, 2), (2, noon, 4), (1, noon, 8))
+    found = computed(feature_set(count("pay").over("1s"), total("amount").over("1s")), rows)
+    assert [(row["pay_count_1s"], row["amount_sum_1s"]) for row in found] == [(3, 11), (3, 11), (1, 4), (3, 11)]
+
+
+def test_with_a_delay_the_windows_end_that_long_before_the_row():
+    rows = payments((1, "2018-04-01", 1), (1, "2018-04-08", 2), (1, "2018-04-09", 4), (1, "2018-04-15T23:59:59", 8))
+    found = computed(feature_set(total("amount").over("1d", "7d"), delay="7d"), rows)
+    assert [row["amount_sum_1d"] for row in found] == [0, 1, 0, 2]
+    assert [row["amount_sum_7d"] for row in found] == [0, 1, 1, 2]
+
+
+def test_an_empty_window_has_the_declared_default_or_null():
+    rows = payments((1, "2018-04-01", 5))
+    declared = feature_set(
+        count("pay").over("1d"),
+        total("amount").over("1d"),
+        mean("amount", default=None).over("1d"),
+        rate("amount", default=-1.0).over("1d"),
+        delay="1d",
+    )
+    assert computed(declared, rows)[0] | {"row": 0} == {
+        "row": 0,
+        "at": moment("2018-04-01"),
+        "who": 1,
+        "pay_count_1d": 0,
+        "amount_sum_1d": 0,
+        "amount_mean_1d": None,
+        "amount_rate_1d": -1.0,
+    }
+
+
+def test_times_before_1970_have_their_weekday_and_hour():
+    rows = payments(
+        (1, "1969-12-27T23:59:59.999999", 0), (1, "1969-12-28T06:59:59.999999", 0), (1, "1969-12-29T07:00", 0)
+    )
+    found = computed(feature_set(weekend(), hour_between(0, 6, "is_night")), rows)
+    assert [(row["is_weekend"], row["is_night"]) for row in found] == [(1, 0), (1, 1), (0, 0)]
+
+
+def test_one_measure_can_be_declared_with_two_scales():
+    rows = payments((1, "2018-04-01", 2.0), (1, "2018-04-01T01:00", 3.0), amount=pa.float64())
+    found = compute_rows(feature_set(total("amount").over("1d"), mean("amount", scale=2).over("1d")), rows, rows)
+    assert found.column("amount_sum_1d").to_pylist() == [2, 5]
+    assert found.column("amount_mean_1d").to_pylist() == [2.0, 2.5]
+
+
+# The shape of the result.
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("amount", [pa.int64(), pa.decimal128(12, 2), pa.float64(), pa.bool_()])
+def test_empty_tables_give_empty_tables_of_the_same_columns(amount, shared):
+    declared = feature_set(count("pay").over("1d"), mean("amount").over("1d"), weekend())
+    nothing = payments(amount=amount)
+    rows = compute_rows(declared, nothing, nothing if shared else payments(amount=amount))
+    one = payments((1, "2018-04-01", 0))
+    assert rows.schema == compute_rows(declared, one, one).schema
+    assert len(rows) == 0
+
+
+def test_without_events_each_row_of_the_spine_has_empty_windows():
+    spine = payments((1, "2018-04-01", 0), (2, "2018-04-02", 0))
+    found = computed(feature_set(count("pay").over("1d"), mean("amount").over("1d")), payments(), spine)
+    assert [(row["pay_count_1d"], row["amount_mean_1d"]) for row in found] == [(0, 0.0), (0, 0.0)]
+
+
+def test_rows_come_out_in_order_of_time_and_row_key():
+    rows = payments((1, "2018-04-02", 0), (2, "2018-04-01", 0), (3, "2018-04-01", 0)).set_column(
+        3, "row", pa.array(["b", "z", "c"])
+    )
+    assert [row["row"] for row in computed(feature_set(count("pay").over("1d")), rows)] == ["c", "z", "b"]
+
+
+def test_times_with_a_zone_count_as_utc():
+    naive = payments((1, "2018-04-01T12:00", 1), (1, "2018-04-02T11:00", 2))
+    zoned = naive.set_column(1, "at", naive.column("at").cast(pa.timestamp("us", "UTC")))
+    declared = feature_set(total("amount").over("1d"), hour_between(11, 11, "eleven"))
+    found = compute_rows(declared, zoned, zoned)
+    assert found.drop_columns("at").equals(compute_rows(declared, naive, naive).drop_columns("at"))
+
+
+# Measures are summed exactly, or refused.
+
+
+def test_sums_beyond_the_digits_of_a_float_stay_exact():
+    large = (1 << 53) + 1
+    rows = payments((1, "2018-04-01", large), (1, "2018-04-01T01:00", 1), (1, "2018-04-01T02:00", -large))
+    assert [row["amount_sum_1d"] for row in computed(feature_set(total("amount").over("1d")), rows)] == [
+        large,
+        large + 1,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("kind", [pa.decimal32(9, 2), pa.decimal64(18, 2), pa.decimal128(18, 2), pa.decimal256(18, 2)])
+def test_decimals_of_every_width_are_read_exactly(kind):
+    values = [Decimal("9999999.99"), Decimal("-9999999.99"), Decimal("0.01")]
+    rows = payments(*((1, f"2018-04-01T0{hour}:00", value) for hour, value in enumerate(values)), amount=kind)
+    found = computed(feature_set(total("amount").over("1d")), rows)
+    assert [row["amount_sum_1d"] for row in found] == [9999999.99, 0.0, 0.01]
+
+
+@pytest.mark.parametrize(
+    "values", [[1 << 62, 1 << 62], [-(1 << 63), 0], [(1 << 63) - 1, 1], [-(1 << 62), -(1 << 62), -1]]
+)
+def test_a_sum_that_could_leave_64_bits_is_an_error(values):
+    rows = payments(*((1, "2018-04-01", value) for value in values))
+    with pytest.raises(SlipwayError, match="can exceed 64 bits") as caught:
+        computed(feature_set(total("amount").over("1d")), rows)
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("value", [0.005, 1e-5, 123456.789, float("nan"), float("inf"), 1e17])
+def test_a_float_that_is_no_number_of_the_declared_decimals_is_an_error(value):
+    # Beside a large value: what is let pass depends on the value itself, not on the largest.
+    rows = payments((1, "2018-04-01", 1e9), (1, "2018-04-01", value), amount=pa.float64())
+    with pytest.raises(SlipwayError, match=r"more than 2 decimals|not a number|64 bits") as caught:
+        computed(feature_set(mean("amount", scale=2).over("1d")), rows)
+    assert "mean('amount')" in caught.value.where
+
+
+def test_the_error_of_binary_floating_point_is_let_pass():
+    rows = payments((1, "2018-04-01", 0.1 + 0.2), (1, "2018-04-01", 90_071_992_547.41), amount=pa.float64())
+    found = computed(feature_set(total("amount", scale=2).over("1d")), rows)
+    assert found[0]["amount_sum_1d"] == 90_071_992_547.71
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        (pa.int64(), None, "1 nulls"),
+        (pa.string(), "5", "cannot be aggregated"),
+        (pa.decimal128(38, 2), Decimal(5), "does not fit into 64 bits"),
+    ],
+)
+def test_a_measure_that_cannot_be_summed_is_an_error(kind, value, says):
+    rows = payments((1, "2018-04-01", value), amount=kind)
+    with pytest.raises(SlipwayError, match=says) as caught:
+        computed(feature_set(total("amount").over("1d")), rows)
+    assert "shop.spend" in caught.value.where
+
+
+# Keys and times are given, and of one kind.
+
+
+def test_a_row_without_a_key_or_a_time_is_an_error():
+    declared = feature_set(count("pay").over("1d"))
+    with pytest.raises(SlipwayError, match="'who' has 1 nulls"):
+        computed(declared, payments((1, "2018-04-01", 1), (None, "2018-04-01", 1)))
+    untimed = payments((1, "2018-04-01", 1)).set_column(1, "at", pa.array([None], pa.timestamp("us")))
+    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows"):
+        computed(declared, untimed)
+    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows"):
+        computed(declared, untimed, payments((1, "2018-04-01", 1)))
+
+
+def test_keys_of_different_kinds_are_an_error_and_not_a_match_by_spelling():
+    numbers, texts = payments((1, "2018-04-01", 1)), payments(("1", "2018-04-01", 1), who=pa.string())
+    with pytest.raises(SlipwayError, match="different kinds: int64 and string") as caught:
+        computed(feature_set(count("pay").over("1d")), numbers, texts)
+    assert "shop.spend" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(pa.int32(), pa.int64()), (pa.string(), pa.large_string()), (pa.int64(), pa.uint8())]
+)
+def test_keys_of_different_width_match_by_value(left, right):
+    value = "1" if pa.types.is_string(left) else 1
+    events, spine = payments((value, "2018-04-01", 1), who=left), payments((value, "2018-04-01", 1), who=right)
+    assert computed(feature_set(count("pay").over("1d")), events, spine)[0]["pay_count_1d"] == 1
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from([0, 1, -7, 1 << 40, (1 << 63) - 1, -(1 << 63)]))),
+    st.lists(st.one_of(st.none(), st.integers(-3, 3))),
+    st.booleans(),
+)
+def test_equal_keys_have_equal_codes_and_nulls_have_none(left, right, text):
+    def column(keys):
+        chosen = [None if key is None else str(key) for key in keys] if text else keys
+        return pa.chunked_array([chosen], pa.string() if text else pa.int64())
+
+    (left_codes, right_codes), entities = entity_codes(column(left), column(right), where="test")
+    keys, codes = [*left, *right], [*left_codes.tolist(), *right_codes.tolist()]
+    assert all((code == -1) == (key is None) for key, code in zip(keys, codes, strict=True))
+    assert all(-1 <= code < entities for code in codes)
+    assert len({(key, code) for key, code in zip(keys, codes, strict=True)}) == len(set(keys)) == len(set(codes))
+
+
+def test_day_partitions_of_a_week_need_no_more_than_their_own_events():
+    """What the engine reads for one day, cut off at the feature set's reach, gives that day's rows."""
+    declared = feature_set(mean("amount").over("1d", "2d"), delay="1d")
+    rows = payments(
+        *((number % 3, f"2018-04-{1 + number // 4:02d}T{number % 24:02d}:30", number) for number in range(40))
+    )
+    day = pc.cast(rows.column("at"), pa.date32())
+    chosen = date(2018, 4, 9)
+    near = rows.filter(pc.greater_equal(day, pa.scalar(chosen - timedelta(days=3))))
+    spine = rows.filter(pc.equal(day, pa.scalar(chosen)))
+    assert len(spine) == 4
+    assert compute_rows(declared, near, spine).equals(compute_rows(declared, rows, spine))
+
+
+def test_a_set_keeps_its_values_when_only_words_change():
+    declared = feature_set(count("pay").over("1d"))
+    assert replace(declared, owner="team:other", description="?").fingerprint() == declared.fingerprint()
+    assert replace(declared, delay="1d").fingerprint() != declared.fingerprint()
