@@ -8,12 +8,13 @@ from functools import cached_property
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.typedef import EMPTY_DICT, Properties
+from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from sqlalchemy import URL
+from sqlalchemy.exc import IntegrityError
 from tenacity import retry, stop_after_attempt, wait_random
 
 from lakehouse.errors import SettingsError, unknown_name
@@ -56,6 +57,13 @@ class ManyWritersCatalog(SqlCatalog):
             if "last sequence number" not in str(error):
                 raise
             raise CommitFailedException(str(error)) from error
+
+    def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
+        """Make a namespace. Raises NamespaceAlreadyExistsError, also when another process made it just now."""
+        try:
+            super().create_namespace(namespace, properties)
+        except IntegrityError as error:
+            raise NamespaceAlreadyExistsError(f"Namespace {namespace} already exists") from error
 
 
 @dataclass(frozen=True)

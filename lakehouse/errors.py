@@ -8,6 +8,9 @@ import difflib
 from collections.abc import Iterable
 
 
+_SHOWN = 12
+
+
 class SlipwayError(Exception):
     """Something a person can mend.
 
@@ -88,7 +91,7 @@ def nearest_name(word: str, options: Iterable[str]) -> str | None:
 def unknown_name(kind: str, word: str, options: Iterable[str], *, where: str | None = None) -> UnknownNameError:
     """The error for a name that does not exist, with the nearest that does (or the ones there are)."""
     known = sorted(options)
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+    shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
     return UnknownNameError(
         f"There is no {kind} named {word!r}.",
         where=where,

@@ -123,9 +123,7 @@ def _parse(sql: str) -> _Named:
         for node in bases
         if node["schema_name"].lower() not in _SYSTEM
     ]
-    lists = len(names) < len(bases) or any(
-        node.get("type") == "SHOW_REF" and node.get("table_name") for node in nodes
-    )
+    lists = len(names) < len(bases) or any(node.get("type") == "SHOW_REF" and node.get("table_name") for node in nodes)
     return _Named(list(dict.fromkeys(names)), lists)
 
 

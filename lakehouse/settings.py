@@ -15,7 +15,7 @@ from lakehouse.errors import SettingsError, nearest_name
 _PREFIX = "SLIPWAY_"
 _KNOWN = {
     "SLIPWAY_HOME": "folder that holds all state (default .slipway)",
-    "SLIPWAY_CATALOG": "catalog address: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
+    "SLIPWAY_CATALOG": "catalog: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
     "SLIPWAY_WAREHOUSE": "where tables' files go: a file:// or s3:// address (default: the home's warehouse folder)",
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
     "SLIPWAY_PROJECT": "folder of the project (assets/, dbt_project/), default: the one that holds the package",

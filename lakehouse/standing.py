@@ -35,27 +35,27 @@ def out_of_line(
 
     Without a registry, models and their predictions are not asked about: opening one costs MLflow's seconds.
     """
-    found: list[Standing] = []
+    found = _tables(lake, domain, project)
+    return found if registry is None else found + _models(lake, domain, registry)
 
-    def ask(name: str, find: Callable[[], Work]) -> None:
-        try:
-            work = find()
-        except UnknownNameError as error:
-            found.append(Standing(name, error.what))
-        else:
-            if work.needed:
-                found.append(Standing(name, f"{'; '.join(work.causes)} ({_extent(work)})"))
 
+def _tables(lake: Lakehouse, domain: Domain, project: TransformProject) -> list[Standing]:
+    """The tables that no model stands in front of."""
     session = BuildSession(lake, project, run_id="")
+    found: list[Standing] = []
     for model in project.models:
         if model.table.split(".")[0] == domain.name:
-            ask(model.table, lambda model=model: session.find_work(model))
+            found += _ask(model.table, lambda model=model: session.find_work(model))
     for feature_set in domain.feature_sets:
-        ask(feature_set.name, lambda one=feature_set: feature_work(lake, one))
+        found += _ask(feature_set.name, lambda one=feature_set: feature_work(lake, one))
     for training_set in domain.training_sets:
-        ask(training_set.name, lambda one=training_set: training_work(lake, one))
-    if registry is None:
-        return found
+        found += _ask(training_set.name, lambda one=training_set: training_work(lake, one))
+    return found
+
+
+def _models(lake: Lakehouse, domain: Domain, registry: Registry) -> list[Standing]:
+    """Models and their predictions."""
+    found: list[Standing] = []
     for model in domain.models:
         training_set = domain.training_set(model.training_set)
         try:
@@ -70,11 +70,17 @@ def out_of_line(
         if champion is None:
             found.append(Standing(model.predictions, f"{model.name} has no champion"))
         else:
-            ask(
-                model.predictions,
-                lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by),
-            )
+            work = lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by)  # noqa: E731
+            found += _ask(model.predictions, work)
     return found
+
+
+def _ask(name: str, find: Callable[[], Work]) -> list[Standing]:
+    try:
+        work = find()
+    except UnknownNameError as error:
+        return [Standing(name, error.what)]
+    return [Standing(name, f"{'; '.join(work.causes)} ({_extent(work)})")] if work.needed else []
 
 
 def _extent(work: Work) -> str:

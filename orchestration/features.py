@@ -40,7 +40,7 @@ def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
                 lake,
                 EmbeddedEngine(),
                 feature_set,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 asked=config.asked(),
                 rebuild=config.rebuild,
             )

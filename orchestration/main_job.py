@@ -63,7 +63,7 @@ def run_main_job(lake: Lakehouse, domain: Domain, progress: Progress, watch: Mem
     if not plans:
         return report
     instance = open_instance(lake)
-    defs = build_defs(lake, progress=progress)
+    defs = build_defs(lake, domains=[domain], progress=progress)
     for job, days, selection in plans:
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
@@ -132,11 +132,20 @@ def to_name(key: dg.AssetKey) -> str:
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
-    """The failed steps' own words as one error."""
+    """The failed steps' own words as one error; of an unforeseen exception, its kind and message."""
     told = []
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
-            words = data.user_failure_data.description if data.user_failure_data else None
-            told.append(words or (data.error.message if data.error else event.message or ""))
-    return SlipwayError("\n".join(told).strip() or "The run failed.", where=f"run {result.run_id}")
+            if data.user_failure_data and data.user_failure_data.description:
+                told.append(data.user_failure_data.description)
+            else:
+                error = data.error
+                while error is not None and error.cause is not None:
+                    error = error.cause
+                told.append(f"{event.step_key} failed: {error.message.strip() if error else event.message}")
+    return SlipwayError(
+        "\n".join(told) or "The run failed.",
+        where=f"run {result.run_id}",
+        fix="`slipway up` shows the run with all that was logged.",
+    )

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from types import TracebackType
+from typing import Self
 
 import psutil
 
@@ -22,7 +23,7 @@ class MemoryWatch:
     _stop: Event = field(default_factory=Event)
     _thread: Thread | None = None
 
-    def __enter__(self) -> "MemoryWatch":
+    def __enter__(self) -> Self:
         """Start sampling."""
         self._thread = Thread(target=self._watch, daemon=True)
         self._thread.start()

@@ -48,7 +48,7 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
                 open_registry(lake.home),
                 model,
                 training_set,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 rebuild=config.rebuild,
                 progress=lambda text: progress.tell(model.name, text),
             )
@@ -87,7 +87,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
                 open_registry(lake.home),
                 model,
                 training_set,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 asked=config.asked(),
                 rebuild=config.rebuild,
             )

@@ -3,8 +3,7 @@
 What belongs here: drawing PNGs. Not: models' plots (lakehouse/models/plots.py).
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def rows_per_day(lake: Lakehouse, table: str, snapshot_id: int) -> bytes:
     """Bars of the rows of each day, from Iceberg's metadata."""
     from matplotlib.figure import Figure
 
-    counts: Mapping[date, int] = rows_by_day(plan(lake, table, at=snapshot_id))
+    counts = rows_by_day(plan(lake, table, at=snapshot_id))
     days = sorted(counts)
     figure = Figure(figsize=(9, 2.4), layout="constrained")
     axes = figure.add_subplot()

@@ -4,6 +4,7 @@ What belongs here: from a selection text to a finished run. Not: planning a whol
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -15,6 +16,9 @@ from orchestration.instance import open_instance
 from orchestration.main_job import QUIET, JobReport, failure_of, steps_of
 from orchestration.memory import MemoryWatch
 from orchestration.partitions import range_tags
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # Dagster does not export the type
 
 _JOB = "slipway_materialize"
 
@@ -32,11 +36,14 @@ def run_selection(
     chosen = _resolve(graph, selection)
     instance = open_instance(lake)
     config = _config(defs, chosen, days, rebuild=rebuild)
-    job = dg.define_asset_job(_JOB, dg.AssetSelection.assets(*chosen), config=config)
+    job = dg.define_asset_job(_JOB, dg.AssetSelection.assets(*chosen))
     merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
     report = JobReport()
     for tags in _ranges(graph, chosen, days):
-        result = merged.resolve_job_def(_JOB).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        # A job's own config is not used when it has partitions: it is given with each run.
+        result = merged.resolve_job_def(_JOB).execute_in_process(
+            instance=instance, tags=tags, run_config=config, raise_on_error=False
+        )
         report.runs.append(result.run_id)
         report.steps += steps_of(instance, result.run_id, watch)
         if not result.success:
@@ -44,7 +51,7 @@ def run_selection(
     return report
 
 
-def _resolve(graph: dg.AssetGraph, selection: str) -> list[dg.AssetKey]:
+def _resolve(graph: "AssetGraph", selection: str) -> list[dg.AssetKey]:
     known = {key.to_user_string().replace("/", "."): key for key in graph.materializable_asset_keys}
     if selection in known:
         return [known[selection]]
@@ -71,7 +78,7 @@ def _config(defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, d
     return {"ops": steps, **QUIET}
 
 
-def _ranges(graph: dg.AssetGraph, chosen: list[dg.AssetKey], days: tuple[date, date] | None) -> list[dict[str, str]]:
+def _ranges(graph: "AssetGraph", chosen: list[dg.AssetKey], days: tuple[date, date] | None) -> list[dict[str, str]]:
     """The partition ranges to run; one empty one when nothing chosen has partitions."""
     definitions = [graph.get(key).partitions_def for key in chosen]
     partitioned = [definition for definition in definitions if definition is not None]

@@ -46,7 +46,7 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
                 landed = land(
                     lake,
                     source,
-                    run_id=context.run_id,
+                    run_id=context.run.run_id,
                     asked=asked,
                     progress=lambda text: progress.tell(source.name, text),
                 )

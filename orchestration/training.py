@@ -37,7 +37,7 @@ def training_asset(training_set: TrainingSet) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         def build() -> Built:
             return build_training_set(
-                lake, training_set, run_id=context.run_id, asked=config.asked(), rebuild=config.rebuild
+                lake, training_set, run_id=context.run.run_id, asked=config.asked(), rebuild=config.rebuild
             )
 
         lineage = dg.MetadataValue.column_lineage(column_lineage(training_lineage(training_set)))

@@ -36,7 +36,7 @@ def transform_assets(project: TransformProject, models: Sequence[TransformModel]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         chosen = [model.table for model in models if asset_key(model.table) in context.selected_asset_keys]
         with clear_failures():
-            results = build(lake, project, chosen, run_id=context.run_id, rebuild=config.rebuild)
+            results = build(lake, project, chosen, run_id=context.run.run_id, rebuild=config.rebuild)
         for result in results:
             if result.outcome and not result.outcome.recomputed:
                 tests = [test.name for test in project.model(result.table).tests]

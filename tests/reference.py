@@ -146,9 +146,15 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, keys: Sequence[Sequence[int | str]] = (NEAR, FAR, TEXTS), most: int = 20) -> World:
-    """Random worlds; in some the spine is the events themselves."""
-    entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(BEGINNINGS))
+def worlds(
+    draw: st.DrawFn,
+    *,
+    keys: Sequence[Sequence[int | str]] = (NEAR, FAR, TEXTS),
+    beginnings: Sequence[datetime] = BEGINNINGS,
+    most: int = 20,
+) -> World:
+    """Random worlds of at most `most` events; in some the spine is the events themselves."""
+    entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(beginnings))
     delay = draw(st.sampled_from(["0d", "12h", "1d"]))
     # Whole multiples of the windows' lengths and their neighbours: at the edge, and just beside it.
     steps = st.sampled_from([timedelta(), length("1s"), length("90m"), length("12h"), length("1d"), length("7d")])

@@ -9,6 +9,7 @@ same microsecond, payments at one terminal at the same microsecond, and enough f
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -68,14 +69,18 @@ def deliver(
     return write_daily_files(chosen, lake.home.drop_folder(source.name), file_format, gzip=gzip)
 
 
+# The source with a contract that tolerates what a few short days need: one row in five broken, days of any size.
+lenient_source = replace(source, contract=replace(source.contract, quarantine_share=0.2, volume=(0.0, 1e6)))
+
+
 def make_lake(home: Path) -> Lakehouse:
     """A lakehouse in its own home, untouched by the environment of whoever runs the tests."""
     return open_lakehouse(Settings.from_environment({}, home=home))
 
 
-def land_all(lake: Lakehouse, run_id: str = "landing-run") -> Landed:
+def land_all(lake: Lakehouse, run_id: str = "landing-run", *, lenient: bool = False) -> Landed:
     """Land whatever lies in the drop folder."""
-    return land(lake, source, run_id=run_id)
+    return land(lake, lenient_source if lenient else source, run_id=run_id)
 
 
 def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:

@@ -1,3 +1,3 @@
-"""Card fraud: which payment is not the card owner's?"""
+"""Card fraud: telling which payment is not the card owner's."""
 
 OWNERS = ("team:payments", "team:fraud")

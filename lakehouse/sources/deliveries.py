@@ -6,6 +6,7 @@ work folder by path, size and modification time, so that a file is only read aga
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,7 @@ from lakehouse.errors import DeliveryError
 from lakehouse.home import Home
 from lakehouse.sources.reading import FORMATS, check_readable, format_of, read_delivery
 from lakehouse.sources.source import Source
+from lakehouse.tables.write import storage_guard
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ def inspect(home: Home, source: Source, *, skip_broken: bool = False) -> list[De
         days = {date.fromisoformat(day): rows for day, rows in note["days"].items()}
         deliveries.append(Delivery(path, name, note["fingerprint"], days))
     if kept != notes:
-        beside = notes_file.with_suffix(".new")
-        beside.write_text(json.dumps(kept))
-        beside.replace(notes_file)
+        # With the process in its name, two that look at once don't take each other's file away.
+        beside = notes_file.with_suffix(f".{os.getpid()}")
+        with storage_guard(str(notes_file)):
+            beside.write_text(json.dumps(kept))
+            beside.replace(notes_file)
     return deliveries
 
 

@@ -26,6 +26,9 @@ from lakehouse.tables.days import EPOCH
 Pin: TypeAlias = int | str | datetime | None
 """A snapshot id, a tag or branch, a time, or None for what is published now."""
 
+NO_SNAPSHOT = -1
+"""What Iceberg writes for a table that has none yet."""
+
 _DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
     "int": "INTEGER",
@@ -104,6 +107,9 @@ def plan(lake: Lakehouse, name: str, *, at: Pin = None, where: str | None = None
 
 def plan_table(lake: Lakehouse, table: Table, *, at: Pin = None, where: str | None = None) -> Plan:
     """The same for a table that is loaded already."""
+    if at is None and table.current_snapshot() is None:
+        # Made, and nothing written yet: by another engine, or by a process that was killed in between.
+        return Plan(table=table, snapshot_id=NO_SNAPSHOT, schema=table.schema(), tasks=(), where=where, local_files=())
     snapshot_id = resolve(table, at)
     snapshot = table.snapshot_by_id(snapshot_id)
     # A branch's new snapshot may be older than the newest schema: rows are shown in the schema they were written with,

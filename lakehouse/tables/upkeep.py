@@ -97,6 +97,7 @@ def find_work(
     definition: str,
     *,
     asked: Sequence[date] = (),
+    asked_because: str = "asked for",
     rebuild: bool = False,
     drafts: Mapping[str, int] | None = None,
 ) -> Work:
@@ -120,7 +121,7 @@ def find_work(
     if before.definition != definition:
         return work(None, "its definition changed")
     touched: set[date] = set(asked)
-    causes = [f"asked for: {in_words(asked)}"] if asked else []
+    causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
     for one in inputs:
         made_from = before.pins.get(one.table)
         if made_from == pins[one.table]:

@@ -7,7 +7,7 @@ What belongs here: a table's shape, making it, and writing a draft. Not: auditin
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -216,7 +216,7 @@ def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
 
 
 def expired_branches(table: Table, now: datetime) -> list[str]:
-    """Audit branches that are older than they may get: the age they were given, else (pyiceberg drops it) BRANCH_AGE."""
+    """Audit branches older than they may get: the age that they were given, else (pyiceberg drops it) BRANCH_AGE."""
     return [
         name
         for name, reference in table.metadata.refs.items()

@@ -50,7 +50,9 @@ def training_work(
     )
     if not ripened:
         return work
-    return find_work(lake, training_set.name, inputs, definition, asked=sorted({*asked, *ripened}))
+    because = "asked for, or labels became known" if asked else "labels became known"
+    days = sorted({*asked, *ripened})
+    return find_work(lake, training_set.name, inputs, definition, asked=days, asked_because=because)
 
 
 def assemble(

@@ -99,7 +99,7 @@ def _settle(
 def _verdict(
     session: BuildSession,
     model: TransformModel,
-    run: Any,
+    run: Any,  # noqa: ANN401  # dbt has no public type for it
     name: str,
     says: str,
     blocking: bool,  # noqa: FBT001
@@ -119,5 +119,5 @@ def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> lis
         for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
             draft = session.drafts.get(name)
             if session.lake.has(name):
-                attach(connection, plan(session.lake, name, at=draft.branch if draft else None), name)
+                attach(connection, plan(session.lake, name, at=draft.snapshot_id if draft else None), name)
         return connection.sql(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()  # noqa: S608

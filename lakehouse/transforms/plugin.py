@@ -5,8 +5,8 @@ What belongs here: the plugin that profiles.yml names. Not: deciding what is pub
 
 from typing import Any
 
-from dbt.adapters.duckdb.plugins import BasePlugin
-from dbt.adapters.duckdb.utils import TargetConfig
+from dbt.adapters.duckdb.plugins import BasePlugin  # noqa: TID253  # dbt imports this module, nobody else does
+from dbt.adapters.duckdb.utils import TargetConfig  # noqa: TID253
 from duckdb import DuckDBPyConnection
 
 from lakehouse.catalog import open_lakehouse
@@ -36,7 +36,7 @@ class Plugin(BasePlugin):
                 attach(conn, plan(lake, name), name)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Run a model's SQL for the days that need it, write the rows to an audit branch, show the branch to dbt."""
+        """Run a model's SQL for the days that need it, write to an audit branch, show the branch to dbt."""
         session = active_session()
         if session is None:
             raise SlipwayError(
@@ -48,13 +48,17 @@ class Plugin(BasePlugin):
         model = next(one for one in session.project.models if one.unique_id == config["unique_id"])
         work = session.find_work(model)
         session.works[model.table] = work
+        cursor = self.connection.cursor()
+        # dbt keeps one connection for all builds of a process: what it is to see now is shown here, pin by pin.
+        for name, pin in work.pins.items():
+            attach(cursor, plan(session.lake, name, at=pin), name)
         if not work.needed:
+            attach(cursor, plan(session.lake, model.table), model.table)
             return
         where = ""
         if model.day_column and work.days is not None:
             where = f" where {days_filter(model.day_column, work.days)}"
         order = f" order by {quoted(model.day_column)}" if model.day_column else ""
-        cursor = self.connection.cursor()
         cursor.execute("set TimeZone = 'UTC'")
         # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
         rows = cursor.sql(f"select * from ({config['sql']}){where}{order}").to_arrow_table()  # noqa: S608

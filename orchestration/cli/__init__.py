@@ -3,10 +3,9 @@
 What belongs here: the application, its commands' registration, and how errors leave it. Not: any command.
 """
 
-import os
 import sys
+import warnings
 
-import click
 import typer
 
 from lakehouse.errors import SlipwayError
@@ -39,19 +38,11 @@ for name, module in (
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted."""
+    # Dagster says so of parts that this project uses knowingly, behind a pinned minor version.
+    warnings.filterwarnings("ignore", message=".* is currently in (beta|preview)")
     try:
-        code = app(standalone_mode=False)
+        app(prog_name="slipway")
     except SlipwayError as error:
-        code = show_error(error)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except BrokenPipeError:
-        # Whoever read our output (head, less) has had enough; that is no fault.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        sys.exit(show_error(error))
     except OSError as error:
-        code = show_error(storage_error(error, "the home"))
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(show_error(storage_error(error, "the home")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_facts, print_json, print_table
 
 if TYPE_CHECKING:
     from lakehouse.feature_catalog import Entry
@@ -51,34 +51,41 @@ def command(
         return
     print_table(
         "Feature sets",
-        ["feature set", "entity", "columns", "delay", "newest day", "published (UTC)", "owner", "used by"],
+        ["feature set", "entity", "newest day", "used by"],
         [
-            [one.feature_set.name, one.feature_set.entity.key, len(one.feature_set.columns), one.feature_set.delay]
-            + [one.freshness.newest_day, _minute(one), one.feature_set.owner, "\n".join(_users(one))]
+            [
+                f"{one.feature_set.name}\n{one.feature_set.description}",
+                f"{one.feature_set.entity.key}\n{len(one.feature_set.columns)} columns\n{_delay(one)}",
+                f"{one.freshness.newest_day or 'none yet'}\n{_minute(one)}",
+                "\n".join([*one.training_sets, *(user.model for user in one.users)]),
+            ]
             for one in found
         ],
     )
     for one in found:
         if one.freshness.because:
-            console.print(f"{one.feature_set.name} is out of line: {one.freshness.because}", markup=False)
+            console.print(
+                f"{one.feature_set.name} is out of line: {one.freshness.because}", markup=False, highlight=False
+            )
 
 
 def _show(entry: "Entry") -> None:
     one, fresh = entry.feature_set, entry.freshness
     console.print(f"[bold]{one.name}[/bold] (owned by {one.owner})", highlight=False)
     console.print(one.description, markup=False, highlight=False)
-    facts = [
-        ["entity", one.entity.key],
-        ["made from", f"events of {one.source}, for each row of {one.spine} ({one.row_key})"],
-        ["windows", ", ".join(_windows(entry)) or "none: read off each row's own time"],
-        ["delay", one.delay if one.delay != "0d" else "none"],
-        ["newest day", fresh.newest_day],
-        ["published (UTC)", _minute(entry)],
-        ["snapshot", str(fresh.published.snapshot_id) if fresh.published else None],
-        ["rows", fresh.published.rows if fresh.published else None],
-        ["standing", f"out of line: {fresh.because}" if fresh.because else "in line with its inputs"],
-    ]
-    print_table("", ["", ""], [fact for fact in facts if fact[1] is not None])
+    print_facts(
+        {
+            "entity": one.entity.key,
+            "made from": f"events of {one.source}, for each row of {one.spine} ({one.row_key})",
+            "windows": ", ".join(_windows(entry)) or "none: read off each row's own time",
+            "delay": one.delay,
+            "newest day": fresh.newest_day,
+            "published": _minute(entry),
+            "snapshot": str(fresh.published.snapshot_id) if fresh.published else None,
+            "rows": fresh.published.rows if fresh.published else None,
+            "standing": f"out of line: {fresh.because}" if fresh.because else "in line with its inputs",
+        }
+    )
     print_table(
         "Columns",
         ["column", "type", "meaning"],
@@ -135,10 +142,10 @@ def _windows(entry: "Entry") -> list[str]:
     return list(dict.fromkeys(window for one in entry.feature_set.aggregates for window in one.windows))
 
 
-def _users(entry: "Entry") -> list[str]:
-    return [*entry.training_sets, *(user.model for user in entry.users)]
+def _delay(entry: "Entry") -> str:
+    return "no delay" if entry.feature_set.delay == "0d" else f"delay {entry.feature_set.delay}"
 
 
 def _minute(entry: "Entry") -> str:
     made = entry.freshness.published
-    return made.at.strftime("%Y-%m-%d %H:%M") if made else ""
+    return made.at.strftime("%Y-%m-%d %H:%M UTC") if made else ""

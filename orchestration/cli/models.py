@@ -40,10 +40,14 @@ def command(
 
     declared = {model.name: model for domain in load_domains() for model in domain.models}
     registry = existing_registry(lake.home)
-    names = sorted({*declared, *(registry.names() if registry else [])})
+    registered = registry.names() if registry else []
+    names = sorted({*declared, *registered})
     if name is not None and name not in names:
         raise unknown_name("model", name, names)
-    chosen = [_content(lake, registry, one, declared.get(one)) for one in ([name] if name else names)]
+    with_gates = as_json or name is not None  # they are Dagster's to tell, which takes its second
+    chosen = [
+        _content(lake, registry, one, declared.get(one), with_gates=with_gates) for one in ([name] if name else names)
+    ]
     if as_json:
         print_json(chosen[0] if name else {"models": chosen})
     elif name:
@@ -52,7 +56,9 @@ def command(
         _show_all(chosen)
 
 
-def _content(lake: "Lakehouse", registry: "Registry | None", name: str, model: "Model | None") -> dict[str, Any]:
+def _content(
+    lake: "Lakehouse", registry: "Registry | None", name: str, model: "Model | None", *, with_gates: bool
+) -> dict[str, Any]:
     """A model for JSON; `declared` is false for one that is registered and in no domain any more."""
     versions = registry.versions(name) if registry else []
     champion = next((one for one in versions if "champion" in one.aliases), None)
@@ -70,7 +76,7 @@ def _content(lake: "Lakehouse", registry: "Registry | None", name: str, model: "
         **told,
         "champion": champion.version if champion else None,
         "versions": [_version(registry, one) for one in versions] if registry else [],
-        "gates": _gates(lake, model) if model and versions else [],
+        "gates": _gates(lake, model) if model and versions and with_gates else [],
     }
 
 
@@ -120,14 +126,11 @@ def _show_all(models: list[dict[str, Any]]) -> None:
     rows = []
     for model in models:
         live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
+        champion = f"version {live['version']}: {live['candidate']}\n{_minute(live)}" if live else "none yet"
         metrics = "\n".join(f"{name} {value:.3f}" for name, value in live["metrics"].items()) if live else ""
-        rows.append(
-            [model["name"], model.get("owner", "not declared"), len(model["versions"]), model["champion"]]
-            + [live["candidate"] if live else "", _minute(live), metrics]
-        )
-    print_table(
-        "Models", ["model", "owner", "versions", "champion", "candidate", "trained (UTC)", "champion's metrics"], rows
-    )
+        number = f"{len(model['versions'])} {'version' if len(model['versions']) == 1 else 'versions'}"
+        rows.append([f"{model['name']}\n{model.get('owner', 'not declared')}\n{number}", champion, metrics])
+    print_table("Models", ["model", "champion", "its metrics"], rows)
 
 
 def _show(model: dict[str, Any]) -> None:
@@ -136,12 +139,15 @@ def _show(model: dict[str, Any]) -> None:
     if not model["versions"]:
         console.print(f"It was not trained yet. [bold]slipway materialize +{model['name']}[/bold] does it.")
         return
-    metrics = list(dict.fromkeys(name for one in model["versions"] for name in one["metrics"]))
     print_table(
         "Versions, newest first",
-        ["version", "alias", "candidate", "trained (UTC)", *metrics],
+        ["version", "candidate", "metrics"],
         [
-            [one["version"], one["alias"], one["candidate"], _minute(one), *(one["metrics"].get(key) for key in metrics)]
+            [
+                f"{one['version']}\n{one['alias'] or ''}",
+                f"{one['candidate']}\n{_minute(one)}",
+                "\n".join(f"{name} {value:.3f}" for name, value in one["metrics"].items()),
+            ]
             for one in model["versions"]
         ],
     )
@@ -155,8 +161,10 @@ def _show(model: dict[str, Any]) -> None:
             console.print(f"Version {one['version']} did not go live: {one['reason']}", markup=False)
     live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
     if live:
-        print_table("The champion was made from", ["table", "snapshot"], live["pins"].items())
+        print_table(
+            f"Version {live['version']}, the champion, was made from", ["table", "snapshot"], live["pins"].items()
+        )
 
 
 def _minute(version: dict[str, Any] | None) -> str:
-    return version["trained_at"][:16].replace("T", " ") if version and version["trained_at"] else ""
+    return f"{version['trained_at'][:16].replace('T', ' ')} UTC" if version and version["trained_at"] else ""

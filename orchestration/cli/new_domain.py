@@ -61,9 +61,8 @@ def command(
         f'  slipway query "from {name}.predictions order by score desc limit 10"',
         "  slipway up     look at it",
         "",
-        f"Then make it your own: say what you are delivered in assets/{name}/contracts.py, deliver it to that folder "
-        "instead of the sample,",
-        "and change features, training set and model to fit. Every mistake is named when the files are loaded.",
+        f"Then make it your own: say in assets/{name}/contracts.py what you are delivered, put that in place of the",
+        "sample, and change features, training set and model to fit. A mistake is named when the files are loaded.",
     ]
     console.print("\n".join(say), markup=False, highlight=False, soft_wrap=True)
 
@@ -86,20 +85,15 @@ def _assets_folder(lake: "Lakehouse") -> Path:
 
 def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
     """Raises DeclarationError for a name that cannot be used, with the nearest that can."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    plain = re.sub(r"^[0-9_]+", "", plain) or "orders"
     if not _NAME.fullmatch(name):
-        raise _bad(f"{name!r} is no name for a domain.", plain, "Use lower-case letters, digits and single underscores.")
-    reserved = _reserved(name)
-    if reserved:
-        raise _bad(f"{name!r} is a word of {reserved}.", f"{name}s", "Choose another name.")
-    taken = _taken(lake, assets, name)
-    if taken:
-        raise _bad(f"{name!r} is taken: {taken}.", _free(lake, assets, name), "Choose another name, or remove that.")
-
-
-def _bad(what: str, nearest: str, fix: str) -> DeclarationError:
-    return DeclarationError(what, where="slipway new-domain", nearest=nearest, fix=fix)
+        what, fix = "is no name for a domain", "Use lower-case letters, digits and single underscores."
+    elif reserved := _reserved(name):
+        what, fix = f"is a word of {reserved}", "Choose another name."
+    elif taken := _taken(lake, assets, name):
+        what, fix = f"is taken: {taken}", "Choose another name, or remove that."
+    else:
+        return
+    raise DeclarationError(f"{name!r} {what}.", where="slipway new-domain", nearest=_free(lake, assets, name), fix=fix)
 
 
 def _reserved(name: str) -> str | None:
@@ -132,10 +126,15 @@ def _taken(lake: "Lakehouse", assets: Path, name: str) -> str | None:
 
 
 def _free(lake: "Lakehouse", assets: Path, name: str) -> str:
-    number = 2
-    while _taken(lake, assets, f"{name}_{number}"):
+    """The nearest name that can be used."""
+    plain = re.sub(r"^[0-9_]+", "", re.sub(r"[^a-z0-9]+", "_", name.lower())).strip("_") or "orders"
+    if _reserved(plain):
+        plain += "es" if plain.endswith("s") else "s"
+    number, free = 1, plain
+    while _reserved(free) or _taken(lake, assets, free):
         number += 1
-    return f"{name}_{number}"
+        free = f"{plain}_{number}"
+    return free
 
 
 def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path, int]:

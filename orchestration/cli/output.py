@@ -5,7 +5,7 @@ What belongs here: options, tables, JSON, errors. Not: what any command does.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -57,6 +57,15 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     for row in cells:
         # Text takes words as they are: a cell may hold what rich would read as [markup].
         table.add_row(*(Text(_text(value)) for value in row))
+    console.print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """What there is to say, one fact a line; what is None or empty is left out."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value not in {None, ""}:
+            table.add_row(Text(name, style="cyan"), Text(_text(value)))
     console.print(table)
 
 

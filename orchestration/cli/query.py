@@ -40,7 +40,9 @@ class Format(StrEnum):
 
 
 def command(
-    sql: Annotated[str, typer.Argument(help="One statement that reads; tables are named as `slipway tables` shows them.")],
+    sql: Annotated[
+        str, typer.Argument(help="One statement that reads; tables are named as `slipway tables` shows them.")
+    ],
     *,
     at: Annotated[
         str | None,

@@ -128,19 +128,17 @@ def _is_number(kind: Any) -> bool:  # noqa: ANN401  # an Arrow type
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # any value of a table to any value of JSON
     """The value as JSON has it. A decimal is a number where a float holds it exactly, else a text."""
-    if value is None or isinstance(value, str | int):
-        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
-        if value == value.to_integral_value() and value.as_tuple().exponent == 0:
-            return int(value)
-        return float(value) if Decimal(repr(float(value))) == value else str(value)
+        whole = value.as_tuple().exponent == 0
+        near = int(value) if whole else float(value)
+        return near if Decimal(repr(near)) == value else str(value)
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return _text(value)
+    return value if value is None or isinstance(value, str | int) else _text(value)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  # any value of a table
@@ -162,7 +160,9 @@ def _beside(output: Path) -> Iterator[Path]:
     """A file to write beside `output`, which takes its place when all went well."""
     if not output.parent.is_dir():
         raise SlipwayError(
-            "There is no such folder.", where=str(output.parent), fix="Make it first, or name another file with --output."
+            "There is no such folder.",
+            where=str(output.parent),
+            fix="Make it first, or name another file with --output.",
         )
     if output.is_dir():
         raise SlipwayError(

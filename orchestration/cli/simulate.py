@@ -35,7 +35,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-def command(
+def command(  # noqa: PLR0913  # an option each
     *,
     days: Annotated[int, typer.Option(help="Days to simulate.")] = 183,
     customers: Annotated[int, typer.Option(help="Customers, who pay 1.9 times a day on average.")] = 5_000,
@@ -46,7 +46,9 @@ def command(
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress CSV and JSON lines.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help=f"Folder to write to (default: the drop folder of {SOURCE}).", show_default=False),
+        typer.Option(
+            "--output", "-o", help=f"Folder to write to (default: the drop folder of {SOURCE}).", show_default=False
+        ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -55,6 +57,10 @@ def command(
     began = time.perf_counter()
     from assets.fraud.simulator import Simulation, write_daily_files
 
+    if gzip and form is Format.PARQUET:
+        raise SlipwayError(
+            "Parquet is compressed inside.", where="--gzip", nearest="--format csv --gzip", fix="Leave --gzip out."
+        )
     simulation = Simulation(days=days, customers=customers, terminals=terminals, seed=seed, start=_day(start))
     lake = lakehouse_at(home) if output is None else None
     folder = lake.home.drop_folder(SOURCE) if lake else output

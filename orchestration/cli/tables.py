@@ -11,7 +11,16 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
+from orchestration.cli.output import (
+    HomeOption,
+    JsonOption,
+    console,
+    lakehouse_at,
+    leave,
+    print_facts,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from lakehouse.catalog import Lakehouse
@@ -64,13 +73,19 @@ def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     else:
         print_table(
             "Tables",
-            ["table", "kind", "rows", "snapshot", "published (UTC)", "owner", "standing", "description"],
+            ["table", "what it is", "what is published"],
             [
-                [row["name"], row["kind"], row["rows"], row["snapshot_id"], _minute(row["published_at"]), row["owner"]]
-                + [_standing(row), row["description"]]
+                [
+                    f"{row['name']}\n{row['description']}",
+                    _lines(row["kind"], row["owner"], _standing(row)),
+                    _lines(f"{row['rows']:,} rows", _minute(row["published_at"]), row["snapshot_id"]),
+                ]
                 for row in rows
             ],
         )
+        for row in rows:
+            if row["because"]:
+                console.print(f"{row['name']} is out of line: {row['because']}", markup=False, highlight=False)
 
 
 def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
@@ -85,16 +100,19 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
     made = found.overview.published
     console.print(f"[bold]{name}[/bold] ({content['kind']}, owned by {content['owner'] or 'nobody'})", highlight=False)
     console.print(content["description"], markup=False, highlight=False)
-    facts = [
-        ["rows", content["rows"]],
-        ["snapshot", content["snapshot_id"]],
-        ["published (UTC)", _minute(content["published_at"])],
-        ["standing", _standing(content)],
-        ["made by", f"run {made.run_id or '?'}, code {made.code_version or '?'}" if made else None],
-        ["partitioned by", ", ".join(content["partitioned_by"])],
-        ["location", content["location"]],
-    ]
-    print_table("", ["", ""], [fact for fact in facts if fact[1] not in {None, ""}])
+    print_facts(
+        {
+            "rows": content["rows"],
+            "snapshot": content["snapshot_id"],
+            "published": _minute(content["published_at"]),
+            "standing": f"out of line: {content['because']}" if content["because"] else _standing(content),
+            "run": made.run_id if made else None,
+            "code": made.code_version if made else None,
+            "contract": made.contract if made else None,
+            "partitioned by": ", ".join(content["partitioned_by"]),
+            "location": content["location"],
+        }
+    )
     print_table(
         "Columns",
         ["column", "type", "meaning"],
@@ -102,19 +120,34 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
     )
     print_table(
         "Snapshots, newest first",
-        ["snapshot", "when (UTC)", "operation", "rows", "published", "run", "code", "contract", "made from"],
+        ["snapshot", "made by", "made from"],
         [
-            [one["snapshot_id"], _minute(one["at"]), one["operation"], one["rows"], one["published"], one["run_id"][:8]]
-            + [one["code_version"], one["contract_version"], "\n".join(f"{key} {pin}" for key, pin in one["pins"].items())]
+            [
+                _lines(
+                    one["snapshot_id"],
+                    _minute(one["at"]),
+                    f"{one['operation']}, {one['rows']:,} rows",
+                    "" if one["published"] else "not published",
+                ),
+                _lines(
+                    f"run {one['run_id'][:8]}" if one["run_id"] else "",
+                    f"code {one['code_version']}" if one["code_version"] else "",
+                    f"contract {one['contract_version']}" if one["contract_version"] else "",
+                ),
+                _lines(*(f"{name}\n  {pin}" for name, pin in one["pins"].items())),
+            ]
             for one in content["snapshots"]
         ],
     )
     print_table(
         "Branches and tags",
-        ["name", "kind", "snapshot", "when (UTC)", ""],
+        ["name", "snapshot", "waits for inspection"],
         [
-            [one["name"], one["kind"], one["snapshot_id"], _minute(one["at"])]
-            + [f"waits for inspection until {_minute(one['kept_until'])}" if one["awaits_inspection"] else ""]
+            [
+                _lines(one["name"], one["kind"]),
+                _lines(one["snapshot_id"], _minute(one["at"])),
+                f"until {_minute(one['kept_until'])}" if one["awaits_inspection"] else "",
+            ]
             for one in content["branches"] + content["tags"]
         ],
     )
@@ -243,11 +276,14 @@ def _made(made: "Made") -> dict[str, Any]:
 
 def _standing(row: dict[str, Any]) -> str:
     if row["out_of_line"] is None:
-        return {"source": "as delivered", QUARANTINE: "rows to mend", "predictions": "see slipway models"}.get(
-            row["kind"], ""
-        )
-    return f"out of line: {row['because']}" if row["out_of_line"] else "in line"
+        return ""
+    return "out of line" if row["out_of_line"] else "in line"
+
+
+def _lines(*parts: str | None) -> str:
+    """What there is to say, a line each: a terminal is narrow."""
+    return "\n".join(part for part in parts if part)
 
 
 def _minute(at: str | None) -> str:
-    return at[:16].replace("T", " ") if at else ""
+    return f"{at[:16].replace('T', ' ')} UTC" if at else ""

@@ -1,6 +1,7 @@
 """Recording, finding, promoting, moving and scoring with model versions, on real MLflow databases."""
 
 import json
+import logging
 import shutil
 import sqlite3
 import threading
@@ -239,6 +240,9 @@ def test_recording_is_silent(make, capfd):
     make()
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")
+    # What MLflow says while it makes its tables, once per registry, is of level INFO.
+    logger = logging.getLogger("mlflow.store.db.utils")
+    assert (logger.isEnabledFor(logging.INFO), logger.isEnabledFor(logging.WARNING)) == (False, True)
 
 
 def test_threads_can_use_two_registries_at_once(empty_folder, tmp_path, make):

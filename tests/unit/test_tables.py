@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyiceberg.manifest import (
     DataFile,
@@ -129,6 +130,13 @@ def test_a_table_without_rows_has_its_columns(lake):
     assert (found.num_rows, found.schema) == (0, LEDGER)
 
 
+def test_a_table_that_another_engine_made_and_nobody_wrote_to_is_empty(lake):
+    lake.catalog.create_namespace("books")
+    lake.catalog.create_table(NAME, write_module.iceberg_schema(ledger_shape()))
+    assert (content(lake), content(lake, where="number > 3")) == ([], [])
+    assert (plan(lake, NAME).rows, published_days(lake, NAME), last_made(lake, NAME)) == (0, [], None)
+
+
 def test_a_filter_reads_only_the_days_it_can_hold(ledger):
     whole, one = plan(ledger, NAME), plan(ledger, NAME, where=days_filter("at", DAYS[2:3]))
     assert (len(whole.tasks), len(one.tasks)) == (5, 1)
@@ -160,6 +168,7 @@ def shared_ledger(tmp_path_factory):
     return lake, pl.DataFrame(pl.from_arrow(rows))
 
 
+@hypothesis_settings(max_examples=25)
 @given(
     days=st.sets(st.sampled_from(EVERY_DAY[:7]), min_size=1),
     low=st.integers(-1, 31),
@@ -178,7 +187,7 @@ def test_pruning_loses_no_row(shared_ledger, days, low, high):
 
 @pytest.fixture
 def history(ledger):
-    """Three states: first; second on the fourth day; third on the fifth. Returns the lake and the three snapshot ids."""
+    """Three states: first; second on the fourth day; third on the fifth. The lake and the three snapshot ids."""
     ids = [resolve(ledger.table(NAME))]
     for day, note in ((DAYS[3], "second"), (DAYS[4], "third")):
         time.sleep(0.01)
@@ -235,7 +244,7 @@ def test_a_drafts_time_is_not_the_tables(history):
 
 @pytest.fixture
 def renamed(ledger):
-    """A snapshot with `note`; then it is called `remark`, `amount` is gone, `page` is new; then a day in the new form."""
+    """`note` is called `remark` now, `amount` is gone, `page` is new. The lake, the id before that, the new shape."""
     old = resolve(ledger.table(NAME))
     with ledger.table(NAME).update_schema(allow_incompatible_changes=True) as update:
         update.rename_column("note", "remark")
@@ -527,7 +536,9 @@ def test_a_conflict_between_the_look_and_the_commit_is_refused_too(ledger, monke
 def test_an_orphan_branch_never_replaces_main(ledger):
     table = ledger.table(NAME)
     main = resolve(table)
-    table.append(ledger_rows(EVERY_DAY[8:9], note="orphan"), branch="audit-orphan")  # pyiceberg makes it without a parent
+    table.append(
+        ledger_rows(EVERY_DAY[8:9], note="orphan"), branch="audit-orphan"
+    )  # pyiceberg makes it without a parent
     orphan = ledger.table(NAME).metadata.refs["audit-orphan"].snapshot_id
     with pytest.raises(PublishConflictError):
         publish(ledger, write_module.Draft(NAME, "audit-orphan", main, orphan))
@@ -580,7 +591,6 @@ def test_replacing_days_leaves_the_other_days_files_untouched(ledger):
     after = files_by_day(ledger)
     same = {day for day in before if before[day] == after[day]}
     assert same == {(day - date(1970, 1, 1)).days for day in (DAYS[0], DAYS[3], DAYS[4])}
-    assert not {path for day in after if day not in same for path in after[day]} & set(sum(before.values(), []))
     first, second = [one.snapshot_id for one in ledger.table(NAME).history()][-2:]
     assert list(changed_days(ledger, NAME, first, second) or ()) == DAYS[1:3]
 
@@ -654,7 +664,9 @@ def test_a_published_snapshot_says_who_made_it_with_what_from_what(ledger):
     assert said["slipway.definition"] == "def-1"
     assert said["slipway.contract-version"] == "1.2.3"
     assert said["slipway.clock"] == "2018-05-01"
-    assert json.loads(said["slipway.pins"]) == {"fraud.a": "7", "fraud.b": str(big)}, "ids are texts: 2**53 is too small"
+    assert json.loads(said["slipway.pins"]) == {"fraud.a": "7", "fraud.b": str(big)}, (
+        "ids are texts: 2**53 is too small"
+    )
     found = read_provenance(snapshot)
     assert found.pins == {"fraud.a": 7, "fraud.b": big}
     assert (found.run_id, found.contract, found.rows) == ("run-abc", "1.2.3", 50)
@@ -685,8 +697,8 @@ def test_a_failing_audit_leaves_main_untouched_and_the_branch_readable(ledger):
         audited.append(content(lake, at=draft.branch, where=days_filter("at", DAYS[:1])))
         refuse()
 
+    rows = ledger_rows(DAYS[:1], note="bad")
     with pytest.raises(ContractError, match="The rows are bad"):
-        rows = ledger_rows(DAYS[:1], note="bad")
         write_audit_publish(ledger, ledger_shape(), rows, provenance(), DAYS[:1], look)
     assert audited == [expected(DAYS[:1], "bad")], "the audit reads the branch"
     assert resolve(ledger.table(NAME)) == main

@@ -1,0 +1,288 @@
+"""The main job through Dagster on the small world: what it makes, what it leaves alone, what stops it.
+
+What belongs here: whole runs. Not: single steps (unit/, the other files here).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from assets.loading import load_domain
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.quarantine import quarantine_name
+from lakehouse.domain import Domain
+from lakehouse.errors import SlipwayError
+from lakehouse.features.feature_set import count
+from lakehouse.models.model import Gate
+from lakehouse.models.relocation import open_registry
+from lakehouse.tables.read import published_days, read, resolve
+from lakehouse.tables.upkeep import last_made
+from orchestration.checks import asset_key, last_evaluation
+from orchestration.definitions import build_defs
+from orchestration.instance import open_instance
+from orchestration.main_job import JobReport, run_main_job
+from orchestration.memory import MemoryWatch
+from orchestration.progress import Progress
+from orchestration.sensors import pending_runs
+from tests import scenario
+
+TABLES = (
+    "fraud.stg_transactions",
+    "fraud.fraud_reports",
+    "fraud.daily_activity",
+    "fraud.customer_spend",
+    "fraud.terminal_risk",
+    "fraud.transaction_time",
+    "fraud.training",
+)
+
+
+def small_domain(*gates: Gate) -> Domain:
+    """The fraud domain with gates for a world of 40 customers, and two quick candidates."""
+    fraud = load_domain("fraud")
+    model = fraud.models[0]
+    quick = tuple(one for one in model.candidates if one.name in {"logistic_regression", "decision_tree_2"})
+    chosen = gates or (Gate("auc_floor", "auc", at_least=0.5, description="Better than guessing."),)
+    return replace(fraud, models=[replace(model, candidates=quick, gates=chosen)])
+
+
+def run(lake: Lakehouse, domain: Domain) -> JobReport:
+    """The main job as the command line runs it."""
+    with MemoryWatch() as watch:
+        return run_main_job(lake, domain, Progress(), watch)
+
+
+@pytest.fixture(scope="module")
+def live_home(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home on which the main job ran once. To be copied, never written to."""
+    import os
+    import shutil
+
+    before = dict(os.environ)
+    home = shutil.copytree(built_home, tmp_path_factory.mktemp("live") / "home")
+    run(scenario.make_lake(home), small_domain())
+    os.environ.clear()
+    os.environ.update(before)
+    return home
+
+
+@pytest.fixture
+def live(live_home: Path, tmp_path: Path) -> Lakehouse:
+    """A home of the test's own, on which the main job ran once."""
+    import shutil
+
+    return scenario.make_lake(shutil.copytree(live_home, tmp_path / "live"))
+
+
+def test_from_deliveries_to_a_live_model_and_predictions(lake: Lakehouse) -> None:
+    scenario.deliver(lake)
+    report = run(lake, small_domain())
+    rows = len(scenario.payments())
+    assert set(report.recomputed) == {"fraud.transactions", *TABLES, "fraud.scorer", "fraud.predictions"}
+    assert read(lake, "fraud.transactions").num_rows == rows
+    assert read(lake, "fraud.training").num_rows == rows, "every spine row once"
+    registry = open_registry(lake.home)
+    champion = registry.champion("fraud.scorer")
+    assert champion is not None
+    assert champion.pins["fraud.training"] == resolve(lake.table("fraud.training"))
+    scored = pl.DataFrame(pl.from_arrow(read(lake, "fraud.predictions")))
+    assert published_days(lake, "fraud.predictions") == [scenario.LAST]
+    assert len(scored) == len(scenario.payments_on([scenario.LAST]))
+    assert scored["model_version"].unique().to_list() == [champion.version]
+    assert str(resolve(lake.table("fraud.customer_spend"))) in scored["pins"][0]
+    steps = {step.name: step for step in report.steps}
+    assert steps["fraud.transactions"].rows == rows
+    assert all(step.seconds > 0 and step.peak_memory_mb > 0 for step in report.steps)
+
+
+def test_every_published_snapshot_says_who_made_it_from_what(live: Lakehouse) -> None:
+    for name in (*TABLES, "fraud.predictions"):
+        made = last_made(live, name)
+        assert made is not None
+        assert made.run_id
+        assert made.code_version
+        assert made.pins, name
+        for table, pin in made.pins.items():
+            assert live.table(table).snapshot_by_id(pin) is not None
+    landed = last_made(live, "fraud.transactions")
+    assert landed is not None
+    assert landed.contract == "1.0.0"
+
+
+def test_nothing_new_recomputes_nothing_and_starts_no_run(live: Lakehouse) -> None:
+    before = {name: resolve(live.table(name)) for name in live.names()}
+    report = run(live, small_domain())
+    assert report.recomputed == []
+    assert report.runs == []
+    assert {name: resolve(live.table(name)) for name in live.names()} == before
+
+
+def test_a_run_of_the_whole_job_with_nothing_new_leaves_everything_as_it_is(live: Lakehouse) -> None:
+    before = {name: resolve(live.table(name)) for name in live.names()}
+    defs = build_defs(live, domains=[small_domain()])
+    last = scenario.LAST.isoformat()
+    with open_instance(live) as instance:
+        result = defs.resolve_job_def("fraud_main").execute_in_process(instance=instance, partition_key=last)
+    assert result.success
+    assert {name: resolve(live.table(name)) for name in live.names()} == before
+    assert _stale(live, small_domain()) == {}
+    told = [event.event_specific_data.materialization for event in result.all_events if event.is_step_materialization]
+    assert all(str(one.metadata["recomputed"].value).startswith("nothing") for one in told)
+
+
+def test_one_more_day_recomputes_that_day_and_the_labels_that_ripened(lake: Lakehouse) -> None:
+    *first, last = scenario.EVERY_DAY
+    scenario.deliver(lake, scenario.payments_on(first))
+    run(lake, small_domain())
+    files = {name: _files(lake, name) for name in TABLES}
+    scenario.deliver(lake)
+    report = run(lake, small_domain())
+    assert "fraud.transactions" in report.recomputed
+    for name in TABLES:
+        changed = {day for day, paths in _files(lake, name).items() if files[name].get(day) != paths}
+        ripened = {first[-7]} if name == "fraud.training" else set()
+        assert changed == {last} | ripened, name
+    labels = pl.DataFrame(pl.from_arrow(read(lake, "fraud.training", ["tx_datetime", "is_fraud"])))
+    unknown = labels.filter(pl.col("is_fraud").is_null())["tx_datetime"].dt.date().unique().sort().to_list()
+    assert unknown == scenario.EVERY_DAY[-7:], "labels of the last week are not known, whatever the files say"
+
+
+def test_staleness_names_the_cause(live: Lakehouse) -> None:
+    fraud = small_domain()
+    assert _stale(live, fraud) == {}
+    spend = fraud.feature_sets[0]
+    changed = replace(spend, features=[*spend.features, count("payment").over("3d")])
+    training = replace(fraud.training_sets[0], feature_sets=[changed, *fraud.feature_sets[1:]])
+    stale = _stale(live, replace(fraud, feature_sets=[changed, *fraud.feature_sets[1:]], training_sets=[training]))
+    assert "code version" in stale["fraud.customer_spend"]
+    assert "fraud.terminal_risk" not in stale
+    assert "fraud.stg_transactions" not in stale
+
+
+def test_a_new_feature_is_added_to_the_table_and_only_what_depends_on_it_is_recomputed(live: Lakehouse) -> None:
+    fraud = small_domain()
+    spend = fraud.feature_sets[0]
+    changed = replace(spend, features=[*spend.features, count("payment").over("3d")])
+    training = replace(fraud.training_sets[0], feature_sets=[changed, *fraud.feature_sets[1:]])
+    report = run(live, replace(fraud, feature_sets=[changed, *fraud.feature_sets[1:]], training_sets=[training]))
+    assert report.recomputed == ["fraud.customer_spend", "fraud.training", "fraud.scorer", "fraud.predictions"]
+    assert "payment_count_3d" in read(live, "fraud.customer_spend").column_names
+    assert "customer_spend__payment_count_3d" in read(live, "fraud.training").column_names
+
+
+def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves(live: Lakehouse) -> None:
+    before = resolve(live.table("fraud.predictions"))
+    strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
+    with pytest.raises(SlipwayError, match=r"auc_ceiling|above"):
+        run(live, strict)
+    registry = open_registry(live.home)
+    champion, challenger = registry.champion("fraud.scorer"), registry.challenger("fraud.scorer")
+    assert champion is not None
+    assert champion.version == 1
+    assert challenger is not None
+    assert challenger.version == 2
+    assert challenger.tags["slipway.reason"]
+    assert resolve(live.table("fraud.predictions")) == before
+    last = last_evaluation(open_instance(live), "fraud.scorer", "auc_ceiling")
+    assert last is not None
+    assert not last.passed
+
+
+def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_good_snapshot(live: Lakehouse) -> None:
+    before = {name: resolve(live.table(name)) for name in live.names()}
+    clock = scenario.payments_on([scenario.LAST]).with_columns(
+        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
+        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
+        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
+    )
+    # An amount that is no cent figure: the contract lets it pass, the model's decimal rounds it, and this test of the
+    # mart refuses it.
+    scenario.deliver(live, clock)
+    project = _project_with_failing_test(live)
+    with pytest.raises(SlipwayError, match="daily_activity"):
+        run(project, small_domain())
+    assert resolve(live.table("fraud.transactions")) != before["fraud.transactions"]
+    assert resolve(live.table("fraud.stg_transactions")) != before["fraud.stg_transactions"]
+    assert resolve(live.table("fraud.daily_activity")) == before["fraud.daily_activity"]
+    assert resolve(live.table("fraud.customer_spend")) == before["fraud.customer_spend"], "its step did not run"
+    assert any(name.startswith("audit-") for name in live.table("fraud.daily_activity").refs()), "kept for inspection"
+
+
+def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse) -> None:
+    day = scenario.payments_on([scenario.LAST]).with_columns(
+        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
+        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
+        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
+    )
+    before = resolve(live.table("fraud.transactions"))
+    scenario.deliver(live, scenario.broken(day, every=3))
+    with pytest.raises(SlipwayError, match="TX_AMOUNT"):
+        run(live, small_domain())
+    assert resolve(live.table("fraud.transactions")) == before
+    assert not live.has(quarantine_name("fraud.transactions"))
+    scenario.deliver(live, scenario.broken(day, every=1_000))
+    source = small_domain().sources[0]
+    tolerant = replace(source, contract=replace(source.contract, quarantine_share=0.05))
+    run(live, replace(small_domain(), sources=[tolerant]))
+    assert read(live, quarantine_name("fraud.transactions"))["_rule"].to_pylist() == ["TX_AMOUNT_in_range"]
+
+
+def test_a_waiting_delivery_asks_for_a_run_of_its_days(live: Lakehouse) -> None:
+    fraud = small_domain()
+    assert list(pending_runs(live, fraud)) == []
+    day = scenario.payments_on([scenario.LAST]).with_columns(TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1))
+    scenario.deliver(live, day)
+    (request,) = pending_runs(live, fraud)
+    assert request.job_name == "fraud_daily"
+    assert request.tags["dagster/asset_partition_range_start"] == "2018-05-16"
+
+
+def _files(lake: Lakehouse, name: str) -> dict:
+    """The data files of each day."""
+    from lakehouse.tables.days import EPOCH
+    from lakehouse.tables.read import plan
+
+    files: dict = {}
+    for task in plan(lake, name).tasks:
+        day = EPOCH + scenario.timedelta(days=task.file.partition[0])
+        files.setdefault(day, set()).add(task.file.file_path)
+    return files
+
+
+def _stale(lake: Lakehouse, domain: Domain) -> dict[str, str]:
+    """What Dagster calls stale, with its reasons."""
+    graph = build_defs(lake, domains=[domain]).resolve_asset_graph()
+    with open_instance(lake) as instance:
+        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+        stale = {}
+        for name in (*TABLES, "fraud.scorer", "fraud.predictions"):
+            if resolver.get_status(asset_key(name)) is not StaleStatus.FRESH:
+                causes: Sequence = resolver.get_stale_root_causes(asset_key(name))
+                stale[name] = "; ".join(cause.reason for cause in causes)
+    return stale
+
+
+def _project_with_failing_test(lake: Lakehouse) -> Lakehouse:
+    """The same home with a copy of the dbt project in which daily_activity has a test that fails."""
+    import shutil
+
+    top = lake.home.root.parent / "project"
+    shutil.copytree(lake.settings.project / "dbt_project", top / "dbt_project")
+    path = top / "dbt_project" / "models" / "marts" / "fraud" / "daily_activity.yml"
+    text = path.read_text()
+    assert "description: Number of customers who paid." in text
+    path.write_text(
+        text.replace(
+            "description: Number of customers who paid.",
+            "description: Number of customers who paid.\n        data_tests:\n"
+            "          - accepted_values:\n              arguments:\n                values: [-1]\n"
+            "                quote: false",
+        )
+    )
+    return Lakehouse(replace(lake.settings, project=top), lake.home)

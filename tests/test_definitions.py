@@ -1,0 +1,160 @@
+"""The graph that people see: what is in it, that it explains itself, and that it stays light to load.
+
+What belongs here: the definitions as a whole. Not: running them (integration/test_main_job.py).
+"""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.loading import load_domains
+from lakehouse.catalog import Lakehouse
+from orchestration import definitions
+from orchestration.definitions import build_defs
+
+TOP = Path(__file__).resolve().parent.parent
+HEAVY = ("mlflow", "sklearn", "xgboost", "pandera", "matplotlib", "dbt", "pyspark", "scipy")
+
+GRAPH = {
+    "fraud.transactions": set(),
+    "fraud.stg_transactions": {"fraud.transactions"},
+    "fraud.fraud_reports": {"fraud.transactions"},
+    "fraud.daily_activity": {"fraud.stg_transactions"},
+    "fraud.customer_spend": {"fraud.stg_transactions"},
+    "fraud.terminal_risk": {"fraud.stg_transactions", "fraud.fraud_reports"},
+    "fraud.transaction_time": {"fraud.stg_transactions"},
+    "fraud.training": {
+        "fraud.stg_transactions",
+        "fraud.fraud_reports",
+        "fraud.customer_spend",
+        "fraud.terminal_risk",
+        "fraud.transaction_time",
+    },
+    "fraud.scorer": {"fraud.training"},
+    "fraud.predictions": {
+        "fraud.stg_transactions",
+        "fraud.customer_spend",
+        "fraud.terminal_risk",
+        "fraud.transaction_time",
+        "fraud.scorer",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def defs(landed_home: Path) -> dg.Definitions:
+    """The definitions over the landed world; nothing here writes."""
+    from tests import scenario
+
+    return build_defs(scenario.make_lake(landed_home))
+
+
+@pytest.fixture(scope="module")
+def graph(defs: dg.Definitions):
+    """The asset graph."""
+    return defs.resolve_asset_graph()
+
+
+def _name(key: dg.AssetKey) -> str:
+    return ".".join(key.path)
+
+
+def test_the_graph_is_the_main_job_from_delivery_to_prediction(graph) -> None:
+    found = {_name(key): {_name(one) for one in graph.get(key).parent_keys} for key in graph.materializable_asset_keys}
+    assert found == GRAPH
+
+
+def test_every_asset_explains_itself(graph) -> None:
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+        assert node.group_name == "fraud"
+        assert node.code_version, key
+        assert "slipway/kind" in node.tags, key
+
+
+def test_every_table_and_model_has_a_blocking_check_and_every_check_says_what_it_checks(graph) -> None:
+    checks = [graph.get(key) for key in graph.asset_check_keys]
+    assert {_name(check.key.asset_key) for check in checks if check.blocking} == set(GRAPH)
+    assert all(check.description for check in checks)
+    rules = {check.key.name: check.blocking for check in checks if _name(check.key.asset_key) == "fraud.transactions"}
+    assert not rules["TX_AMOUNT_in_range"], "its rows are quarantined; the rest is published"
+    for name in ("quarantine_share", "schema", "volume", "freshness", "conservation"):
+        assert rules[name], name
+
+
+def test_only_the_source_is_partitioned_and_backfills_in_one_run(graph) -> None:
+    partitioned = {_name(key) for key in graph.materializable_asset_keys if graph.get(key).is_partitioned}
+    assert partitioned == {"fraud.transactions"}
+    source = graph.get(dg.AssetKey(["fraud", "transactions"]))
+    assert isinstance(source.partitions_def, dg.DailyPartitionsDefinition)
+    assert source.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_the_partitions_are_the_delivered_days(graph) -> None:
+    from tests import scenario
+
+    days = graph.get(dg.AssetKey(["fraud", "transactions"])).partitions_def.get_partition_keys()
+    assert days == [day.isoformat() for day in scenario.EVERY_DAY]
+
+
+def test_each_domain_has_its_jobs_and_its_automation_is_off_until_somebody_starts_it(defs: dg.Definitions) -> None:
+    assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
+        "fraud_main",
+        "fraud_daily",
+        "fraud_retrain",
+    }
+    schedules = {schedule.name: schedule for schedule in defs.schedules or ()}
+    assert set(schedules) == {"fraud_daily_load", "fraud_weekly_retraining"}
+    assert schedules["fraud_daily_load"].cron_schedule == "0 6 * * *"
+    assert schedules["fraud_weekly_retraining"].cron_schedule == "0 7 * * 1"
+    assert all(schedule.default_status is dg.DefaultScheduleStatus.STOPPED for schedule in schedules.values())
+    sensors = list(defs.sensors or ())
+    assert [sensor.name for sensor in sensors] == ["fraud_new_deliveries"]
+    assert sensors[0].default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_the_daily_job_leaves_the_champion_alone(defs: dg.Definitions) -> None:
+    daily = {_name(key) for key in defs.resolve_job_def("fraud_daily").asset_layer.executable_asset_keys}
+    retrain = {_name(key) for key in defs.resolve_job_def("fraud_retrain").asset_layer.executable_asset_keys}
+    assert daily == set(GRAPH) - {"fraud.scorer"}
+    assert retrain == {"fraud.training", "fraud.scorer"}
+
+
+def test_asset_keys_are_the_tables_names(graph, built: Lakehouse) -> None:
+    assert set(built.names()) <= {_name(key) for key in graph.materializable_asset_keys}
+
+
+def test_a_second_domain_needs_no_line_in_the_orchestration() -> None:
+    for path in (TOP / "orchestration").glob("*.py"):
+        if path.name not in {"__init__.py"}:
+            assert "fraud" not in path.read_text(), path.name
+    assert len(inspect.getsource(definitions).splitlines()) < 60
+    assert [domain.name for domain in load_domains(["fraud"])] == ["fraud"]
+
+
+def test_loading_the_definitions_imports_nothing_heavy(built_home: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lakehouse.catalog import open_lakehouse\n"
+        "from lakehouse.settings import Settings\n"
+        "from orchestration.definitions import build_defs\n"
+        f"build_defs(open_lakehouse(Settings.from_environment({{}}, home=Path({str(built_home)!r}))))\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_the_floors_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
