@@ -3,8 +3,12 @@
 What belongs here: opening the catalog and finding tables by name. Not: reading and writing rows (tables/).
 """
 
+import errno
+import os
+import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
@@ -13,12 +17,13 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
-from sqlalchemy import URL
+from sqlalchemy import URL, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import IntegrityError
 from tenacity import retry, stop_after_attempt, wait_random
 
 from lakehouse.errors import SettingsError, unknown_name
-from lakehouse.home import Home, open_home
+from lakehouse.home import Home, open_home, storage_error
 from lakehouse.settings import Settings, redact
 
 CATALOG_NAME = "lake"
@@ -45,6 +50,10 @@ class HomeFileIO(PyArrowFileIO):
 
 class ManyWritersCatalog(SqlCatalog):
     """A catalog in a database, with branches of one table that are written at the same time."""
+
+    def __init__(self, name: str, **properties: str) -> None:
+        super().__init__(name, **properties)
+        event.listen(self.engine, "handle_error", _explain)
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
@@ -135,10 +144,28 @@ def _open_catalog(settings: Settings, home: Home) -> Catalog:
         if address.startswith("http"):
             return load_catalog(CATALOG_NAME, type="rest", **properties)
         return database(CATALOG_NAME, **properties)
-    except Exception as error:
-        raise SettingsError(
-            f"The catalog cannot be opened ({type(error).__name__}).",
-            where=f"SLIPWAY_CATALOG={redact(address)}",
-            fix="Check that it runs, that the address, user and password are right, and for PostgreSQL that the "
-            "extra `postgres` is installed.",
-        ) from None
+    except Exception as error:  # noqa: BLE001  # whatever the driver raises, its text may show the password
+        _check_disk(getattr(error, "orig", None), home.catalog_file)
+        raise _unavailable(f"cannot be opened ({type(error).__name__})", address) from None
+
+
+def _explain(context: ExceptionContext) -> None:
+    """Say what a person can mend in our words: a full disk, a database that is gone."""
+    url = context.engine.url if context.engine else None
+    _check_disk(context.original_exception, str(url.database if url else ""))
+    if url and (context.connection is None or context.is_disconnect):
+        raise _unavailable("does not answer", url.render_as_string())
+
+
+def _check_disk(error: BaseException | None, where: Path | str) -> None:
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), where) from error
+
+
+def _unavailable(how: str, address: str) -> SettingsError:
+    return SettingsError(
+        f"The catalog {how}.",
+        where=f"SLIPWAY_CATALOG={redact(address)}",
+        fix="Check that it runs, that the address, user and password are right, and for PostgreSQL that the extra "
+        "`postgres` is installed.",
+    )

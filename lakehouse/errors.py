@@ -7,7 +7,6 @@ the orchestration turns them into failures).
 import difflib
 from collections.abc import Iterable
 
-
 _SHOWN = 12
 
 

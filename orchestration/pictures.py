@@ -26,7 +26,7 @@ def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_
         rows = attach(connection, plan(lake, table, at=snapshot_id), "shown")
         chosen = ", ".join(f"{quoted(column)}::double as {quoted(column)}" for column in columns)
         sample = connection.sql(
-            f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)"  # noqa: S608
+            f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)"
         ).fetchnumpy()
     across = min(3, len(columns))
     down = -(-len(columns) // across)

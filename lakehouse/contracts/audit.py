@@ -44,7 +44,7 @@ class AuditError(ContractError):
         super().__init__(
             f"The audit of {table} failed, nothing was published: " + " ".join(verdict.says for verdict in failed),
             where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
-            fix=f"Look at the rows with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "  # noqa: S608
+            fix=f"Look at the rows with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "
             "run again."
             if branch
             else "Mend the delivery (or the contract, if it is wrong) and run again.",

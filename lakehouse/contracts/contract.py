@@ -32,7 +32,8 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 class Column:
     """What is relied on in one column. A row that breaks it is quarantined.
 
-    `at_least` and `at_most` are inclusive bounds (numbers, or datetimes in UTC for timestamps).
+    `at_least` and `at_most` are inclusive bounds (numbers, or datetimes in UTC for timestamps). NaN lies in no range,
+    and does not count as given.
     """
 
     name: str

@@ -120,7 +120,7 @@ def _audit(
     with connect() as connection:
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days)), "draft")
         found = connection.execute(
-            f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"  # noqa: S608
+            f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"
         ).fetchone()
     number, distinct, odd = found or (0, 0, 0)
     return [

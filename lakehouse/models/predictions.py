@@ -149,9 +149,9 @@ def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work)
             connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
         )
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
-        spine_rows = (connection.execute(f"select count(*) from {spine}").fetchone() or (0,))[0]  # noqa: S608
+        spine_rows = (connection.execute(f"select count(*) from {spine}").fetchone() or (0,))[0]
         number, distinct, odd = connection.execute(
-            f"select count(*), count(distinct {training_set.row_key}), "  # noqa: S608
+            f"select count(*), count(distinct {training_set.row_key}), "
             f"count(*) filter (where score is null or not score between 0 and 1) from {rows}"
         ).fetchone() or (0, 0, 0)
     return [

@@ -37,7 +37,7 @@ def relocate(tracking_db: Path, old_root: str, new_root: str) -> int:
                 for old, new in zip(_spellings(old_root), _spellings(new_root), strict=True):
                     # Compared by substr: LIKE would take % and _ in a path for wildcards.
                     changed += database.execute(
-                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - names from above
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
                         f"WHERE ({column} = ? OR substr({column}, 1, ?) = ?) AND substr({column} || '/', 1, ?) <> ?",
                         (new, len(old) + 1, old, len(old) + 1, f"{old}/", len(new) + 1, f"{new}/"),
                     ).rowcount

@@ -215,7 +215,7 @@ def _draft_verdicts(
         attach(connection, on_branch, "draft")
         connection.register("chosen", _places({name: days for name, (_, days) in pending.deliveries.items()}))
         found = connection.execute(
-            f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "  # noqa: S608
+            f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
             f"and {quoted(source.event_time)}::date = chosen.day"
         ).fetchone()
     written = int(found[0]) if found else 0
@@ -239,7 +239,7 @@ def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, g
     with connect() as connection:
         draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
         found = connection.sql(
-            f"select {name}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "  # noqa: S608
+            f"select {name}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "
             f"where {name} is not null group by {name} having count(*) > 1 order by {name} limit 100"
         ).to_arrow_table()
     says = f"Each {column} is new: no earlier delivery brought it."
@@ -277,8 +277,7 @@ def _landed(lake: Lakehouse, source: Source) -> dict[str, tuple[str, dict[date, 
         with connect() as connection:
             table = attach(connection, plan(lake, name), "landed")
             found = connection.execute(
-                f'select _fingerprint, _file, "{source.event_time}"::date as day, count(*) '  # noqa: S608
-                f"from {table} group by all"
+                f'select _fingerprint, _file, "{source.event_time}"::date as day, count(*) from {table} group by all'
             ).fetchall()
         for fingerprint, file, day, rows in found:
             days = landed.setdefault(fingerprint, (file, {}))[1]

@@ -142,7 +142,7 @@ def read_plan(planned: Plan, columns: Sequence[str] | None = None) -> pa.Table:
     with connect() as connection:
         source = attach(connection, planned, "planned")
         chosen = ", ".join(quoted(column) for column in wanted)
-        rows = connection.sql(f"select {chosen} from {source}").to_arrow_table()  # noqa: S608
+        rows = connection.sql(f"select {chosen} from {source}").to_arrow_table()
     target = pa.schema([arrow_field(planned.schema, column) for column in wanted])
     return rows if rows.schema.equals(target) else rows.cast(target)
 

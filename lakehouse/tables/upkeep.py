@@ -226,15 +226,20 @@ def write_audit_publish(
     With changed columns the draft is audited in a table of its own first.
     """
     if needs_schema_change(lake, shape):
-        trial = TableShape(f"{shape.name}__trial", shape.schema, shape.day_column, f"Trial of {shape.name}")
-        if lake.has(trial.name):
-            lake.catalog.drop_table(trial.name)
-        draft = write_draft(lake, trial, rows, provenance)
+        draft = write_draft(lake, fresh_trial(lake, shape), rows, provenance)
         audit(lake, draft)
         published = change_schema(lake, shape, rows, provenance, base)
-        lake.catalog.drop_table(trial.name)
+        lake.catalog.drop_table(draft.name)
         return published
     replace = days_filter(shape.day_column, days) if shape.day_column and days is not None else None
     draft = write_draft(lake, shape, rows, provenance, replace, base)
     audit(lake, draft)
     return publish(lake, draft)
+
+
+def fresh_trial(lake: Lakehouse, shape: TableShape) -> TableShape:
+    """The shape of a trial table, in which rows with other columns than the table's are audited; an old one is gone."""
+    trial = TableShape(f"{shape.name}__trial", shape.schema, shape.day_column, f"Trial of {shape.name}")
+    if lake.has(trial.name):
+        lake.catalog.drop_table(trial.name)
+    return trial

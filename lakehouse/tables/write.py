@@ -106,10 +106,8 @@ def _make_table(lake: Lakehouse, shape: TableShape) -> None:
             )
         spec = PartitionSpec(PartitionField(source.field_id, 1000, DayTransform(), f"{shape.day_column}_day"))
     properties = {**_TABLE_PROPERTIES, "comment": shape.description, "owner": shape.owner}
-    try:
+    with suppress(TableAlreadyExistsError):  # another process was first; its table serves
         lake.catalog.create_table(shape.name, schema=schema, partition_spec=spec, properties=properties)
-    except TableAlreadyExistsError:
-        pass  # another process was first; its table serves
 
 
 def iceberg_schema(shape: TableShape) -> Schema:

@@ -10,9 +10,10 @@ from typing import Any
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
 from lakehouse.errors import PublishConflictError, SlipwayError
-from lakehouse.tables.publish import publish
+from lakehouse.tables.publish import Published, change_schema, publish
 from lakehouse.tables.read import attach, connect, plan
 from lakehouse.tables.upkeep import Outcome, last_made, unchanged
+from lakehouse.tables.write import Draft
 from lakehouse.transforms.project import TransformModel, TransformProject, invoke_dbt
 from lakehouse.transforms.session import BuildSession, active
 
@@ -36,9 +37,24 @@ def build(
     audit branches stay for inspection. Models without work are left alone, and dbt is not even started for none.
     """
     chosen = [model for model in project.models if model.table in tables]
-    session = BuildSession(lake, project, run_id, rebuild)
+    results: dict[str, ModelResult] = {}
+    while chosen:
+        session = BuildSession(lake, project, run_id, rebuild)
+        later = _build_once(session, chosen, results)
+        chosen = [model for model in chosen if model.table in later]
+    return list(results.values())
+
+
+def _build_once(
+    session: BuildSession, chosen: Sequence[TransformModel], results: dict[str, ModelResult]
+) -> set[str]:
+    """One run of dbt; adds to `results` and returns the tables that have to wait for another one."""
+    lake, project = session.lake, session.project
     if not _anything_to_do(session, chosen):
-        return [ModelResult(model.table, unchanged(lake, session.find_work(model)), ()) for model in chosen]
+        results.update(
+            {model.table: ModelResult(model.table, unchanged(lake, session.find_work(model)), ()) for model in chosen}
+        )
+        return set()
     with active(session):
         names = [model.unique_id.split(".")[-1] for model in chosen]
         result = invoke_dbt(
@@ -48,10 +64,13 @@ def build(
         raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
     told: Any = result.result  # for `build`, dbt's run results
     runs = {run.node.unique_id: run for run in told.results}
-    results: dict[str, ModelResult] = {}
+    later: set[str] = set()
     for model in chosen:
-        results[model.table] = _settle(session, model, runs, results)
-    return list(results.values())
+        if model.table in session.deferred or any(name in later for name in model.inputs):
+            later.add(model.table)
+        else:
+            results[model.table] = _settle(session, model, runs, results)
+    return later
 
 
 def _anything_to_do(session: BuildSession, chosen: Sequence[TransformModel]) -> bool:
@@ -86,7 +105,7 @@ def _settle(
     if draft is None:
         return ModelResult(model.table, unchanged(session.lake, work), known)
     try:
-        published = publish(session.lake, draft)
+        published = _publish(session, model.table, draft)
     except PublishConflictError as conflict:
         return ModelResult(model.table, None, known, str(conflict))
     written = session.rows_written[model.table]
@@ -94,6 +113,15 @@ def _settle(
         model.table, published.snapshot_id, published.rows, written, work.days, work.causes, work.pins, recomputed=True
     )
     return ModelResult(model.table, outcome, known)
+
+
+def _publish(session: BuildSession, table: str, draft: Draft) -> Published:
+    new = session.new_columns.get(table)
+    if new is None:
+        return publish(session.lake, draft)
+    published = change_schema(session.lake, new.shape, new.rows, new.provenance, new.base)
+    session.lake.catalog.drop_table(draft.name)
+    return published
 
 
 def _verdict(
@@ -118,6 +146,8 @@ def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> lis
     with connect() as connection:
         for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
             draft = session.drafts.get(name)
-            if session.lake.has(name):
-                attach(connection, plan(session.lake, name, at=draft.snapshot_id if draft else None), name)
-        return connection.sql(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()  # noqa: S608
+            if draft is not None:
+                attach(connection, plan(session.lake, draft.name, at=draft.snapshot_id), name)
+            elif session.lake.has(name):
+                attach(connection, plan(session.lake, name), name)
+        return connection.sql(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()

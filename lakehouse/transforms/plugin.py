@@ -15,10 +15,10 @@ from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan, quoted
-from lakehouse.tables.upkeep import beginning, last_made
+from lakehouse.tables.upkeep import beginning, fresh_trial, last_made
 from lakehouse.tables.write import TableShape, write_draft
 from lakehouse.transforms.project import TransformModel
-from lakehouse.transforms.session import active_session
+from lakehouse.transforms.session import NewColumns, active_session
 
 
 class Plugin(BasePlugin):
@@ -42,10 +42,13 @@ class Plugin(BasePlugin):
             raise SlipwayError(
                 "dbt was started by itself, so nothing can be audited and published.",
                 where="dbt build",
-                fix="Run models with `slipway materialize fraud.stg_transactions`; compile, show and test work as ever.",
+                fix="Run models with `slipway materialize`; dbt's compile, show and test work as ever.",
             )
         config: dict[str, Any] = target_config.config
         model = next(one for one in session.project.models if one.unique_id == config["unique_id"])
+        if any(name in session.new_columns or name in session.deferred for name in model.inputs):
+            session.deferred.add(model.table)
+            raise SlipwayError(f"{model.table} is built after its input, whose columns changed, was published.")
         work = session.find_work(model)
         session.works[model.table] = work
         cursor = self.connection.cursor()
@@ -55,28 +58,24 @@ class Plugin(BasePlugin):
         if not work.needed:
             attach(cursor, plan(session.lake, model.table), model.table)
             return
-        where = ""
-        if model.day_column and work.days is not None:
-            where = f" where {days_filter(model.day_column, work.days)}"
+        replace = days_filter(model.day_column, work.days) if model.day_column and work.days is not None else None
         order = f" order by {quoted(model.day_column)}" if model.day_column else ""
         cursor.execute("set TimeZone = 'UTC'")
+        everything = f"select * from ({config['sql']})"
         # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
-        rows = cursor.sql(f"select * from ({config['sql']}){where}{order}").to_arrow_table()  # noqa: S608
+        rows = cursor.sql(f"{everything} where {replace}{order}" if replace else everything + order).to_arrow_table()
         shape = _shape(model, rows.schema)
-        changed = needs_schema_change(session.lake, shape)
-        if changed:
-            raise ContractError(
-                f"The model's columns changed ({changed}).",
-                where=model.table,
-                fix=f"Drop the table with `slipway tables {model.table} --drop`; the next run makes it anew.",
-            )
         provenance = Provenance(session.run_id, work.definition, work.pins)
-        replace = days_filter(model.day_column, work.days) if model.day_column and work.days is not None else None
         base = beginning(session.lake, shape, work.before)
-        draft = write_draft(session.lake, shape, rows, provenance, replace, base)
+        if needs_schema_change(session.lake, shape):
+            rows = cursor.sql(everything + order).to_arrow_table() if replace else rows
+            session.new_columns[model.table] = NewColumns(shape, rows, provenance, base)
+            draft = write_draft(session.lake, fresh_trial(session.lake, shape), rows, provenance)
+        else:
+            draft = write_draft(session.lake, shape, rows, provenance, replace, base)
         session.drafts[model.table] = draft
         session.rows_written[model.table] = len(rows)
-        attach(cursor, plan(session.lake, model.table, at=draft.branch), model.table)
+        attach(cursor, plan(session.lake, draft.name, at=draft.branch), model.table)
 
 
 def _shape(model: TransformModel, schema: Any) -> TableShape:  # noqa: ANN401  # an Arrow schema; pyarrow has no stubs

@@ -8,15 +8,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from lakehouse.catalog import Lakehouse
+from lakehouse.tables.pins import Provenance
 from lakehouse.tables.upkeep import Input, Work, find_work
-from lakehouse.tables.write import Draft
+from lakehouse.tables.write import Draft, TableShape
 from lakehouse.transforms.project import TransformModel, TransformProject
+
+
+@dataclass(frozen=True)
+class NewColumns:
+    """A model whose columns changed: its rows, audited in a trial table, go to the table in one commit."""
+
+    shape: TableShape
+    rows: pa.Table
+    provenance: Provenance
+    base: int | None
 
 
 @dataclass
 class BuildSession:
-    """A build in progress: drafts by table, the work each model had, and rows written."""
+    """A build in progress: drafts by table, the work each model had, and rows written.
+
+    The draft of a model with `new_columns` lies in a trial table. Models made from it are `deferred` to a build of
+    their own: the snapshot that they are to be made from does not exist before it is published.
+    """
 
     lake: Lakehouse
     project: TransformProject
@@ -25,6 +42,8 @@ class BuildSession:
     drafts: dict[str, Draft] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)
     rows_written: dict[str, int] = field(default_factory=dict)
+    new_columns: dict[str, NewColumns] = field(default_factory=dict)
+    deferred: set[str] = field(default_factory=set)
 
     def find_work(self, model: TransformModel) -> Work:
         """What the model must recompute, given the drafts that this build has made of its inputs."""

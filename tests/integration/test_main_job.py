@@ -201,10 +201,13 @@ def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_go
         TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
         TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
     )
-    # An amount that is no cent figure: the contract lets it pass, the model's decimal rounds it, and this test of the
-    # mart refuses it.
     scenario.deliver(live, clock)
-    project = _project_with_failing_test(live)
+    says = "description: Number of customers who paid."
+    refused = (
+        "\n        data_tests:\n          - accepted_values:\n              arguments:\n"
+        "                values: [-1]\n                quote: false"
+    )
+    project = _project_with(live, "marts/fraud/daily_activity.yml", says, says + refused)
     with pytest.raises(SlipwayError, match="daily_activity"):
         run(project, small_domain())
     assert resolve(live.table("fraud.transactions")) != before["fraud.transactions"]
@@ -268,21 +271,30 @@ def _stale(lake: Lakehouse, domain: Domain) -> dict[str, str]:
     return stale
 
 
-def _project_with_failing_test(lake: Lakehouse) -> Lakehouse:
-    """The same home with a copy of the dbt project in which daily_activity has a test that fails."""
+def test_a_dbt_model_can_get_new_columns_and_what_is_made_from_it_follows(live: Lakehouse) -> None:
+    project = _project_with(
+        live,
+        "staging/fraud/stg_transactions.sql",
+        '"TX_AMOUNT" as decimal(12, 2)) as amount',
+        '"TX_AMOUNT" as decimal(12, 2)) as amount,\n    "TX_AMOUNT" > 100 as is_large',
+    )
+    report = run(project, small_domain())
+    assert "is_large" in read(live, "fraud.stg_transactions").column_names
+    assert "fraud.daily_activity" in report.recomputed
+    made = last_made(live, "fraud.daily_activity")
+    assert made is not None
+    assert made.pins["fraud.stg_transactions"] == resolve(live.table("fraud.stg_transactions"))
+    assert not [name for name in live.names() if name.endswith("__trial")]
+    assert read(live, "fraud.training").num_rows == len(scenario.payments())
+
+
+def _project_with(lake: Lakehouse, file: str, old: str, new: str) -> Lakehouse:
+    """The same home with a copy of the dbt project in which a model's file reads otherwise."""
     import shutil
 
     top = lake.home.root.parent / "project"
     shutil.copytree(lake.settings.project / "dbt_project", top / "dbt_project")
-    path = top / "dbt_project" / "models" / "marts" / "fraud" / "daily_activity.yml"
-    text = path.read_text()
-    assert "description: Number of customers who paid." in text
-    path.write_text(
-        text.replace(
-            "description: Number of customers who paid.",
-            "description: Number of customers who paid.\n        data_tests:\n"
-            "          - accepted_values:\n              arguments:\n                values: [-1]\n"
-            "                quote: false",
-        )
-    )
+    path = top / "dbt_project" / "models" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
     return Lakehouse(replace(lake.settings, project=top), lake.home)

@@ -74,7 +74,6 @@ def test_good_rows_come_out_as_they_went_in():
         ({"amount": None}, "amount_not_null"),
         ({"amount": -0.01}, "amount_in_range"),
         ({"amount": 100.01}, "amount_in_range"),
-        ({"amount": math.nan}, "amount_in_range"),
         ({"amount": math.inf}, "amount_in_range"),
         ({"amount": -math.inf}, "amount_in_range"),
         ({"state": None}, "state_not_null"),
@@ -108,6 +107,15 @@ def test_a_row_that_breaks_one_rule_waits_with_its_name(change, rule):
 )
 def test_values_at_a_bound_and_where_nothing_is_declared_are_good(change):
     assert broken_rules(change) == []
+
+
+def test_a_float_that_is_not_a_number_is_neither_given_nor_in_range():
+    assert broken_rules({"amount": math.nan}) == ["amount_not_null, amount_in_range"]
+    optional = contract(
+        Column("amount", "float64", "Paid.", nullable=True, at_least=0), Column("id", "int64", "Number.")
+    )
+    parted = sort_rows(optional, pa.table({"amount": [math.nan, None, 1.0], "id": [1, 2, 3]}))
+    assert parted.broken.select(["id", RULE]).to_pylist() == [{"id": 1, RULE: "amount_in_range"}]
 
 
 def test_of_equal_values_the_first_is_good():
@@ -151,7 +159,7 @@ def breaks(row, seen):
     if row["amount"] is None:
         found.append("amount_not_null")
     elif not 0 <= row["amount"] <= 100:
-        found.append("amount_in_range")
+        found += ["amount_not_null"] * math.isnan(row["amount"]) + ["amount_in_range"]
     if row["state"] is None:
         found.append("state_not_null")
     elif row["state"] not in {0, 1}:

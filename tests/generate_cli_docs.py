@@ -1,0 +1,93 @@
+"""docs/cli.md, made from the commands themselves: `python -m tests.generate_cli_docs` writes it anew.
+
+What belongs here: the page. Not: what commands say of themselves (orchestration/cli), and whether the page is stale
+(test_cli.py asks).
+"""
+
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from orchestration.cli import app
+
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+_HEAD = """\
+# The command line
+
+`slipway` does everything that the pages of Dagster do, and answers questions about what is there. In a checkout it is
+`.venv/bin/slipway`; `make demo` and `make up` are short for two of its commands.
+
+Every command takes `--home DIR` (default: `SLIPWAY_HOME`, else `.slipway`), `--json` (one JSON value on standard output
+and nothing else) and `--help`. Progress and notes go to standard error. Only one command at a time changes a home; a
+second one is told who is at work.
+
+| exit code | means |
+|---|---|
+| 0 | done |
+| 1 | an error that says what is wrong, where, the nearest valid value and what to do; with `--json` as an object |
+| 2 | wrong usage: an unknown command or option, or a missing argument |
+| 130 | interrupted |
+
+This page is made from the commands: `python -m tests.generate_cli_docs`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    group: Any = typer.main.get_command(app)
+    commands = group.commands
+    index = [f"- [`slipway {name}`](#slipway-{name}): {_first_line(one)}" for name, one in commands.items()]
+    return "\n".join([_HEAD, *index, *(_section(name, one) for name, one in commands.items())]) + "\n"
+
+
+def examples(command: Any) -> list[str]:
+    """The lines of a command's help that show how to call it, what they do as a comment."""
+    lines = [line.strip() for line in (command.epilog or "").splitlines()]
+    return [re.sub(r" {2,}", "  # ", line, count=1) for line in lines if line.startswith("slipway ")]
+
+
+def _section(name: str, command: Any) -> str:
+    arguments = [one for one in command.params if not one.opts[0].startswith("-")]
+    options = [one for one in command.params if one.opts[0].startswith("-") and not one.hidden]
+    words = " ".join(one.name.upper() if one.required else f"[{one.name.upper()}]" for one in arguments)
+    lines = [f"\n## slipway {name}\n", command.help.strip(), "\n```console"]
+    lines += [f"slipway {name} {words} [OPTIONS]".replace("  ", " "), "```\n"]
+    if arguments:
+        lines += ["| argument | means |", "|---|---|"]
+        lines += [f"| `{one.name.upper()}` | {_cell(one.help)} |" for one in arguments] + [""]
+    lines += ["| option | default | means |", "|---|---|---|"]
+    lines += [f"| {_spelling(one)} | {_default(one)} | {_cell(one.help)} |" for one in options]
+    return "\n".join([*lines, "\nExamples:\n", "```console", *examples(command), "```"])
+
+
+def _first_line(command: Any) -> str:
+    return command.help.strip().splitlines()[0]
+
+
+def _spelling(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    kind = option.type_descriptor.annotation
+    if option.is_flag:
+        return names
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"{names} {' or '.join(f'`{one.value}`' for one in kind)}"
+    return f"{names} {option.name.upper()}"
+
+
+def _default(option: Any) -> str:
+    value = option.default
+    if option.is_flag or value in {None, ""}:
+        return ""
+    return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page())
