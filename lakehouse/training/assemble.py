@@ -139,10 +139,9 @@ def _noted_clock(lake: Lakehouse, name: str) -> datetime | None:
 def _days_with_labels_known_between(
     lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], after: datetime, until: datetime
 ) -> list[date]:
-    """The spine days whose labels became known after one clock and by another."""
+    """The spine days whose labels became known from one clock to the other, or are no longer, when it went back."""
     label = training_set.label
-    if until <= after:
-        return []
+    after, until = sorted((after, until))
     where = f"{label.known_at} > '{after.isoformat()}' and {label.known_at} <= '{until.isoformat()}'"
     newly = read(lake, label.source, [label.row_key, training_set.event_time], at=pins[label.source], where=where)
     return sorted(set(pc.cast(newly.column(training_set.event_time), pa.date32()).unique().to_pylist()))

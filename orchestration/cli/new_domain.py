@@ -129,7 +129,7 @@ def _free(lake: "Lakehouse", assets: Path, name: str) -> str:
     """The nearest name that can be used."""
     plain = re.sub(r"^[0-9_]+", "", re.sub(r"[^a-z0-9]+", "_", name.lower())).strip("_") or "orders"
     if _reserved(plain):
-        plain += "es" if plain.endswith("s") else "s"
+        plain += "es" if plain.endswith(("s", "x", "ch", "sh")) else "s"
     number, free = 1, plain
     while _reserved(free) or _taken(lake, assets, free):
         number += 1
@@ -141,10 +141,10 @@ def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path
     """Write the domain, its sample delivery and its line in DOMAINS, the line last; or, when one fails, nothing."""
     from orchestration.cli.sample_events import write_sample
 
-    registered = _with_domain(assets / "__init__.py", name)
     beside, folder = assets / f".{name}.{uuid.uuid4().hex[:8]}", assets / name
     drop = lake.home.drop_folder(f"{name}.events")
     try:
+        registered = _with_domain(assets / "__init__.py", name)
         beside.mkdir()
         for template in sorted(_TEMPLATES.glob("*.txt")):
             (beside / template.stem).write_text(template.read_text().replace(_PLACEHOLDER, name))

@@ -255,7 +255,6 @@ def test_a_column_that_is_there_twice(week):
         ("TX_FRAUD", pl.Boolean, "is bool, but the contract says int16"),
         ("TX_DATETIME", pl.Date, "is date32[day], but the contract says timestamp"),
         ("TX_DATETIME", pl.Int64, "is int64, but the contract says timestamp"),
-        ("TX_AMOUNT", pl.List(pl.Float64), "but the contract says float64"),
     ],
 )
 def test_a_parquet_column_of_another_type(week, column, kind, says):

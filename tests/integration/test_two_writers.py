@@ -24,7 +24,7 @@ from tests import scenario
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, lenient_source, provenance
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pandera.polars", "tests.scenario"])
+PROCESSES.set_forkserver_preload(["pandera.polars", __name__])
 
 NAME = "books.ledger"
 ROUNDS = 10

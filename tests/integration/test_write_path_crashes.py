@@ -10,6 +10,7 @@ a server that has the libraries loaded, so that each takes a fraction of a secon
 import functools
 import importlib
 import inspect
+import itertools
 import multiprocessing
 import os
 import random
@@ -32,7 +33,7 @@ from tests import scenario
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, lenient_source, provenance
 
 CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload(["pandera.polars", "tests.scenario"])
+CHILDREN.set_forkserver_preload(["pandera.polars", __name__])
 
 COMMIT = "lakehouse.catalog:ManyWritersCatalog.commit_table"
 METADATA = "lakehouse.catalog:ManyWritersCatalog._write_metadata"
@@ -84,14 +85,14 @@ def perish():
 
 
 def die_at(step, task, home):
-    calls = []
+    calls = itertools.count(1)  # data files are written by several threads
 
     def counted(original, *arguments, **named):
-        calls.append(None)
-        if step.when == "before" and len(calls) == step.nth:
+        number = next(calls)
+        if step.when == "before" and number == step.nth:
             perish()
         result = original(*arguments, **named)
-        if step.when == "after" and len(calls) == step.nth:
+        if step.when == "after" and number == step.nth:
             perish()
         return result
 

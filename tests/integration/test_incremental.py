@@ -1,0 +1,254 @@
+"""Only what is touched is recomputed, and the result is that of computing everything, to the bit.
+
+What belongs here: dbt models, feature sets and the training set after further deliveries. Not: landing alone
+(test_landing.py), an engine alone (tests/conformance/), and Dagster.
+"""
+
+import os
+import shutil
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+
+import polars as pl
+import pytest
+
+from assets.fraud.features import customer_spend, terminal_risk, transaction_time
+from assets.fraud.sources import transactions as source
+from assets.fraud.training import training
+from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.tables.days import EPOCH
+from lakehouse.tables.pins import read_provenance
+from lakehouse.tables.read import plan, read
+from lakehouse.tables.upkeep import last_made
+from lakehouse.training.training_tables import build_training_set
+from lakehouse.transforms.build import build
+from lakehouse.transforms.project import load_project
+from tests import scenario
+
+DAYS = scenario.EVERY_DAY
+LAST = scenario.LAST
+SETS = (customer_spend, terminal_risk, transaction_time)
+MODELS = ("fraud.stg_transactions", "fraud.fraud_reports", "fraud.daily_activity")
+TABLES = (*MODELS, *(one.name for one in SETS), training.name)
+GAP = DAYS[20]
+PRESENT = [day for day in DAYS if day not in {GAP, LAST}]
+MIDNIGHT = datetime.combine(LAST + timedelta(days=1), time.min)
+
+
+def bring_up_to_date(lake, *, rebuild=False):
+    """Land what was delivered and bring every table up to date; outcomes by table."""
+    outcomes = {source.name: scenario.land_all(lake).outcome}
+    lake.settings.export()  # dbt reads the environment
+    for result in build(lake, load_project(lake.settings, lake.home), MODELS, run_id="run", rebuild=rebuild):
+        assert result.outcome is not None, result.failure
+        outcomes[result.table] = result.outcome
+    engine = EmbeddedEngine()
+    for one in SETS:
+        outcomes[one.name] = build_feature_set(lake, engine, one, run_id="run", rebuild=rebuild).outcome
+    outcomes[training.name] = build_training_set(lake, training, run_id="run", rebuild=rebuild).outcome
+    return outcomes
+
+
+def rows(lake, name):
+    table = pl.DataFrame(pl.from_arrow(read(lake, name)))
+    return table.sort("day" if name == "fraud.daily_activity" else "transaction_id")
+
+
+def files(lake, name):
+    """The data files of each day of a table."""
+    found = {}
+    for task in plan(lake, name).tasks:
+        found.setdefault(EPOCH + timedelta(days=task.file.partition[0]), set()).add(task.file.file_path)
+    return found
+
+
+def all_files(lake):
+    return {name: files(lake, name) for name in TABLES}
+
+
+def rewritten(before, after):
+    """The days of each table whose files differ."""
+    return {
+        name: sorted(day for day in {*before[name], *after[name]} if before[name].get(day) != after[name].get(day))
+        for name in TABLES
+    }
+
+
+def snapshots(lake):
+    return {name: last_made(lake, name).snapshot_id for name in (source.name, *TABLES)}
+
+
+def same_as_rebuilt(lake, tmp_path):
+    """Every table equals, bit by bit, what a full rebuild in a copy of the home makes."""
+    copy = scenario.make_lake(shutil.copytree(lake.home.root, tmp_path / "rebuilt"))
+    outcomes = bring_up_to_date(copy, rebuild=True)
+    assert all(outcomes[name].days is None for name in TABLES)
+    for name in TABLES:
+        assert rows(lake, name).equals(rows(copy, name)), name
+    return True
+
+
+@pytest.fixture(scope="module")
+def short_home(tmp_path_factory):
+    """The world without its last day and one in the middle, with all tables."""
+    environment = dict(os.environ)
+    lake = scenario.make_lake(tmp_path_factory.mktemp("short") / "home")
+    scenario.deliver(lake, scenario.payments_on(PRESENT))
+    bring_up_to_date(lake)
+    os.environ.clear()
+    os.environ.update(environment)
+    return lake.home.root
+
+
+@pytest.fixture
+def short(short_home, tmp_path):
+    return scenario.make_lake(shutil.copytree(short_home, tmp_path / "short"))
+
+
+# One more day.
+
+
+def test_one_more_day_computes_that_day_and_the_labels_that_became_known(short):
+    before, kept = all_files(short), snapshots(short)
+    scenario.deliver(short, scenario.payments_on([LAST]))
+    outcomes = bring_up_to_date(short)
+    ripe = LAST - timedelta(days=7)
+    expected = dict.fromkeys((source.name, *TABLES), (LAST,)) | {training.name: (ripe, LAST)}
+    assert {name: outcome.days for name, outcome in outcomes.items()} == expected
+    assert rewritten(before, all_files(short)) == {name: list(expected[name]) for name in TABLES}
+    assert all(outcomes[one.name].rows_written == len(scenario.payments_on([LAST])) for one in SETS)
+    assert all(outcome.causes for outcome in outcomes.values())
+    # Everything is pinned to what it was made from.
+    now = snapshots(short)
+    assert all(now[name] != kept[name] for name in now)
+    for name in TABLES:
+        assert last_made(short, name).pins == {table: now[table] for table in last_made(short, name).pins}
+    assert set(last_made(short, training.name).pins) == set(training.inputs())
+
+
+def test_days_that_come_late_end_up_as_if_all_had_come_in_order(short, built):
+    """First the last day, then one in the middle, whose windows and labels all later days were made without."""
+    scenario.deliver(short, scenario.payments_on([LAST]))
+    bring_up_to_date(short)
+    scenario.deliver(short, scenario.payments_on([GAP]))
+    outcomes = bring_up_to_date(short)
+    assert outcomes["fraud.stg_transactions"].days == outcomes["fraud.transaction_time"].days == (GAP,)
+    assert outcomes["fraud.customer_spend"].days == outcomes["fraud.terminal_risk"].days == tuple(DAYS[20:])
+    for name in TABLES:
+        assert rows(short, name).equals(rows(built, name)), name
+
+
+def test_nothing_new_writes_nothing(built):
+    before = snapshots(built), all_files(built), {name: len(built.table(name).snapshots()) for name in TABLES}
+    outcomes = bring_up_to_date(built)
+    assert not any(outcome.recomputed or outcome.rows_written for outcome in outcomes.values())
+    assert {name: outcome.snapshot_id for name, outcome in outcomes.items()} == before[0]
+    assert (snapshots(built), all_files(built), {name: len(built.table(name).snapshots()) for name in TABLES}) == before
+
+
+# A late correction.
+
+
+def corrected(lake, day, change):
+    """Deliver a day again, changed."""
+    scenario.deliver(lake, scenario.payments_on([day]).with_columns(change))
+
+
+def test_a_corrected_day_recomputes_the_days_that_its_windows_reach_and_no_others(short, tmp_path):
+    day = DAYS[5]
+    before, old = all_files(short), {name: rows(short, name) for name in TABLES}
+    corrected(short, day, pl.when(pl.col("CUSTOMER_ID") == 5).then(pl.col("TX_AMOUNT") + 1).otherwise("TX_AMOUNT"))
+    outcomes = bring_up_to_date(short)
+    reached = {days: tuple(one for one in PRESENT if day <= one <= day + timedelta(days=days)) for days in (0, 30, 37)}
+    assert outcomes["fraud.stg_transactions"].days == reached[0]
+    assert outcomes["fraud.daily_activity"].days == reached[0]
+    assert outcomes["fraud.transaction_time"].days == reached[0]
+    assert outcomes["fraud.customer_spend"].days == reached[30]
+    assert outcomes["fraud.terminal_risk"].days == reached[37]
+    assert outcomes[training.name].days == reached[37]
+    assert rewritten(before, all_files(short)) == {name: list(outcomes[name].days) for name in TABLES}
+    spend = rows(short, "fraud.customer_spend")
+    changed = spend.filter(pl.struct(pl.all()).ne_missing(pl.Series(old["fraud.customer_spend"].to_struct())))
+    assert set(changed["customer_id"]) == {5}
+    assert changed["tx_datetime"].dt.date().min() == day
+    assert changed["tx_datetime"].dt.date().max() >= DAYS[34]
+    assert same_as_rebuilt(short, tmp_path)
+
+
+def test_a_corrected_label_reaches_the_windows_and_the_training_set(short, tmp_path):
+    day = DAYS[3]
+    old = rows(short, "fraud.terminal_risk")
+    corrected(short, day, (1 - pl.col("TX_FRAUD")).alias("TX_FRAUD"))
+    outcomes = bring_up_to_date(short)
+    assert outcomes["fraud.terminal_risk"].days == tuple(one for one in DAYS[3:41] if one != GAP)
+    new = rows(short, "fraud.terminal_risk")
+    differing = old.filter(old["is_fraud_rate_30d"] != new["is_fraud_rate_30d"])["tx_datetime"].dt.date()
+    # Known a week later, and for 30 days from then on.
+    assert (differing.min(), differing.max()) == (DAYS[10], DAYS[40])
+    labels = rows(short, training.name).filter(pl.col("tx_datetime").dt.date() == day)["is_fraud"]
+    assert labels.equals((1 - scenario.payments_on([day])["TX_FRAUD"]).cast(pl.Int64).alias("is_fraud"))
+    assert same_as_rebuilt(short, tmp_path)
+
+
+def test_a_day_that_is_taken_back_leaves_every_table(built, tmp_path):
+    """The delivery of the last day turns out to be a mistake; labels are no longer known by its end."""
+    name = f"transactions_{LAST}.parquet"
+    # It comes again under its name, with late payments of the day before and none of its own.
+    late = scenario.payments_on([LAST]).with_columns(pl.col("TX_DATETIME") - pl.duration(days=1)).head(30)
+    late.write_parquet(built.home.drop_folder(source.name) / name)
+    outcomes = bring_up_to_date(built)
+    assert outcomes[source.name].days == (DAYS[-2], LAST)
+    for table in TABLES:
+        assert LAST not in files(built, table), table
+    known = rows(built, training.name).filter(pl.col("is_fraud").is_not_null())["tx_datetime"].max()
+    assert known + timedelta(days=7) <= MIDNIGHT - timedelta(days=1)
+    assert same_as_rebuilt(built, tmp_path)
+
+
+# Labels.
+
+
+def test_a_label_is_known_a_week_later_and_never_before_the_data_says_so(built):
+    table = rows(built, training.name)
+    assert len(table) == len(scenario.payments())
+    known = pl.col("tx_datetime") + timedelta(days=7) <= MIDNIGHT
+    assert table.filter(known)["is_fraud"].null_count() == 0
+    assert table.filter(~known)["is_fraud"].is_null().all()
+    assert table.filter(~known)["tx_datetime"].dt.date().n_unique() == 7
+    delivered = scenario.payments().sort("TRANSACTION_ID")["TX_FRAUD"].cast(pl.Int64)
+    assert table["is_fraud"].drop_nulls().equals(delivered.head(len(table.filter(known))).alias("is_fraud"))
+    clock = built.table(training.name).current_snapshot().summary.additional_properties["slipway.as-of"]
+    assert datetime.fromisoformat(clock) == MIDNIGHT
+
+
+def test_the_training_set_holds_the_feature_sets_rows(built):
+    table = rows(built, training.name)
+    for one in SETS:
+        here = training.feature_columns(one)
+        assert table.select(here.values()).equals(rows(built, one.name).select(here.keys()).rename(here)), one.name
+    assert table.columns == training.columns
+
+
+# A changed declaration.
+
+
+def test_a_changed_definition_is_computed_anew_and_changed_words_are_not(built):
+    engine = EmbeddedEngine()
+    reworded = replace(customer_spend, description="Other words.", owner="team:other")
+    assert not build_feature_set(built, engine, reworded, run_id="run").outcome.recomputed
+    changed = replace(customer_spend, delay="1d")
+    outcome = build_feature_set(built, engine, changed, run_id="run").outcome
+    assert (outcome.days, outcome.causes) == (None, ("its definition changed",))
+    made = read_provenance(built.table(customer_spend.name).current_snapshot())
+    assert made.definition == changed.fingerprint()
+
+
+def test_days_that_are_asked_for_are_computed_again(built):
+    chosen = [DAYS[3], DAYS[7]]
+    before, old = files(built, customer_spend.name), rows(built, customer_spend.name)
+    outcome = build_feature_set(built, EmbeddedEngine(), customer_spend, run_id="run", asked=chosen).outcome
+    after = files(built, customer_spend.name)
+    assert outcome.days == tuple(chosen)
+    assert sorted(day for day in before if before[day] != after[day]) == chosen
+    assert rows(built, customer_spend.name).equals(old)

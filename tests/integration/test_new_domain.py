@@ -1,0 +1,266 @@
+"""`slipway new-domain`: what it writes runs at once, in a copy of the project.
+
+What belongs here: the new domain from its name to its predictions, names that it refuses, writes that fail. Not: how
+sources, features, training sets and models work, which the fraud domain's tests show.
+"""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import DeclarationError, SlipwayError
+from lakehouse.models.relocation import open_registry
+from lakehouse.tables.read import read
+from lakehouse.tables.upkeep import last_made
+from orchestration.cli import new_domain
+from orchestration.cli.sample_events import KNOWN_AFTER, sample_events
+from tests import scenario
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("lakehouse", "assets", "orchestration", "dbt_project")
+NOBODY = 65534
+TABLES = {"orders.events", "orders.account_activity", "orders.account_record", "orders.training", "orders.predictions"}
+
+
+class Checkout(NamedTuple):
+    """A copy of the project with a new domain `orders`, which ran; and what the commands said."""
+
+    folder: Path
+    home: Path
+    made: dict[str, Any]
+    ran: dict[str, Any]
+
+
+def slipway(folder: Path, *words: object) -> Any:
+    """Call a command of the checkout in `folder`; its JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", *map(str, words), "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def copy_project(folder: Path) -> Path:
+    """A checkout of its own in `folder`."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+    shutil.copy(ROOT / "workspace.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    folder = copy_project(tmp_path_factory.mktemp("checkout"))
+    home = folder / "home"
+    made = slipway(folder, "new-domain", "orders", "--home", home)
+    ran = slipway(folder, "materialize", "group:orders", "--home", home)
+    return Checkout(folder, home, made, ran)
+
+
+def rows_of(checkout: Checkout, table: str) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(read(scenario.make_lake(checkout.home), table)))
+
+
+def test_the_files_are_those_of_every_domain(checkout: Checkout) -> None:
+    names = {path.name for path in (checkout.folder / "assets" / "orders").iterdir()}
+    assert names == {path.name for path in (ROOT / "assets" / "fraud").glob("*.py")} - {"simulator.py"}
+    assert sorted(checkout.made["files"]) == sorted(
+        str(checkout.folder / "assets" / "orders" / name) for name in names if name.endswith(".py")
+    )
+    registered = ast.parse((checkout.folder / "assets" / "__init__.py").read_text()).body[-1]
+    assert isinstance(registered, ast.Assign)
+    assert ast.literal_eval(registered.value) == ("fraud", "orders")
+
+
+def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "--no-cache", "--config", ROOT / "pyproject.toml", "assets/orders"],
+            cwd=checkout.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_it_runs_at_once_from_delivery_to_predictions(checkout: Checkout) -> None:
+    assert set(checkout.ran["recomputed"]) == TABLES | {"orders.scorer"}
+    lake = scenario.make_lake(checkout.home)
+    assert set(lake.names()) == TABLES
+    assert checkout.made["rows"] == sample_events().height
+    for table in TABLES - {"orders.predictions"}:
+        made = last_made(lake, table)
+        assert made is not None
+        assert made.rows == checkout.made["rows"]
+    champion = open_registry(lake.home).champion("orders.scorer")
+    assert champion is not None
+    assert 0.7 < champion.metrics["auc"] < 0.95, "the sample can be learned from, and not by heart"
+    scored = rows_of(checkout, "orders.predictions")
+    newest = sample_events().filter(pl.col("happened_at").dt.date() == pl.col("happened_at").dt.date().max())
+    assert scored.height == newest.height
+    assert scored["score"].is_between(0, 1).all()
+
+
+def test_no_outcome_is_used_before_it_is_known(checkout: Checkout) -> None:
+    training = rows_of(checkout, "orders.training").sort("event_id")
+    events = rows_of(checkout, "orders.events").sort("event_id")
+    clock = datetime.combine(events["happened_at"].max().date() + timedelta(days=1), datetime.min.time())  # type: ignore[union-attr]
+    known = events["outcome_known_at"] <= clock
+    assert training["outcome"].is_not_null().to_list() == known.to_list()
+    assert 0 < (~known).sum() < known.sum()
+    # Each feature made of outcomes, once more by hand: only those that were known at the event's own time.
+    mine, past = training.select("event_id", "account_id", "happened_at"), events
+    pairs = mine.join(past, on="account_id", suffix="_past").filter(
+        pl.col("happened_at_past") + KNOWN_AFTER <= pl.col("happened_at"),
+        pl.col("happened_at_past") + KNOWN_AFTER > pl.col("happened_at") - timedelta(days=7),
+    )
+    rates = pairs.group_by("event_id").agg(rate=pl.col("outcome").mean())
+    by_hand = mine.join(rates, on="event_id", how="left", maintain_order="left")["rate"].fill_null(0.0)
+    assert training["account_record__outcome_rate_7d"].to_list() == by_hand.to_list()
+
+
+def test_a_second_run_recomputes_nothing(checkout: Checkout) -> None:
+    assert slipway(checkout.folder, "materialize", "group:orders", "--home", checkout.home)["recomputed"] == []
+
+
+def test_both_domains_are_shown(checkout: Checkout) -> None:
+    found = slipway(checkout.folder, "features", "--home", checkout.home)["feature_sets"]
+    assert {one["name"].split(".")[0] for one in found} == {"fraud", "orders"}
+    tables = slipway(checkout.folder, "tables", "--home", checkout.home)["tables"]
+    assert {table["kind"] for table in tables} == {"source", "feature set", "training set", "predictions"}
+    assert not any(table["out_of_line"] for table in tables)
+
+
+# --- names and failures: no copy needed, the folder of domains is given
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> Path:
+    """A folder of domains with one domain in it."""
+    folder = tmp_path / "assets"
+    (folder / "fraud").mkdir(parents=True)
+    shutil.copy(ROOT / "assets" / "__init__.py", folder)
+    (folder / "loading.py").touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "why", "nearest"),
+    [
+        ("Orders", "is no name", "orders"),
+        ("my-shop", "is no name", "my_shop"),
+        ("9lives", "is no name", "lives"),
+        ("a__b", "is no name", "a_b"),
+        ("../up", "is no name", "up"),
+        ("", "is no name", "orders"),
+        ("class", "is a word of Python", "classes"),
+        ("import", "is a word of Python", "imports"),
+        ("match", "is a word of Python", "matches"),
+        ("order", "is a word of SQL", "orders"),
+        ("information_schema", "is a word of SQL", "information_schemas"),
+        ("config", "is a word of Dagster", "configs"),
+        ("fraud", "is taken", "fraud_2"),
+        ("loading", "is taken", "loading_2"),
+        ("Class", "is no name", "classes"),
+    ],
+)
+def test_names_that_cannot_be_used(lake: Lakehouse, assets: Path, name: str, why: str, nearest: str) -> None:
+    with pytest.raises(DeclarationError, match=why) as refused:
+        new_domain._check_name(lake, assets, name)
+    assert refused.value.nearest == nearest
+
+
+@pytest.mark.parametrize("name", ["orders", "shop2", "card_payments"])
+def test_names_that_can_be_used(lake: Lakehouse, assets: Path, name: str) -> None:
+    new_domain._check_name(lake, assets, name)
+
+
+def test_a_name_whose_tables_or_deliveries_exist_is_taken(landed: Lakehouse, assets: Path) -> None:
+    (assets / "fraud").rmdir()
+    with pytest.raises(DeclarationError, match="tables fraud"):
+        new_domain._check_name(landed, assets, "fraud")
+    drop = landed.home.drop_folder("orders.events")
+    drop.mkdir(parents=True)
+    (drop / "mine.csv").touch()
+    with pytest.raises(DeclarationError, match="holds deliveries"):
+        new_domain._check_name(landed, assets, "orders")
+
+
+def _tree(*folders: Path) -> Sequence[str]:
+    return sorted(str(path) for folder in folders for path in folder.rglob("*"))
+
+
+def test_when_the_delivery_cannot_be_written_nothing_is_left(lake: Lakehouse, assets: Path) -> None:
+    (lake.home.root / "drop").write_text("in the way")
+    before, text = _tree(assets, lake.home.root), (assets / "__init__.py").read_text()
+    with pytest.raises(SlipwayError, match="nothing is left of it") as failed:
+        new_domain._write(lake, assets, "orders")
+    assert failed.value.where == str(lake.home.root / "drop")
+    assert _tree(assets, lake.home.root) == before
+    assert (assets / "__init__.py").read_text() == text
+
+
+def test_when_the_folder_of_domains_is_not_ours_nothing_is_left(lake: Lakehouse, assets: Path) -> None:
+    # The superuser may write everywhere, and everybody may look into this folder.
+    with TemporaryDirectory() as folder:
+        theirs = shutil.copytree(assets, Path(folder) / "assets")
+        Path(folder).chmod(0o755)
+        theirs.chmod(0o555)
+        before = _tree(theirs, lake.home.root)
+        me = os.geteuid()
+        if me == 0:
+            os.seteuid(NOBODY)
+        try:
+            with pytest.raises(SlipwayError, match="Permission denied; nothing is left of it") as failed:
+                new_domain._write(lake, theirs, "orders")
+        finally:
+            os.seteuid(me)
+            theirs.chmod(0o755)
+        assert "assets/ you may write to" in str(failed.value)
+        assert _tree(theirs, lake.home.root) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'DOMAINS = ("fraud",)\n',
+        'DOMAINS = (\n    "fraud",\n)\n',
+        '"""Doc."""\nDOMAINS = ("fraud", "é")  # two\nREST = 1\n',
+    ],
+)
+def test_the_line_in_domains_whatever_the_tuple_looks_like(tmp_path: Path, text: str) -> None:
+    module = tmp_path / "__init__.py"
+    module.write_text(text)
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    exec(text, before)  # noqa: S102  # a line of ours
+    exec(new_domain._with_domain(module, "orders"), after)  # noqa: S102
+    assert after["DOMAINS"] == (*before["DOMAINS"], "orders")
+    assert after.get("REST") == before.get("REST")
+
+
+def test_without_the_tuple_nothing_is_guessed(tmp_path: Path) -> None:
+    module = tmp_path / "__init__.py"
+    module.write_text("DOMAINS = []\n")
+    with pytest.raises(DeclarationError, match="no tuple DOMAINS"):
+        new_domain._with_domain(module, "orders")

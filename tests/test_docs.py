@@ -1,0 +1,469 @@
+"""The documentation, held to the code: what it shows runs, what it names exists, and what exists is named.
+
+What belongs here: checks of README.md, docs/ and CONTEXT.md. Not: whether docs/cli.md is as its commands say
+(unit/test_cli.py) and docs/dependencies.md as pyproject.toml does (unit/test_dependencies.py).
+
+Blocks of a page run in order, in one folder with a home of the small world, and Python blocks share their names.
+`python` blocks are executed, `sql` blocks are asked with `slipway query`, the command lines of `sh` and `console`
+blocks are run; one that ends on `# fails` must fail. What takes minutes or never returns is only checked to exist.
+`text` blocks are not looked into, and other languages are not used.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+import typer
+from click import Command
+
+from lakehouse import errors
+from lakehouse.settings import Settings, known_settings
+from orchestration import cli
+from orchestration.definitions import build_defs
+from tests import scenario
+
+TOP = Path(__file__).resolve().parents[1]
+OWN = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
+PAGES = [*OWN, TOP / "CONTEXT.md", TOP / "CHANGELOG.md"]
+GENERATED = {"cli.md"}
+LONGEST_PAGE = 150
+
+RUN = {"python", "sql", "sh", "console"}
+SHOWN = {"text", "mermaid"}
+COMMANDS: dict[str, Command] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]  # it is a group
+
+# Words that the glossary avoids for what it names, and that mean something else as well.
+ALSO_SOMETHING_ELSE = {
+    "backend": "what packages are built with",
+    "build": "the verb",
+    "candidate": "a word of the glossary itself",
+    "commit": "Iceberg's and git's",
+    "dataset": "MLflow's",
+    "input": "what a table is made from, what a model takes",
+    "module": "Python's",
+    "project": "dbt's, and this one",
+    "state": "what a home holds",
+    "timestamp": "the column type",
+    "version": "of a model, a contract, the package",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its lines, and the number of the first of them in its page."""
+
+    language: str
+    lines: tuple[str, ...]
+    first: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page taken apart: its blocks, and its lines with nothing where blocks stood."""
+
+    path: Path
+    blocks: tuple[Block, ...]
+    prose: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The prose without inline code, links' targets and pictures."""
+        text = re.sub(r"`[^`]*`", " ", "\n".join(self.prose))
+        return re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(TOP))
+
+
+def take_apart(path: Path) -> Page:
+    blocks, prose, inside = [], [], None
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        fence = re.fullmatch(r"\s*```(\w*)\s*", line)
+        if fence and inside is None:
+            inside = (fence.group(1), number + 1, [])
+        elif fence and inside is not None:
+            blocks.append(Block(inside[0], tuple(inside[2]), inside[1]))
+            inside = None
+        elif inside is not None:
+            inside[2].append(line)
+        prose.append("" if fence or inside is not None else line)
+    assert inside is None, f"{name_of(path)}, line {inside and inside[1]}: a block is not closed"
+    return Page(path, tuple(blocks), tuple(prose))
+
+
+every_page = pytest.mark.parametrize("path", PAGES, ids=name_of)
+every_own_page = pytest.mark.parametrize("path", OWN, ids=name_of)
+
+
+# What is shown runs.
+
+
+@pytest.fixture(scope="module")
+def live_home(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small world with a champion and its predictions, and one row in quarantine. To be copied."""
+    from assets.fraud.model import fraud_scorer
+    from assets.fraud.training import training
+    from lakehouse.models.model import Gate
+    from lakehouse.models.predictions import predict
+    from lakehouse.models.relocation import open_registry
+    from lakehouse.models.retraining import retrain
+
+    home = shutil.copytree(built_home, tmp_path_factory.mktemp("docs") / "home")
+    with environment({}):
+        lake = scenario.make_lake(home)
+        lake.settings.export()
+        quick = [one for one in fraud_scorer.candidates if one.name == "logistic_regression"]
+        # A world of 40 customers does not reach what the published world does.
+        model = replace(fraud_scorer, candidates=quick, gates=[Gate("auc_floor", "auc", at_least=0.5)])
+        registry = open_registry(home=lake.home)
+        retrain(lake, registry, model, training, run_id="docs")
+        predict(lake, registry, model, training, run_id="docs")
+        # The last days come again with other content, and with one row that breaks a rule.
+        again = scenario.payments_on(scenario.EVERY_DAY[-7:]).with_columns(pl.col("TX_AMOUNT").floor())
+        scenario.deliver(lake, scenario.broken(again, every=len(again)))
+        scenario.land_all(lake)
+    return home
+
+
+@pytest.mark.parametrize("path", [page for page in OWN if RUN & {block.language for block in take_apart(page).blocks}], ids=name_of)
+def test_what_a_page_shows_runs(path: Path, live_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.copytree(live_home, tmp_path / ".slipway")
+    monkeypatch.chdir(tmp_path)
+    shell, names = Shell(tmp_path), {"__name__": "docs"}
+    for block in take_apart(path).blocks:
+        place = f"{name_of(path)}, line {block.first}"
+        if block.language == "python":
+            source = "\n" * (block.first - 1) + "\n".join(block.lines)
+            with environment(shell.set):
+                exec(compile(source, str(path), "exec"), names)  # noqa: S102  # this project's own page
+        elif block.language == "sql":
+            shell.run(["slipway", "query", "\n".join(block.lines)], place)
+        elif block.language in {"sh", "console"}:
+            for number, line in command_lines(block):
+                shell.run_line(line, f"{name_of(path)}, line {number}", described=path.name in GENERATED)
+
+
+def command_lines(block: Block) -> Iterator[tuple[int, str]]:
+    """The command lines with their numbers; in a `console` block with prompts, what follows a prompt."""
+    lines = list(enumerate(block.lines, start=block.first))
+    if any(line.startswith("$ ") for _, line in lines):
+        lines = [(number, line[2:]) for number, line in lines if line.startswith("$ ")]
+    return ((number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+@contextlib.contextmanager
+def environment(more: dict[str, str]) -> Iterator[None]:
+    """`more` on top of the environment, which is as before in the end: commands tell theirs to child processes."""
+    before = dict(os.environ)
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Shell:
+    """Runs the command lines of one page in its folder, `slipway` in this process for speed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set: dict[str, str] = {}
+        self.checkout: Path | None = None
+        self.made: set[str] = set()
+
+    def run_line(self, line: str, place: str, *, described: bool) -> None:
+        """Run one line. `described`: what comes after several spaces is no part of the command."""
+        if described:
+            line = re.split(r"\s{2,}", line)[0]
+            if "OPTIONS" in line:
+                assert shlex.split(line)[1] in COMMANDS, place
+                return
+        words = shlex.split(line, comments=True)
+        given = {}
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            given[name] = value
+        target = None
+        if len(words) > 2 and words[-2] == ">":
+            target, words = words[-1], words[:-2]
+        told = self.run(words, place, given, fails=bool(re.search(r"#\s*fails", line)))
+        if target:
+            (self.folder / target).write_text(told)
+
+    def run(self, words: list[str], place: str, given: dict[str, str] | None = None, *, fails: bool = False) -> str:
+        """Run or check one command; what it wrote to standard output."""
+        program, *arguments = words
+        known: dict[str, Callable[[list[str], str], None]] = {
+            "make": self._check_make,
+            "mlflow": self._check_mlflow,
+            "export": self._export,
+            ".": self._check_environment,
+            "python": self._check_python,
+        }
+        if program == "slipway":
+            return self._slipway(arguments, place, given or {}, fails=fails)
+        if program in {"cp", "mv", "rm"}:
+            paths = [word for word in arguments if not word.startswith("-")]
+            assert all((self.folder / one).resolve().is_relative_to(self.folder) for one in paths), place
+            subprocess.run(words, cwd=self.folder, check=True)
+        else:
+            assert program in known, f"{place}: {program!r} is a command that this test does not know"
+            known[program](arguments, place)
+        return ""
+
+    def _slipway(self, arguments: list[str], place: str, given: dict[str, str], *, fails: bool) -> str:
+        assert arguments, place
+        name, *rest = arguments
+        assert name in COMMANDS, f"{place}: there is no `slipway {name}`"
+        if not fails:
+            COMMANDS[name].make_context(name, list(rest)).close()  # names every unknown option
+        if self._takes_long(name, rest):
+            return ""
+        if name == "new-domain":
+            self._check_out()
+            self.made.add(rest[0])
+        with environment({**self.set, **given}):
+            code, told, said = self._in_checkout(arguments) if self.checkout else self._in_process(arguments)
+        assert (code == 1) if fails else (code == 0), f"{place}: `slipway {' '.join(arguments)}` gave {code}\n{told}{said}"
+        return told
+
+    def _takes_long(self, name: str, rest: list[str]) -> bool:
+        """Whether the command takes minutes, never returns, asks a person, or trains on a world too small for it."""
+        if name in {"demo", "up", "simulate"} or "--drop" in rest:
+            return True
+        if "--at" in rest and rest[rest.index("--at") + 1].isdigit():
+            return True  # a snapshot of somebody else's home
+        target = rest[0] if name == "materialize" else ""
+        return not any(made in target for made in self.made) and bool(re.search("scorer|predictions|group:", target))
+
+    def _in_process(self, arguments: list[str]) -> tuple[int, str, str]:
+        told, said = io.StringIO(), io.StringIO()
+        before = sys.argv
+        sys.argv = ["slipway", *arguments]
+        try:
+            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
+                cli.main()
+        except SystemExit as end:
+            return int(end.code or 0), told.getvalue(), said.getvalue()
+        finally:
+            sys.argv = before
+        raise AssertionError("the command line always exits")
+
+    def _in_checkout(self, arguments: list[str]) -> tuple[int, str, str]:
+        words = [sys.executable, "-m", "orchestration.cli", *arguments]
+        own = {**os.environ, "PYTHONPATH": str(self.checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(words, cwd=self.folder, env=own, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def _check_out(self) -> None:
+        """A copy of the project, which a new domain may be written to; from now on commands are the copy's."""
+        self.checkout = self.folder / "checkout"
+        for folder in ("assets", "dbt_project", "lakehouse", "orchestration"):
+            shutil.copytree(TOP / folder, self.checkout / folder, ignore=shutil.ignore_patterns("__pycache__", "target"))
+        shutil.copy(TOP / "workspace.yaml", self.checkout)
+
+    def _check_make(self, arguments: list[str], place: str) -> None:
+        targets = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
+        for word in arguments:
+            assert word in targets or "=" in word, f"{place}: the Makefile has no target {word}"
+
+    def _check_mlflow(self, arguments: list[str], place: str) -> None:
+        from mlflow.cli import cli as mlflow
+
+        command = mlflow.commands[arguments[0]]
+        options = {name for one in command.params for name in one.opts}
+        asked = [word for word in arguments[1:] if word.startswith("--")]
+        assert options.issuperset(asked), f"{place}: {set(asked) - options}"
+        assert "127.0.0.1" in arguments, f"{place}: servers bind to this machine"
+
+    def _export(self, arguments: list[str], place: str) -> None:
+        given = dict(word.split("=", 1) for word in arguments)
+        ours = {name: value for name, value in given.items() if name.startswith("SLIPWAY_")}
+        Settings.from_environment(ours)
+        # Catalogs elsewhere are not there.
+        self.set |= {} if ours.keys() - {"SLIPWAY_HOME"} or any("://" in value for value in ours.values()) else given
+
+    def _check_environment(self, arguments: list[str], place: str) -> None:
+        assert arguments == [".venv/bin/activate"], place
+
+    def _check_python(self, arguments: list[str], place: str) -> None:
+        assert arguments[0] == "-m", place
+        assert (TOP / arguments[1].replace(".", "/")).with_suffix(".py").exists(), f"{place}: no module {arguments[1]}"
+
+
+@every_page
+def test_every_block_says_what_it_is(path: Path):
+    for block in take_apart(path).blocks:
+        assert block.language in RUN | SHOWN, f"{name_of(path)}, line {block.first}: {block.language!r}"
+
+
+# What is named exists.
+
+
+@pytest.fixture(scope="module")
+def graph(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
+    """The definitions over the landed world."""
+    with environment({}):
+        lake = scenario.make_lake(shutil.copytree(landed_home, tmp_path_factory.mktemp("graph") / "home"))
+        yield build_defs(lake)
+
+
+def tables_of(graph: dg.Definitions) -> set[str]:
+    return {".".join(key.path) for key in graph.resolve_asset_graph().materializable_asset_keys}
+
+
+@every_page
+def test_links_lead_somewhere(path: Path):
+    text = "\n".join(take_apart(path).prose)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), f"{name_of(path)}: {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", there.read_text(), flags=re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+@every_page
+def test_paths_exist(path: Path):
+    folders = "assets|benchmarks|dbt_project|docs|lakehouse|orchestration|tests"
+    text = re.sub(r"\]\([^)]*\)", "", "\n".join(take_apart(path).prose))  # links are another test's
+    for found in re.findall(rf"(?<![\w/.-])(?:{folders})/[\w./*-]*", text):
+        wanted = found.rstrip(".")
+        made = re.fullmatch(r"assets/orders/(\w*)(\.py)?", wanted)
+        if made:
+            # What `slipway new-domain` writes.
+            wanted = f"orchestration/cli/templates/{made.group(1)}{'.py.txt' if made.group(1) else ''}"
+        assert list(TOP.glob(wanted)), f"{name_of(path)}: {found}"
+
+
+@every_page
+def test_tables_and_settings_that_are_named_exist(path: Path, graph: dg.Definitions):
+    text = path.read_text()
+    known = tables_of(graph) | {"fraud.transactions__quarantine"}
+    wrong = {name for name in re.findall(r"\bfraud\.[a-z]\w*", text) if name not in known}
+    wrong -= {"fraud.trainning"}  # misspelt to show an error
+    wrong -= {f"fraud.{file.stem}" for file in (TOP / "assets" / "fraud").glob("*.py")}  # modules, in Python blocks
+    assert not wrong
+    assert set(re.findall(r"SLIPWAY_[A-Z_]+", text)) - {"SLIPWAY_", "SLIPWAY_HOEM"} <= set(known_settings())
+
+
+@every_page
+def test_inline_commands_exist(path: Path):
+    text = "\n".join(take_apart(path).prose)
+    for name in re.findall(r"`(?:\.venv/bin/)?slipway ([a-z-]+)", text):
+        assert name in COMMANDS, f"{name_of(path)}: slipway {name}"
+    targets = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
+    for name in re.findall(r"`make ([a-z]+)", text):
+        assert name in targets, f"{name_of(path)}: make {name}"
+
+
+def test_the_drawn_graph_is_the_graph(graph: dg.Definitions):
+    drawn = set()
+    for block in take_apart(TOP / "docs" / "architecture.md").blocks:
+        if block.language == "mermaid":
+            drawn = {tuple(line.split(" --> ")) for line in map(str.strip, block.lines) if "-->" in line}
+    assets = graph.resolve_asset_graph()
+    keys = assets.materializable_asset_keys
+    assert drawn == {(up.path[-1], key.path[-1]) for key in keys for up in assets.get(key).parent_keys}
+
+
+# What exists is named.
+
+
+def test_every_setting_is_documented_in_its_own_words():
+    page = (TOP / "docs" / "operations.md").read_text()
+    wanted = [f"| `{name}` | {says} |" for name, says in known_settings().items()]
+    assert [line for line in page.splitlines() if line.startswith("| `SLIPWAY_")] == wanted, "\n" + "\n".join(wanted)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name: str):
+    assert any(f"slipway {name}" in path.read_text() for path in OWN)
+
+
+@pytest.mark.parametrize("name", [one.__name__ for one in errors.SlipwayError.__subclasses__()])
+def test_every_error_says_in_the_docs_what_to_do(name: str):
+    assert f"| `{name}` |" in (TOP / "docs" / "operations.md").read_text()
+
+
+def test_every_job_schedule_and_sensor_is_documented(graph: dg.Definitions):
+    page = (TOP / "docs" / "operations.md").read_text()
+    jobs = [job.name for job in graph.resolve_all_job_defs() if not job.name.startswith("__")]
+    for name in [*jobs, *(one.name for one in graph.schedules or ()), *(one.name for one in graph.sensors or ())]:
+        assert f"`{name}`" in page, name
+
+
+def test_every_decision_has_its_number_and_its_parts():
+    decisions = sorted((TOP / "docs" / "adr").glob("*.md"))
+    for number, path in enumerate(decisions, start=1):
+        assert path.name.startswith(f"{number:04}-"), path.name
+        text = path.read_text()
+        assert text.startswith(f"# {number}. "), path.name
+        for part in ("**Question.**", "**Decision.**", "**What follows.**"):
+            assert part in text, f"{path.name}: {part}"
+
+
+# One name for one thing.
+
+
+def glossary() -> dict[str, str]:
+    """Word -> what to avoid, from the tables of CONTEXT.md; a row may define two words."""
+    found = {}
+    for line in (TOP / "CONTEXT.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        if line.startswith("| ") and len(cells) == 3 and cells[0] != "word":
+            found.update(dict.fromkeys(cells[0].split(", "), cells[2]))
+    return found
+
+
+@every_own_page
+def test_bold_words_are_words_of_the_glossary(path: Path):
+    parts = {"question.", "decision.", "what we found.", "what follows."}
+    known = glossary()
+    for word in re.findall(r"\*\*(.+?)\*\*", "\n".join(take_apart(path).prose)):
+        plain = word.lower()
+        assert plain in parts or plain in known or plain.removesuffix("s") in known, f"{name_of(path)}: {word}"
+
+
+@every_own_page
+def test_no_word_that_the_glossary_avoids(path: Path):
+    avoided = {
+        re.sub(r"\s*\(.*\)", "", word).strip() for words in glossary().values() for word in words.split(", ")
+    } - ALSO_SOMETHING_ELSE.keys()
+    text = take_apart(path).words
+    for word in sorted(avoided):
+        found = re.search(rf"\b{re.escape(word)}s?\b", text, flags=re.IGNORECASE)
+        assert not found, f"{name_of(path)}: {found and found.group()!r} is a word to avoid"
+
+
+@every_page
+def test_pages_are_about_the_project_and_no_machine_of_anybody(path: Path):
+    text = path.read_text()
+    assert not re.search(r"/home/\w|/root\b|/Users/|/work/|\b[A-Z]:\\", text)
+    for address in re.findall(r"\w+://([\w.-]+)", text):
+        public = {"127.0.0.1", "catalog.example.org", "bucket", "slipway", "keepachangelog.com", "semver.org", "..."}
+        assert address in public, address
+
+
+@every_own_page
+def test_pages_begin_with_what_they_are_about_and_stay_short(path: Path):
+    lines = path.read_text().splitlines()
+    assert re.match(r"# \S", lines[0])
+    assert lines[2][:1].isalpha() or lines[2].startswith(("`", "**")), "a page begins with a paragraph"
+    assert path.name in GENERATED or len(lines) <= LONGEST_PAGE
