@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.loading import load_domains
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.tables.days import spans
+from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.main_job import QUIET, JobReport, failure_of, steps_of
 from orchestration.memory import MemoryWatch
-from orchestration.partitions import range_tags
+from orchestration.partitions import days_of, range_tags
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # Dagster does not export the type
@@ -35,19 +37,23 @@ def run_selection(
     graph = defs.resolve_asset_graph()
     chosen = _resolve(graph, selection)
     instance = open_instance(lake)
-    config = _config(defs, chosen, days, rebuild=rebuild)
-    job = dg.define_asset_job(_JOB, dg.AssetSelection.assets(*chosen))
-    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    # A job has one kind of partitions, and each domain has days of its own.
+    names = sorted({key.path[0] for key in chosen})
+    domains = {name: [key for key in chosen if key.path[0] == name] for name in names}
+    jobs = [dg.define_asset_job(f"{_JOB}_{name}", dg.AssetSelection.assets(*keys)) for name, keys in domains.items()]
+    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=jobs))
     report = JobReport()
-    for tags in _ranges(graph, chosen, days):
-        # A job's own config is not used when it has partitions: it is given with each run.
-        result = merged.resolve_job_def(_JOB).execute_in_process(
-            instance=instance, tags=tags, run_config=config, raise_on_error=False
-        )
-        report.runs.append(result.run_id)
-        report.steps += steps_of(instance, result.run_id, watch)
-        if not result.success:
-            raise failure_of(result)
+    for name, keys in domains.items():
+        config = _config(defs, keys, days, rebuild=rebuild)
+        for tags in _ranges(graph, keys, days, _delivered(lake, keys)):
+            # A job's own config is not used when it has partitions: it is given with each run.
+            result = merged.resolve_job_def(f"{_JOB}_{name}").execute_in_process(
+                instance=instance, tags=tags, run_config=config, raise_on_error=False
+            )
+            report.runs.append(result.run_id)
+            report.steps += steps_of(instance, result.run_id, watch)
+            if not result.success:
+                raise failure_of(result)
     return report
 
 
@@ -78,13 +84,23 @@ def _config(defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, d
     return {"ops": steps, **QUIET}
 
 
-def _ranges(graph: "AssetGraph", chosen: list[dg.AssetKey], days: tuple[date, date] | None) -> list[dict[str, str]]:
+def _delivered(lake: Lakehouse, chosen: list[dg.AssetKey]) -> set[date]:
+    """The days that the chosen sources were delivered for: a live source's partitions go on to yesterday."""
+    sources = [source for domain in load_domains() for source in domain.sources if asset_key(source.name) in chosen]
+    return {day for source in sources for day in days_of(lake, source)}
+
+
+def _ranges(
+    graph: "AssetGraph", chosen: list[dg.AssetKey], days: tuple[date, date] | None, delivered: set[date]
+) -> list[dict[str, str]]:
     """The partition ranges to run; one empty one when nothing chosen has partitions."""
     definitions = [graph.get(key).partitions_def for key in chosen]
     partitioned = [definition for definition in definitions if definition is not None]
     if not partitioned:
         return [{}]
-    known = [date.fromisoformat(key) for key in partitioned[0].get_partition_keys()]
+    keys = [date.fromisoformat(key) for key in partitioned[0].get_partition_keys()]
+    # Without any delivery the step is run all the same, and says where it looked.
+    known = [key for key in keys if key in delivered] or keys
     if days is None:
         return [range_tags(first, last) for first, last in spans(known)]
     for day in days:

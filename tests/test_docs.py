@@ -1,7 +1,7 @@
 """The documentation, held to the code: what it shows runs, what it names exists, and what exists is named.
 
 What belongs here: checks of README.md, docs/ and CONTEXT.md. Not: whether docs/cli.md is as its commands say
-(unit/test_cli.py) and docs/dependencies.md as pyproject.toml does (unit/test_dependencies.py).
+(integration/test_cli.py) and docs/dependencies.md as pyproject.toml does (unit/test_dependencies.py).
 
 Blocks of a page run in order, in one folder with a home of the small world, and Python blocks share their names.
 `python` blocks are executed, `sql` blocks are asked with `slipway query`, the command lines of `sh` and `console`
@@ -10,30 +10,22 @@ blocks are run; one that ends on `# fails` must fail. What takes minutes or neve
 """
 
 import contextlib
-import io
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
-import typer
-from click import Command
 
 from lakehouse import errors
-from lakehouse.settings import Settings, known_settings
-from orchestration import cli
+from lakehouse.settings import known_settings
 from orchestration.definitions import build_defs
 from tests import scenario
+from tests.shell import COMMANDS, TARGETS, TOP, Shell, environment
 
-TOP = Path(__file__).resolve().parents[1]
 OWN = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
 PAGES = [*OWN, TOP / "CONTEXT.md", TOP / "CHANGELOG.md"]
 GENERATED = {"cli.md"}
@@ -41,7 +33,6 @@ LONGEST_PAGE = 150
 
 RUN = {"python", "sql", "sh", "console"}
 SHOWN = {"text", "mermaid"}
-COMMANDS: dict[str, Command] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]  # it is a group
 
 # Words that the glossary avoids for what it names, and that mean something else as well.
 ALSO_SOMETHING_ELSE = {
@@ -137,171 +128,50 @@ def live_home(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return home
 
 
-@pytest.mark.parametrize("path", [page for page in OWN if RUN & {block.language for block in take_apart(page).blocks}], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [page for page in OWN if RUN & {block.language for block in take_apart(page).blocks}], ids=name_of
+)
 def test_what_a_page_shows_runs(path: Path, live_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(live_home, tmp_path / ".slipway")
     monkeypatch.chdir(tmp_path)
     shell, names = Shell(tmp_path), {"__name__": "docs"}
     for block in take_apart(path).blocks:
-        place = f"{name_of(path)}, line {block.first}"
         if block.language == "python":
             source = "\n" * (block.first - 1) + "\n".join(block.lines)
-            with environment(shell.set):
+            with environment(shell.exported):
                 exec(compile(source, str(path), "exec"), names)  # noqa: S102  # this project's own page
         elif block.language == "sql":
-            shell.run(["slipway", "query", "\n".join(block.lines)], place)
+            with told_where(path, block.first), environment(shell.exported):
+                shell.slipway(["query", "\n".join(block.lines)])
         elif block.language in {"sh", "console"}:
-            for number, line in command_lines(block):
-                shell.run_line(line, f"{name_of(path)}, line {number}", described=path.name in GENERATED)
+            for number, line in command_lines(path, block):
+                with told_where(path, number):
+                    shell.run(line)
 
 
-def command_lines(block: Block) -> Iterator[tuple[int, str]]:
-    """The command lines with their numbers; in a `console` block with prompts, what follows a prompt."""
-    lines = list(enumerate(block.lines, start=block.first))
-    if any(line.startswith("$ ") for _, line in lines):
-        lines = [(number, line[2:]) for number, line in lines if line.startswith("$ ")]
-    return ((number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#"))
+def command_lines(path: Path, block: Block) -> Iterator[tuple[int, str]]:
+    """The command lines with their numbers.
+
+    A generated page shows how to call each command, and examples with words beside them. Its examples that change
+    something are left out: the tests of the command line run them.
+    """
+    for number, line in enumerate(block.lines, start=block.first):
+        if path.name in GENERATED:
+            command = re.split(r"\s{2,}", line)[0]
+            if "OPTIONS" not in line and not re.match("slipway (materialize|new-domain) ", line):
+                yield number, command
+        elif line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
 
 
 @contextlib.contextmanager
-def environment(more: dict[str, str]) -> Iterator[None]:
-    """`more` on top of the environment, which is as before in the end: commands tell theirs to child processes."""
-    before = dict(os.environ)
-    os.environ.update(more)
+def told_where(path: Path, number: int) -> Iterator[None]:
+    """Adds to what goes wrong the place that it stands at."""
     try:
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-class Shell:
-    """Runs the command lines of one page in its folder, `slipway` in this process for speed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.set: dict[str, str] = {}
-        self.checkout: Path | None = None
-        self.made: set[str] = set()
-
-    def run_line(self, line: str, place: str, *, described: bool) -> None:
-        """Run one line. `described`: what comes after several spaces is no part of the command."""
-        if described:
-            line = re.split(r"\s{2,}", line)[0]
-            if "OPTIONS" in line:
-                assert shlex.split(line)[1] in COMMANDS, place
-                return
-        words = shlex.split(line, comments=True)
-        given = {}
-        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-            name, _, value = words.pop(0).partition("=")
-            given[name] = value
-        target = None
-        if len(words) > 2 and words[-2] == ">":
-            target, words = words[-1], words[:-2]
-        told = self.run(words, place, given, fails=bool(re.search(r"#\s*fails", line)))
-        if target:
-            (self.folder / target).write_text(told)
-
-    def run(self, words: list[str], place: str, given: dict[str, str] | None = None, *, fails: bool = False) -> str:
-        """Run or check one command; what it wrote to standard output."""
-        program, *arguments = words
-        known: dict[str, Callable[[list[str], str], None]] = {
-            "make": self._check_make,
-            "mlflow": self._check_mlflow,
-            "export": self._export,
-            ".": self._check_environment,
-            "python": self._check_python,
-        }
-        if program == "slipway":
-            return self._slipway(arguments, place, given or {}, fails=fails)
-        if program in {"cp", "mv", "rm"}:
-            paths = [word for word in arguments if not word.startswith("-")]
-            assert all((self.folder / one).resolve().is_relative_to(self.folder) for one in paths), place
-            subprocess.run(words, cwd=self.folder, check=True)
-        else:
-            assert program in known, f"{place}: {program!r} is a command that this test does not know"
-            known[program](arguments, place)
-        return ""
-
-    def _slipway(self, arguments: list[str], place: str, given: dict[str, str], *, fails: bool) -> str:
-        assert arguments, place
-        name, *rest = arguments
-        assert name in COMMANDS, f"{place}: there is no `slipway {name}`"
-        if not fails:
-            COMMANDS[name].make_context(name, list(rest)).close()  # names every unknown option
-        if self._takes_long(name, rest):
-            return ""
-        if name == "new-domain":
-            self._check_out()
-            self.made.add(rest[0])
-        with environment({**self.set, **given}):
-            code, told, said = self._in_checkout(arguments) if self.checkout else self._in_process(arguments)
-        assert (code == 1) if fails else (code == 0), f"{place}: `slipway {' '.join(arguments)}` gave {code}\n{told}{said}"
-        return told
-
-    def _takes_long(self, name: str, rest: list[str]) -> bool:
-        """Whether the command takes minutes, never returns, asks a person, or trains on a world too small for it."""
-        if name in {"demo", "up", "simulate"} or "--drop" in rest:
-            return True
-        if "--at" in rest and rest[rest.index("--at") + 1].isdigit():
-            return True  # a snapshot of somebody else's home
-        target = rest[0] if name == "materialize" else ""
-        return not any(made in target for made in self.made) and bool(re.search("scorer|predictions|group:", target))
-
-    def _in_process(self, arguments: list[str]) -> tuple[int, str, str]:
-        told, said = io.StringIO(), io.StringIO()
-        before = sys.argv
-        sys.argv = ["slipway", *arguments]
-        try:
-            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
-                cli.main()
-        except SystemExit as end:
-            return int(end.code or 0), told.getvalue(), said.getvalue()
-        finally:
-            sys.argv = before
-        raise AssertionError("the command line always exits")
-
-    def _in_checkout(self, arguments: list[str]) -> tuple[int, str, str]:
-        words = [sys.executable, "-m", "orchestration.cli", *arguments]
-        own = {**os.environ, "PYTHONPATH": str(self.checkout), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(words, cwd=self.folder, env=own, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    def _check_out(self) -> None:
-        """A copy of the project, which a new domain may be written to; from now on commands are the copy's."""
-        self.checkout = self.folder / "checkout"
-        for folder in ("assets", "dbt_project", "lakehouse", "orchestration"):
-            shutil.copytree(TOP / folder, self.checkout / folder, ignore=shutil.ignore_patterns("__pycache__", "target"))
-        shutil.copy(TOP / "workspace.yaml", self.checkout)
-
-    def _check_make(self, arguments: list[str], place: str) -> None:
-        targets = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
-        for word in arguments:
-            assert word in targets or "=" in word, f"{place}: the Makefile has no target {word}"
-
-    def _check_mlflow(self, arguments: list[str], place: str) -> None:
-        from mlflow.cli import cli as mlflow
-
-        command = mlflow.commands[arguments[0]]
-        options = {name for one in command.params for name in one.opts}
-        asked = [word for word in arguments[1:] if word.startswith("--")]
-        assert options.issuperset(asked), f"{place}: {set(asked) - options}"
-        assert "127.0.0.1" in arguments, f"{place}: servers bind to this machine"
-
-    def _export(self, arguments: list[str], place: str) -> None:
-        given = dict(word.split("=", 1) for word in arguments)
-        ours = {name: value for name, value in given.items() if name.startswith("SLIPWAY_")}
-        Settings.from_environment(ours)
-        # Catalogs elsewhere are not there.
-        self.set |= {} if ours.keys() - {"SLIPWAY_HOME"} or any("://" in value for value in ours.values()) else given
-
-    def _check_environment(self, arguments: list[str], place: str) -> None:
-        assert arguments == [".venv/bin/activate"], place
-
-    def _check_python(self, arguments: list[str], place: str) -> None:
-        assert arguments[0] == "-m", place
-        assert (TOP / arguments[1].replace(".", "/")).with_suffix(".py").exists(), f"{place}: no module {arguments[1]}"
+    except Exception as error:
+        error.add_note(f"{name_of(path)}, line {number}")
+        raise
 
 
 @every_page
@@ -326,17 +196,21 @@ def tables_of(graph: dg.Definitions) -> set[str]:
 
 
 @every_page
-def test_links_lead_somewhere(path: Path):
+def test_links_and_pictures_lead_somewhere(path: Path):
     text = "\n".join(take_apart(path).prose)
+    broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if "://" in target:
-            continue
         file, _, anchor = target.partition("#")
         there = (path.parent / file).resolve() if file else path
-        assert there.exists(), f"{name_of(path)}: {target}"
-        if anchor:
-            titles = re.findall(r"^#+ (.*)$", there.read_text(), flags=re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+        if "://" not in target and (not there.exists() or (anchor and anchor not in anchors(there))):
+            broken.append(target)
+    assert not broken
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link into a page can name: its titles, as they are made into anchors."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @every_page
@@ -368,9 +242,8 @@ def test_inline_commands_exist(path: Path):
     text = "\n".join(take_apart(path).prose)
     for name in re.findall(r"`(?:\.venv/bin/)?slipway ([a-z-]+)", text):
         assert name in COMMANDS, f"{name_of(path)}: slipway {name}"
-    targets = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
     for name in re.findall(r"`make ([a-z]+)", text):
-        assert name in targets, f"{name_of(path)}: make {name}"
+        assert name in TARGETS, f"{name_of(path)}: make {name}"
 
 
 def test_the_drawn_graph_is_the_graph(graph: dg.Definitions):

@@ -9,7 +9,6 @@ import keyword
 import re
 import shutil
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -121,7 +120,7 @@ def _taken(lake: "Lakehouse", assets: Path, name: str) -> str | None:
             return f"{place} exists"
     if any(table.startswith(f"{name}.") for table in lake.names()):
         return f"the home has tables {name}.*"
-    drop = lake.home.drop_folder(f"{name}.events")
+    drop = lake.home.drop_folder(f"{name}.events").parent
     return f"{drop} holds deliveries" if drop.exists() and any(drop.iterdir()) else None
 
 
@@ -143,26 +142,27 @@ def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path
 
     beside, folder = assets / f".{name}.{uuid.uuid4().hex[:8]}", assets / name
     drop = lake.home.drop_folder(f"{name}.events")
+    ours = [beside]
     try:
         registered = _with_domain(assets / "__init__.py", name)
         beside.mkdir()
         for template in sorted(_TEMPLATES.glob("*.txt")):
             (beside / template.stem).write_text(template.read_text().replace(_PLACEHOLDER, name))
+        ours.append(drop.parent)
         delivery, rows = write_sample(drop)
-        beside.replace(folder)
+        beside.rename(folder)
+        ours.append(folder)
         _replace_text(assets / "__init__.py", registered)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(drop, ignore_errors=True)
-        with suppress(OSError):
-            drop.parent.rmdir()
+    except BaseException as error:
+        for path in ours:
+            shutil.rmtree(path, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise SlipwayError(
             f"The domain could not be written: {error.strerror or error}; nothing is left of it.",
             where=str(error.filename or assets),
             fix="Run from a checkout whose assets/ you may write to (an installed package is not yours to edit).",
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return sorted(folder.glob("*.py")), delivery, rows
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -673,6 +673,23 @@ def test_materialize_makes_a_dropped_table_anew(slipway: Slipway, world: World, 
     assert said.code == 0, said.out
     assert said.json["recomputed"] == ["fraud.daily_activity"]
     assert scenario.make_lake(home).table("fraud.daily_activity").scan().to_arrow().num_rows == rows == DAYS - 1
+
+
+def test_materialize_lands_the_days_that_were_delivered_and_asks_for_no_others(
+    slipway: Slipway, tmp_path: Path
+) -> None:
+    first = datetime.now(UTC).date() - timedelta(days=6)
+    small = ["--days", 3, "--customers", 50, "--terminals", 80, "--start", first]
+    made = slipway("simulate", *small, "--home", tmp_path / "home", "--json").json
+    said = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
+    assert said.code == 0, "the days from then to yesterday are still to come"
+    assert [step["rows"] for step in said.json["steps"]] == [made["transactions"]]
+
+
+def test_materialize_a_source_without_deliveries(slipway: Slipway, tmp_path: Path) -> None:
+    said = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
+    assert said.code == 1
+    assert "There is no such file or folder." in said.json["what"]
 
 
 @pytest.mark.parametrize(

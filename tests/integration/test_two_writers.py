@@ -7,14 +7,17 @@ The processes meet at a barrier before each round, so that they really run into 
 """
 
 import multiprocessing
+import time
 import traceback
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
+from lakehouse.contracts import quarantine
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError
+from lakehouse.sources import landing
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
@@ -183,8 +186,22 @@ def file_of(round_number, writer):
     return rows.with_columns(TX_AMOUNT=pl.when(pl.int_range(pl.len()) == 3).then(-1.0).otherwise("TX_AMOUNT"))
 
 
+def pause_before(module, name):
+    """Wait before each call of a function, so that what another process does meanwhile falls into that moment."""
+    original = getattr(module, name)
+
+    def paused(*arguments, **named):
+        time.sleep(0.1)
+        return original(*arguments, **named)
+
+    setattr(module, name, paused)
+
+
 def deliver_and_land(writer, home, barrier):
     lake = scenario.make_lake(home)
+    if writer:  # between looking at what is there and writing
+        pause_before(landing, "write_draft")
+        pause_before(quarantine, "write_draft")
     folder = lake.home.drop_folder(lenient_source.name)
     folder.mkdir(parents=True, exist_ok=True)
     refused = 0

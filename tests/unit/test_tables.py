@@ -642,6 +642,20 @@ def test_a_table_can_only_be_partitioned_by_a_time(lake):
         write_draft(lake, TableShape(NAME, LEDGER, "note"), ledger_rows(DAYS), provenance())
 
 
+def test_a_namespace_that_another_process_makes_at_the_same_time_is_used(lake, monkeypatch):
+    exists = lake.catalog.namespace_exists
+
+    def meanwhile(name):
+        monkeypatch.undo()
+        there = exists(name)
+        scenario.make_lake(lake.home.root).catalog.create_namespace("books")
+        return there
+
+    monkeypatch.setattr(lake.catalog, "namespace_exists", meanwhile)
+    publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
+    assert content(lake) == expected(DAYS)
+
+
 def test_the_declarations_words_reach_the_table(ledger):
     table = ledger.table(NAME)
     assert table.schema().find_field("number").doc == "The booking's number."
