@@ -34,6 +34,13 @@ def check_domain(domain: Domain, transformed: Mapping[str, Sequence[str]]) -> No
 
     Raises DeclarationError for a table, a column or an owner that does not exist, naming the nearest that does.
     """
+    if len(domain.sources) != 1:
+        raise DeclarationError(
+            f"The domain {domain.name} declares {len(domain.sources)} sources; its jobs land exactly one.",
+            where=f"assets/{domain.name}/sources.py",
+            nearest="one Source",
+            fix="Declare one source, and further ones in domains of their own.",
+        )
     tables = dict(transformed)
     for source in domain.sources:
         tables[source.name] = source.shape.schema.names

@@ -61,7 +61,8 @@ class Home:
     def delivered_at(self, source: str) -> Path:
         """The file or folder where deliveries of `source` are looked for."""
         chosen = self._read()["sources"].get(source)
-        return Path(chosen) if chosen else self.drop_folder(source)
+        # A place inside the home is kept relative to it, so that it moves along.
+        return self.root / chosen if chosen else self.drop_folder(source)
 
     def remember_source(self, source: str, path: Path | None) -> None:
         """From now on look for deliveries of `source` at `path` (None: in the drop folder again)."""
@@ -69,7 +70,9 @@ class Home:
         if path is None:
             state["sources"].pop(source, None)
         else:
-            state["sources"][source] = str(path.resolve())
+            place = path.resolve()
+            inside = place.is_relative_to(self.root)
+            state["sources"][source] = str(place.relative_to(self.root) if inside else place)
         _write_json(self.root / "home.json", state)
 
     def noted(self, key: str) -> str | None:

@@ -3,7 +3,7 @@
 What belongs here: asking, for everything that a domain declares. Not: bringing anything up to date.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lakehouse.catalog import Lakehouse
@@ -33,54 +33,60 @@ def out_of_line(
 ) -> list[Standing]:
     """What would be recomputed now, inputs first. Deliveries that were not landed yet are not looked at.
 
-    Without a registry, models and their predictions are not asked about: opening one costs MLflow's seconds.
+    What is made from something out of line is out of line as well. Without a registry, models and their predictions
+    are not asked about: opening one costs MLflow's seconds.
     """
-    found = _tables(lake, domain, project)
-    return found if registry is None else found + _models(lake, domain, registry)
+    found: dict[str, Standing] = {}
+    _tables(lake, domain, project, found)
+    if registry is not None:
+        _models(lake, domain, registry, found)
+    return list(found.values())
 
 
-def _tables(lake: Lakehouse, domain: Domain, project: TransformProject) -> list[Standing]:
+def _tables(lake: Lakehouse, domain: Domain, project: TransformProject, found: dict[str, Standing]) -> None:
     """The tables that no model stands in front of."""
     session = BuildSession(lake, project, run_id="")
-    found: list[Standing] = []
     for model in project.models:
         if model.table.split(".")[0] == domain.name:
-            found += _ask(model.table, lambda model=model: session.find_work(model))
-    for feature_set in domain.feature_sets:
-        found += _ask(feature_set.name, lambda one=feature_set: feature_work(lake, one))
-    for training_set in domain.training_sets:
-        found += _ask(training_set.name, lambda one=training_set: training_work(lake, one))
-    return found
+            _ask(found, model.table, model.inputs, lambda model=model: session.find_work(model))
+    for one in domain.feature_sets:
+        _ask(found, one.name, (one.spine, one.source), lambda one=one: feature_work(lake, one))
+    for one in domain.training_sets:
+        _ask(found, one.name, one.inputs(), lambda one=one: training_work(lake, one))
 
 
-def _models(lake: Lakehouse, domain: Domain, registry: Registry) -> list[Standing]:
+def _models(lake: Lakehouse, domain: Domain, registry: Registry, found: dict[str, Standing]) -> None:
     """Models and their predictions."""
-    found: list[Standing] = []
     for model in domain.models:
         training_set = domain.training_set(model.training_set)
-        try:
-            pins = model_pins(lake, training_set)
-        except UnknownNameError as error:
-            found.append(Standing(model.name, error.what))
-            continue
-        trained = registry.version_made_of(model.name, pins, model.fingerprint())
-        if trained is None or not trained.aliases:
-            found.append(Standing(model.name, f"no version was trained from the present {training_set.name}"))
-        champion = registry.champion(model.name)
-        if champion is None:
-            found.append(Standing(model.predictions, f"{model.name} has no champion"))
+        if training_set.name in found:
+            found[model.name] = Standing(model.name, f"{training_set.name} is out of line")
         else:
+            pins = model_pins(lake, training_set)
+            trained = registry.version_made_of(model.name, pins, model.fingerprint())
+            if trained is None or not trained.aliases:
+                found[model.name] = Standing(model.name, f"no version was trained from the present {training_set.name}")
+        champion = registry.champion(model.name)
+        inputs = (training_set.spine, *(one.name for one in training_set.feature_sets), model.name)
+        if champion is not None:
             work = lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by)  # noqa: E731
-            found += _ask(model.predictions, work)
-    return found
+            _ask(found, model.predictions, inputs, work)
+        elif model.name in found:  # one that was trained and held back leaves nothing to score with
+            found[model.predictions] = Standing(model.predictions, f"{model.name} has no champion")
 
 
-def _ask(name: str, find: Callable[[], Work]) -> list[Standing]:
+def _ask(found: dict[str, Standing], name: str, inputs: Sequence[str], find: Callable[[], Work]) -> None:
+    """Add the table to what was found, if it is out of line by itself or by one of its inputs."""
+    behind = [one for one in inputs if one in found]
     try:
         work = find()
     except UnknownNameError as error:
-        return [Standing(name, error.what)]
-    return [Standing(name, f"{'; '.join(work.causes)} ({_extent(work)})")] if work.needed else []
+        found[name] = Standing(name, error.what)
+        return
+    if work.needed:
+        found[name] = Standing(name, f"{'; '.join(work.causes)} ({_extent(work)})")
+    elif behind:
+        found[name] = Standing(name, f"{behind[0]} is out of line")
 
 
 def _extent(work: Work) -> str:

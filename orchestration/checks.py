@@ -88,7 +88,8 @@ def clear_failures() -> Iterator[None]:
     try:
         yield
     except SlipwayError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        parts = {"error": dg.MetadataValue.json(error.as_dict())}
+        raise dg.Failure(description=str(error), metadata=parts, allow_retries=False) from None
 
 
 def _shown(value: Any) -> str | int | float | bool | None:  # noqa: ANN401  # whatever a column holds

@@ -13,6 +13,10 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# One run after the other: each starts from what the one before published.
+concurrency:
+  runs:
+    max_concurrent_runs: 1
 """
 
 

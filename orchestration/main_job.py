@@ -5,24 +5,17 @@ What belongs here: planning the runs, running them through Dagster, and what bec
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import dagster as dg
 
 from assets.loading import Domain
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.models.relocation import open_registry
-from lakehouse.sources.landing import find_pending
-from lakehouse.standing import out_of_line
-from lakehouse.tables.days import spans
-from lakehouse.tables.read import published_days
-from lakehouse.transforms.project import load_project
-from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.memory import MemoryWatch
 from orchestration.partitions import range_tags
+from orchestration.planning import PlannedRun, plan_predictions, plan_runs
 from orchestration.progress import Progress
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -59,44 +52,33 @@ def run_main_job(lake: Lakehouse, domain: Domain, progress: Progress, watch: Mem
     Raises SlipwayError with the failed step's own words.
     """
     report = JobReport()
-    plans = _plan(lake, domain, report)
-    if not plans:
+    planned = plan_runs(lake, domain)
+    if not planned:
         return report
     instance = open_instance(lake)
-    defs = build_defs(lake, domains=[domain], progress=progress)
-    for job, days, selection in plans:
-        result = defs.resolve_job_def(job).execute_in_process(
+    job = build_defs(lake, domains=[domain], progress=progress).resolve_job_def(f"{domain.name}_main")
+
+    def run(one: PlannedRun) -> dg.ExecuteInProcessResult:
+        result = job.execute_in_process(
             instance=instance,
-            tags=range_tags(*days),
+            tags=range_tags(one.first, one.last),
             run_config=QUIET,
-            asset_selection=selection,
+            asset_selection=one.only,
             raise_on_error=False,
         )
         report.runs.append(result.run_id)
         report.steps += steps_of(instance, result.run_id, watch)
+        report.because += one.because
+        return result
+
+    for one in planned:
+        result = run(one)
         if not result.success:
+            # A newcomer that was held back is no reason for the champion not to score the new day.
+            for rest in plan_predictions(lake, domain):
+                run(rest)
             raise failure_of(result)
     return report
-
-
-Plan = tuple[str, tuple[date, date], list[dg.AssetKey] | None]
-
-
-def _plan(lake: Lakehouse, domain: Domain, report: JobReport) -> list[Plan]:
-    """The runs to make: landing alone for all but the last gapless span of days, then everything."""
-    job = f"{domain.name}_main"
-    plans: list[Plan] = []
-    for source in domain.sources:
-        for span in spans(find_pending(lake, source).days):
-            plans.append((job, span, [asset_key(source.name)]))
-            report.because.append(f"{source.name}: days {span[0]} to {span[1]} were delivered")
-    if plans:
-        return [*plans[:-1], (job, plans[-1][1], None)]
-    project = load_project(lake.settings, lake.home)
-    standing = out_of_line(lake, domain, project, open_registry(lake.home))
-    report.because += [f"{one.name}: {one.because}" for one in standing]
-    newest = max(published_days(lake, domain.sources[0].name))
-    return [(job, (newest, newest), None)] if standing else []
 
 
 def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> list[Step]:
@@ -132,20 +114,22 @@ def to_name(key: dg.AssetKey) -> str:
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
-    """The failed steps' own words as one error; of an unforeseen exception, its kind and message."""
-    told = []
+    """The first failed step's own error; of an unforeseen exception, its kind and message."""
     for event in result.all_events:
-        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                told.append(data.user_failure_data.description)
-            else:
-                error = data.error
-                while error is not None and error.cause is not None:
-                    error = error.cause
-                told.append(f"{event.step_key} failed: {error.message.strip() if error else event.message}")
-    return SlipwayError(
-        "\n".join(told) or "The run failed.",
-        where=f"run {result.run_id}",
-        fix="`slipway up` shows the run with all that was logged.",
-    )
+        if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
+            continue
+        data = event.step_failure_data
+        failure = data.user_failure_data
+        if failure is not None and "error" in failure.metadata:
+            parts: dict = failure.metadata["error"].value  # type: ignore[assignment]  # a SlipwayError's parts
+            return SlipwayError(parts["what"], where=parts["where"], nearest=parts["nearest"], fix=parts["fix"])
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        told = failure.description if failure is not None else error.message.strip() if error else None
+        return SlipwayError(
+            told or f"{event.step_key} failed.",
+            where=f"step {event.step_key}, run {result.run_id}",
+            fix="`slipway up` shows the run with all that was logged.",
+        )
+    return SlipwayError("The run failed.", where=f"run {result.run_id}", fix="`slipway up` shows what was logged.")

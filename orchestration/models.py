@@ -11,6 +11,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.engines.feature_tables import Built
 from lakehouse.models.model import Model
 from lakehouse.models.predictions import CHECKS, predict
+from lakehouse.models.registry import CHALLENGER, Tag
 from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import Retraining, retrain
 from lakehouse.training.training_set import TrainingSet
@@ -56,8 +57,13 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
             yield from _gate_results(model, done)
         else:
             yield from repeated_results(context.instance, model.name, [gate.name for gate in model.gates])
-        if done.decision is not None and not done.decision.promoted:
-            raise dg.Failure(description=done.decision.reason, allow_retries=False)
+        rejected = done.version.tags.get(Tag.REASON) if CHALLENGER in done.version.aliases else None
+        if rejected:
+            raise dg.Failure(
+                description=f"{done.version.uri} stays challenger: {rejected}",
+                metadata={"mlflow_run": done.version.run_id},
+                allow_retries=False,
+            )
         yield _model_result(model, done)
 
     return train_model

@@ -25,9 +25,7 @@ def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_
     with connect() as connection:
         rows = attach(connection, plan(lake, table, at=snapshot_id), "shown")
         chosen = ", ".join(f"{quoted(column)}::double as {quoted(column)}" for column in columns)
-        sample = connection.sql(
-            f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)"
-        ).fetchnumpy()
+        sample = connection.sql(f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)").fetchnumpy()
     across = min(3, len(columns))
     down = -(-len(columns) // across)
     figure = Figure(figsize=(3.2 * across, 2.1 * down), layout="constrained")

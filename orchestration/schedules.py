@@ -9,8 +9,9 @@ import dagster as dg
 
 from assets.loading import Domain
 from lakehouse.catalog import Lakehouse
-from lakehouse.errors import DeliveryError
-from orchestration.sensors import pending_runs
+from lakehouse.errors import SlipwayError
+from orchestration.planning import plan_runs
+from orchestration.sensors import run_request
 
 
 def domain_schedules(domain: Domain) -> list[dg.ScheduleDefinition]:
@@ -21,15 +22,17 @@ def domain_schedules(domain: Domain) -> list[dg.ScheduleDefinition]:
         job_name=f"{domain.name}_daily",
         cron_schedule="0 6 * * *",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Lands what was delivered and scores the newest day.",
+        description="Lands what was delivered, brings what is out of line up to date, scores the newest day.",
     )
     def load_daily(lake: dg.ResourceParam[Lakehouse]) -> Iterator[dg.RunRequest | dg.SkipReason]:
         try:
-            requests = list(pending_runs(lake, domain))
-        except DeliveryError as error:
+            planned = plan_runs(lake, domain, models=False)
+        except SlipwayError as error:
             yield dg.SkipReason(str(error))
             return
-        yield from requests or [dg.SkipReason("Nothing new was delivered.")]
+        yield from [run_request(domain, one) for one in planned]
+        if not planned:
+            yield dg.SkipReason("Nothing new was delivered, and everything is in line.")
 
     weekly = dg.ScheduleDefinition(
         name=f"{domain.name}_weekly_retraining",

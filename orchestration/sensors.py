@@ -10,23 +10,20 @@ import dagster as dg
 
 from assets.loading import Domain
 from lakehouse.catalog import Lakehouse
-from lakehouse.errors import DeliveryError
+from lakehouse.errors import SlipwayError
 from lakehouse.sources.landing import find_pending
-from lakehouse.tables.days import spans
 from orchestration.partitions import range_tags
+from orchestration.planning import PlannedRun, plan_deliveries
 
 
-def pending_runs(lake: Lakehouse, domain: Domain) -> Iterator[dg.RunRequest]:
-    """A run of the daily job for each unbroken run of days that wait in a drop folder."""
-    for source in domain.sources:
-        pending = find_pending(lake, source)
-        contents = hashlib.sha256("".join(sorted(pending.deliveries)).encode()).hexdigest()[:12]
-        for first, last in spans(pending.days):
-            yield dg.RunRequest(
-                run_key=f"{source.name}:{first}:{last}:{contents}",
-                job_name=f"{domain.name}_daily",
-                tags=range_tags(first, last),
-            )
+def run_request(domain: Domain, planned: PlannedRun, run_key: str | None = None) -> dg.RunRequest:
+    """The daily job for a planned run."""
+    return dg.RunRequest(
+        run_key=run_key,
+        job_name=f"{domain.name}_daily",
+        asset_selection=planned.only,
+        tags={**range_tags(planned.first, planned.last), "slipway/because": "; ".join(planned.because)[:255]},
+    )
 
 
 def delivery_sensor(domain: Domain) -> dg.SensorDefinition:
@@ -41,10 +38,21 @@ def delivery_sensor(domain: Domain) -> dg.SensorDefinition:
     )
     def look_for_deliveries(lake: dg.ResourceParam[Lakehouse]) -> Iterator[dg.RunRequest | dg.SkipReason]:
         try:
-            requests = list(pending_runs(lake, domain))
-        except DeliveryError as error:
+            planned = plan_deliveries(lake, domain)
+            content = _content(lake, domain)
+        except SlipwayError as error:
             yield dg.SkipReason(str(error))
             return
-        yield from requests or [dg.SkipReason("Nothing new was delivered.")]
+        for one in planned:
+            # A refused delivery is tried again when it, or the contract, is another one.
+            yield run_request(domain, one, f"{domain.name}:{one.first}:{one.last}:{content}")
+        if not planned:
+            yield dg.SkipReason("Nothing new was delivered.")
 
     return look_for_deliveries
+
+
+def _content(lake: Lakehouse, domain: Domain) -> str:
+    (source,) = domain.sources
+    waiting = sorted(find_pending(lake, source).deliveries)
+    return hashlib.sha256("".join([source.contract.fingerprint(), *waiting]).encode()).hexdigest()[:12]

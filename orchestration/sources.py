@@ -17,6 +17,7 @@ from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import materialized
+from orchestration.partitions import days_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
 
@@ -42,6 +43,14 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         asked = [date.fromisoformat(key) for key in context.partition_keys]
         with clear_failures():
+            missing = sorted(set(asked) - set(days_of(lake, source)))
+            if missing:
+                raise DeliveryError(
+                    f"There is no delivery for {in_words(missing)}; nothing was landed.",
+                    where=str(lake.home.delivered_at(source.name)),
+                    nearest=str(max(days_of(lake, source), default="")) or None,
+                    fix="Deliver the missing days, or choose days that were delivered.",
+                )
             try:
                 landed = land(
                     lake,
@@ -53,20 +62,12 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
             except AuditError as refused:
                 yield from check_results(source.name, refused.verdicts)
                 raise
-            present = published_days(lake, source.name)
-            missing = sorted(set(asked) - set(present))
-            if missing:
-                raise DeliveryError(
-                    f"There is no delivery for {in_words(missing)}; the other days were landed.",
-                    where=str(lake.home.delivered_at(source.name)),
-                    nearest=str(present[-1]) if present else None,
-                    fix="Deliver the missing days, or choose days that were delivered.",
-                )
         if landed.outcome.recomputed:
             yield from check_results(source.name, landed.verdicts)
         else:
             yield from repeated_results(context.instance, source.name, check_names(source))
-        if max(present) not in asked:
+        present = published_days(lake, source.name)
+        if present and max(present) not in asked:
             # The tables downstream follow the newest partition: a late day must reach it, too.
             context.log_event(
                 dg.AssetMaterialization(

@@ -3,7 +3,7 @@
 What belongs here: a source's quarantine table and writing to it. Not: judging rows (audit.py).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 
 import pyarrow as pa
@@ -41,10 +41,11 @@ def keep_in_quarantine(
     broken: pa.Table,
     landing: Mapping[str, Collection[date]],
     provenance: Provenance,
+    possible: Callable[[Iterable[date]], list[date]],
 ) -> Published | None:
     """Hold the broken rows in place of what was held of these deliveries (fingerprint -> days that are landed now).
 
-    Rows of other days stay, rows without a day come with each. Returns None when nothing changes.
+    Rows of other days stay, rows without a `possible` day come with each. Returns None when nothing changes.
     """
     if not len(broken) and not lake.has(shape.name):
         return None
@@ -52,8 +53,9 @@ def keep_in_quarantine(
     chosen = f"_fingerprint in ({', '.join(literal(one) for one in landing)})"
     held = read(lake, shape.name, at=base, where=chosen).select(shape.schema.names).cast(shape.schema)
     days = held.column(event_time).cast(pa.date32()).to_pylist()
+    dated = set(possible({day for day in days if day is not None}))
     stays = [
-        day is not None and day not in landing[fingerprint]
+        day in dated and day not in landing[fingerprint]
         for fingerprint, day in zip(held.column("_fingerprint").to_pylist(), days, strict=True)
     ]
     rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), broken.cast(shape.schema)])

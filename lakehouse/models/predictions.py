@@ -17,7 +17,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
-from lakehouse.tables.days import days_filter
+from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.read import attach, connect, plan, published_days
 from lakehouse.tables.upkeep import Computed, Work, current_pins, last_made
 from lakehouse.tables.write import Draft, TableShape
@@ -74,19 +74,27 @@ def prediction_work(
     """The day to score, unless this version scored it already from the same snapshots."""
     pins = current_pins(lake, [training_set.spine, *(one.name for one in training_set.feature_sets)])
     before = last_made(lake, model.predictions)
-    days = tuple(asked) or (max(published_days(lake, training_set.spine, at=pins[training_set.spine])),)
+    present = published_days(lake, training_set.spine, at=pins[training_set.spine])
+    wanted = set(asked) or {max(present)}
     # The version decides the scores, as a declaration decides features: it is the table's definition.
-    definition = f"{champion.uri} {','.join(day.isoformat() for day in days)}"
+    definition = champion.uri
+    scored = set(published_days(lake, model.predictions)) if before else set()
     causes = []
     if before is None:
         causes.append(f"{model.predictions} was never built")
     elif before.definition != definition:
-        causes.append("another model version or another day")
+        causes.append(f"{champion.uri} took the place of {before.definition}")
     elif before.pins != pins:
         causes.append("new snapshots of its inputs")
+    elif not wanted <= scored:
+        causes.append(f"{in_words(sorted(wanted - scored))} not scored yet")
+    if asked:
+        causes.append(f"asked for: {in_words(sorted(wanted))}")
     if rebuild:
         causes.append("a rebuild was asked for")
-    return Work(model.predictions, pins, definition, days if causes else (), tuple(causes), before)
+    # Scores of days that left the spine go.
+    days = tuple(sorted(wanted | (scored - set(present)))) if causes else ()
+    return Work(model.predictions, pins, definition, days, tuple(causes), before)
 
 
 def _score(

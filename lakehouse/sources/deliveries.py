@@ -88,7 +88,16 @@ def inspect(home: Home, source: Source, *, skip_broken: bool = False) -> list[De
                 continue
             raise
         note = kept[stamp]
-        days = {date.fromisoformat(day): rows for day, rows in note["days"].items()}
+        counts = {date.fromisoformat(day): rows for day, rows in note["days"].items()}
+        # A mistyped time makes no day: its row comes with the delivery's other days, and goes to quarantine.
+        days = {day: counts[day] for day in source.possible(counts)}
+        if not days and not skip_broken:
+            raise DeliveryError(
+                f"No row has a {source.event_time} within the contract's bounds.",
+                where=str(path),
+                nearest=str(min(counts, default="")) or None,
+                fix="Have it delivered again with the right times, or mend the bounds in the contract.",
+            )
         deliveries.append(Delivery(path, name, note["fingerprint"], days))
     if kept != notes:
         # With the process in its name, two that look at once don't take each other's file away.

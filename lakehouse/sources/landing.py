@@ -71,6 +71,9 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     """
     deliveries = inspect(lake.home, source)
     check_no_duplicates(deliveries)
+    made = last_made(lake, source.name)
+    # Under a changed contract every delivery that is still there is judged anew.
+    judged = made is not None and made.definition == source.contract.fingerprint()
     landed = _landed(lake, source)
     wanted = None if asked is None else set(asked)
     pending = {}
@@ -78,15 +81,19 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
         known = landed.get(delivery.fingerprint, (delivery.name, {}))[1]
         # All rows of a day or none count as landed: a run that was killed may have left only those in quarantine.
         days = tuple(
-            day for day, rows in delivery.days.items() if known.get(day) != rows and (wanted is None or day in wanted)
+            day
+            for day, rows in delivery.days.items()
+            if (known.get(day) != rows or not judged) and (wanted is None or day in wanted)
         )
         if days:
             pending[delivery.fingerprint] = (delivery, days)
     present = {delivery.name: delivery.fingerprint for delivery in deliveries}
+    # A file that was only renamed is still there, whatever came under its old name.
+    there = set(present.values())
     superseded = {
         fingerprint: tuple(day for day in days if wanted is None or day in wanted)
         for fingerprint, (name, days) in landed.items()
-        if present.get(name, fingerprint) != fingerprint
+        if present.get(name, fingerprint) != fingerprint and fingerprint not in there
     }
     return Pending(pending, superseded)
 
@@ -131,7 +138,9 @@ def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progre
     verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(rows), len(parted.broken))
     require(source.name, verdicts, draft.branch)
     # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-    keep_in_quarantine(lake, quarantine_shape(shape), source.event_time, parted.broken, landing, provenance)
+    keep_in_quarantine(
+        lake, quarantine_shape(shape), source.event_time, parted.broken, landing, provenance, source.possible
+    )
     published = publish(lake, draft)
     cause = f"{len(pending.deliveries)} new deliveries with {in_words(pending.days)}"
     outcome = Outcome(
@@ -181,8 +190,9 @@ def _read_pending(source: Source, pending: Pending, progress: Progress) -> pa.Ta
             rows = rows.append_column(field, marked[field.name])
         if len(days) < len(delivery.days):
             day = rows.column(source.event_time).cast(pa.date32())
-            # A row without a time has no day; it comes with any part of its delivery, and goes to quarantine.
-            rows = rows.filter(pc.or_(pc.is_in(day, pa.array(days, pa.date32())), pc.is_null(day)))
+            # A row without a possible time has no day; it comes with any part of its delivery, and goes to quarantine.
+            later = pa.array(sorted(set(delivery.days) - set(days)), pa.date32())
+            rows = rows.filter(pc.invert(pc.is_in(day, later)))
         tables.append(rows)
         progress(delivery.name)
     return pa.concat_tables(tables) if tables else source.shape.schema.empty_table()
@@ -195,8 +205,7 @@ def _draft_verdicts(
     contract = source.contract
     where = days_filter(source.event_time, pending.days)
     planned = plan(lake, source.name, at=draft.branch)
-    # One mistyped time goes to quarantine, and makes no day that lacks rows.
-    delivered_days = source.possible({day for _, days in pending.deliveries.values() for day in days})
+    delivered_days = sorted({day for _, days in pending.deliveries.values() for day in days})
     by_day = rows_by_day(planned)
     on_branch = plan(lake, source.name, at=draft.branch, where=where)
     arrived = rows_by_day(on_branch)
@@ -281,7 +290,7 @@ def _landed(lake: Lakehouse, source: Source) -> dict[str, tuple[str, dict[date, 
             ).fetchall()
         for fingerprint, file, day, rows in found:
             days = landed.setdefault(fingerprint, (file, {}))[1]
-            if day is not None:
+            if day is not None and source.possible([day]):
                 days[day] = days.get(day, 0) + rows
     return landed
 

@@ -4,9 +4,10 @@ What belongs here: comparing the pins of a published snapshot with the inputs' p
 which every derived table is written, audited and published. Not: how rows are computed.
 """
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -17,7 +18,10 @@ from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Made, Provenance, read_provenance
 from lakehouse.tables.publish import Published, change_schema, conflict, needs_schema_change, publish
 from lakehouse.tables.read import changed_days, is_by_day, published_days, resolve
-from lakehouse.tables.write import Draft, TableShape, ensure_table, write_draft
+from lakehouse.tables.write import BRANCH_AGE, Draft, TableShape, ensure_table, write_draft
+
+TRIAL = "__trial_"
+"""What stands behind a table's name in the name of a trial of it."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,12 @@ def find_work(
     asked_because: str = "asked for",
     rebuild: bool = False,
     drafts: Mapping[str, int] | None = None,
+    days_from: Sequence[str] = (),
 ) -> Work:
     """What table `name` must recompute: the days that changed inputs reach, or everything.
 
-    The first input is the driver: the table has its days and no others. `asked` days are recomputed in any case.
+    The table has the days of the inputs `days_from` (default: of the first) and no others. `asked` days are recomputed
+    in any case.
     `drafts` are snapshots of inputs that are about to be published and count as if they were.
     """
     drafts = drafts or {}
@@ -124,20 +130,18 @@ def find_work(
     causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
     for one in inputs:
         made_from = before.pins.get(one.table)
-        if made_from == pins[one.table]:
-            continue
         if made_from is None:
             return work(None, f"it was not made from {one.table} before")
         days = changed_days(lake, one.table, made_from, pins[one.table])
-        if days is None or not is_by_day(lake.table(name)):
+        if days is None or (days and not is_by_day(lake.table(name))):
             return work(None, f"{one.table} has a new snapshot")
-        days = list(days)
-        causes.append(f"{one.table} has a new snapshot: {in_words(days)} changed")
+        if made_from != pins[one.table]:
+            causes.append(f"{one.table} has a new snapshot: {in_words(list(days))} changed")
         touched.update(day + timedelta(days=later) for day in days for later in range(one.reach + 1))
-    if not causes:
-        return work(())
-    # Days that left the driver are among the changed ones; they are "recomputed" to nothing.
-    present = set(published_days(lake, inputs[0].table, at=pins[inputs[0].table])) | set(published_days(lake, name))
+    # Days that left the inputs are among the changed ones; they are "recomputed" to nothing.
+    present = set(published_days(lake, name)) if touched else set()
+    for table in days_from or (inputs[0].table,) if touched else ():
+        present.update(published_days(lake, table, at=pins[table]))
     return work(tuple(sorted(touched & present)), *causes)
 
 
@@ -238,8 +242,13 @@ def write_audit_publish(
 
 
 def fresh_trial(lake: Lakehouse, shape: TableShape) -> TableShape:
-    """The shape of a trial table, in which rows with other columns than the table's are audited; an old one is gone."""
-    trial = TableShape(f"{shape.name}__trial", shape.schema, shape.day_column, f"Trial of {shape.name}")
-    if lake.has(trial.name):
-        lake.catalog.drop_table(trial.name)
-    return trial
+    """The shape of a trial table, in which rows with other columns than the table's are audited.
+
+    Trials that failed stay for inspection as long as audit branches do.
+    """
+    oldest = (datetime.now(UTC) - BRANCH_AGE).timestamp() * 1000
+    for name in lake.names():
+        if name.startswith(f"{shape.name}{TRIAL}") and lake.table(name).metadata.last_updated_ms < oldest:
+            lake.catalog.drop_table(name)
+    name = f"{shape.name}{TRIAL}{uuid.uuid4().hex[:8]}"
+    return TableShape(name, shape.schema, shape.day_column, f"Trial of {shape.name}")

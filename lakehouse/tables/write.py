@@ -89,7 +89,25 @@ def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
         table = lake.table(shape.name)
         if table.current_snapshot() is None:
             table.append(table.schema().as_arrow().empty_table())
+        return _keep_documented(lake, table, shape)
+
+
+def _keep_documented(lake: Lakehouse, table: Table, shape: TableShape) -> Table:
+    """Bring the table's description, owner and column docs to what is declared now; rows are not concerned."""
+    said = {"comment": shape.description, "owner": shape.owner}
+    changed = {key: text for key, text in said.items() if text and table.properties.get(key) != text}
+    have = {one.name: one.doc for one in table.schema().fields}
+    docs = {name: text for name, text in shape.column_docs.items() if name in have and have[name] != text}
+    if not changed and not docs:
         return table
+    with table.transaction() as transaction:
+        if changed:
+            transaction.set_properties(changed)
+        if docs:
+            with transaction.update_schema() as update:
+                for name, text in docs.items():
+                    update.update_column(name, doc=text)
+    return lake.table(shape.name)
 
 
 def _make_table(lake: Lakehouse, shape: TableShape) -> None:

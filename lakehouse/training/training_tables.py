@@ -51,9 +51,10 @@ def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work,
         )
         labels = attach(connection, plan(lake, label.source, at=work.pins[label.source], where=where), "labels")
         missing = _one(connection, f"select count(*) from {spine} anti join {rows} using ({key})")
-        number, distinct = connection.execute(
-            f"select count(*), count(distinct {key}) from {rows}"
-        ).fetchone() or (0, 0)
+        number, distinct = connection.execute(f"select count(*), count(distinct {key}) from {rows}").fetchone() or (
+            0,
+            0,
+        )
         early = connection.execute(
             f"select count(*) from {rows} r join {labels} l on r.{key} = l.{quoted(label.row_key)} "
             f"where r.{quoted(label.column)} is not null and l.{quoted(label.known_at)} > ?",

@@ -45,9 +45,7 @@ def build(
     return list(results.values())
 
 
-def _build_once(
-    session: BuildSession, chosen: Sequence[TransformModel], results: dict[str, ModelResult]
-) -> set[str]:
+def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results: dict[str, ModelResult]) -> set[str]:
     """One run of dbt; adds to `results` and returns the tables that have to wait for another one."""
     lake, project = session.lake, session.project
     if not _anything_to_do(session, chosen):

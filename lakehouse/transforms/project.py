@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.home import Home
@@ -38,6 +39,7 @@ class TransformModel:
     table: str
     inputs: tuple[str, ...]
     sql: str
+    macros: tuple[str, ...]
     description: str
     owner: str
     columns: Mapping[str, str]
@@ -48,7 +50,7 @@ class TransformModel:
 
     def fingerprint(self) -> str:
         """A short hash of what decides the rows."""
-        content = [self.sql, self.day_column, self.reach, sorted(self.column_types.items())]
+        content = [self.sql, self.macros, self.day_column, self.reach, sorted(self.column_types.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
@@ -78,8 +80,10 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
     manifest_file = work / f"manifest-{_state(folder)}.json"
     if not manifest_file.exists():
         work.mkdir(parents=True, exist_ok=True)
-        _parse(folder, work)
-        (work / "target" / "manifest.json").replace(manifest_file)
+        # In a folder of its own: another process may be parsing, too.
+        with TemporaryDirectory(dir=work) as scratch:
+            _parse(folder, Path(scratch))
+            Path(scratch, "target", "manifest.json").replace(manifest_file)
     return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())))
 
 
@@ -137,6 +141,11 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
             table=names[key],
             inputs=tuple(names[one] for one in node["depends_on"]["nodes"] if one in names),
             sql=node["raw_code"],
+            macros=tuple(
+                manifest["macros"][one]["macro_sql"]
+                for one in sorted(node["depends_on"]["macros"])
+                if manifest["macros"][one]["package_name"] == node["package_name"]
+            ),
             description=node["description"].strip(),
             owner=node["config"]["meta"].get("owner", ""),
             columns={name: column["description"] for name, column in node["columns"].items()},

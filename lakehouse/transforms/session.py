@@ -54,6 +54,7 @@ class BuildSession:
             model.fingerprint(),
             rebuild=self.rebuild,
             drafts={name: draft.snapshot_id for name, draft in self.drafts.items()},
+            days_from=model.inputs,
         )
 
 

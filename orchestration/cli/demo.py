@@ -80,6 +80,15 @@ def _deliver(lake: "Lakehouse", source: Path | None, days: int) -> None:
     lake.home.remember_source(SOURCE, None)
     simulation = Simulation(days=days)
     folder = lake.home.drop_folder(SOURCE)
+    own = {f"transactions_{simulation.start + timedelta(days=number)}.parquet" for number in range(days)}
+    others = sorted(path.name for path in folder.glob("*") if path.name not in own) if folder.exists() else []
+    if others:
+        raise DeliveryError(
+            f"The drop folder holds {len(others)} files that a simulation of {days} days does not make.",
+            where=str(folder / others[0]),
+            nearest=f"slipway demo --days {len(others) + days}",
+            fix=f"Run on what is there with `slipway demo --source {folder}`, or give a new home with --home.",
+        )
     last = simulation.start + timedelta(days=days - 1)
     if not (folder / f"transactions_{_name(last)}.parquet").exists():
         write_daily_files(simulation.simulate(), folder)

@@ -3,11 +3,9 @@
 What belongs here: whole runs. Not: single steps (unit/, the other files here).
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
@@ -28,8 +26,9 @@ from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.main_job import JobReport, run_main_job
 from orchestration.memory import MemoryWatch
+from orchestration.planning import plan_deliveries, plan_runs
 from orchestration.progress import Progress
-from orchestration.sensors import pending_runs
+from orchestration.sensors import run_request
 from tests import scenario
 
 TABLES = (
@@ -59,14 +58,15 @@ def run(lake: Lakehouse, domain: Domain) -> JobReport:
 
 
 @pytest.fixture(scope="module")
-def live_home(built_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home on which the main job ran once. To be copied, never written to."""
     import os
-    import shutil
 
     before = dict(os.environ)
-    home = shutil.copytree(built_home, tmp_path_factory.mktemp("live") / "home")
-    run(scenario.make_lake(home), small_domain())
+    home = tmp_path_factory.mktemp("live") / "home"
+    lake = scenario.make_lake(home)
+    scenario.deliver(lake)
+    run(lake, small_domain())
     os.environ.clear()
     os.environ.update(before)
     return home
@@ -179,8 +179,9 @@ def test_a_new_feature_is_added_to_the_table_and_only_what_depends_on_it_is_reco
 def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves(live: Lakehouse) -> None:
     before = resolve(live.table("fraud.predictions"))
     strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
-    with pytest.raises(SlipwayError, match=r"auc_ceiling|above"):
+    with pytest.raises(SlipwayError, match=r"challenger.*above"):
         run(live, strict)
+    assert run(live, strict).recomputed == [], "the same data are not tried again"
     registry = open_registry(live.home)
     champion, challenger = registry.champion("fraud.scorer"), registry.challenger("fraud.scorer")
     assert champion is not None
@@ -194,14 +195,45 @@ def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves
     assert not last.passed
 
 
+def test_the_champion_scores_the_new_day_when_a_newcomer_is_held_back(live: Lakehouse) -> None:
+    scenario.deliver(live, _next_day())
+    strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
+    with pytest.raises(SlipwayError, match="challenger"):
+        run(live, strict)
+    scored = pl.DataFrame(pl.from_arrow(read(live, "fraud.predictions")))
+    new = scored.filter(pl.col("tx_datetime").dt.date() > scenario.LAST)
+    assert len(new) == len(_next_day())
+    assert new["model_version"].unique().to_list() == [1]
+
+
+def test_one_mistyped_time_waits_in_quarantine_and_everything_else_goes_on(live: Lakehouse) -> None:
+    wrong = pl.when(pl.int_range(pl.len()) == 0).then(pl.datetime(1999, 1, 1, time_unit="us")).otherwise("TX_DATETIME")
+    scenario.deliver(live, _next_day())
+    path = live.home.drop_folder("fraud.transactions") / "transactions_2018-05-16.parquet"
+    pl.read_parquet(path).with_columns(TX_DATETIME=wrong).write_parquet(path)
+    source = small_domain().sources[0]
+    tolerant = replace(source, contract=replace(source.contract, quarantine_share=0.05))
+    run(live, replace(small_domain(), sources=[tolerant]))
+    assert published_days(live, "fraud.transactions")[-1].isoformat() == "2018-05-16"
+    assert read(live, quarantine_name("fraud.transactions"))["_rule"].to_pylist() == ["TX_DATETIME_in_range"]
+    assert run(live, replace(small_domain(), sources=[tolerant])).recomputed == []
+
+
+def test_a_redelivery_that_takes_a_day_away_takes_it_away_everywhere(lake: Lakehouse) -> None:
+    drop = lake.home.drop_folder("fraud.transactions")
+    drop.mkdir(parents=True)
+    scenario.payments().write_parquet(drop / "all.parquet")
+    run(lake, small_domain())
+    scenario.payments_on(scenario.EVERY_DAY[:-1]).write_parquet(drop / "all.parquet")
+    run(lake, small_domain())
+    for name in ("fraud.transactions", "fraud.stg_transactions", "fraud.customer_spend", "fraud.training"):
+        assert published_days(lake, name) == scenario.EVERY_DAY[:-1], name
+    assert published_days(lake, "fraud.predictions") == [scenario.EVERY_DAY[-2]]
+
+
 def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_good_snapshot(live: Lakehouse) -> None:
     before = {name: resolve(live.table(name)) for name in live.names()}
-    clock = scenario.payments_on([scenario.LAST]).with_columns(
-        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
-        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
-        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
-    )
-    scenario.deliver(live, clock)
+    scenario.deliver(live, _next_day())
     says = "description: Number of customers who paid."
     refused = (
         "\n        data_tests:\n          - accepted_values:\n              arguments:\n"
@@ -218,11 +250,7 @@ def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_go
 
 
 def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse) -> None:
-    day = scenario.payments_on([scenario.LAST]).with_columns(
-        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
-        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
-        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
-    )
+    day = _next_day()
     before = resolve(live.table("fraud.transactions"))
     scenario.deliver(live, scenario.broken(day, every=3))
     with pytest.raises(SlipwayError, match="TX_AMOUNT"):
@@ -238,12 +266,21 @@ def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse)
 
 def test_a_waiting_delivery_asks_for_a_run_of_its_days(live: Lakehouse) -> None:
     fraud = small_domain()
-    assert list(pending_runs(live, fraud)) == []
-    day = scenario.payments_on([scenario.LAST]).with_columns(TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1))
-    scenario.deliver(live, day)
-    (request,) = pending_runs(live, fraud)
+    assert plan_runs(live, fraud) == []
+    scenario.deliver(live, _next_day())
+    (planned,) = plan_deliveries(live, fraud)
+    request = run_request(fraud, planned)
     assert request.job_name == "fraud_daily"
     assert request.tags["dagster/asset_partition_range_start"] == "2018-05-16"
+
+
+def _next_day() -> pl.DataFrame:
+    """A delivery of the day after the world's last: the payments of that day once more, a day later."""
+    return scenario.payments_on([scenario.LAST]).with_columns(
+        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
+        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
+        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
+    )
 
 
 def _files(lake: Lakehouse, name: str) -> dict:
@@ -266,7 +303,7 @@ def _stale(lake: Lakehouse, domain: Domain) -> dict[str, str]:
         stale = {}
         for name in (*TABLES, "fraud.scorer", "fraud.predictions"):
             if resolver.get_status(asset_key(name)) is not StaleStatus.FRESH:
-                causes: Sequence = resolver.get_stale_root_causes(asset_key(name))
+                causes = list(resolver.get_stale_root_causes(asset_key(name)))
                 stale[name] = "; ".join(cause.reason for cause in causes)
     return stale
 

@@ -726,7 +726,7 @@ def test_a_passing_audit_is_followed_by_publishing(ledger):
     rows = ledger_rows(DAYS[:1], note="good")
     published = write_audit_publish(ledger, ledger_shape(), rows, provenance(), DAYS[:1], accept)
     assert published.snapshot_id == resolve(ledger.table(NAME))
-    assert content(ledger, where=days_filter("at", DAYS[:1])) == expected(DAYS[:1], "good")
+    assert content(ledger) == expected(DAYS[:1], "good") + expected(DAYS[1:])
     assert audit_branches(ledger) == []
 
 
@@ -909,7 +909,8 @@ def test_a_derived_table_follows_its_input_day_by_day(ledger):
     publish(ledger, draft_of(ledger, [DAYS[2], EVERY_DAY[9]], "second"))
     outcome = bring(ledger)
     assert outcome.days == (DAYS[2], EVERY_DAY[9])
-    assert content(ledger, name=MADE, where="note = 'made of second'") == expected(outcome.days, "made of second")
+    kept = expected(set(DAYS) - {DAYS[2]}, "made of first")
+    assert content(ledger, name=MADE) == sorted(kept + expected(outcome.days, "made of second"))
     made = last_made(ledger, MADE)
     assert made
     assert made.pins == {NAME: resolve(ledger.table(NAME))}

@@ -1,0 +1,76 @@
+"""Which runs a domain needs: for deliveries that wait, else for what is out of line.
+
+What belongs here: the plan, shared by the command line, the schedule and the sensor. Not: starting runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.domain import Domain
+from lakehouse.models.relocation import open_registry
+from lakehouse.sources.landing import find_pending
+from lakehouse.standing import Standing, out_of_line
+from lakehouse.tables.days import spans
+from lakehouse.tables.read import published_days
+from lakehouse.tables.upkeep import last_made
+from lakehouse.transforms.project import load_project
+from orchestration.checks import asset_key
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of days `first` to `last`, of all of a job's assets or of some `only`, and why."""
+
+    first: date
+    last: date
+    only: list[dg.AssetKey] | None
+    because: Sequence[str]
+
+
+def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
+    """Runs for what was delivered and not landed: all but the last gapless span of days are only landed."""
+    (source,) = domain.sources
+    pending = spans(find_pending(lake, source).days)
+    landings = [
+        PlannedRun(first, last, [asset_key(source.name)], (f"{source.name}: {first} to {last} were delivered",))
+        for first, last in pending
+    ]
+    return [*landings[:-1], *(PlannedRun(one.first, one.last, None, one.because) for one in landings[-1:])]
+
+
+def plan_upkeep(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
+    """A run for what is not in line with its inputs, when nothing waits to be landed."""
+    project = load_project(lake.settings, lake.home)
+    trained = {model.name for model in domain.models}
+    standing = [
+        one for one in out_of_line(lake, domain, project, open_registry(lake.home)) if models or one.name not in trained
+    ]
+    return _run_of(lake, domain, standing)
+
+
+def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
+    """Everything that has to be done now; nothing when all is in line."""
+    return plan_deliveries(lake, domain) or plan_upkeep(lake, domain, models=models)
+
+
+def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
+    """A run for predictions alone, where they are all that a champion lacks."""
+    names = {model.predictions for model in domain.models if open_registry(lake.home).champion(model.name)}
+    project = load_project(lake.settings, lake.home)
+    standing = out_of_line(lake, domain, project, open_registry(lake.home))
+    if {one.name for one in standing} - names:
+        return []  # what they are made from is out of line itself
+    return _run_of(lake, domain, standing)
+
+
+def _run_of(lake: Lakehouse, domain: Domain, standing: Sequence[Standing]) -> list[PlannedRun]:
+    (source,) = domain.sources
+    if not standing or last_made(lake, source.name) is None:
+        return []
+    newest = max(published_days(lake, source.name))
+    keys = [asset_key(one.name) for one in standing]
+    return [PlannedRun(newest, newest, keys, tuple(f"{one.name}: {one.because}" for one in standing))]
