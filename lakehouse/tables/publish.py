@@ -13,7 +13,7 @@ from pyiceberg.table.update import AssertTableUUID
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.errors import PublishConflictError
+from lakehouse.errors import ContractError, PublishConflictError
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.read import resolve
 from lakehouse.tables.references import branch_at, is_at, without
@@ -68,7 +68,8 @@ def change_schema(
     """Replace the whole table by `rows`, which were audited, in the shape's new columns, in one commit.
 
     `base` is the published snapshot that was looked at to make the rows (None: it doesn't matter which).
-    Raises PublishConflictError when main is no longer there; then table and schema are untouched.
+    Raises PublishConflictError when main is no longer there, and ContractError when the column that partitions the
+    table would change; then table and schema are untouched.
 
     Iceberg's schema belongs to the table and not to a branch: changed on a branch, it would show in main before the
     audit. So the new columns and the new rows arrive on main together, under the same compare-and-swap.
@@ -86,10 +87,16 @@ def _replace_all(lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance:
         raise conflict(shape.name, base, resolve(table))
     have = {one.name: str(one.field_type) for one in table.schema().fields}
     want = {one.name: one for one in iceberg_schema(shape).fields}
+    stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
+    for day in {table.schema().find_column_name(one.source_id) for one in table.spec().fields} & set(stale):
+        raise ContractError(
+            f"{day!r} partitions the table by day, so it can neither go nor change its type.",
+            where=shape.name,
+            fix=f"Drop the table with `slipway tables {shape.name} --drop`; the next run makes it anew.",
+        )
     # One try here: pyiceberg's next one would build on whatever main is then, and take its rows away.
     table.metadata.properties["commit.retry.num-retries"] = "0"
     with table.transaction() as transaction:
-        stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
         if stale:
             with transaction.update_schema(allow_incompatible_changes=True) as update:
                 for name in stale:

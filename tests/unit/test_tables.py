@@ -838,6 +838,15 @@ def test_a_writer_with_the_old_columns_is_refused_after_the_change(ledger):
     assert len(read(ledger, NAME)) == 50
 
 
+def test_the_column_that_partitions_a_table_cannot_change(ledger):
+    renamed = pa.schema([("number", pa.int64()), ("booked_at", pa.timestamp("us")), ("note", pa.string())])
+    rows = ledger_rows(DAYS).drop_columns("amount").rename_columns(renamed.names)
+    with pytest.raises(ContractError, match="'at' partitions the table by day") as caught:
+        write_audit_publish(ledger, TableShape(NAME, renamed, "booked_at"), rows, provenance(), None, accept)
+    assert "--drop" in (caught.value.fix or "")
+    assert read(ledger, NAME).schema.equals(LEDGER)
+
+
 @pytest.mark.parametrize("filled", [True, False], ids=["with rows", "without rows"])
 def test_a_schema_change_keeps_what_somebody_published_meanwhile(lake, monkeypatch, filled):
     write_module.ensure_table(lake, ledger_shape())
