@@ -11,6 +11,7 @@ import dagster as dg
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import AuditError
 from lakehouse.errors import DeliveryError
+from lakehouse.sources.deliveries import find_files
 from lakehouse.sources.landing import check_names, land
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import in_words
@@ -45,6 +46,7 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
         with clear_failures():
             missing = sorted(set(asked) - set(days_of(lake, source)))
             if missing:
+                find_files(lake.home, source)  # says where it looked, when there is nothing at all
                 raise DeliveryError(
                     f"There is no delivery for {in_words(missing)}; nothing was landed.",
                     where=str(lake.home.delivered_at(source.name)),

@@ -26,6 +26,6 @@ transactions_contract = Contract(
         Column("TX_FRAUD_SCENARIO", "int16", "How the fraud was done, 0 when there was none.", one_of=(0, 1, 2, 3)),
     ],
     quarantine_share=0.01,
-    freshness="12h",
+    freshness="24h",
     volume=(0.5, 2.0),
 )

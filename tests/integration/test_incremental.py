@@ -195,7 +195,7 @@ def test_a_day_that_is_taken_back_leaves_every_table(built, tmp_path):
     """The delivery of the last day turns out to be a mistake; labels are no longer known by its end."""
     name = f"transactions_{LAST}.parquet"
     # It comes again under its name, with late payments of the day before and none of its own.
-    late = scenario.payments_on([LAST]).with_columns(pl.col("TX_DATETIME") - pl.duration(days=1)).head(30)
+    late = scenario.payments_on([LAST]).with_columns(pl.col("TX_DATETIME") - pl.duration(days=1)).tail(30)
     late.write_parquet(built.home.drop_folder(source.name) / name)
     outcomes = bring_up_to_date(built)
     assert outcomes[source.name].days == (DAYS[-2], LAST)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import SlipwayError
+from lakehouse.features import windows
 from lakehouse.features.point_in_time import as_of_join
 from tests.reference import BEGINNINGS, FAR, MICROSECOND, NEAR, TEXTS, length, moment, newest_values
 
@@ -84,6 +85,15 @@ def test_every_row_of_the_spine_gets_what_the_reference_says(join):
     joined = as_of_join(places, known, **JOIN)
     assert joined.column_names == ["who", "at", "set__value", "set__text"]
     assert joined.to_pylist() == newest_values(places.to_pylist(), known.to_pylist(), **JOIN)
+
+
+@given(joins())
+def test_work_in_many_blocks_finds_the_same(join):
+    places, known = join
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(windows, "_BLOCK", 2)
+        joined = as_of_join(places, known, **JOIN)
+    assert joined.equals(as_of_join(places, known, **JOIN))
 
 
 @given(joins(), st.randoms(use_true_random=False))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lakehouse.engines.embedded import compute_rows
 from lakehouse.errors import SlipwayError
+from lakehouse.features import windows
 from lakehouse.features.columns import entity_codes, event_times
 from lakehouse.features.feature_set import Entity, FeatureSet, count, hour_between, mean, rate, total, weekend
 from lakehouse.features.windows import Timeline
@@ -82,6 +83,15 @@ def test_tables_in_several_chunks_give_the_same_bits(world, place):
         return pa.concat_tables([table.slice(0, place), table.slice(place)])
 
     rows = compute_rows(world.feature_set, chunked(world.events), chunked(world.spine))
+    assert rows.equals(compute_rows(world.feature_set, world.events, world.spine))
+
+
+@given(worlds())
+def test_work_in_many_blocks_gives_the_same_bits(world):
+    """A block is large, so that small tables have one; here entities and peers are torn apart by blocks of three."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(windows, "_BLOCK", 3)
+        rows = compute_rows(world.feature_set, world.events, world.spine)
     assert rows.equals(compute_rows(world.feature_set, world.events, world.spine))
 
 
