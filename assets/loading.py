@@ -5,11 +5,13 @@ What belongs here: from a domain's name to its declarations. Not: the declaratio
 
 from collections.abc import Sequence
 from importlib import import_module
+from traceback import extract_tb
 from types import ModuleType
 from typing import TypeVar
 
 from assets import DOMAINS
 from lakehouse.domain import Domain
+from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.models.model import Model
 from lakehouse.sources.source import Source
@@ -25,15 +27,33 @@ def load_domains(names: Sequence[str] = DOMAINS) -> list[Domain]:
 
 def load_domain(name: str) -> Domain:
     """One domain: everything that its modules declare under a name."""
-    package = import_module(f"assets.{name}")
     return Domain(
         name=name,
-        sources=_declared(import_module(f"assets.{name}.sources"), Source),
-        feature_sets=_declared(import_module(f"assets.{name}.features"), FeatureSet),
-        training_sets=_declared(import_module(f"assets.{name}.training"), TrainingSet),
-        models=_declared(import_module(f"assets.{name}.model"), Model),
-        owners=package.OWNERS,
+        sources=_declared(_module(name, "sources"), Source),
+        feature_sets=_declared(_module(name, "features"), FeatureSet),
+        training_sets=_declared(_module(name, "training"), TrainingSet),
+        models=_declared(_module(name, "model"), Model),
+        owners=import_module(f"assets.{name}").OWNERS,
     )
+
+
+def _module(domain: str, part: str) -> ModuleType:
+    """A domain's module. What Python cannot read in it becomes an error that names the file and the line."""
+    try:
+        return import_module(f"assets.{domain}.{part}")
+    except SlipwayError:
+        raise
+    except SyntaxError as error:
+        where = f"{error.filename}, line {error.lineno}"
+        raise DeclarationError(
+            f"Python cannot read the file: {error.msg}.", where=where, fix="Mend the line."
+        ) from error
+    except Exception as error:  # whatever a declaration can raise is its writer's to mend
+        frames = [one for one in extract_tb(error.__traceback__) if f"/assets/{domain}/" in one.filename]
+        where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else f"assets/{domain}/{part}.py"
+        raise DeclarationError(
+            f"The declaration cannot be made: {error}.", where=where, fix="Mend the line."
+        ) from error
 
 
 def _declared(module: ModuleType, kind: type[Declared]) -> list[Declared]:

@@ -108,7 +108,8 @@ def _feature_figures(lake: Lakehouse, expected: Path) -> list[Figure]:
                 f"customer_spend.amount_mean_{days}d": f"abs(e.CUSTOMER_ID_AVG_AMOUNT_{days}DAY_WINDOW "
                 f"- c.amount_mean_{days}d) > 1e-9",
                 f"terminal_risk.tx_count_{days}d": f"e.TERMINAL_ID_NB_TX_{days}DAY_WINDOW <> t.tx_count_{days}d",
-                f"terminal_risk.is_fraud_rate_{days}d": f"e.TERMINAL_ID_RISK_{days}DAY_WINDOW <> t.is_fraud_rate_{days}d",
+                f"terminal_risk.is_fraud_rate_{days}d": f"e.TERMINAL_ID_RISK_{days}DAY_WINDOW "
+                f"<> t.is_fraud_rate_{days}d",
             }
             for column, differs in pairs.items():
                 allowed = ROWS_WITH_TIES if column.startswith("customer") else 0

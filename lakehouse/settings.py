@@ -83,6 +83,10 @@ class Settings:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
+    def quiet_children(self) -> None:
+        """Keep library warnings of child processes off the terminal of somebody who only wants to look."""
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+
 
 def known_settings() -> dict[str, str]:
     """Every environment variable that Slipway reads, with what it means."""

@@ -14,6 +14,7 @@ from lakehouse.features.feature_set import CalendarFeature, FeatureSet
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
+from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig, report
 
 
@@ -33,7 +34,10 @@ def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
         code_version=feature_set.fingerprint(),
     )
     def compute_features(
-        context: dg.AssetExecutionContext, config: UpkeepConfig, lake: dg.ResourceParam[Lakehouse]
+        context: dg.AssetExecutionContext,
+        config: UpkeepConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         def build() -> Built:
             return build_feature_set(
@@ -52,7 +56,7 @@ def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
             return {"distributions": shown}
 
         lineage = dg.MetadataValue.column_lineage(column_lineage(feature_lineage(feature_set)))
-        yield from report(context, lake, build, pictures, **{"dagster/column_lineage": lineage})
+        yield from report(context, lake, progress, build, pictures, **{"dagster/column_lineage": lineage})
 
     return compute_features
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from assets.loading import Domain
+from lakehouse import errors
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
 from orchestration.definitions import build_defs
@@ -122,7 +123,8 @@ def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
         failure = data.user_failure_data
         if failure is not None and "error" in failure.metadata:
             parts: dict = failure.metadata["error"].value  # type: ignore[assignment]  # a SlipwayError's parts
-            return SlipwayError(parts["what"], where=parts["where"], nearest=parts["nearest"], fix=parts["fix"])
+            kind = getattr(errors, parts["error"], SlipwayError)
+            return kind(parts["what"], where=parts["where"], nearest=parts["nearest"], fix=parts["fix"])
         error = data.error
         while error is not None and error.cause is not None:
             error = error.cause

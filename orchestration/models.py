@@ -43,6 +43,7 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        progress.tell(model.name, "looking for what changed")
         with clear_failures():
             done = retrain(
                 lake,
@@ -85,7 +86,10 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
         code_version=model.fingerprint(),
     )
     def score_newest_day(
-        context: dg.AssetExecutionContext, config: UpkeepConfig, lake: dg.ResourceParam[Lakehouse]
+        context: dg.AssetExecutionContext,
+        config: UpkeepConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         def build() -> Built:
             return predict(
@@ -101,6 +105,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
         yield from report(
             context,
             lake,
+            progress,
             build,
             lambda built: {
                 "distribution_of_scores": distributions(lake, model.predictions, ["score"], built.outcome.snapshot_id)

@@ -43,6 +43,7 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lakehouse], progress: dg.ResourceParam[Progress]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         asked = [date.fromisoformat(key) for key in context.partition_keys]
+        progress.tell(source.name, "looking for deliveries")
         with clear_failures():
             missing = sorted(set(asked) - set(days_of(lake, source)))
             if missing:

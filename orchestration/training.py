@@ -14,6 +14,7 @@ from lakehouse.training.training_tables import CHECKS, build_training_set
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import rows_per_day
+from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig, report
 
 
@@ -33,7 +34,10 @@ def training_asset(training_set: TrainingSet) -> dg.AssetsDefinition:
         code_version=training_set.fingerprint(),
     )
     def assemble_training_set(
-        context: dg.AssetExecutionContext, config: UpkeepConfig, lake: dg.ResourceParam[Lakehouse]
+        context: dg.AssetExecutionContext,
+        config: UpkeepConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         def build() -> Built:
             return build_training_set(
@@ -44,6 +48,7 @@ def training_asset(training_set: TrainingSet) -> dg.AssetsDefinition:
         yield from report(
             context,
             lake,
+            progress,
             build,
             lambda built: {"rows_of_each_day": rows_per_day(lake, training_set.name, built.outcome.snapshot_id)},
             **{"dagster/column_lineage": lineage},

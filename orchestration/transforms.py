@@ -15,6 +15,7 @@ from lakehouse.transforms.project import TransformModel, TransformProject
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import column_lineage, materialized
 from orchestration.pictures import rows_per_day
+from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig
 
 
@@ -32,9 +33,13 @@ def transform_assets(project: TransformProject, models: Sequence[TransformModel]
         can_subset=True,
     )
     def build_models(
-        context: dg.AssetExecutionContext, config: UpkeepConfig, lake: dg.ResourceParam[Lakehouse]
+        context: dg.AssetExecutionContext,
+        config: UpkeepConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         chosen = [model.table for model in models if asset_key(model.table) in context.selected_asset_keys]
+        progress.tell(f"{domain} dbt models", "looking for what changed")
         with clear_failures():
             results = build(lake, project, chosen, run_id=context.run.run_id, rebuild=config.rebuild)
         for result in results:

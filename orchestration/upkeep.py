@@ -16,6 +16,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.tables.days import between
 from orchestration.checks import check_results, clear_failures, repeated_results
 from orchestration.metadata import materialized
+from orchestration.progress import Progress
 
 
 class UpkeepConfig(dg.Config):
@@ -40,12 +41,14 @@ class UpkeepConfig(dg.Config):
 def report(
     context: dg.AssetExecutionContext,
     lake: Lakehouse,
+    progress: Progress,
     build: Callable[[], Built],
     pictures: Callable[[Built], Mapping[str, bytes]],
     **more: dg.MetadataValue,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
     table = ".".join(context.asset_key.path)
+    progress.tell(table, "looking for what changed")
     with clear_failures():
         try:
             built = build()

@@ -41,12 +41,17 @@ class AuditError(ContractError):
     def __init__(self, table: str, verdicts: Sequence[Verdict], branch: str | None = None) -> None:
         self.verdicts = list(verdicts)
         failed = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
+        # Rows that go to quarantine are on no branch: the first of them are shown right here.
+        rows = [row for verdict in failed for row in verdict.sample if "_row" in row][:3]
+        shown = "".join(f"\n  row {row['_row']} of {row['_file']} breaks {row.get(RULE, '')}" for row in rows)
         super().__init__(
-            f"The audit of {table} failed, nothing was published: " + " ".join(verdict.says for verdict in failed),
+            f"The audit of {table} failed, nothing was published: "
+            + " ".join(verdict.says for verdict in failed)
+            + shown,
             where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
             fix=f"Look at the rows with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "
             "run again."
-            if branch
+            if branch and not rows
             else "Mend the delivery (or the contract, if it is wrong) and run again.",
         )
 

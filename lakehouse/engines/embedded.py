@@ -165,6 +165,11 @@ def _measure(column: pa.ChunkedArray, one: WindowAggregate, set_name: str) -> tu
     return _scaled(column.to_numpy(), one.scale, where), one.scale
 
 
+def _decimals(values: np.ndarray) -> int:
+    """The fewest decimals that hold every value, at most 9."""
+    return next((scale for scale in range(9) if np.allclose(values, values.round(scale), rtol=0, atol=1e-10)), 9)
+
+
 def _scaled(values: np.ndarray, scale: int, where: str) -> Ints:
     """Binary floating point numbers as integers of `scale` decimals; only the error of their own format is let pass."""
     scaled = values * 10.0**scale
@@ -179,7 +184,7 @@ def _scaled(values: np.ndarray, scale: int, where: str) -> Ints:
         raise SlipwayError(
             f"The measure has more than {scale} decimals.",
             where=where,
-            nearest=f"scale={scale + 2}",
+            nearest=f"scale={_decimals(values)}",
             fix="Declare how many decimals the measure has: it is summed exactly.",
         )
     if (np.abs(whole) >= _TOO_LARGE).any():

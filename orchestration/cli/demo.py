@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lakehouse.errors import DeliveryError
+from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.home import at_work
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lakehouse.catalog import Lakehouse
+    from lakehouse.domain import Domain
 
 SOURCE = "fraud.transactions"
+DAYS = 183
+LABEL_DELAY = 7
+"""Days after which a payment's label is known, as fraud_reports has it."""
+
 EXAMPLES = """\
 [bold]Examples[/bold]
 
@@ -38,7 +45,9 @@ def command(
     source: Annotated[
         Path | None, typer.Option(help="Run on this file or folder instead of simulating.", show_default=False)
     ] = None,
-    days: Annotated[int, typer.Option(help="Days to simulate.", min=1)] = 183,
+    days: Annotated[
+        int | None, typer.Option(help="Days to simulate (default: 183).", min=1, show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the main job: land, audit, transform, compute features, train, go live, predict."""
@@ -46,10 +55,11 @@ def command(
     from orchestration.memory import MemoryWatch
 
     with MemoryWatch() as watch:
+        from assets.loading import load_domain
+
         lake = lakehouse_at(home)
         with at_work(lake.home, "slipway demo"), _progress(quiet=as_json) as progress:
-            _deliver(lake, source, days)
-            from assets.loading import load_domain
+            _deliver(lake, source, days, load_domain("fraud"))
             from orchestration.main_job import run_main_job
 
             report = run_main_job(lake, load_domain("fraud"), progress, watch)
@@ -62,9 +72,15 @@ def command(
         _show(lake, summary)
 
 
-def _deliver(lake: "Lakehouse", source: Path | None, days: int) -> None:
+def _deliver(lake: "Lakehouse", source: Path | None, asked: int | None, domain: "Domain") -> None:
     """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
     if source is not None:
+        if asked is not None:
+            raise SlipwayError(
+                "--days says how many days to simulate, and --source that nothing is simulated.",
+                where="slipway demo",
+                fix="Give one of the two.",
+            )
         if not source.exists():
             near = sorted(source.parent.glob(f"*{source.suffix}"))[:1] if source.parent.exists() else []
             raise DeliveryError(
@@ -77,6 +93,15 @@ def _deliver(lake: "Lakehouse", source: Path | None, days: int) -> None:
         return
     from assets.fraud.simulator import Simulation, write_daily_files
 
+    days = asked or DAYS
+    needed = domain.models[0].protocol.days + LABEL_DELAY
+    if days < needed:
+        raise SlipwayError(
+            f"{days} days are too few to train on: the protocol needs {needed}, the last {LABEL_DELAY} without labels.",
+            where="--days",
+            nearest=str(needed),
+            fix="Simulate more days; nothing was done.",
+        )
     lake.home.remember_source(SOURCE, None)
     simulation = Simulation(days=days)
     folder = lake.home.drop_folder(SOURCE)
@@ -106,10 +131,25 @@ def _progress(*, quiet: bool) -> Iterator[Any]:
     if quiet:
         yield Listener()
         return
+    if not notes.is_terminal:
+        yield Listener(_line_for_each_step())
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
     with Progress(*columns, TimeElapsedColumn(), console=notes, transient=True) as bars:
         bar = bars.add_task("slipway", total=None, text="getting ready")
         yield Listener(lambda step, text: bars.update(bar, description=step, text=text))
+
+
+def _line_for_each_step() -> "Callable[[str, str], None]":
+    """Where nothing can be drawn over, a line when a step begins is the sign of life."""
+    seen: set[str] = set()
+
+    def tell(step: str, text: str) -> None:
+        if step not in seen:
+            seen.add(step)
+            notes.print(f"slipway: {step}: {text}", markup=False, highlight=False)
+
+    return tell
 
 
 def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:

@@ -74,7 +74,9 @@ def show_error(error: SlipwayError) -> int:
     if "--json" in sys.argv:
         print_json(error.as_dict())
     else:
-        notes.print(Panel(Text(str(error)), title="slipway", title_align="left", border_style="red"))
+        notes.print(
+            Panel(Text(str(error)), title=f"slipway: {type(error).__name__}", title_align="left", border_style="red")
+        )
     return 1
 
 
@@ -91,5 +93,5 @@ def _text(value: Any) -> str:  # noqa: ANN401  # any cell
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:.4g}"
     return str(value)

@@ -3,14 +3,20 @@
 What belongs here: the command. Not: the definitions that it shows.
 """
 
+import errno
+import fcntl
 import os
+import socket
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehouse.errors import SlipwayError
+from lakehouse.errors import HomeError, SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
+
+if TYPE_CHECKING:
+    from lakehouse.home import Home
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -42,6 +48,7 @@ def command(
             where=str(workspace),
             fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
         )
+    _claim(lake.home, host, port)
     address = f"http://{host}:{port}"
     if as_json:
         print_json({"address": address, "home": str(lake.home.root)})
@@ -49,6 +56,40 @@ def command(
         notes.print(
             f"Dagster opens on [bold]{address}[/bold], bound to {host}; state is in {lake.home.root}. Ctrl-C ends it."
         )
+    lake.settings.quiet_children()
     words = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
     os.chdir(lake.settings.project)
     os.execv(sys.executable, words)  # noqa: S606  # a fixed command, no shell
+
+
+def _claim(home: "Home", host: str, port: int) -> None:
+    """Make sure that the port is free and that no other `slipway up` serves this home, for as long as this one lives.
+
+    The lock is on an open file that outlives the change of program; the operating system frees it at the end.
+    """
+    lock = os.open(home.root / "up.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise HomeError(
+            f"Another `slipway up` serves this home: {os.read(lock, 100).decode()}.",
+            where=str(home.root),
+            fix="Use that one, or end it first: two of them disturb each other.",
+        ) from None
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        with socket.socket() as probe:
+            probe.bind((host if error.errno == errno.EADDRINUSE else "127.0.0.1", 0))
+            free = probe.getsockname()[1]
+        raise SlipwayError(
+            f"{host}:{port} cannot be listened on: {error.strerror}.",
+            where="slipway up",
+            nearest=f"--port {free}",
+            fix="Give a free port, and an address of this machine.",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"process {os.getpid()} on http://{host}:{port}".encode())
+    os.set_inheritable(lock, True)  # noqa: FBT003  # takes no keyword

@@ -1,4 +1,4 @@
 # pyarrow makes its compute functions at import time, so no type checker can see them.
 from typing import Any
 
-def __getattr__(name: str) -> Any: ...
+def __getattr__(name: str) -> Any: ...  # noqa: ANN401  # that is the point
