@@ -49,9 +49,9 @@ class AuditError(ContractError):
             + " ".join(verdict.says for verdict in failed)
             + shown,
             where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
-            fix=f"Look at the rows with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "
+            fix=f"Look at the draft with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "
             "run again."
-            if branch and not rows
+            if branch
             else "Mend the delivery (or the contract, if it is wrong) and run again.",
         )
 
