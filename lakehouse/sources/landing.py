@@ -72,10 +72,10 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     deliveries = inspect(lake.home, source)
     check_no_duplicates(deliveries)
     made = last_made(lake, source.name)
-    # Under a changed contract every delivery that is still there is judged anew.
-    judged = made is not None and made.definition == source.contract.fingerprint()
+    # Under a changed contract every delivery that is still there is judged anew, whatever days were asked for.
+    judged = made is None or made.definition == source.contract.fingerprint()
     landed = _landed(lake, source)
-    wanted = None if asked is None else set(asked)
+    wanted = None if asked is None or not judged else set(asked)
     pending = {}
     for delivery in deliveries:
         known = landed.get(delivery.fingerprint, (delivery.name, {}))[1]

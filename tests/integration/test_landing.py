@@ -570,3 +570,16 @@ def test_a_csv_may_be_quoted_and_separated_otherwise(tmp_path):
         path = tmp_path / f"{number}.csv"
         text.write_csv(path, separator=separator, quote_style=quotes, include_bom=number == 1, line_terminator="\r\n")
         assert pl.DataFrame(pl.from_arrow(read_delivery(source, path))).cast(SCHEMA).equals(rows)
+
+
+def test_a_changed_contract_judges_every_delivery_anew(lake):
+    rows = with_faults(scenario.payments_on(WEEK), (3, "TX_AMOUNT", -5.0))
+    put(lake, "all.parquet", rows)
+    land(lake, TOLERANT, run_id="r")
+    assert len(table(lake, QUARANTINE)) == 1
+    columns = [replace(one, at_least=None) if one.name == "TX_AMOUNT" else one for one in TOLERANT.contract.columns]
+    looser = replace(TOLERANT, contract=replace(TOLERANT.contract, columns=columns))
+    assert land(lake, looser, run_id="r", asked=[WEEK[-1]]).outcome.recomputed
+    assert len(table(lake, QUARANTINE)) == 0
+    assert as_delivered(lake).equals(rows)
+    assert not land(lake, looser, run_id="r").outcome.recomputed
