@@ -8,17 +8,22 @@ same run on a world with next to no rows, in which the same steps do the same th
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from assets.fraud.simulator import Simulation, write_daily_files
+from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell, transactions_option
-from benchmarks.main_job import demo
+from lakehouse.catalog import open_lakehouse
+from lakehouse.settings import Settings
+from orchestration.main_job import JobReport, run_main_job
+from orchestration.memory import MemoryWatch
+from orchestration.progress import Progress
 
 MOST = 0.10
-NOT_COUNTED = ("fraud.scorer", "fraud.predictions")
 
 
 def main() -> int:
@@ -28,8 +33,9 @@ def main() -> int:
     given = parser.parse_args()
     days = pl.read_parquet(given.transactions)
     little = Simulation(days=int(days["TX_TIME_DAYS"].max()) + 1, customers=20, terminals=20).simulate()  # type: ignore[arg-type]
-    whole, one_more = _measure(days)
+    _measure(little)  # libraries are loaded and dbt has parsed its project before anything is measured
     fixed_whole, fixed_one = _measure(little)
+    whole, one_more = _measure(days)
     full, day = whole - fixed_whole, max(one_more - fixed_one, 0.0)
     share = day / full
     figures = [
@@ -45,21 +51,24 @@ def main() -> int:
 
 
 def _measure(frame: pl.DataFrame) -> tuple[float, float]:
-    """Seconds of the counted steps: for all days but the last, and for the last."""
-    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        drop, home, later = Path(folder, "drop"), Path(folder, "home"), Path(folder, "later")
+    """Seconds of the steps up to the training set: for all days but the last, and for the last."""
+    with TemporaryDirectory(prefix="slipway-benchmark-") as folder, MemoryWatch() as watch:
+        drop, later = Path(folder, "drop"), Path(folder, "later")
         for place in (drop, later):
             place.mkdir()
         files = write_daily_files(frame, drop)
+        lake = open_lakehouse(Settings.from_environment({}, home=Path(folder, "home")))
+        lake.home.remember_source("fraud.transactions", drop)
+        domain = replace(load_domain("fraud"), models=[])
         held_back = shutil.move(files[-1], later)
-        first, _ = demo(drop, home)
+        first = run_main_job(lake, domain, Progress(), watch)
         shutil.move(held_back, drop)
-        second, _ = demo(drop, home)
-    return _counted(first), _counted(second)
+        second = run_main_job(lake, domain, Progress(), watch)
+    return _seconds(first), _seconds(second)
 
 
-def _counted(summary: dict) -> float:
-    return sum(step["seconds"] for step in summary["steps"] if step["name"] not in NOT_COUNTED)
+def _seconds(report: JobReport) -> float:
+    return sum(step.seconds for step in report.steps)
 
 
 if __name__ == "__main__":
