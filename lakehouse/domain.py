@@ -5,12 +5,17 @@ What belongs here: the collection and the checks that need more than one declara
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.feature_set import FeatureSet, check_columns
 from lakehouse.models.model import Model
 from lakehouse.sources.source import Source
+from lakehouse.training.leaks import check_leaks
 from lakehouse.training.training_set import TrainingSet
+from lakehouse.transforms.lineage import follow_all
+from lakehouse.transforms.project import TransformModel
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,11 @@ class Domain:
         return next(one for one in self.training_sets if one.name == name)
 
 
-def check_domain(domain: Domain, transformed: Mapping[str, Sequence[str]]) -> None:
-    """Check what a domain's declarations say of each other; `transformed` are the columns of dbt models by table.
+def check_domain(domain: Domain, models: Sequence[TransformModel], kept: Path) -> None:
+    """Check what a domain's declarations say of each other; `models` are its dbt models.
 
-    Raises DeclarationError for a table, a column or an owner that does not exist, naming the nearest that does.
+    What was read off their SQL is kept in the folder `kept`. Raises DeclarationError for a table, a column or an owner
+    that does not exist, naming the nearest that does, and for a feature that sees what is only known later.
     """
     if len(domain.sources) != 1:
         raise DeclarationError(
@@ -41,13 +47,13 @@ def check_domain(domain: Domain, transformed: Mapping[str, Sequence[str]]) -> No
             nearest="one Source",
             fix="Declare one source, and further ones in domains of their own.",
         )
-    tables = dict(transformed)
-    for source in domain.sources:
-        tables[source.name] = source.shape.schema.names
-    for one in domain.feature_sets:
+    tables: dict[str, Sequence[str]] = {model.table: list(model.columns) for model in models}
+    delivered = {source.name: source.shape.schema.names for source in domain.sources}
+    tables.update(delivered)
+    for one in _sources_first(domain.feature_sets):
         where = f"feature set {one.name}"
-        check_columns(one, _columns(tables, one.source, where), _columns(tables, one.spine, where))
-        tables[one.name] = list(dict.fromkeys([one.row_key, one.event_time, one.entity.key, *one.columns]))
+        check_columns(one, {table: _columns(tables, table, where) for table in one.inputs()})
+        tables[one.name] = [*one.spine_keys(), *one.columns]
     for one in domain.training_sets:
         _check_training_set(one, tables)
         tables[one.name] = one.columns
@@ -64,6 +70,22 @@ def check_domain(domain: Domain, transformed: Mapping[str, Sequence[str]]) -> No
                 nearest=nearest_name(one.owner, domain.owners),
                 fix=f"Use one of {', '.join(domain.owners)}, or add it to OWNERS in assets/{domain.name}/__init__.py.",
             )
+    check_leaks(domain.sources, follow_all(models, delivered, kept), domain.feature_sets, domain.training_sets)
+
+
+def _sources_first(feature_sets: Sequence[FeatureSet]) -> list[FeatureSet]:
+    """The feature sets so that each comes after those that it is made from. Raises DeclarationError for a circle."""
+    by_name = {one.name: one for one in feature_sets}
+    graph = {one.name: [name for name in one.inputs() if name in by_name] for one in feature_sets}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        raise DeclarationError(
+            f"Feature sets are made from each other: {' <- '.join(circle)}.",
+            where=f"feature set {circle[0]}",
+            fix="Make one of them from a table that is no feature set of the circle.",
+        ) from None
 
 
 def _check_training_set(one: TrainingSet, tables: Mapping[str, Sequence[str]]) -> None:

@@ -1,86 +1,52 @@
-"""What features mean, told plainly: for each row of the spine, look at every event. And small random worlds to try
-engines on.
+"""Small random worlds to try the kernel and the engines on, and what the reference says of them.
 
-What belongs here: the meaning of windows, calendars and newest values, slow and obvious, in exact arithmetic; and
-strategies that draw tables. Not: speed, Iceberg, engines.
+What belongs here: strategies that draw tables and feature sets. Not: the meaning of features
+(lakehouse/features/reference.py), Iceberg, engines.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
 from lakehouse.features.feature_set import (
-    CalendarFeature,
     Entity,
+    Events,
     FeatureSet,
-    WindowAggregate,
+    approx_distinct,
+    approx_quantile,
+    attribute,
     count,
+    derived,
+    distinct,
+    first,
     hour_between,
+    largest,
+    last,
+    last_n,
     mean,
+    quantile,
     rate,
+    since_last,
+    smallest,
+    std,
+    top,
     total,
+    trend,
+    variance,
     weekend,
 )
+from lakehouse.features.reference import feature_rows, length
 
 Row = dict[str, object]
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment(text: str) -> datetime:
     """A time as tables hold it: UTC, without a zone."""
     return datetime.fromisoformat(text)
-
-
-def length(text: str) -> timedelta:
-    return timedelta(**{UNITS[text[-1]]: int(text[:-1])})
-
-
-def feature_rows(feature_set: FeatureSet, events: Sequence[Row], spine: Sequence[Row]) -> list[Row]:
-    """The rows of a feature set, in order of time and row key."""
-    key, time, name = feature_set.entity.key, feature_set.event_time, feature_set.row_key
-    rows = []
-    for place in sorted(spine, key=lambda row: (row[time], row[name])):
-        row = {name: place[name], time: place[time], key: place[key]}
-        until = place[time] - length(feature_set.delay)
-        for feature in feature_set.features:
-            if isinstance(feature, CalendarFeature):
-                row[feature.column] = calendar_value(feature, place[time])
-                continue
-            for window, column in zip(feature.windows, feature.features(), strict=True):
-                inside = [
-                    event
-                    for event in events
-                    if event[key] == place[key] and until - length(window) < event[time] <= until
-                ]
-                row[column.column] = window_value(feature, inside)
-        rows.append(row)
-    return rows
-
-
-def window_value(feature: WindowAggregate, inside: Sequence[Row]) -> object:
-    if feature.aggregation == "count":
-        return len(inside)
-    values = [exact(event[feature.measure], feature.scale) for event in inside]
-    if feature.aggregation == "sum":
-        # Whole numbers stay whole; an empty window of another measure has the sum 0.0.
-        return int(sum(values)) if feature.measure in WHOLE else float(sum(values))
-    return float(Fraction(sum(values)) / len(values)) if values else feature.default
-
-
-def exact(value: object, scale: int) -> Decimal:
-    """A measure without the error of binary floating point."""
-    return round(Decimal(value), scale) if isinstance(value, float) else Decimal(value)
-
-
-def calendar_value(feature: CalendarFeature, at: datetime) -> int:
-    if feature.part == "is_weekend":
-        return int(at.strftime("%A") in {"Saturday", "Sunday"})
-    return int(feature.first_hour <= at.hour <= feature.last_hour)
 
 
 def newest_values(
@@ -106,30 +72,78 @@ def bits(rows: Sequence[Row]) -> list[Row]:
 
 # Worlds. Few entities and times, so that ties, empty windows and events at a window's very edge come up all the time.
 
-WHOLE = {"whole", "flag"}
 EVENTS = pa.schema(
     [
         ("at", pa.timestamp("us")),
         ("whole", pa.int64()),
-        ("flag", pa.int64()),
+        ("flag", pa.bool_()),
         ("money", pa.decimal128(12, 2)),
         ("rough", pa.float64()),
+        ("wild", pa.float64()),
+        ("word", pa.string()),
+        ("seen", pa.timestamp("us")),
+        ("ends", pa.timestamp("us")),
     ]
 )
+VISITS = pa.schema(
+    [("visitor", pa.int64()), ("place", pa.string()), ("at", pa.timestamp("us")), ("minutes", pa.int32())]
+)
+PROFILES = pa.schema([("row", pa.int64()), ("who", pa.int64()), ("at", pa.timestamp("us")), ("level", pa.float64())])
 NEAR, FAR, TEXTS = (0, 1, 2), (-5, 0, 7, 1 << 40), ("", "a", "A", "ä", "a b")
 """Keys that lie close together, far apart, and texts."""
+WORDS = ("", "a", "A", "ä", "a b")
+FILTERED = {"where": "whole > 0 and word <> 'a'", "named": "chosen"}
+BY_WORD = {"by": "word", "values": ("a", "ä b")}
 AGGREGATES = (
     count("event"),
+    count("chosen", where="money >= 0 or flag"),
+    count("flagged", by="flag", values=(True, False)),
     total("whole"),
-    mean("whole", default=None),
-    rate("flag"),
     total("money"),
+    total("rough", scale=3),
+    total("wild"),
+    mean("whole", default=None),
     mean("money", default=-1.0),
     mean("rough", scale=2, default=None),
-    total("rough", scale=3),
+    mean("wild"),
+    mean("money", **FILTERED),
+    mean("whole", by="word", values=("a", "a b")),
+    rate("flag"),
+    smallest("money"),
+    smallest("wild"),
+    largest("whole"),
+    largest("flag", **FILTERED),
+    variance("money"),
+    variance("wild"),
+    std("whole", default=0.0),
+    std("rough", scale=2),
+    first("word"),
+    first("wild"),
+    last("flag"),
+    last("money", **FILTERED),
+    last_n("word", 3),
+    distinct("word"),
+    distinct("wild"),
+    distinct("whole", by="flag", values=(True,)),
+    approx_distinct("money"),
+    quantile("whole", 0.5),
+    quantile("wild", 0.9),
+    quantile("money", 0.1, **FILTERED),
+    approx_quantile("money", 0.5),
+    approx_quantile("wild", 0.99),
+    top("word", 2),
+    top("money", 1, **FILTERED),
+    since_last("event"),
+    since_last("chosen", where="flag", default=-1.0),
+    trend("money"),
+    trend("wild"),
+    trend("rough", scale=2, default=0.0),
 )
-WINDOWS = ("1s", "90m", "12h", "1d", "7d")
-BEGINNINGS = (moment("2018-04-01"), moment("1969-12-30"), moment("1905-03-01"))
+"""Every aggregation, on every kind of measure that it takes."""
+WINDOWS = ("1s", "90m", "12h", "1d", "7d", "lifetime")
+KNOWN_LATE: tuple[dict, ...] = ({}, {"delay": "12h"}, {"delay": "1d"}, {"available_at": "seen"})
+BEGINNINGS = (moment("2018-04-01"), moment("2018-03-25T00:30"), moment("1969-12-30"), moment("1905-03-01"))
+"""One of them lies on the day on which clocks in Europe are put forward."""
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -138,11 +152,21 @@ class World:
     """A feature set, with its tables of events and of places where features are wanted."""
 
     feature_set: FeatureSet
-    events: pa.Table
+    tables: Mapping[str, pa.Table]
     spine: pa.Table
 
+    @property
+    def events(self) -> pa.Table:
+        return self.tables["tests.events"]
+
     def expected(self) -> list[Row]:
-        return bits(feature_rows(self.feature_set, self.events.to_pylist(), self.spine.to_pylist()))
+        return bits(feature_rows(self.feature_set, self.tables, self.spine.to_pylist()))
+
+    def with_(self, **tables: pa.Table) -> "World":
+        """The world with other tables (events=, spine=); a spine that is the events stays so."""
+        events = tables.get("events", self.events)
+        spine = tables.get("spine", events if self.spine is self.events else self.spine)
+        return replace(self, tables={**self.tables, "tests.events": events}, spine=spine)
 
 
 @st.composite
@@ -152,12 +176,12 @@ def worlds(
     keys: Sequence[Sequence[int | str]] = (NEAR, FAR, TEXTS),
     beginnings: Sequence[datetime] = BEGINNINGS,
     most: int = 20,
+    nulls: bool = True,
 ) -> World:
     """Random worlds of at most `most` events; in some the spine is the events themselves."""
     entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(beginnings))
-    delay = draw(st.sampled_from(["0d", "12h", "1d"]))
     # Whole multiples of the windows' lengths and their neighbours: at the edge, and just beside it.
-    steps = st.sampled_from([timedelta(), length("1s"), length("90m"), length("12h"), length("1d"), length("7d")])
+    steps = st.sampled_from([timedelta(), *(length(one) for one in WINDOWS[:-1])])
     times = st.builds(
         lambda step, times, near: beginning + step * times + near * MICROSECOND,
         steps,
@@ -165,43 +189,108 @@ def worlds(
         st.integers(-1, 1),
     )
     cents = st.integers(-100_000, 100_000)
+    wild = st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e300, -1e300, 5e-324, 1e16, float("nan")])
+
+    def maybe(values: st.SearchStrategy) -> st.SearchStrategy:
+        return st.one_of(st.none(), values) if nulls else values
+
+    who = maybe(st.sampled_from(entities))
     event = st.fixed_dictionaries(
         {
-            "who": st.sampled_from(entities),
+            "who": who,
             "at": times,
-            "whole": st.integers(-1_000, 1_000),
-            "flag": st.integers(0, 1),
-            "money": cents.map(lambda value: Decimal(value).scaleb(-2)),
-            "rough": cents.map(lambda value: value / 100),
+            "whole": maybe(st.integers(-1_000, 1_000) | st.integers(-3, 3)),
+            "flag": maybe(st.booleans()),
+            "money": maybe(cents.map(lambda value: Decimal(value).scaleb(-2))),
+            "rough": maybe(cents.map(lambda value: value / 100)),
+            "wild": maybe(wild),
+            "word": maybe(st.sampled_from(WORDS)),
+            "seen": maybe(times),
+            "ends": maybe(times),
         }
     )
     rows = draw(st.lists(event, max_size=most))
-    windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=3, unique=True))
-    chosen = draw(st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=3, unique=True))
     same = draw(st.booleans())
-    places = (
-        rows
-        if same
-        else draw(st.lists(st.fixed_dictionaries({"who": st.sampled_from(entities), "at": times}), max_size=most))
-    )
+    place = st.fixed_dictionaries({"who": who, "at": times, "whole": maybe(st.integers(-3, 3)), "word": st.just("a")})
+    places = rows if same else draw(st.lists(place, max_size=most))
     names = draw(st.permutations(range(len(places))))
-    feature_set = FeatureSet(
+    key = pa.field("who", pa.string() if entities is TEXTS else pa.int64())
+    row = pa.field("row", pa.int64())
+    further = [EVENTS.field(name) for name in ("at", "whole", "word")]
+    spine = pa.Table.from_pylist(
+        [{**place, "row": name} for place, name in zip(places, names, strict=True)],
+        pa.schema([row, key, *EVENTS]) if same else pa.schema([row, key, *further]),
+    )
+    tables = {"tests.events": spine if same else pa.Table.from_pylist(rows, pa.schema([key, *EVENTS]))}
+    if entities is not TEXTS:
+        tables |= draw(_further_tables(entities, times, most // 2))
+    return World(draw(_feature_sets(tables, same=same)), tables, spine)
+
+
+@st.composite
+def _further_tables(
+    draw: st.DrawFn, entities: Sequence[int], times: st.SearchStrategy[datetime], most: int
+) -> dict[str, pa.Table]:
+    """Visits, which call keys otherwise, and another feature set's rows."""
+    some = st.one_of(st.none(), st.sampled_from(entities))
+    visit = {"visitor": some, "place": st.sampled_from(WORDS), "at": times, "minutes": st.integers(0, 90)}
+    visits = draw(st.lists(st.fixed_dictionaries(visit), max_size=most))
+    level = st.fixed_dictionaries({"who": some, "at": times, "level": st.sampled_from([0.0, 0.5, None])})
+    levels = draw(st.lists(level, max_size=most))
+    return {
+        "tests.visits": pa.Table.from_pylist(visits, VISITS),
+        "tests.profile": pa.Table.from_pylist([{**one, "row": n} for n, one in enumerate(levels)], PROFILES),
+    }
+
+
+PROFILE = FeatureSet(
+    name="tests.profile",
+    entity=Entity("who"),
+    source="tests.levels",
+    event_time="at",
+    row_key="row",
+    features=[attribute("level")],
+    description="Another set, whose features are read.",
+    owner="team:tests",
+)
+
+
+@st.composite
+def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool) -> FeatureSet:
+    windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=3, unique=True))
+    chosen = draw(st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=4, unique=True))
+    features: dict[str, object] = {}
+    for one in (each.over(*windows) for each in chosen):
+        if not any(feature.column in features for feature in one.features()):
+            features |= {feature.column: one for feature in one.features()}
+    made = list(dict.fromkeys(features.values()))
+    made += draw(
+        st.sampled_from(
+            [
+                [],
+                [attribute("word", named="state", ttl="1d"), derived("both", "state || word")],
+                [attribute("money", named="fee", until="ends"), derived("double", "2 * whole / (1 + whole)")],
+            ]
+        )
+    )
+    composite = draw(st.sampled_from([("who",), ("who",), ("who", "word")]))
+    further: dict[str, object] = {}
+    if "tests.visits" in tables and draw(st.booleans()):
+        visits = Events("tests.visits", "at", delay="12h", keys=("visitor", "place")[: len(composite)])
+        made += [count("visit").of(visits).over(*windows), total("minutes").of(visits).over("7d")]
+        further = {"uses": [PROFILE]}
+        made += [derived("raised", "profile__level + whole")]
+    return FeatureSet(
         name="tests.features",
-        entity=Entity("who"),
+        entity=Entity(*composite),
         source="tests.events",
         spine="tests.events" if same else "tests.spine",
         event_time="at",
         row_key="row",
-        features=[*(one.over(*windows) for one in chosen), weekend(), hour_between(0, 6, "is_night")],
-        delay=delay,
+        features=[*made, weekend(), hour_between(0, 6, "is_night", zone="Europe/Berlin")],
+        own_events=draw(st.booleans()),
         description="A random feature set.",
         owner="team:tests",
+        **draw(st.sampled_from(KNOWN_LATE)),
+        **further,
     )
-    key = pa.field("who", pa.string() if entities is TEXTS else pa.int64())
-    row = pa.field("row", pa.int64())
-    spine_schema = pa.schema([row, key, *EVENTS]) if same else pa.schema([row, key, EVENTS.field("at")])
-    spine = pa.Table.from_pylist(
-        [{**place, "row": name} for place, name in zip(places, names, strict=True)], spine_schema
-    )
-    events = spine if same else pa.Table.from_pylist(rows, pa.schema([key, *EVENTS]))
-    return World(feature_set, events, spine)

@@ -37,3 +37,10 @@ def microseconds(text: str, *, where: str) -> int:
 def days_touched(length: int) -> int:
     """How many later days an event can still reach over a window of `length` microseconds."""
     return -(-length // DAY)
+
+
+def in_words(length: int) -> str:
+    """A length in microseconds as declarations write it, in the largest unit that fits; begun seconds count."""
+    seconds = -(-length // MICROSECONDS)
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"

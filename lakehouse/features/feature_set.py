@@ -1,134 +1,117 @@
-"""The declaration of features: what one entity's features are called and how they are computed.
+"""The declaration of features: what one entity's features are called and what they are made of.
 
-What belongs here: frozen declarations that check themselves. Not: computing (compute.py) or tables.
+What belongs here: the frozen declaration of a feature set, and its check. Not: single features (aggregation.py,
+row_features.py), computing (compute.py) or tables.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeAlias
 
 from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.features.aggregation import (
+    Feature,
+    WindowAggregate,
+    approx_distinct,
+    approx_quantile,
+    count,
+    distinct,
+    first,
+    largest,
+    last,
+    last_n,
+    mean,
+    quantile,
+    rate,
+    since_last,
+    smallest,
+    std,
+    top,
+    total,
+    trend,
+    variance,
+    window_length,
+)
 from lakehouse.features.duration import microseconds
+from lakehouse.features.events import NO_DELAY, Events
+from lakehouse.features.row_features import (
+    Attribute,
+    CalendarFeature,
+    Derived,
+    attribute,
+    derived,
+    hour_between,
+    weekend,
+)
 
-Aggregation = Literal["count", "sum", "mean", "rate"]
-Part = Literal["is_weekend", "is_hour_between"]
+__all__ = [
+    "Attribute",
+    "CalendarFeature",
+    "Derived",
+    "Entity",
+    "Events",
+    "Example",
+    "Feature",
+    "FeatureSet",
+    "WindowAggregate",
+    "approx_distinct",
+    "approx_quantile",
+    "attribute",
+    "check_columns",
+    "count",
+    "derived",
+    "distinct",
+    "first",
+    "hour_between",
+    "largest",
+    "last",
+    "last_n",
+    "mean",
+    "quantile",
+    "rate",
+    "since_last",
+    "smallest",
+    "std",
+    "top",
+    "total",
+    "trend",
+    "variance",
+    "weekend",
+]
 
-MOST_DECIMALS = 18
-"""Measures are summed as integers of 64 bits."""
-_LAST_HOUR = 23
+Declared: TypeAlias = WindowAggregate | CalendarFeature | Attribute | Derived
+ENGINES = ("embedded", "spark")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Entity:
-    """What features are about, by the name of its key column."""
+    """What features are about, by the names of its key columns: one, or several that make the key together."""
 
-    key: str
+    keys: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Feature:
-    """One column of a feature set."""
-
-    column: str
-    says: str
-
-
-@dataclass(frozen=True)
-class WindowAggregate:
-    """One aggregation of one measure over several windows; each window gives one column.
-
-    The column is `<measure>_<aggregation>_<window>`. `scale` is the number of decimals that a measure of binary
-    floating point is known to have: it is summed as an integer of that many decimals, so that sums are exact.
-    Decimal and integer columns need none. `default` is the value of an empty window (count and sum: 0).
-    """
-
-    aggregation: Aggregation
-    measure: str
-    windows: tuple[str, ...] = ()
-    scale: int = 0
-    default: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raises DeclarationError for an unknown aggregation and for a number of decimals that no measure has."""
-        where = f"{self.aggregation}({self.measure!r})"
-        if self.aggregation not in get_args(Aggregation):
+    def __init__(self, *keys: str) -> None:
+        if not keys or len(set(keys)) != len(keys):
             raise DeclarationError(
-                f"{self.aggregation!r} is no aggregation.",
-                where=where,
-                nearest=nearest_name(self.aggregation, get_args(Aggregation)),
-                fix="Use one of: " + ", ".join(get_args(Aggregation)) + ".",
+                "An entity has one key column or several different ones.",
+                where=f"Entity({', '.join(map(repr, keys))})",
+                nearest='Entity("customer_id")',
             )
-        if not 0 <= self.scale <= MOST_DECIMALS:
-            raise DeclarationError(
-                f"A measure has from 0 to {MOST_DECIMALS} decimals, not {self.scale}.",
-                where=f"{where}, scale",
-                nearest="2",
-            )
+        object.__setattr__(self, "keys", keys)
 
-    def over(self, *windows: str) -> "WindowAggregate":
-        """The same aggregation over these windows, such as "1d" or "12h"."""
-        return WindowAggregate(self.aggregation, self.measure, windows, self.scale, self.default)
-
-    def features(self) -> list[Feature]:
-        """The columns, in the order of the windows."""
-        words = {
-            "count": f"number of {self.measure} events",
-            "sum": f"sum of {self.measure}",
-            "mean": f"mean of {self.measure}",
-            "rate": f"share of events with {self.measure}",
-        }
-        return [
-            Feature(f"{self.measure}_{self.aggregation}_{window}", f"{words[self.aggregation]} in the last {window}")
-            for window in self.windows
-        ]
+    def __str__(self) -> str:
+        return ", ".join(self.keys)
 
 
 @dataclass(frozen=True)
-class CalendarFeature:
-    """A 0/1 column read off the row's own event time (UTC)."""
+class Example:
+    """Given rows by table, a place in the spine, and the values that features must have there; run as a test."""
 
-    part: Part
-    column: str
-    first_hour: int = 0
-    last_hour: int = 0
-
-    def features(self) -> list[Feature]:
-        """The one column."""
-        if self.part == "is_weekend":
-            return [Feature(self.column, "1 on Saturday and Sunday, else 0")]
-        return [Feature(self.column, f"1 from {self.first_hour}:00 to {self.last_hour}:59 UTC, else 0")]
-
-
-def count(name: str) -> WindowAggregate:
-    """How many events; `name` says of what, for the column's name."""
-    return WindowAggregate("count", name, default=0)
-
-
-def total(measure: str, *, scale: int = 0) -> WindowAggregate:
-    """The exact sum of a measure."""
-    return WindowAggregate("sum", measure, scale=scale, default=0)
-
-
-def mean(measure: str, *, scale: int = 0, default: float | None = 0.0) -> WindowAggregate:
-    """The mean of a measure: its exact sum divided by the number of events."""
-    return WindowAggregate("mean", measure, scale=scale, default=default)
-
-
-def rate(measure: str, *, default: float | None = 0.0) -> WindowAggregate:
-    """The share of events whose measure (0 or 1) is 1."""
-    return WindowAggregate("rate", measure, default=default)
-
-
-def weekend(column: str = "is_weekend") -> CalendarFeature:
-    """1 on Saturday and Sunday."""
-    return CalendarFeature("is_weekend", column)
-
-
-def hour_between(first: int, last: int, column: str) -> CalendarFeature:
-    """1 when the hour (UTC) lies from `first` to `last`, both inclusive."""
-    return CalendarFeature("is_hour_between", column, first, last)
+    given: Mapping[str, Sequence[Mapping[str, Any]]]
+    at: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,59 +120,118 @@ class FeatureSet:
 
     `source` is the table of events, `spine` the table whose rows get features (default: the source), `row_key` the
     spine's column that names a row. Events count from `delay` on: a window w at time t holds the events in
-    (t - delay - w, t - delay].
+    (t - delay - w, t - delay]; with `available_at`, a column, those in (t - w, t] that were available by t. With
+    `own_events` False the window's upper end is open. `uses` are feature sets whose features derived ones read.
+    `engine` is the engine that computes it, where it is not the settings'. `deprecated` names what to use instead.
     """
 
     name: str
     entity: Entity
     source: str
     event_time: str
-    features: Sequence[WindowAggregate | CalendarFeature]
+    features: Sequence[Declared]
     row_key: str
     description: str
     owner: str
     spine: str = ""
-    delay: str = "0d"
+    delay: str = NO_DELAY
+    available_at: str = ""
+    own_events: bool = True
+    uses: Sequence["FeatureSet"] = ()
+    examples: Sequence[Example] = ()
+    engine: str = ""
+    deprecated: str = ""
 
     def __post_init__(self) -> None:
         """Raises DeclarationError for what cannot mean anything; columns of tables are checked by the domain."""
         where = f"feature set {self.name}"
         object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "uses", tuple(self.uses))
+        object.__setattr__(self, "examples", tuple(self.examples))
         object.__setattr__(self, "spine", self.spine or self.source)
         if self.name.count(".") != 1:
             raise DeclarationError(
                 f"{self.name!r} is not a table name.", where=where, nearest=f"domain.{self.name.replace('.', '_')}"
             )
         microseconds(self.delay, where=f"{where}, delay")
+        _ = self.main
+        if self.engine and self.engine not in ENGINES:
+            raise DeclarationError(
+                f"{self.engine!r} is no engine.",
+                where=f"{where}, engine",
+                nearest=nearest_name(self.engine, ENGINES),
+                fix="Use one of: " + ", ".join(ENGINES) + ".",
+            )
         if not self.features:
             raise DeclarationError("The feature set has no features.", where=where, fix="Declare at least one.")
-        for feature in self.features:
-            if isinstance(feature, WindowAggregate):
-                place = f"{where}, {feature.aggregation}({feature.measure!r})"
-                if not feature.windows:
+        self._check_windows(where)
+        self._check_names(where)
+        later = [one.column for one in self.derivations]
+        for one in self.derivations:
+            for name in one.reads:
+                if name in later:
                     raise DeclarationError(
-                        "The aggregation has no window.",
-                        where=place,
-                        nearest='.over("7d")',
-                        fix="Say over which windows.",
+                        f"{one.column!r} is made of {name!r}, which is not there yet.",
+                        where=where,
+                        fix="Declare a derived feature after those that it reads; none reads itself.",
                     )
-                for window in feature.windows:
-                    if microseconds(window, where=f"{place}, window") == 0:
-                        raise DeclarationError("A window must be longer than 0.", where=place, nearest="1d")
-            elif not 0 <= feature.first_hour <= feature.last_hour <= _LAST_HOUR:
+            later.remove(one.column)
+
+    def _check_windows(self, where: str) -> None:
+        for one in self.aggregates:
+            place = f"{where}, {one.place}"
+            if not one.windows:
                 raise DeclarationError(
-                    f"{feature.first_hour} to {feature.last_hour} are not hours of a day in order.",
-                    where=f"{where}, {feature.column}",
-                    nearest="0 to 23",
+                    "The aggregation has no window.", where=place, nearest='.over("7d")', fix="Say over which windows."
                 )
-        names = [*self.spine_columns(), *self.columns]
+            for window in one.windows:
+                window_length(window, where=f"{place}, window")
+
+    def _check_names(self, where: str) -> None:
+        names = [*self.spine_keys(), *self.columns]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise DeclarationError(
                 f"Two columns have the same name: {', '.join(doubled)}.",
                 where=where,
-                fix="Give each window and measure once, and no feature the name of a key or a time.",
+                fix="Give each window and measure once (`named=` tells two apart), and no feature the name of a key "
+                "or a time.",
             )
+        seen: dict[tuple, str] = {}
+        for form, feature in self.forms():
+            if form in seen:
+                raise DeclarationError(
+                    f"{feature!r} computes the same as {seen[form]!r}.",
+                    where=where,
+                    nearest=seen[form],
+                    fix="Declare it once.",
+                )
+            seen[form] = feature
+        named = [name.casefold() for name in self.columns]
+        if len(set(named)) < len(named):
+            raise DeclarationError(
+                "Two columns differ in upper and lower case only, which SQL does not tell apart.",
+                where=where,
+                fix="Name one of them otherwise.",
+            )
+
+    @property
+    def main(self) -> Events:
+        """The set's own table of events."""
+        return Events(self.source, self.event_time, self.delay, self.available_at)
+
+    def events_of(self, declared: WindowAggregate | Attribute) -> Events:
+        """The table of events that a feature is made of."""
+        return declared.events or self.main
+
+    @property
+    def events(self) -> tuple[Events, ...]:
+        """All tables of events that windows and attributes are made of."""
+        return tuple(dict.fromkeys(self.events_of(one) for one in (*self.aggregates, *self.attributes)))
+
+    def keys_of(self, events: Events) -> tuple[str, ...]:
+        """The key columns of a table of events."""
+        return events.keys or self.entity.keys
 
     @property
     def columns(self) -> list[str]:
@@ -206,36 +248,109 @@ class FeatureSet:
         return [feature for feature in self.features if isinstance(feature, WindowAggregate)]
 
     @property
-    def reach(self) -> int:
-        """How far back the events matter, in microseconds: the longest window and the delay."""
-        where = f"feature set {self.name}"
-        windows = [microseconds(window, where=where) for one in self.aggregates for window in one.windows]
-        return microseconds(self.delay, where=where) + max(windows) if windows else 0
+    def attributes(self) -> list[Attribute]:
+        """The attributes."""
+        return [feature for feature in self.features if isinstance(feature, Attribute)]
 
-    def source_columns(self) -> list[str]:
-        """The columns that the events must have."""
-        measures = [one.measure for one in self.aggregates if one.aggregation != "count"]
-        return list(dict.fromkeys([self.event_time, *([self.entity.key] if self.aggregates else []), *measures]))
+    @property
+    def derivations(self) -> list[Derived]:
+        """The derived features, in order: one may read those before it."""
+        return [feature for feature in self.features if isinstance(feature, Derived)]
+
+    def forms(self) -> list[tuple[tuple, str]]:
+        """What each window feature and attribute computes, whatever it is called, and its column."""
+        found = []
+        for one in (*self.aggregates, *self.attributes):
+            for feature in one.features():
+                form = (*one.canonical(self.main), feature.window, feature.by, feature.rank)
+                found.append(((self.entity.keys, self.spine, self.own_events, *form), feature.column))
+        return found
+
+    def reach(self, table: str) -> int | None:
+        """How far back rows of `table` matter, in microseconds: the longest window and delay; None: without end."""
+        if any(table == used.name for used in self.uses):
+            return None
+        furthest = 0
+        for one in (*self.aggregates, *self.attributes):
+            events = self.events_of(one)
+            if events.table != table:
+                continue
+            for window in one.windows if isinstance(one, WindowAggregate) else (one.ttl,):
+                length = window_length(window, where=f"feature set {self.name}")
+                if length is None:
+                    return None
+                furthest = max(furthest, length + events.late)
+        return furthest
+
+    def inputs(self) -> list[str]:
+        """The tables it is made from; the spine first."""
+        return list(dict.fromkeys([self.spine, *self.tables_read()]))
+
+    def tables_read(self) -> list[str]:
+        """The tables that the kernel needs beside the spine: of events, and of sets that are used."""
+        return list(dict.fromkeys([*(one.table for one in self.events), *(one.name for one in self.uses)]))
+
+    def times_of(self, table: str) -> list[str]:
+        """The columns by whose time rows of `table` count."""
+        times = [one.event_time for one in self.events if one.table == table]
+        return list(dict.fromkeys([*times, *(one.event_time for one in self.uses if one.name == table)]))
+
+    def columns_of(self, table: str) -> list[str]:
+        """The columns that `table` must have: as a table of events, as a set that is used, as the spine."""
+        needed = self.spine_columns() if table == self.spine else []
+        for one in (*self.aggregates, *self.attributes):
+            events = self.events_of(one)
+            if events.table == table:
+                needed += [events.event_time, *self.keys_of(events), *one.columns_read()]
+                needed += [events.available_at] if events.available_at else []
+        for used in self.uses:
+            needed += self.columns_used(used) if used.name == table else []
+        return list(dict.fromkeys(needed))
+
+    def columns_used(self, used: "FeatureSet") -> list[str]:
+        """The columns of a set that is used: its keys and time, and the features that expressions read."""
+        short = used.name.rsplit(".", 1)[-1]
+        read = {name for one in self.derivations for name in one.reads}
+        return [*used.spine_keys(), *(column for column in used.columns if f"{short}__{column}" in read)]
+
+    def spine_keys(self) -> list[str]:
+        """The columns that name a spine row: its key, its time, the entity's keys."""
+        return list(dict.fromkeys([self.row_key, self.event_time, *self.entity.keys]))
 
     def spine_columns(self) -> list[str]:
-        """The columns that the spine must have."""
-        return list(dict.fromkeys([self.row_key, self.event_time, self.entity.key]))
+        """The columns that the spine must have: what names a row, and what derived features read of it."""
+        foreign = {f"{used.name.rsplit('.', 1)[-1]}__{column}" for used in self.uses for column in used.columns}
+        request = [name for one in self.derivations for name in one.reads]
+        request = [name for name in request if name not in self.columns and name not in foreign]
+        keys = [key for used in self.uses for key in used.entity.keys]
+        return list(dict.fromkeys([*self.spine_keys(), *keys, *request]))
 
     def fingerprint(self) -> str:
-        """A short hash of everything that decides the values; descriptions and owners do not."""
-        content = asdict(self)
-        for unimportant in ("description", "owner"):
-            content.pop(unimportant)
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()[:16]
+        """A short hash of everything that decides the values; words, owners and engines do not."""
+        content = _content(self)
+        for unimportant in ("description", "owner", "examples", "engine", "deprecated"):
+            content.pop(unimportant, None)
+        content["uses"] = [used.fingerprint() for used in self.uses]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def check_columns(feature_set: FeatureSet, source: Sequence[str], spine: Sequence[str]) -> None:
-    """Raises DeclarationError when the declaration names a column that its tables do not have."""
-    for table, needed, known in (
-        (feature_set.source, feature_set.source_columns(), source),
-        (feature_set.spine, feature_set.spine_columns(), spine),
-    ):
-        for column in needed:
+def _content(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any frozen declaration
+    """What a declaration says, what it leaves at its default left out: a new field changes no fingerprint."""
+    said = {one.name: getattr(declared, one.name) for one in fields(declared)}
+    told = {one.name: said[one.name] for one in fields(declared) if said[one.name] != one.default}
+    for name, value in told.items():
+        if is_dataclass(value):
+            told[name] = _content(value)
+        elif isinstance(value, tuple):
+            told[name] = [{"is": type(one).__name__, **_content(one)} if is_dataclass(one) else one for one in value]
+    return told
+
+
+def check_columns(feature_set: FeatureSet, tables: Mapping[str, Sequence[str]]) -> None:
+    """Raises DeclarationError when the declaration names a column that its tables (name -> columns) do not have."""
+    for table in feature_set.inputs():
+        known = tables[table]
+        for column in feature_set.columns_of(table):
             if column not in known:
                 raise DeclarationError(
                     f"{table} has no column {column!r}.",

@@ -16,12 +16,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lakehouse.errors import SlipwayError
-
 Ints = npt.NDArray[np.int64]
 
 _MOST = np.iinfo(np.int64).max
 _BLOCK = 1 << 15
+_NEVER = -(1 << 62)
+"""Earlier than any time."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,6 @@ class Timeline:
         order = position if by_time is None else by_time[position]
         return order, number >> bits, time[order]
 
-    def running(self, values: Ints) -> Ints:
-        """Running totals of `values` (one for each event, as delivered), shape (n + 1,), first 0.
-
-        Raises SlipwayError when the totals could leave 64 bits.
-        """
-        largest = max(int(values.max()), -int(values.min())) if len(values) else 0
-        if largest * len(values) > _MOST:
-            raise SlipwayError(
-                "The sum of a measure can exceed 64 bits.",
-                where=f"{len(values)} events, largest value {largest}",
-                fix="Declare the measure with a smaller scale.",
-            )
-        totals = np.zeros(len(values) + 1, dtype=np.int64)
-        np.cumsum(values[self.arranged[0]], out=totals[1:])
-        return totals
-
     def up_to(self, entity: Ints, time: Ints) -> Ints:
         """How many sorted events come at or before each (entity, time), shape (m,): an index into running totals.
 
@@ -81,20 +65,6 @@ class Timeline:
         first, last = np.searchsorted(self.packed, [wanted.min(), wanted.max()], side="right")
         found = np.searchsorted(self.packed[first:last], wanted, side="right")
         found += first
-        return found
-
-    def at_most(self, entity: Ints, time: Ints) -> Ints:
-        """The index (as delivered) of the entity's last event at or before `time`, -1 where there is none, shape (m,).
-
-        Among peers it is the one delivered last.
-        """
-        found = np.full(len(entity), -1, dtype=np.int64)
-        for block in Spine(self, entity, time).blocks():
-            end = block.edge(0)
-            last = end[end > 0] - 1
-            event, row = self.arranged[0][last], block.rows[end > 0]
-            known = self.entity[event] == entity[row]
-            found[row[known]] = event[known]
         return found
 
     @cached_property
@@ -138,40 +108,40 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Spine:
-    """Where features are wanted: entity codes and times (microseconds), shape (m,) each.
+    """Where features are wanted: entity codes and times (microseconds), shape (m,) each. Sorted once for all timelines.
 
-    A spine made of a timeline's own arrays shares its sort.
+    With `timeline`, whose own arrays the spine is, its sort is taken.
     """
 
-    timeline: Timeline
     entity: Ints
     time: Ints
+    entities: int
+    timeline: Timeline | None = None
+
+    @cached_property
+    def arranged(self) -> tuple[Ints, Ints, Ints]:
+        """As in Timeline."""
+        return (self.timeline or Timeline(self.entity, self.time, self.entities)).arranged
 
     def blocks(self) -> Iterator["Block"]:
         """The rows in sorted order, in blocks so small that all work on one stays in the processor's cache."""
-        shared = self.entity is self.timeline.entity and self.time is self.timeline.time
-        rows = self.timeline if shared else Timeline(self.entity, self.time, self.timeline.entities)
-        order, entity, time = rows.arranged
-        _ = self.timeline.packed  # made once, before several threads ask for it
+        order, entity, time = self.arranged
         for start in range(0, len(time), _BLOCK):
             part = slice(start, start + _BLOCK)
-            yield Block(self.timeline, order[part], entity[part], time[part])
+            yield Block(order[part], entity[part], time[part])
 
 
 @dataclass(frozen=True)
 class Block:
     """Neighbouring rows of a sorted spine, shape (b,): their indices in the spine, entity codes and times."""
 
-    timeline: Timeline
     rows: Ints
     entity: Ints
     time: Ints
 
-    def edge(self, before: int) -> Ints:
-        """Index into running totals at `before` microseconds before each row, shape (b,)."""
-        return self.timeline.up_to(self.entity, self.time - before)
+    def edge(self, timeline: Timeline, before: int | None) -> Ints:
+        """How many of the timeline's sorted events come up to `before` microseconds before each row, shape (b,).
 
-
-def window_totals(totals: Ints, start: Ints, end: Ints) -> Ints:
-    """Sums over windows (start, end], given running totals and their edges, shape (m,)."""
-    return totals[end] - totals[start]
+        None is before everything: where the entity's events begin.
+        """
+        return timeline.up_to(self.entity, np.full(len(self.time), _NEVER) if before is None else self.time - before)

@@ -179,7 +179,7 @@ def test_a_misspelt_column_is_refused_with_the_table_and_the_nearest():
     declared = spend(mean("amuont").over("1d"), entity=Entity("customer_id"))
     known = ["payment_id", "paid_at", "customer_id", "amount"]
     error = refused(
-        lambda: check_columns(declared, known, known),
+        lambda: check_columns(declared, {"shop.payments": known}),
         says="shop.payments has no column 'amuont'",
         where="feature set shop.spend",
         nearest="amount",
@@ -190,9 +190,9 @@ def test_a_misspelt_column_is_refused_with_the_table_and_the_nearest():
 def test_the_spine_is_checked_as_well_as_the_source():
     declared = spend(count("pay").over("1d"), spine="shop.orders")
     source = ["paid_at", "customer_id"]
-    check_columns(declared, source, ["payment_id", *source])
+    check_columns(declared, {"shop.payments": source, "shop.orders": ["payment_id", *source]})
     refused(
-        lambda: check_columns(declared, source, ["payment", *source]),
+        lambda: check_columns(declared, {"shop.payments": source, "shop.orders": ["payment", *source]}),
         says="shop.orders has no column 'payment_id'",
         where="shop.spend",
         nearest="payment",
@@ -200,16 +200,18 @@ def test_the_spine_is_checked_as_well_as_the_source():
 
 
 def test_a_count_needs_no_measure_and_a_calendar_no_key_in_the_source():
-    assert spend(count("pay").over("1d")).source_columns() == ["paid_at", "customer_id"]
-    assert spend(weekend()).source_columns() == ["paid_at"]
-    assert spend(rate("is_fraud").over("1d")).source_columns() == ["paid_at", "customer_id", "is_fraud"]
+    further = {"spine": "shop.orders"}
+    assert spend(count("pay").over("1d"), **further).columns_of("shop.payments") == ["paid_at", "customer_id"]
+    assert spend(weekend(), **further).inputs() == ["shop.orders"]
+    read = spend(rate("is_fraud", where="amount > 5").over("1d"), **further).columns_of("shop.payments")
+    assert read == ["paid_at", "customer_id", "is_fraud", "amount"]
 
 
 def test_how_far_back_events_matter_is_the_longest_window_and_the_delay():
     day = 86_400_000_000
-    assert spend(count("pay").over("1d", "30d", "7d"), delay="7d").reach == 37 * day
-    assert spend(count("pay").over("12h")).reach == day // 2
-    assert spend(weekend(), delay="7d").reach == 0
+    assert spend(count("pay").over("1d", "30d", "7d"), delay="7d").reach("shop.payments") == 37 * day
+    assert spend(count("pay").over("12h")).reach("shop.payments") == day // 2
+    assert spend(weekend(), delay="7d").reach("shop.payments") == 0
 
 
 def test_what_decides_the_values_decides_the_fingerprint():

@@ -1,0 +1,316 @@
+"""The declaration of aggregations over windows: what is taken of which events, over how long.
+
+What belongs here: the frozen declaration, its check, and the words of its columns. Not: computing (aggregates.py).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.features.duration import microseconds
+from lakehouse.features.events import Events
+from lakehouse.features.expressions import columns_of
+
+Aggregation = Literal[
+    "count",
+    "sum",
+    "mean",
+    "rate",
+    "min",
+    "max",
+    "variance",
+    "std",
+    "first",
+    "last",
+    "last_n",
+    "distinct",
+    "approx_distinct",
+    "quantile",
+    "approx_quantile",
+    "top",
+    "since_last",
+    "trend",
+]
+Value: TypeAlias = str | int | float | bool
+
+LIFETIME = "lifetime"
+"""The window that holds all events up to now."""
+MOST_DECIMALS = 18
+"""Measures are summed as integers of 64 bits."""
+_MOST_RANKS = 50
+
+_SAYS = {
+    "count": "number of {measure} events",
+    "sum": "sum of {measure}",
+    "mean": "mean of {measure}",
+    "rate": "share of events with {measure}",
+    "min": "smallest {measure}",
+    "max": "largest {measure}",
+    "variance": "sample variance of {measure}",
+    "std": "sample standard deviation of {measure}",
+    "first": "first {measure}",
+    "last": "newest {measure}",
+    "last_n": "{measure} of the {rank} newest event",
+    "distinct": "number of different {measure}",
+    "approx_distinct": "approximate number of different {measure} (HyperLogLog)",
+    "quantile": "{share:g}-quantile of {measure}",
+    "approx_quantile": "approximate {share:g}-quantile of {measure} (DDSketch, 1%)",
+    "top": "{rank} most frequent {measure}",
+    "since_last": "seconds since the newest {measure} event",
+    "trend": "slope of {measure} in units a day (least squares)",
+}
+_RANKED = ("last_n", "top")
+PICKS = ("first", "last", "last_n", "top")
+"""What gives a value of the column itself, of whatever type it is."""
+_UNMEASURED = ("count", "since_last")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of a feature set. `by` is the value of the category that it is for, `rank` its place from 1 on."""
+
+    column: str
+    says: str
+    window: str = ""
+    by: Value | None = None
+    rank: int = 1
+
+
+@dataclass(frozen=True)
+class WindowAggregate:
+    """One aggregation of one measure over several windows; each window gives one column.
+
+    The column is `<measure>_<aggregation>_<window>`; `named` takes the place of the measure in it. `where` is an
+    expression in SQL: only events for which it is true count. `by` is a category column with its `values`: one column
+    for each value. `scale` is the number of decimals that a measure of binary floating point is declared to have: it
+    is summed as an integer of that many decimals, and a value with more is an error. Without it such a measure is
+    summed exactly as it is, more slowly. `default` is the value of an empty window. `number` is how many ranks there
+    are (last_n, top), `share` which quantile. `events` is the table of events, where it is not the feature set's.
+    """
+
+    aggregation: Aggregation
+    measure: str
+    windows: tuple[str, ...] = ()
+    scale: int | None = None
+    default: float | None = None
+    where: str = ""
+    named: str = ""
+    by: str = ""
+    values: tuple[Value, ...] = ()
+    number: int = 1
+    share: float = 0.5
+    events: Events | None = None
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError for what cannot be meant: an aggregation, a share, a filter that there is not."""
+        object.__setattr__(self, "values", tuple(self.values))
+        known = get_args(Aggregation)
+        if self.aggregation not in known:
+            raise DeclarationError(
+                f"{self.aggregation!r} is no aggregation.",
+                where=self.place,
+                nearest=nearest_name(self.aggregation, known),
+                fix="Use one of: " + ", ".join(known) + ".",
+            )
+        if self.scale is not None and not 0 <= self.scale <= MOST_DECIMALS:
+            raise DeclarationError(
+                f"A measure has from 0 to {MOST_DECIMALS} decimals, not {self.scale}.",
+                where=f"{self.place}, scale",
+                nearest="2",
+            )
+        if not 0 < self.share < 1:
+            raise DeclarationError(
+                f"A quantile's share lies between 0 and 1, not at {self.share}.",
+                where=f"{self.place}, share",
+                nearest="0.5",
+                fix="For the ends, use smallest() and largest().",
+            )
+        if not 1 <= self.number <= _MOST_RANKS:
+            raise DeclarationError(
+                f"From 1 to {_MOST_RANKS} ranks can be asked for, not {self.number}.",
+                where=f"{self.place}, number",
+                nearest="3",
+            )
+        if self.default is not None and self.aggregation in PICKS:
+            raise DeclarationError(
+                "The default of a value of any type is null.",
+                where=f"{self.place}, default",
+                nearest="default=None",
+                fix="Leave it out; a derived feature can say coalesce(...).",
+            )
+        if bool(self.by) != bool(self.values) or len(set(self.slugs)) != len(self.slugs):
+            raise DeclarationError(
+                "A category needs the values that get a column, each once."
+                if self.by
+                else "Values were given, but not of which category.",
+                where=f"{self.place}, by",
+                nearest='by="channel", values=("web", "shop")',
+                fix="Declare `by` and different `values` together.",
+            )
+        columns_of(self.where, where=f"{self.place}, where")
+
+    @property
+    def place(self) -> str:
+        """What errors call it."""
+        return f"{self.aggregation}({self.measure!r})"
+
+    def over(self, *windows: str) -> "WindowAggregate":
+        """The same aggregation over these windows, such as "1d", "12h" or "lifetime"."""
+        return replace(self, windows=windows)
+
+    def of(self, events: Events) -> "WindowAggregate":
+        """The same aggregation of another table of events than the feature set's source."""
+        return replace(self, events=events)
+
+    @property
+    def measured(self) -> bool:
+        """Whether a column is read; counts only need the events."""
+        return self.aggregation not in _UNMEASURED
+
+    @property
+    def slugs(self) -> list[str]:
+        """The values of the category as parts of column names."""
+        return [re.sub(r"[^a-z0-9]+", "_", str(value).lower()).strip("_") or "none" for value in self.values]
+
+    def columns_read(self) -> list[str]:
+        """The columns of the events that decide the values, keys and times apart."""
+        read = [*([self.measure] if self.measured else []), *([self.by] if self.by else [])]
+        return list(dict.fromkeys([*read, *columns_of(self.where, where=self.place)]))
+
+    def features(self) -> list[Feature]:
+        """The columns: by window, then by value, then by rank."""
+        stem, found = self.named or self.measure, []
+        for window in self.windows:
+            for value, slug in zip(self.values or (None,), self.slugs or [""], strict=True):
+                for rank in range(1, self.number + 1 if self.aggregation in _RANKED else 2):
+                    column = "_".join(part for part in (stem, self._word(rank), slug, window) if part)
+                    found.append(Feature(column, self._says(window, value, rank), window, value, rank))
+        return found
+
+    def canonical(self, source: Events) -> tuple:
+        """What is computed, whatever it is called: two features of one form have the same values."""
+        scale = self.scale if self.aggregation in {"sum", "mean", "variance", "std", "trend"} else None
+        share = self.share if "quantile" in self.aggregation else None
+        measure = self.measure if self.measured else ""
+        kind = "mean" if self.aggregation == "rate" else self.aggregation
+        return (self.events or source, kind, measure, scale, self.default, " ".join(self.where.split()), self.by, share)
+
+    def _word(self, rank: int) -> str:
+        if "quantile" in self.aggregation:
+            percent = f"{self.share * 100:g}".replace(".", "_")
+            return f"approx_p{percent}" if self.aggregation.startswith("approx") else f"p{percent}"
+        return {"last_n": f"last{rank}", "top": f"top{rank}"}.get(self.aggregation, self.aggregation)
+
+    def _says(self, window: str, value: Value | None, rank: int) -> str:
+        what = _SAYS[self.aggregation].format(measure=self.measure, share=self.share, rank=_ordinal(rank))
+        only = f" where {self.where}" if self.where else ""
+        of = f" with {self.by} {value}" if self.by else ""
+        return f"{what}{of}{only} " + ("ever so far" if window == LIFETIME else f"in the last {window}")
+
+
+def _ordinal(rank: int) -> str:
+    return {1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th")
+
+
+def window_length(window: str, *, where: str) -> int | None:
+    """The window's length in microseconds, None for the whole lifetime. Raises DeclarationError for none at all."""
+    if window == LIFETIME:
+        return None
+    length = microseconds(window, where=where)
+    if length == 0:
+        raise DeclarationError("A window must be longer than 0.", where=where.removesuffix(", window"), nearest="1d")
+    return length
+
+
+def count(
+    name: str, *, where: str = "", by: str = "", values: Sequence[Value] = (), default: float | None = 0
+) -> WindowAggregate:
+    """How many events; `name` says of what, for the column's name."""
+    return WindowAggregate("count", name, default=default, where=where, by=by, values=tuple(values))
+
+
+def total(measure: str, *, scale: int | None = None, default: float | None = 0, **more) -> WindowAggregate:  # noqa: ANN003
+    """The exact sum of a measure. `more`: where, named, by, values."""
+    return WindowAggregate("sum", measure, scale=scale, default=default, **more)
+
+
+def mean(measure: str, *, scale: int | None = None, default: float | None = 0.0, **more) -> WindowAggregate:  # noqa: ANN003
+    """The mean of a measure: its exact sum divided by the number of events, rounded once."""
+    return WindowAggregate("mean", measure, scale=scale, default=default, **more)
+
+
+def rate(measure: str, *, default: float | None = 0.0, **more) -> WindowAggregate:  # noqa: ANN003
+    """The share of events whose measure (0 or 1, or a boolean) is 1."""
+    return WindowAggregate("rate", measure, default=default, **more)
+
+
+def smallest(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
+    """The smallest value of a measure."""
+    return WindowAggregate("min", measure, **more)
+
+
+def largest(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
+    """The largest value of a measure."""
+    return WindowAggregate("max", measure, **more)
+
+
+def variance(measure: str, *, scale: int | None = None, **more) -> WindowAggregate:  # noqa: ANN003
+    """The sample variance (n - 1) of a measure; null for fewer than two events."""
+    return WindowAggregate("variance", measure, scale=scale, **more)
+
+
+def std(measure: str, *, scale: int | None = None, **more) -> WindowAggregate:  # noqa: ANN003
+    """The sample standard deviation: the root of the variance."""
+    return WindowAggregate("std", measure, scale=scale, **more)
+
+
+def first(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
+    """The value of the first event, whatever its type; of peers the smallest."""
+    return WindowAggregate("first", measure, **more)
+
+
+def last(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
+    """The value of the newest event, whatever its type; of peers the largest."""
+    return WindowAggregate("last", measure, **more)
+
+
+def last_n(measure: str, number: int, **more) -> WindowAggregate:  # noqa: ANN003
+    """The values of the `number` newest events, newest first, a column each."""
+    return WindowAggregate("last_n", measure, number=number, **more)
+
+
+def distinct(measure: str, *, default: float | None = 0, **more) -> WindowAggregate:  # noqa: ANN003
+    """How many different values there are, exactly."""
+    return WindowAggregate("distinct", measure, default=default, **more)
+
+
+def approx_distinct(measure: str, *, default: float | None = 0, **more) -> WindowAggregate:  # noqa: ANN003
+    """How many different values there are by HyperLogLog with 1,024 registers: 3% off, mergeable."""
+    return WindowAggregate("approx_distinct", measure, default=default, **more)
+
+
+def quantile(measure: str, share: float, **more) -> WindowAggregate:  # noqa: ANN003
+    """The smallest value that at least the `share` of the values do not exceed."""
+    return WindowAggregate("quantile", measure, share=share, **more)
+
+
+def approx_quantile(measure: str, share: float, **more) -> WindowAggregate:  # noqa: ANN003
+    """The same by DDSketch: within 1% of the value, mergeable."""
+    return WindowAggregate("approx_quantile", measure, share=share, **more)
+
+
+def top(measure: str, number: int = 1, **more) -> WindowAggregate:  # noqa: ANN003
+    """The `number` most frequent values, a column each; of equally frequent ones the smaller comes first."""
+    return WindowAggregate("top", measure, number=number, **more)
+
+
+def since_last(name: str, **more) -> WindowAggregate:  # noqa: ANN003
+    """The seconds since the newest event; `name` says of what."""
+    return WindowAggregate("since_last", name, **more)
+
+
+def trend(measure: str, *, scale: int | None = None, **more) -> WindowAggregate:  # noqa: ANN003
+    """The slope of the measure over time by least squares, in units a day; null without two different times."""
+    return WindowAggregate("trend", measure, scale=scale, **more)
