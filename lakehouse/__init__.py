@@ -1,1 +1,22 @@
-"""The platform: tables, contracts, features, training sets and models on Iceberg. Knows no domain and no Dagster."""
+"""The platform: tables, contracts, features, training sets and models on Iceberg. Knows no domain and no Dagster.
+
+What belongs here: the few names that a notebook starts from, each imported when it is first asked for. Not: code.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import open_lakehouse
+    from lakehouse.training.frame import training_frame
+
+__all__ = ["open_lakehouse", "training_frame"]
+
+_PLACES = {"open_lakehouse": "lakehouse.catalog", "training_frame": "lakehouse.training.frame"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever it is that the name stands for
+    if name not in _PLACES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_PLACES[name]), name)

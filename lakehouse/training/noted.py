@@ -1,0 +1,88 @@
+"""The content of a training set's snapshot, noted when it was written, so that it can be proved to be the same later.
+
+What belongs here: the hash of a training set's rows by day, and carrying it from snapshot to snapshot. Not: the hash of
+rows (content.py), and proving anything with it (reproduce.py).
+
+A run writes some days and leaves the others: a hash of all rows in one go would cost the whole history each time. So
+each day has its fingerprint, and the content is the sum of SHA-256(day, fingerprint) over all days, modulo 2^256. Days
+that are replaced are taken off the sum and added again. It tells what differs by accident; who could choose rows at
+will could make two sets of days with one sum.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import UnknownNameError
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.read import read
+from lakehouse.tables.upkeep import Work
+from lakehouse.training.content import fingerprint
+from lakehouse.training.training_set import TrainingSet
+
+CONTENT = "content"
+"""The note in a snapshot's summary with the content of all its rows: 64 hexadecimal digits."""
+_WHOLE = 1 << 256
+
+
+def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
+    """What a snapshot's summary says under `slipway.<key>`; empty when it says nothing, or is not there any more."""
+    snapshot = lake.table(name).snapshot_by_id(snapshot_id)
+    told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    return told.get(f"slipway.{key}", "")
+
+
+def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
+    """The content of rows of a training set, in any order."""
+    return _text(_sum(training_set, rows))
+
+
+def content_note(lake: Lakehouse, training_set: TrainingSet, work: Work, rows: object) -> dict[str, str]:
+    """The note for the snapshot that `work` makes by writing `rows`; none for rows that are not in this process."""
+    if not isinstance(rows, pa.Table):
+        return {}
+    added = _sum(training_set, rows)
+    if work.days is None or work.before is None:
+        return {CONTENT: _text(added)}
+    before = work.before.snapshot_id
+    noted = note(lake, training_set.name, before, CONTENT)
+    try:
+        total = int(noted, 16) if noted else _sum(training_set, _rows(lake, training_set, before, None))
+        gone = _sum(training_set, _rows(lake, training_set, before, work.days))
+    except UnknownNameError:
+        return {}  # the rows before have other columns: the whole table is about to be made anew
+    return {CONTENT: _text(total - gone + added)}
+
+
+def _rows(lake: Lakehouse, training_set: TrainingSet, pin: int, days: Sequence[date] | None) -> pa.Table:
+    where = days_filter(training_set.event_time, days) if days is not None else None
+    return read(lake, training_set.name, training_set.columns, at=pin, where=where)
+
+
+def _sum(training_set: TrainingSet, rows: pa.Table) -> int:
+    """The sum over the days of the rows."""
+    return sum(_of_day(day, mark) for day, mark in _days(training_set, rows).items())
+
+
+def _days(training_set: TrainingSet, rows: pa.Table) -> Mapping[date, str]:
+    """The fingerprint of each day's rows, in order of time and row key."""
+    time = training_set.event_time
+    ordered = rows.select(training_set.columns).sort_by([(time, "ascending"), (training_set.row_key, "ascending")])
+    runs = pc.run_end_encode(pc.cast(ordered.column(time), pa.date32()).combine_chunks())
+    found, start = {}, 0
+    for day, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        found[day] = fingerprint(ordered.slice(start, end - start))
+        start = end
+    return found
+
+
+def _of_day(day: date, mark: str) -> int:
+    return int(hashlib.sha256(f"{day.isoformat()} {mark}".encode()).hexdigest(), 16)
+
+
+def _text(total: int) -> str:
+    return f"{total % _WHOLE:064x}"

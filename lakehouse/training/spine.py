@@ -1,0 +1,207 @@
+"""The spine that somebody brings: rows of keys and times, from wherever they are, in blocks.
+
+What belongs here: reading frames of Polars, pandas, Arrow and DuckDB, files, and SQL over the lakehouse; finding the
+time column. Not: joining anything to it (frame.py).
+
+Rows keep their order. Those in memory stay there; those of files and of SQL are read block by block as they are needed.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError, nearest_name
+from lakehouse.query import ask, tables_of
+from lakehouse.tables.read import Pin, connect, literal, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Given: TypeAlias = "pl.DataFrame | pl.LazyFrame | pd.DataFrame | pa.Table | duckdb.DuckDBPyRelation | Path | str"
+"""A frame, a file (Parquet, CSV, JSON lines), or SQL over the lakehouse's tables; a table's bare name is SQL, too."""
+
+BLOCK_ROWS = 1 << 19
+_READERS = {".csv": "read_csv", ".jsonl": "read_json", ".ndjson": "read_json"}
+_SUFFIXES = (".parquet", *_READERS)
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Rows of `schema`. `blocks` reads them from the first on, each time it is called.
+
+    `rows` are they themselves, where they are in memory. `name` says in errors where they are from, `pins` at which
+    snapshots the tables were read that they are from.
+    """
+
+    name: str
+    schema: pa.Schema
+    blocks: Callable[[], Iterator[pa.Table]]
+    rows: pa.Table | None = None
+    pins: Mapping[str, int] = field(default_factory=dict)
+
+    def time_column(self, given: str | None) -> str:
+        """The column that says as of when: the one that is `given`, else the only one of a timestamp type.
+
+        Raises SlipwayError when there is none, or more than one to choose from, or the one given is no timestamp.
+        """
+        times = [one.name for one in self.schema if pa.types.is_timestamp(one.type)]
+        if given is not None:
+            if given not in self.schema.names:
+                raise self._no_time(f"There is no column {given!r} in {self.name}.", given)
+            if given not in times:
+                raise self._no_time(
+                    f"The time {given!r} is {self.schema.field(given).type}, not a timestamp.", given, times
+                )
+            return given
+        if len(times) > 1:
+            raise SlipwayError(
+                f"{self.name} has {len(times)} columns of times: {', '.join(times)}.",
+                where="time",
+                nearest=times[0],
+                fix="Say which one features are wanted as of: time= in Python, --time on the command line.",
+            )
+        if not times:
+            raise self._no_time(f"{self.name} has no column of times, so features cannot be known as of anything.")
+        return times[0]
+
+    def _no_time(self, what: str, given: str = "", times: list[str] | None = None) -> SlipwayError:
+        shown = ", ".join(f"{one.name} ({one.type})" for one in self.schema)
+        return SlipwayError(
+            what,
+            where="time",
+            nearest=nearest_name(given, self.schema.names if times is None else times) or "timestamp[us], UTC",
+            fix=f"Give a timestamp column: a text has to be read as one first. The columns are: {shown}.",
+        )
+
+
+def read_spine(
+    lake: Lakehouse, given: Given, *, pins: Callable[[Sequence[str]], Mapping[str, Pin]], texts: frozenset[str]
+) -> Spine:
+    """The spine that is `given`; `pins` tells at which snapshots the tables are read that an SQL statement names.
+
+    A CSV file doesn't say whether its keys are texts: columns of the names `texts` are. Raises SlipwayError for what is
+    no spine, a file that is not there or cannot be read, and two columns of one name.
+    """
+    if isinstance(given, pl.LazyFrame):
+        given = given.collect()
+    if isinstance(given, pl.DataFrame):
+        spine = _in_memory("the spine", given.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    elif isinstance(given, pa.Table):
+        spine = _in_memory("the spine", given)
+    elif isinstance(given, duckdb.DuckDBPyRelation):
+        spine = _in_memory("the spine", given.to_arrow_table())
+    elif isinstance(given, Path) or (isinstance(given, str) and _is_file(given)):
+        spine = _from_file(Path(given), texts)
+    elif isinstance(given, str):
+        sql = f"from {given}" if re.fullmatch(r"\w+\.\w+", given) else given
+        spine = _from_sql(lake, sql, pins)
+    elif type(given).__module__.startswith("pandas."):
+        spine = _in_memory("the spine", pa.Table.from_pandas(given, preserve_index=False))
+    else:
+        raise SlipwayError(
+            f"A {type(given).__name__} is no spine.",
+            where="spine",
+            nearest="a Polars DataFrame",
+            fix="Give a frame of Polars, pandas, Arrow or DuckDB, a file, or SQL over the lakehouse's tables.",
+        )
+    doubled = sorted({name for name in spine.schema.names if spine.schema.names.count(name) > 1})
+    if doubled:
+        raise SlipwayError(f"Columns appear twice: {', '.join(doubled)}.", where=spine.name, fix="Name each once.")
+    return spine
+
+
+def _is_file(text: str) -> bool:
+    return "\n" not in text and (
+        text.lower().endswith(_SUFFIXES) or (not re.search(r"\s", text) and Path(text).exists())
+    )
+
+
+def _in_memory(name: str, rows: pa.Table) -> Spine:
+    def blocks() -> Iterator[pa.Table]:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            yield rows.slice(start, BLOCK_ROWS)
+
+    return Spine(name, rows.schema, blocks, rows)
+
+
+def _from_file(path: Path, texts: frozenset[str]) -> Spine:
+    if not path.is_file():
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = nearest_name(path.name, beside)
+        raise SlipwayError(
+            "There is no such file.", where=str(path), nearest=str(path.with_name(near)) if near else None
+        )
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            schema = pq.read_schema(path)
+            return Spine(path.name, schema, lambda: _parquet_blocks(path))
+        if suffix in _READERS:
+            return _by_duckdb(path, _READERS[suffix], texts)
+    except (pa.ArrowInvalid, duckdb.Error) as error:
+        raise SlipwayError(
+            f"The file cannot be read: {str(error).splitlines()[0]}", where=str(path), fix="Check what is in it."
+        ) from error
+    raise SlipwayError(
+        f"A spine is not read from {suffix or 'a file without an ending'}.",
+        where=str(path),
+        nearest=str(path.with_suffix(".parquet")),
+        fix="Use one of: " + ", ".join(_SUFFIXES) + ".",
+    )
+
+
+def _parquet_blocks(path: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BLOCK_ROWS):
+            yield pa.Table.from_batches([batch])
+
+
+def _by_duckdb(path: Path, reader: str, texts: frozenset[str]) -> Spine:
+    source = f"{reader}({literal(str(path))}"
+    with _in_order() as connection:
+        names = connection.sql(f"from {source})").columns
+        kept = {name: "VARCHAR" for name in names if name in texts}
+        if kept and reader == "read_csv":
+            source += f", types = {kept}"
+        schema = connection.sql(f"from {source})").limit(0).to_arrow_table().schema
+
+    def blocks() -> Iterator[pa.Table]:
+        with _in_order() as connection:
+            for batch in connection.sql(f"from {source})").to_arrow_reader(BLOCK_ROWS):
+                yield pa.Table.from_batches([batch], schema)
+
+    return Spine(path.name, schema, blocks)
+
+
+def _in_order() -> duckdb.DuckDBPyConnection:
+    connection = connect()
+    connection.execute("set preserve_insertion_order = true")
+    return connection
+
+
+def _from_sql(lake: Lakehouse, sql: str, asked: Callable[[Sequence[str]], Mapping[str, Pin]]) -> Spine:
+    names = tables_of(lake, sql)
+    pins = {name: resolve(lake.table(name), pin) for name, pin in asked(names).items() if name in names}
+    with ask(lake, sql, at=pins) as answer:
+        schema = answer.schema
+
+    def blocks() -> Iterator[pa.Table]:
+        with ask(lake, sql, at=pins) as answer:
+            held: list[pa.RecordBatch] = []
+            for batch in answer.batches:
+                held.append(batch)
+                if sum(map(len, held)) >= BLOCK_ROWS:
+                    yield pa.Table.from_batches(held)
+                    held = []
+            if held:
+                yield pa.Table.from_batches(held)
+
+    return Spine("the spine's SQL", schema, blocks, pins=pins)

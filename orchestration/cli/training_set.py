@@ -1,0 +1,117 @@
+"""`slipway training-set`: features for a spine of one's own, as they were known at each row's time.
+
+What belongs here: the command. Not: joining (lakehouse/training/frame.py) and what was declared as a table
+(`slipway materialize fraud.training`).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from lakehouse.errors import SlipwayError
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
+
+if TYPE_CHECKING:
+    from lakehouse.training.frame import TrainingFrame
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway query "from fraud.stg_transactions limit 500" --output cases.csv      any file with keys and times
+
+slipway training-set fraud.training --spine cases.csv --out frame.parquet     what a declared training set has
+
+slipway training-set fraud.customer_spend fraud.terminal_risk.tx_count_7d --spine cases.csv --max-age 30d
+
+slipway training-set fraud.customer_spend --spine "select customer_id, tx_datetime from fraud.predictions" --json
+
+slipway training-set fraud.terminal_risk --spine "select 3 as m, now() as at" --key terminal_id=m --allow-future
+"""
+
+
+def command(  # noqa: PLR0913  # an option each
+    features: Annotated[
+        list[str],
+        typer.Argument(help="Training sets, feature sets and single features (fraud.customer_spend.amount_mean_7d)."),
+    ],
+    *,
+    spine: Annotated[
+        str,
+        typer.Option(help="Keys and times: a file (.parquet, .csv, .jsonl), a table, or SQL over the lakehouse."),
+    ],
+    time: Annotated[
+        str | None, typer.Option(help="The spine's column of times, if it has several.", show_default=False)
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="customer_id=client: what the spine calls a key; may be repeated.", show_default=False),
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option(help="30d: values older than that do not count.", show_default=False)
+    ] = None,
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Take times after the last day that features are known for.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Parquet file to write.", show_default=False)] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Snapshot id, tag, branch or UTC time: read each table there, if it has it. A snapshot of a training "
+            "set means the snapshots that it was made from.",
+            show_default=False,
+        ),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Join features to a spine: every row once, in order, as known at its time."""
+    lake = lakehouse_at(home)
+    from assets.loading import load_domains
+    from lakehouse.training.frame import training_frame
+
+    frame = training_frame(
+        spine,
+        features,
+        time=time,
+        keys=_keys(key or []),
+        max_age=max_age,
+        allow_future=allow_future,
+        at=at,
+        lake=lake,
+        domains=load_domains(),
+    )
+    if out is not None:
+        frame.to_parquet(out)
+    if as_json:
+        print_json({**frame.described(), "file": str(out) if out else None})
+        return
+    _show(frame, out)
+
+
+def _keys(given: list[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for (table, mark, spine), one in zip(pairs, given, strict=True):
+        if not (table and mark and spine):
+            raise SlipwayError(
+                f"{one!r} does not say what is called what.", where="--key", nearest="customer_id=client"
+            )
+    return {table: spine for table, _, spine in pairs}
+
+
+def _show(frame: "TrainingFrame", out: Path | None) -> None:
+    told: dict[str, Any] = frame.described()
+    print_table(
+        f"{told['rows']:,} rows, {len(frame.features)} features as known at {frame.time}",
+        ["feature set", "features", "read at", "newest row"],
+        [[one.table, len(one.columns), str(one.snapshot_id), one.newest] for one in frame.joined],
+    )
+    sets = {one.table for one in frame.joined}
+    spine = ", ".join(f"{name} at {pin}" for name, pin in told["pins"].items() if name not in sets)
+    for name, text in {"spine read from": spine, "fingerprint": told["fingerprint"], "file": out}.items():
+        if text:
+            # Never cut short: it is there to be copied.
+            console.print(Text.assemble((name, "cyan"), f"  {text}"), soft_wrap=True)
+    if out is None:
+        notes.print("Nothing was written: --out FILE writes the rows.", markup=False)
