@@ -6,6 +6,7 @@ are in home.py, the catalog's client in catalog.py).
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,18 @@ _KNOWN = {
     "SLIPWAY_WAREHOUSE": "where tables' files go: a file:// or s3:// address (default: the home's warehouse folder)",
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
     "SLIPWAY_PROJECT": "folder of the project (assets/, dbt_project/), default: the one that holds the package",
+    "SLIPWAY_ENGINE": "what computes tables: embedded (default) or spark",
+    "SLIPWAY_MEMORY": "most memory to take on this machine, such as 2g; at least 1g (default: half of the machine's)",
+    "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
+    "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
+    "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
 }
+ENGINES = ("embedded", "spark")
+LEAST_MEMORY = 1 << 30
+"""Bytes. Spark's JVM alone does not start with less than half of it."""
+
+_UNITS = {"m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MASTER = re.compile(r"local(\[(\d+|\*)\])?|local-cluster\[\d+,\d+,\d+\]|(spark|sc|k8s)://\S+|yarn")
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,14 @@ class Settings:
     warehouse: str | None = None
     catalog_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
     project: Path = Path(__file__).resolve().parent.parent
+    engine: str = "embedded"
+    memory: int | None = None
+    """Bytes; None: not limited by a setting."""
+    spark_master: str = "local[*]"
+    spark_jars: Path | None = None
+    spark_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    java_home: str | None = None
+    worker_python: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> "Settings":
@@ -56,20 +76,30 @@ class Settings:
                 fix="Use sqlite:///path, postgresql://..., or the http(s):// address of an Iceberg REST catalog.",
             )
         chosen = home if home is not None else Path(env.get("SLIPWAY_HOME") or ".slipway")
+        jars = env.get("SLIPWAY_SPARK_JARS")
         project = Path(env["SLIPWAY_PROJECT"]).resolve() if env.get("SLIPWAY_PROJECT") else cls.project
         return cls(
             home=chosen.expanduser().resolve(),
             catalog_address=address,
             warehouse=env.get("SLIPWAY_WAREHOUSE") or None,
-            catalog_properties=_properties(env.get("SLIPWAY_CATALOG_PROPERTIES") or "{}"),
+            catalog_properties=_properties(
+                env, "SLIPWAY_CATALOG_PROPERTIES", '{"s3.endpoint": "http://127.0.0.1:9000"}'
+            ),
             project=project,
+            engine=_engine(env.get("SLIPWAY_ENGINE") or "embedded"),
+            memory=_memory(env.get("SLIPWAY_MEMORY") or ""),
+            spark_master=_master(env.get("SLIPWAY_SPARK_MASTER") or "local[*]"),
+            spark_jars=Path(jars).expanduser().resolve() if jars else None,
+            spark_properties=_properties(env, "SLIPWAY_SPARK_PROPERTIES", '{"spark.executor.memory": "4g"}'),
+            java_home=env.get("JAVA_HOME") or None,
+            worker_python=env.get("PYSPARK_PYTHON") or None,
         )
 
     def __repr__(self) -> str:
         """Every setting but the secrets."""
         shown = redact(self.catalog_address) if self.catalog_address else None
         warehouse = redact(self.warehouse) if self.warehouse else None
-        return f"Settings(home={self.home}, catalog={shown}, warehouse={warehouse})"
+        return f"Settings(home={self.home}, catalog={shown}, warehouse={warehouse}, engine={self.engine})"
 
     def export(self) -> None:
         """Hand the home to child processes and to libraries that only read the environment.
@@ -82,6 +112,10 @@ class Settings:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+
+    def hand_over(self, names: Mapping[str, str]) -> None:
+        """Hand further names to child processes: what Spark's launcher only reads from the environment."""
+        os.environ.update(names)
 
     def quiet_children(self) -> None:
         """Keep library warnings of child processes off the terminal of somebody who only wants to look."""
@@ -106,22 +140,68 @@ def redact(address: str) -> str:
     return f"{scheme}://{user}{':***' if colon else ''}@{place}"
 
 
-def _properties(text: str) -> dict[str, str]:
+def _engine(text: str) -> str:
+    if text not in ENGINES:
+        raise SettingsError(
+            f"{text!r} is no engine.",
+            where="SLIPWAY_ENGINE",
+            nearest=nearest_name(text, ENGINES),
+            fix=f"Use one of: {', '.join(ENGINES)}.",
+        )
+    return text
+
+
+def _memory(text: str) -> int | None:
+    """`2g`, `1500m` in bytes."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mgt])i?b?", text.strip().lower())
+    if not found:
+        raise SettingsError(
+            f"{text!r} is no amount of memory.",
+            where="SLIPWAY_MEMORY",
+            nearest="2g",
+            fix="Write a number and a unit: m, g or t.",
+        )
+    size = int(float(found.group(1)) * _UNITS[found.group(2)])
+    if size < LEAST_MEMORY:
+        raise SettingsError(
+            f"{text} of memory is too little to work with.",
+            where="SLIPWAY_MEMORY",
+            nearest="1g",
+            fix="Give at least 1g.",
+        )
+    return size
+
+
+def _master(text: str) -> str:
+    if not _MASTER.fullmatch(text):
+        raise SettingsError(
+            f"{text!r} is no place where Spark could run.",
+            where="SLIPWAY_SPARK_MASTER",
+            nearest="local[2]",
+            fix="Use local[N], local-cluster[N,CORES,MB], spark://host:port, or sc://host:port for Spark Connect.",
+        )
+    return text
+
+
+def _properties(env: Mapping[str, str], name: str, example: str) -> dict[str, str]:
+    what = "The catalog properties" if "CATALOG" in name else "The Spark properties"
     try:
-        given = json.loads(text)
+        given = json.loads(env.get(name) or "{}")
     except json.JSONDecodeError as error:
         # The text may hold keys: its place is told, never the text.
         raise SettingsError(
-            f"The catalog properties are not JSON (position {error.pos}).",
-            where="SLIPWAY_CATALOG_PROPERTIES",
-            nearest='{"s3.endpoint": "http://127.0.0.1:9000"}',
+            f"{what} are not JSON (position {error.pos}).",
+            where=name,
+            nearest=example,
             fix="Give one JSON object of texts.",
         ) from None
     if not isinstance(given, dict):
         raise SettingsError(
-            "The catalog properties are JSON, but not an object.",
-            where="SLIPWAY_CATALOG_PROPERTIES",
-            nearest='{"s3.endpoint": "http://127.0.0.1:9000"}',
+            f"{what} are JSON, but not an object.",
+            where=name,
+            nearest=example,
             fix="Give one JSON object of texts.",
         )
     return {str(key): str(value) for key, value in given.items()}

@@ -76,6 +76,27 @@ def built_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return home
 
 
+@pytest.fixture(scope="session")
+def spark_lake(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse on Spark for whatever tables a test puts there under names of its own."""
+    return scenario.make_lake(tmp_path_factory.mktemp("spark") / "home", scenario.SPARK)
+
+
+@pytest.fixture(scope="session")
+def spark_built(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """The world with all tables up to the training set, made on Spark. To be read, never written to."""
+    before = dict(os.environ)
+    lake = scenario.make_lake(tmp_path_factory.mktemp("spark-built") / "home", scenario.SPARK)
+    scenario.deliver(lake)
+    scenario.land_all(lake)
+    scenario.build_models(lake)
+    scenario.build_features(lake)
+    scenario.build_training(lake)
+    os.environ.clear()
+    os.environ.update(before)
+    return lake
+
+
 @pytest.fixture
 def landed(landed_home: Path, tmp_path: Path) -> Lakehouse:
     """The world, delivered and landed, in a home of the test's own."""

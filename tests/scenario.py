@@ -8,7 +8,8 @@ The world is the project's own simulation, with three things put into it on purp
 same microsecond, payments at one terminal at the same microsecond, and enough fraud for two weeks of training and test.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -39,6 +40,18 @@ LAST = EVERY_DAY[-1]
 # (terminal or customer, first day, last day) of the frauds put in; half of a case's payments are fraud.
 COMPROMISED_TERMINALS = ((3, 4, 31), (11, 18, 44))
 STOLEN_CARDS = ((5, 2, 15), (17, 20, 33), (29, 31, 44))
+
+
+# Settings of a lakehouse whose engine is Spark: one small Spark serves all tests of a process.
+# Its Java compiles quickly rather than well: tests end before the difference would pay.
+SPARK = {
+    "SLIPWAY_ENGINE": "spark",
+    "SLIPWAY_SPARK_MASTER": "local[2]",
+    "SLIPWAY_MEMORY": "2g",
+    "SLIPWAY_SPARK_PROPERTIES": json.dumps(
+        {"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+    ),
+}
 
 
 @cache
@@ -73,9 +86,9 @@ def deliver(
 lenient_source = replace(source, contract=replace(source.contract, quarantine_share=0.2, volume=(0.0, 1e6)))
 
 
-def make_lake(home: Path) -> Lakehouse:
-    """A lakehouse in its own home, untouched by the environment of whoever runs the tests."""
-    return open_lakehouse(Settings.from_environment({}, home=home))
+def make_lake(home: Path, environment: Mapping[str, str] | None = None) -> Lakehouse:
+    """A lakehouse in its own home, untouched by the environment of whoever runs the tests but for what is given."""
+    return open_lakehouse(Settings.from_environment(environment or {}, home=home))
 
 
 def land_all(lake: Lakehouse, run_id: str = "landing-run", *, lenient: bool = False) -> Landed:
@@ -98,12 +111,11 @@ def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:
 
 def build_features(lake: Lakehouse, run_id: str = "feature-run") -> list[Outcome]:
     """Bring all feature sets up to date. Needs the dbt models."""
-    from lakehouse.engines.embedded import EmbeddedEngine
+    from lakehouse.engines.choice import engine_of
     from lakehouse.engines.feature_tables import build_feature_set
 
-    engine = EmbeddedEngine()
     sets = (customer_spend, terminal_risk, transaction_time)
-    return [build_feature_set(lake, engine, one, run_id=run_id).outcome for one in sets]
+    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id).outcome for one in sets]
 
 
 def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:

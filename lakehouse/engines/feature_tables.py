@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict, require
-from lakehouse.engines.base import Engine
+from lakehouse.engines.base import Engine, rows_of
 from lakehouse.features.duration import days_touched
+from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.read import attach, connect, plan, quoted
@@ -22,6 +23,7 @@ from lakehouse.tables.write import Draft, TableShape
 CHECKS = {
     "one_row_per_spine_row": "Each row of the spine has its features exactly once.",
     "values_are_numbers": "No feature is infinite or not a number.",
+    "examples_hold": "The examples in the declaration give the values that they name.",
 }
 
 
@@ -37,10 +39,11 @@ def feature_work(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
 ) -> Work:
     """The days to compute: those of the spine that changed, and those that changed events can reach."""
-    reach = days_touched(feature_set.reach)
-    inputs = [Input(feature_set.spine, reach if feature_set.source == feature_set.spine else 0)]
-    if feature_set.source != feature_set.spine:
-        inputs.append(Input(feature_set.source, reach))
+    reaches = [feature_set.reach(name) for name in feature_set.inputs()]
+    inputs = [
+        Input(name, None if reach is None else days_touched(reach))
+        for name, reach in zip(feature_set.inputs(), reaches, strict=True)
+    ]
     return find_work(lake, feature_set.name, inputs, feature_set.fingerprint(), asked=asked, rebuild=rebuild)
 
 
@@ -56,7 +59,7 @@ def build_feature_set(
     """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
 
     def compute(work: Work) -> Computed:
-        rows = engine.compute(lake, feature_set, work.pins, work.days)
+        rows = rows_of(engine, lake, feature_set, work.pins, work.days)
         return Computed(feature_shape(feature_set, rows.schema), rows)
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
@@ -94,7 +97,7 @@ def build_table(
 def feature_shape(feature_set: FeatureSet, schema: pa.Schema) -> TableShape:
     """The table of a feature set, documented from its declaration."""
     docs = {feature.column: feature.says for feature in feature_set.described()}
-    docs[feature_set.entity.key] = "The entity that the features describe."
+    docs |= dict.fromkeys(feature_set.entity.keys, "The entity that the features describe.")
     docs[feature_set.row_key] = f"The row of {feature_set.spine} that the features are for."
     docs[feature_set.event_time] = "The time as of which they hold (UTC)."
     if feature_set.delay != "0d":
@@ -123,6 +126,7 @@ def _audit(
             f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"
         ).fetchone()
     number, distinct, odd = found or (0, 0, 0)
+    wrong = all_differences(feature_set)
     return [
         Verdict(
             "one_row_per_spine_row",
@@ -135,5 +139,11 @@ def _audit(
             passed=odd == 0,
             says=f"{odd} rows hold a value that is infinite or not a number.",
             measured={"rows": odd},
+        ),
+        Verdict(
+            "examples_hold",
+            passed=not wrong,
+            says=" ".join(map(str, wrong)) or f"{len(feature_set.examples)} examples hold.",
+            measured={"examples": len(feature_set.examples), "differences": len(wrong)},
         ),
     ]

@@ -8,8 +8,8 @@ again changes nothing. A file that comes again under its name with other content
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -18,6 +18,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import (
     SAMPLE_ROWS,
     AuditError,
+    Sorted,
     Verdict,
     freshness_verdict,
     require,
@@ -28,14 +29,17 @@ from lakehouse.contracts.audit import (
 from lakehouse.contracts.quarantine import keep_in_quarantine, quarantine_name, quarantine_shape
 from lakehouse.errors import PublishConflictError
 from lakehouse.sources.deliveries import Delivery, check_no_duplicates, inspect
-from lakehouse.sources.reading import read_delivery
-from lakehouse.sources.source import METADATA, Source
+from lakehouse.sources.landed_rows import landed_rows
+from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve, rows_by_day
 from lakehouse.tables.upkeep import Outcome, last_made
-from lakehouse.tables.write import Draft, ensure_table, write_draft
+from lakehouse.tables.write import Draft, Rows, ensure_table, write_draft
+
+if TYPE_CHECKING:
+    from lakehouse.sources.on_spark import DeliveredOnSpark
 
 Progress = Callable[[str], None]
 
@@ -62,6 +66,14 @@ class Landed:
     outcome: Outcome
     verdicts: Sequence[Verdict]
     quarantined: int
+
+
+@dataclass(frozen=True)
+class _Delivered:
+    """What was delivered, for the audit; with Spark, also `elsewhere`, from where it is written."""
+
+    rows: pa.Table
+    elsewhere: "DeliveredOnSpark | None" = None
 
 
 def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None = None) -> Pending:
@@ -124,18 +136,16 @@ def land(
 def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progress: Progress) -> Landed:
     contract = source.contract
     provenance = Provenance(run_id, contract.fingerprint(), {}, contract.version)
-    rows = _read_pending(source, pending, progress)
-    parted = sort_rows(contract, rows)
+    delivered = _read_pending(lake, source, pending, progress)
+    parted = sort_rows(contract, delivered.rows)
     verdicts = row_verdicts(contract, parted)
     shape = source.shape
     base = resolve(ensure_table(lake, shape))
     landing = {**pending.superseded, **{name: days for name, (_, days) in pending.deliveries.items()}}
     where = days_filter(source.event_time, pending.days)
-    staying = _without(read(lake, source.name, at=base, where=where), source.event_time, landing)
-    together = pa.concat_tables([staying.select(shape.schema.names).cast(shape.schema), parted.good])
-    together = together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
-    draft = write_draft(lake, shape, together, provenance, where, base)
-    verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(rows), len(parted.broken))
+    rows = _draft_rows(lake, source, delivered, parted, landing, where, base)
+    draft = write_draft(lake, shape, rows, provenance, where, base)
+    verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(delivered.rows), len(parted.broken))
     require(source.name, verdicts, draft.branch)
     # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
     keep_in_quarantine(
@@ -174,28 +184,39 @@ def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
     )
 
 
-def _read_pending(source: Source, pending: Pending, progress: Progress) -> pa.Table:
+def _read_pending(lake: Lakehouse, source: Source, pending: Pending, progress: Progress) -> _Delivered:
     now = datetime.now(UTC).replace(tzinfo=None)
-    tables = []
+    if lake.settings.engine == "spark":
+        from lakehouse.sources.on_spark import read_on_spark
+
+        elsewhere = read_on_spark(lake, source, list(pending.deliveries.values()), now)
+        rows = elsewhere.to_arrow()
+        for delivery, _ in pending.deliveries.values():
+            progress(delivery.name)
+        return _Delivered(rows, elsewhere)
+    tables = [source.shape.schema.empty_table()]
     for delivery, days in pending.deliveries.values():
-        rows = read_delivery(source, delivery.path)
-        number = len(rows)
-        marked = {
-            "_file": pa.repeat(pa.scalar(delivery.name), number),
-            "_row": pa.array(np.arange(1, number + 1)),
-            "_fingerprint": pa.repeat(pa.scalar(delivery.fingerprint), number),
-            "_arrived_at": pa.repeat(pa.scalar(now, pa.timestamp("us")), number),
-        }
-        for field in METADATA:
-            rows = rows.append_column(field, marked[field.name])
-        if len(days) < len(delivery.days):
-            day = rows.column(source.event_time).cast(pa.date32())
-            # A row without a possible time has no day; it comes with any part of its delivery, and goes to quarantine.
-            later = pa.array(sorted(set(delivery.days) - set(days)), pa.date32())
-            rows = rows.filter(pc.invert(pc.is_in(day, later)))
-        tables.append(rows)
+        tables.append(landed_rows(source, delivery, days, now))
         progress(delivery.name)
-    return pa.concat_tables(tables) if tables else source.shape.schema.empty_table()
+    return _Delivered(pa.concat_tables(tables))
+
+
+def _draft_rows(
+    lake: Lakehouse,
+    source: Source,
+    delivered: _Delivered,
+    parted: Sorted,
+    landing: Mapping[str, Sequence[date]],
+    where: str,
+    base: int,
+) -> Rows:
+    """The rows of the landed days: what stays of the snapshot `base`, and the good ones that were delivered."""
+    if delivered.elsewhere is not None:
+        return delivered.elsewhere.draft_rows(parted.broken, base, where, _places(landing))
+    schema = source.shape.schema
+    staying = _without(read(lake, source.name, at=base, where=where), source.event_time, landing)
+    together = pa.concat_tables([staying.select(schema.names).cast(schema), parted.good])
+    return together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
 
 
 def _draft_verdicts(

@@ -15,10 +15,10 @@ from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan, quoted
-from lakehouse.tables.upkeep import beginning, fresh_trial, last_made
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.upkeep import Work, beginning, fresh_trial, last_made
+from lakehouse.tables.write import Rows, TableShape, write_draft
 from lakehouse.transforms.project import TransformModel
-from lakehouse.transforms.session import NewColumns, active_session
+from lakehouse.transforms.session import BuildSession, NewColumns, active_session
 
 
 class Plugin(BasePlugin):
@@ -59,16 +59,13 @@ class Plugin(BasePlugin):
             attach(cursor, plan(session.lake, model.table), model.table)
             return
         replace = days_filter(model.day_column, work.days) if model.day_column and work.days is not None else None
-        order = f" order by {quoted(model.day_column)}" if model.day_column else ""
         cursor.execute("set TimeZone = 'UTC'")
-        everything = f"select * from ({config['sql']})"
-        # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
-        rows = cursor.sql(f"{everything} where {replace}{order}" if replace else everything + order).to_arrow_table()
+        rows = _rows(session, model, config["sql"], work, cursor, replace)
         shape = _shape(model, rows.schema)
         provenance = Provenance(session.run_id, work.definition, work.pins)
         base = beginning(session.lake, shape, work.before)
         if needs_schema_change(session.lake, shape):
-            rows = cursor.sql(everything + order).to_arrow_table() if replace else rows
+            rows = _rows(session, model, config["sql"], work, cursor, None) if replace else rows
             session.new_columns[model.table] = NewColumns(shape, rows, provenance, base)
             draft = write_draft(session.lake, fresh_trial(session.lake, shape), rows, provenance)
         else:
@@ -76,6 +73,25 @@ class Plugin(BasePlugin):
         session.drafts[model.table] = draft
         session.rows_written[model.table] = len(rows)
         attach(cursor, plan(session.lake, draft.name, at=draft.branch), model.table)
+
+
+def _rows(
+    session: BuildSession,
+    model: TransformModel,
+    sql: str,
+    work: Work,
+    cursor: DuckDBPyConnection,
+    replace: str | None,
+) -> Rows:
+    """The model's rows that the filter lets through, computed by the engine of the settings."""
+    if session.lake.settings.engine == "spark":
+        from lakehouse.transforms.on_spark import rows_on_spark
+
+        return rows_on_spark(session.lake, model, sql, work.pins, cursor, replace)
+    # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
+    chosen = f" where {replace}" if replace else ""
+    order = f" order by {quoted(model.day_column)}" if model.day_column else ""
+    return cursor.sql(f"select * from ({sql}){chosen}{order}").to_arrow_table()
 
 
 def _shape(model: TransformModel, schema: Any) -> TableShape:  # noqa: ANN401  # an Arrow schema; pyarrow has no stubs

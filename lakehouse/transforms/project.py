@@ -7,7 +7,7 @@ dbt parses the project once for each state of its files; the manifest is kept in
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,8 @@ class TransformModel:
     """A dbt model: its table's name, its inputs' names, what its yml says, and its tests.
 
     `day_column` (meta.event_time) promises that the rows of a day come from the inputs' rows of that day and of
-    `reach` days before (meta.reach_days); a model without it is made anew whenever an input changed.
+    `reach` days before (meta.reach_days); a model without it is made anew whenever an input changed. `units` are those
+    of columns that say it (a column's meta.unit).
     """
 
     unique_id: str
@@ -47,6 +48,7 @@ class TransformModel:
     day_column: str | None
     reach: int
     tests: tuple[ModelTest, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """A short hash of what decides the rows."""
@@ -153,6 +155,11 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
             day_column=node["config"]["meta"].get("event_time"),
             reach=int(node["config"]["meta"].get("reach_days", 0)),
             tests=tuple(sorted(tests.get(key, []), key=lambda test: test.name)),
+            units={
+                name: str(column["config"]["meta"]["unit"])
+                for name, column in node["columns"].items()
+                if "unit" in column.get("config", {}).get("meta", {})
+            },
         )
         for key, node in nodes.items()
     ]

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from lakehouse.catalog import Lakehouse
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.upkeep import Input, Work, find_work
-from lakehouse.tables.write import Draft, TableShape
+from lakehouse.tables.write import Draft, Rows, TableShape
 from lakehouse.transforms.project import TransformModel, TransformProject
 
 
@@ -22,7 +20,7 @@ class NewColumns:
     """A model whose columns changed: its rows, audited in a trial table, go to the table in one commit."""
 
     shape: TableShape
-    rows: pa.Table
+    rows: Rows
     provenance: Provenance
     base: int | None
 

@@ -1,0 +1,156 @@
+"""The Spark engine: the same kernel as the embedded engine's, carried to the data.
+
+What belongs here: which rows a feature set needs, and handing them to the kernel on Spark. Not: the kernel, and how a
+function is carried (lakehouse/spark).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.engines.embedded import reaching
+from lakehouse.features.compute import compute_rows
+from lakehouse.features.feature_set import FeatureSet
+from lakehouse.features.row_values import used_features
+from lakehouse.spark.carried import carry, carry_rows
+from lakehouse.spark.parts import Side, fits
+from lakehouse.spark.resources import tasks_at_once, worker_bytes
+from lakehouse.spark.tables import Pinned, SparkRows, pinned
+from lakehouse.spark.words import in_words
+from lakehouse.tables.days import days_filter
+
+
+class SparkEngine:
+    """Computes feature sets on Spark. The rows are the embedded engine's, to the bit, for any number of parts.
+
+    `tasks` is for how many tasks at once entities are parted (default: as many as Spark runs), `limit` the bytes that a
+    part may take in a worker (default: what SLIPWAY_MEMORY leaves for it).
+    """
+
+    name = "spark"
+
+    def __init__(self, tasks: int | None = None, limit: int | None = None) -> None:
+        self.tasks = tasks
+        self.limit = limit
+
+    def compute(
+        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+    ) -> pa.Table:
+        """The rows of the spine's `days` (None: all) in this process. See engines.base."""
+        return self.rows(lake, feature_set, pins, days).to_arrow()
+
+    def rows(
+        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+    ) -> SparkRows:
+        """The same rows, still on Spark."""
+        one = feature_set
+        tasks = self.tasks or tasks_at_once(lake.settings)
+        limit = self.limit or worker_bytes(lake.settings)
+        where = f"feature set {one.name} on Spark"
+
+        def table(name: str) -> Pinned:
+            return pinned(lake, name, one.columns_of(name), at=pins[name], where=reaching(one, name, days))
+
+        with in_words(where):
+            names = dict.fromkeys(events.table for events in one.events)
+            spine = self._spine(lake, one, pins, days, limit=limit)
+            shared = spine.schema.names == one.columns_of(one.spine) and days is None and one.spine in names
+            read = [name for name in names if not (shared and name == one.spine)]
+            rows = spine
+            for keys, used in _by_keys(one.uses).items():
+                sides = {each.name: Side(table(each.name), keys, each.event_time, None) for each in used}
+                rows = _carried(
+                    _BringUsed(one), rows, Side(rows, keys, one.event_time, 0, spine.frame), sides, tasks, limit
+                )
+            work = _Compute(one, shared=shared)
+            if not names:
+                schema = work({}, rows.schema.empty_table()).schema
+                frame = carry_rows(rows, _Alone(work), schema)
+                return SparkRows(frame, schema, [one.event_time, one.row_key], where)
+            together = all(len(_keys_of(one, name)) == 1 for name in names)
+            sides = {name: _side(one, name, table(name), together=together) for name in read}
+            entity = one.entity.keys if together else ()
+            made = _carried(work, rows, Side(rows, entity, one.event_time, 0, spine.frame), sides, tasks, limit)
+        return SparkRows(made.frame, made.schema, [one.event_time, one.row_key], where)
+
+    def _spine(
+        self,
+        lake: Lakehouse,
+        one: FeatureSet,
+        pins: Mapping[str, int],
+        days: Sequence[date] | None,
+        *,
+        limit: int,
+    ) -> Pinned:
+        """The spine's rows: with their columns as events when they are both, all of them, and few enough."""
+        where = days_filter(one.event_time, days) if days is not None else None
+        wanted = one.columns_of(one.spine)
+        spine = pinned(lake, one.spine, wanted, at=pins[one.spine], where=where)
+        # More rows may have to be cut by days, and then events of earlier days are needed beside the spine's.
+        if days is None and fits([Side(spine, one.entity.keys, one.event_time)], len(one.columns), limit):
+            return spine
+        return pinned(lake, one.spine, one.spine_columns(), at=pins[one.spine], where=where)
+
+
+@dataclass(frozen=True)
+class _Compute:
+    """The kernel, for a spine that is one of the tables of events itself (`shared`) or is not."""
+
+    feature_set: FeatureSet
+    shared: bool
+
+    def __call__(self, tables: Mapping[str, pa.Table], spine: pa.Table) -> pa.Table:
+        own = {self.feature_set.spine: spine} if self.shared else {}
+        return compute_rows(self.feature_set, {**tables, **own}, spine)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """The kernel for a feature set that reads nothing but its spine's rows."""
+
+    work: _Compute
+
+    def __call__(self, spine: pa.Table) -> pa.Table:
+        return self.work({}, spine)
+
+
+@dataclass(frozen=True)
+class _BringUsed:
+    """The spine with the features of other sets, as of each row's time."""
+
+    feature_set: FeatureSet
+
+    def __call__(self, tables: Mapping[str, pa.Table], spine: pa.Table) -> pa.Table:
+        for name, values in used_features(self.feature_set, tables, spine).items():
+            spine = spine.append_column(name, values)
+        return spine
+
+
+def _carried(
+    work: _Compute | _BringUsed, rows: Pinned, spine: Side, sides: Mapping[str, Side], tasks: int, limit: int
+) -> Pinned:
+    """The rows that the work gives on Spark, as many as the spine has. What it gives for none says their columns."""
+    empty = {name: side.rows.schema.empty_table() for name, side in sides.items()}
+    schema = work(empty, rows.schema.empty_table()).schema
+    return Pinned(carry(spine, sides, work, schema, tasks=tasks, limit=limit), schema, rows.rows)
+
+
+def _side(one: FeatureSet, name: str, rows: Pinned, *, together: bool) -> Side:
+    """A table of events. Read by several times, any of its rows may matter; by several keys, all to each entity."""
+    times = one.times_of(name)
+    reach = one.reach(name) if len(times) == 1 else None
+    return Side(rows, next(iter(_keys_of(one, name))) if together else (), times[0], reach, times=tuple(times))
+
+
+def _keys_of(one: FeatureSet, table: str) -> set[tuple[str, ...]]:
+    return {one.keys_of(events) for events in one.events if events.table == table}
+
+
+def _by_keys(used: Sequence[FeatureSet]) -> dict[tuple[str, ...], list[FeatureSet]]:
+    found: dict[tuple[str, ...], list[FeatureSet]] = {}
+    for one in used:
+        found.setdefault(one.entity.keys, []).append(one)
+    return found

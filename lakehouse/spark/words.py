@@ -1,0 +1,59 @@
+"""Errors from Spark's side: ours come back as they were raised, Spark's own in words.
+
+What belongs here: what Spark's errors mean. Not: their way out of a worker (worker.py), and why Spark does not start
+(session.py).
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lakehouse.errors import SlipwayError
+from lakehouse.home import storage_error
+from lakehouse.spark.worker import carried_error
+
+_LOST = (
+    "Python worker exited unexpectedly",
+    "Python worker failed to connect back",
+    "ExecutorLostFailure",
+    "Remote RPC client disassociated",
+    "Worker crashed",
+)
+_JVM_GONE = ("Py4JNetworkError", "ConnectionRefusedError", "SparkContext was shut down", "UNAVAILABLE", "stopped Spark")
+_OUT_OF_MEMORY = ("OutOfMemoryError", "OUT_OF_MEMORY", "MemoryError")
+
+
+@contextmanager
+def in_words(where: str) -> Iterator[None]:
+    """Around whatever makes Spark run: raises SlipwayError, ours as a worker raised it, Spark's own in words."""
+    try:
+        yield
+    except SlipwayError:
+        raise
+    except Exception as error:
+        raise _told(error, where) from error
+
+
+def _told(error: Exception, where: str) -> SlipwayError:
+    text = f"{type(error).__name__}: {error}"
+    carried = carried_error(text)
+    if carried:
+        return carried
+    if "No space left on device" in text:
+        return storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), where)
+    more_memory = "Give it more memory with SLIPWAY_MEMORY (on a cluster: spark.executor.memory in "
+    more_memory += "SLIPWAY_SPARK_PROPERTIES), then run it again; nothing was published."
+    if any(word in text for word in _OUT_OF_MEMORY):
+        return SlipwayError("Spark ran out of memory.", where=where, fix=more_memory)
+    if any(word in text for word in _LOST):
+        return SlipwayError("A Spark worker died at its work.", where=where, fix=more_memory)
+    if any(word in text for word in _JVM_GONE):
+        return SlipwayError("Spark itself is gone.", where=where, fix=f"Run it again in a new process. {more_memory}")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Of a Java error the first line only says that there is one; the next begins with the class.
+    of_java = (line.lstrip(": ").partition(": ")[2] for line in lines if line.startswith(": "))
+    told = next(of_java, lines[0] if lines else type(error).__name__)
+    return SlipwayError(
+        f"Spark could not do it: {told}", where=where, fix="Its log is in the home, in the folder work/spark."
+    )

@@ -1,0 +1,176 @@
+"""A model's DuckDB SQL in Spark's words, where both mean the same.
+
+What belongs here: the translation, and what it refuses. Not: running it (plugin.py).
+There is one dialect for who writes models: DuckDB's. sqlglot reads it and writes Spark's. Where the two engines give
+other values for the same words, the words are changed here; what was not shown to be the same
+(tests/integration/test_spark_sql.py) is refused by name, and never carried over in the hope that it is.
+"""
+
+from collections.abc import Mapping
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+from lakehouse.errors import SlipwayError
+
+_SAME: tuple[type[exp.Expr], ...] = (
+    # what a query is made of
+    *(exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.With, exp.CTE, exp.Subquery, exp.Table),
+    *(exp.TableAlias, exp.Alias, exp.Identifier, exp.Column, exp.Star, exp.Distinct, exp.Union, exp.Except),
+    *(exp.Intersect, exp.Paren, exp.Tuple, exp.Literal, exp.Null, exp.Boolean, exp.Var, exp.DataType),
+    exp.DataTypeParam,
+    # conditions
+    *(exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.Between, exp.In),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least),
+    # numbers and texts
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Abs, exp.Cast, exp.DPipe, exp.Lower, exp.Upper, exp.Length),
+    # aggregates and windows
+    *(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Filter, exp.Window, exp.WindowSpec, exp.RowNumber, exp.Rank),
+    *(exp.DenseRank, exp.Order, exp.Ordered),
+    # times
+    *(exp.TimestampTrunc, exp.DateTrunc, exp.Interval, exp.Extract, exp.Year, exp.Month, exp.Day),
+)
+_INTEGERS = {"TINYINT", "SMALLINT", "INT", "BIGINT"}
+_FLOATS = {"DOUBLE", "FLOAT"}
+_CASTS = {*_INTEGERS, *_FLOATS, "DECIMAL", "BOOLEAN", "VARCHAR", "TEXT", "TIMESTAMP", "TIMESTAMPNTZ", "DATE"}
+_PARTS = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "WEEK", "QUARTER"}
+_MOST_DIGITS = 18
+"""Of a decimal that fits into 64 bits."""
+
+
+def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], views: Mapping[str, str]) -> str:
+    """The SQL of `model` for Spark. `tables` are the columns of its inputs (table -> column -> DuckDB type), `views`
+    what Spark calls these tables.
+
+    Raises SlipwayError, naming the model and the construct, for what Spark cannot do with the same meaning.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+        for table in tree.find_all(exp.Table):
+            table.set("catalog", None)
+        domains = {name.split(".")[0] for name in tables}
+        schema: dict[str, object] = {
+            domain: {name.split(".")[1]: dict(tables[name]) for name in tables if name.startswith(f"{domain}.")}
+            for domain in domains
+        }
+        tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False)
+        tree = annotate_types(tree, schema=schema, dialect="duckdb")
+        for node in list(tree.walk()):
+            if not isinstance(node, _SAME):
+                raise _refused(model, node, "is not carried to Spark")
+        tree = tree.transform(lambda node: _changed(model, node))
+        for table in list(tree.find_all(exp.Table)):
+            if table.args.get("db"):
+                name = f"{table.db}.{table.name}"
+                if name not in views:
+                    raise _refused(model, table, "is no input of the model")
+                view = exp.to_table(views[name], dialect="spark")
+                table.replace(exp.alias_(view, table.alias_or_name, table=True, quoted=True))
+        return tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise SlipwayError(
+            f"The model's SQL cannot be carried to Spark: {str(error).splitlines()[0]}",
+            where=f"model {model}",
+            fix=_FIX,
+        ) from error
+
+
+_FIX = "Say it with other words, or set SLIPWAY_ENGINE=embedded for this run: DuckDB runs it."
+
+
+def _refused(model: str, node: exp.Expr, why: str, nearest: str | None = None) -> SlipwayError:
+    name = node.sql(dialect="duckdb")
+    kind = node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__.lower()
+    shown = name if len(name) <= 80 else f"{name[:80]} ..."  # noqa: PLR2004  # a line
+    return SlipwayError(f"{kind} {why}: {shown}", where=f"model {model}", nearest=nearest, fix=_FIX)
+
+
+def _changed(model: str, node: exp.Expr) -> exp.Expr:
+    """The node in words that mean in Spark what it means in DuckDB."""
+    if isinstance(node, exp.Div):
+        # In DuckDB a quotient is a double whatever is divided.
+        return exp.Div(this=_double(node.this), expression=_double(node.expression), typed=True, safe=True)
+    if isinstance(node, exp.Cast):
+        return _cast(model, node)
+    if isinstance(node, exp.Avg | exp.Filter | exp.Window | exp.Sum):
+        return _aggregate(model, node)
+    if isinstance(node, exp.Like) and (not node.expression.is_string or "\\" in node.expression.name):
+        raise _refused(model, node, "takes a backslash for an escape in Spark", "like 'a%'")
+    if isinstance(node, exp.Extract | exp.TimestampTrunc | exp.DateTrunc):
+        unit = (node.this if isinstance(node, exp.Extract) else node.args["unit"]).name.upper()
+        if unit not in _PARTS:
+            raise _refused(model, node, f"by {unit.lower()} differs between DuckDB and Spark")
+        if not isinstance(node, exp.Extract):
+            return _ntz(exp.TimestampTrunc(this=node.this, unit=exp.var(unit)))
+    return node
+
+
+def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Avg):
+        return _average(model, node, None)
+    if isinstance(node, exp.Filter) and isinstance(node.this, exp.Avg):
+        return _average(model, node.this, node.expression.this)
+    if isinstance(node, exp.Window) and isinstance(node.this, exp.Avg):
+        raise _refused(model, node, "of an average is not carried to Spark", "sum(x) over (...) / count(x) over (...)")
+    if isinstance(node, exp.Sum) and _kind(node.this) not in {*_INTEGERS, "DECIMAL"}:
+        raise _refused(
+            model, node, "depends on the order of the rows unless it is exact", "sum(cast(x as decimal(18, 4)))"
+        )
+    return node
+
+
+def _cast(model: str, node: exp.Cast) -> exp.Expr:
+    target, source = node.to.this.name, _kind(node.this)
+    if target not in _CASTS or isinstance(node, exp.TryCast):
+        raise _refused(model, node, "is not carried to Spark")
+    if source in _FLOATS and target in _INTEGERS:
+        node.set("this", exp.Anonymous(this="rint", expressions=[node.this]))
+    elif source == "DECIMAL" and target in _INTEGERS:
+        node.set("this", exp.Anonymous(this="round", expressions=[node.this]))
+    elif source in _FLOATS and target == "DECIMAL":
+        return _decimal(model, node)
+    elif source in {*_FLOATS, "BOOLEAN"} and target in {"VARCHAR", "TEXT"}:
+        raise _refused(model, node, "gives other texts in Spark")
+    elif not source and target in {*_INTEGERS, "DECIMAL"}:
+        raise _refused(model, node, "of an unknown type is not carried to Spark")
+    elif source in {"VARCHAR", "TEXT"} and target in {*_INTEGERS, "DECIMAL", "BOOLEAN"}:
+        raise _refused(model, node, "reads other texts in Spark")
+    return node
+
+
+def _decimal(model: str, node: exp.Cast) -> exp.Expr:
+    """A double as a decimal: DuckDB rounds the double times a power of ten, Spark the digits that the double shows."""
+    sizes = [int(one.name) for one in node.to.expressions] or [_MOST_DIGITS, 3]
+    precision, scale = sizes[0], sizes[1] if len(sizes) > 1 else 0
+    if precision > _MOST_DIGITS:
+        raise _refused(model, node, "of a double has too many digits", f"decimal({_MOST_DIGITS}, {scale})")
+    scaled = exp.Mul(this=exp.paren(node.this), expression=exp.Literal.number(f"1e{scale}"))
+    whole = exp.cast(exp.Anonymous(this="round", expressions=[scaled]), "bigint")
+    one = exp.cast(exp.Literal.string(f"1e-{scale}"), f"decimal({scale + 1}, {scale})")
+    return exp.cast(exp.Mul(this=exp.cast(whole, "decimal(19, 0)"), expression=one), node.to)
+
+
+def _average(model: str, node: exp.Avg, where: exp.Expr | None) -> exp.Expr:
+    """The exact sum of integers, divided once; of the rows of the condition `where`."""
+    if _kind(node.this) not in _INTEGERS:
+        raise _refused(model, node, "rounds in other places in Spark", "sum(cast(x as decimal(18, 4))) / count(x)")
+    value = node.this if where is None else exp.Case(ifs=[exp.If(this=where.copy(), true=node.this.copy())])
+    number = exp.func("nullif", _double(exp.Count(this=value.copy())), _double(exp.Literal.number(0)))
+    return exp.Div(this=_double(exp.Sum(this=value.copy())), expression=number, typed=True, safe=True)
+
+
+def _double(node: exp.Expr) -> exp.Expr:
+    return exp.cast(exp.paren(node) if isinstance(node, exp.Binary) else node, "double")
+
+
+def _ntz(node: exp.Expr) -> exp.Expr:
+    return exp.cast(node, exp.DataType.build("timestampntz"))
+
+
+def _kind(node: exp.Expr) -> str:
+    """The type's name, empty when it is not known."""
+    kind = node.type.this.name if node.type is not None else ""
+    return "" if kind == "UNKNOWN" else kind

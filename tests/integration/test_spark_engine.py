@@ -1,0 +1,214 @@
+"""The Spark engine: the embedded engine's bits, however the entities are parted, in as much memory as it was given.
+
+What belongs here: parting, skew, errors from workers. Not: every aggregation (tests/conformance), and the world's way
+through the main job (test_spark_world.py).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assets.fraud.features import customer_spend
+from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.spark import SparkEngine
+from lakehouse.errors import SlipwayError
+from lakehouse.features.feature_set import (
+    Entity,
+    Events,
+    attribute,
+    count,
+    derived,
+    hour_between,
+    last,
+    mean,
+    total,
+)
+from lakehouse.spark.parts import Side, cut
+from lakehouse.spark.tables import SparkRows, pinned
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import read
+from lakehouse.tables.write import TableShape, write_draft
+from tests import scenario
+from tests.reference import moment
+
+ROWS = 4_000
+WHOLE = pa.int64()
+BEGIN = moment("2024-01-01")
+
+
+def put(lake, name, table):
+    draft = write_draft(lake, TableShape(name, table.schema, "at"), table, Provenance("test-run", "test"))
+    return publish(lake, draft).snapshot_id
+
+
+def some(seed, keys, *, hot=0.0, kind=WHOLE):
+    """Rows over 60 days with ties, of which a share belongs to one entity."""
+    rng = np.random.default_rng(seed)
+    who = np.where(rng.random(ROWS) < hot, 0, rng.integers(0, keys, ROWS))
+    at = [BEGIN + timedelta(minutes=int(minute)) for minute in np.sort(rng.integers(0, 60 * 24 * 60, ROWS))]
+    cents = rng.integers(-5_000, 5_000, ROWS)
+    return pa.table(
+        {
+            "row": pa.array(np.arange(ROWS)),
+            "who": pa.array(who).cast(kind),
+            "at": pa.array(at, pa.timestamp("us")),
+            "amount": pa.array(cents / 100).cast(pa.decimal128(12, 2)),
+        }
+    )
+
+
+def declared(name, spine):
+    return replace(
+        customer_spend,
+        entity=Entity("who"),
+        source=name,
+        spine=spine,
+        event_time="at",
+        row_key="row",
+        features=[count("events").over("1d", "7d"), mean("amount").over("2h", "7d"), total("amount").over("1d")],
+    )
+
+
+@pytest.fixture(scope="module")
+def skewed(spark_lake):
+    """Events of which half belong to one entity, a spine, the feature set over both, and the pins."""
+    events, spine = some(1, 300, hot=0.5), some(2, 300, hot=0.5).drop(["amount"])
+    pins = {"skewed.events": put(spark_lake, "skewed.events", events)}
+    pins["skewed.spine"] = put(spark_lake, "skewed.spine", spine)
+    return declared("skewed.events", "skewed.spine"), pins
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 5])
+def test_any_number_of_parts_gives_the_same_bits(tasks, spark_lake, skewed):
+    feature_set, pins = skewed
+    expected = EmbeddedEngine().compute(spark_lake, feature_set, pins, None)
+    assert SparkEngine(tasks).compute(spark_lake, feature_set, pins, None).equals(expected)
+
+
+def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bits(spark_lake, skewed):
+    feature_set, pins = skewed
+    whole = sum(pinned(spark_lake, name, at=pin).rows for name, pin in pins.items())
+    # So little memory that no part may hold more than a sixth of the rows.
+    limit = whole * 32 * 5 // 6
+    sides = [
+        Side(
+            pinned(spark_lake, name, at=pins[name]),
+            ["who"],
+            "at",
+            feature_set.reach(name) if name.endswith("events") else 0,
+        )
+        for name in ("skewed.spine", "skewed.events")
+    ]
+    parts = cut(sides, 8, tasks=1, limit=limit)
+    assert len(parts.pieces) > 2
+    assert len({one.bucket for one in parts.pieces}) == 1
+    for days in (None, scenario.EVERY_DAY[:0] or [(BEGIN + timedelta(days=number)).date() for number in range(20, 40)]):
+        expected = EmbeddedEngine().compute(spark_lake, feature_set, pins, days)
+        assert SparkEngine(1, limit).compute(spark_lake, feature_set, pins, days).equals(expected)
+
+
+def test_events_that_no_worker_can_hold_are_refused_before_the_work(spark_lake, skewed):
+    feature_set, pins = skewed
+    with pytest.raises(SlipwayError, match="of a worker's memory") as caught:
+        SparkEngine(1, 10_000).compute(spark_lake, feature_set, pins, None)
+    assert "SLIPWAY_MEMORY" in (caught.value.fix or "")
+
+
+def test_keys_of_other_widths_meet_and_texts_and_empty_tables_do(spark_lake):
+    for number, (mine, theirs) in enumerate([(pa.int32(), pa.int64()), (pa.string(), pa.string())]):
+        events, spine = f"widths.events_{number}", f"widths.spine_{number}"
+        pins = {
+            events: put(spark_lake, events, some(3, 40, kind=mine)),
+            spine: put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 500)),
+        }
+        one = declared(events, spine)
+        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+        pins[events] = put(spark_lake, events, some(3, 40, kind=mine).slice(0, 0))
+        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+        pins[spine] = put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 0))
+        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+
+
+def test_events_as_their_own_spine_travel_once(spark_lake):
+    pins = {"own.events": put(spark_lake, "own.events", some(5, 30))}
+    one = declared("own.events", "own.events")
+    rows = SparkEngine().rows(spark_lake, one, pins, None)
+    assert rows.to_arrow().equals(EmbeddedEngine().compute(spark_lake, one, pins, None))
+    calendar = replace(one, features=[hour_between(0, 6, "is_night")])
+    rows = SparkEngine().compute(spark_lake, calendar, pins, None)
+    assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, pins, None))
+
+
+def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lake):
+    finer = some(6, 20).drop(["amount"]).append_column("amount", pa.array(np.full(ROWS, 0.125)))
+    pins = {"odd.events": put(spark_lake, "odd.events", finer)}
+    one = replace(declared("odd.events", "odd.events"), features=[mean("amount", scale=2).over("1d")])
+    with pytest.raises(SlipwayError) as embedded:
+        EmbeddedEngine().compute(spark_lake, one, pins, None)
+    with pytest.raises(SlipwayError) as spark:
+        SparkEngine().compute(spark_lake, one, pins, None)
+    assert spark.value.as_dict() == embedded.value.as_dict()
+
+
+def test_rows_written_by_spark_replace_their_days_and_nothing_else(spark_lake):
+    days = scenario.EVERY_DAY[:3]
+    shape = scenario.ledger_shape("books.on_spark")
+    publish(spark_lake, write_draft(spark_lake, shape, scenario.ledger_rows(days), scenario.provenance()))
+    held = read(spark_lake, shape.name).sort_by("number")
+    pin = spark_lake.table(shape.name).current_snapshot().snapshot_id
+    middle = "\"at\" >= '2018-04-02T00:00:00' and \"at\" < '2018-04-03T00:00:00'"
+    table = pinned(spark_lake, shape.name, at=pin, where=middle)
+    rows = SparkRows(
+        table.frame.selectExpr("number", "at", "amount + 1 as amount", "note"), table.schema, ["number"], "x"
+    )
+    draft = write_draft(spark_lake, shape, rows, scenario.provenance("spark-run"), middle, pin)
+    assert read(spark_lake, shape.name).sort_by("number").equals(held)  # readers see nothing of a draft
+    assert len(rows) == 10
+    publish(spark_lake, draft)
+    now = read(spark_lake, shape.name).sort_by("number")
+    changed = [before != after for before, after in zip(held.to_pylist(), now.to_pylist(), strict=True)]
+    assert changed == [False] * 10 + [True] * 10 + [False] * 10
+    # No rows at all for the day: it is emptied.
+    nothing = SparkRows(table.frame.where("false"), table.schema, ["number"], "x")
+    publish(spark_lake, write_draft(spark_lake, shape, nothing, scenario.provenance("spark-run"), middle))
+    assert len(read(spark_lake, shape.name)) == 20
+
+
+def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark_lake):
+    lake, shops = spark_lake, Entity("shop")
+    spine = some(7, 40).drop(["amount"]).append_column("shop", pa.array(np.arange(ROWS) % 7))
+    pins = {
+        "many.payments": put(lake, "many.payments", some(8, 40)),
+        "many.refunds": put(lake, "many.refunds", some(9, 40).rename_columns(["row", "client", "at", "back"])),
+        "many.spine": put(lake, "many.spine", spine),
+    }
+    sales = replace(
+        declared("many.sales", "many.sales"), name="many.shops", entity=shops, features=[total("amount").over("7d")]
+    )
+    sold = some(10, 7).rename_columns(["row", "shop", "at", "amount"])
+    pins["many.sales"] = put(lake, "many.sales", sold)
+    pins["many.shops"] = put(lake, "many.shops", EmbeddedEngine().compute(lake, sales, pins, None))
+    refunds = Events("many.refunds", "at", delay="1d", keys=("client",))
+    one = replace(
+        declared("many.payments", "many.spine"),
+        name="many.features",
+        features=[
+            count("payments").over("7d", "lifetime"),
+            last("amount").over("30d"),
+            total("back").over("30d").of(refunds),
+            attribute("back", named="newest_back").of(refunds),
+            derived("share", "amount_last_30d / shops__amount_sum_7d"),
+        ],
+        uses=[sales],
+    )
+    for days in (None, [(BEGIN + timedelta(days=number)).date() for number in (30, 31, 45)]):
+        expected = EmbeddedEngine().compute(lake, one, pins, days)
+        assert expected.column("share").null_count < len(expected)
+        assert SparkEngine().compute(lake, one, pins, days).equals(expected)
