@@ -162,7 +162,8 @@ class Model:
     `training_set` is the table with one row per `key`: `event_time` (UTC), `entity` (whose cases are followed through
     time), `label` (0, 1, or null while unknown) and the `inputs`, in the order in which the model takes them.
     `candidates` are compared under `protocol`; the one that is best by `select_by` stands for the model. `predictions`
-    is the table of its scores. Raises DeclarationError which names the field and the nearest valid value.
+    is the table of its scores. `input_ceiling` is the largest AUC that a single input may have on the test days
+    (suspicion.py). Raises DeclarationError which names the field and the nearest valid value.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Model:
     owner: str
     description: str
     predictions: str
+    input_ceiling: float = 0.95
 
     def __post_init__(self) -> None:
         where = f"Model({self.name!r})"
@@ -205,6 +207,13 @@ class Model:
                     where=f"{where}.inputs",
                     fix=f"Take {getattr(self, field)!r} out of the inputs.",
                 )
+        if not 0.5 < self.input_ceiling <= 1:  # noqa: PLR2004  # no input is worse than a coin
+            raise DeclarationError(
+                f"{self.input_ceiling!r} is no AUC that an input could be held to.",
+                where=f"{where}.input_ceiling",
+                nearest="0.95",
+                fix="Give a number above 0.5, up to 1 (everything passes).",
+            )
         _check_option(self.select_by, METRICS, f"{where}.select_by", "metric")
         _check_text(self.description, f"{where}.description")
         if not _OWNER.fullmatch(self.owner):
@@ -231,6 +240,8 @@ class Model:
                 [gate.name, gate.metric, gate.at_least, gate.at_most, gate.champion_margin] for gate in self.gates
             ],
         }
+        if self.input_ceiling != Model.input_ceiling:
+            told["input_ceiling"] = [self.input_ceiling]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

@@ -19,7 +19,7 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.read import attach, connect, plan, published_days
-from lakehouse.tables.upkeep import Computed, Work, current_pins, last_made
+from lakehouse.tables.upkeep import Computed, Work, changed_by_others, current_pins, last_made
 from lakehouse.tables.write import Draft, TableShape
 from lakehouse.training.assemble import with_features
 from lakehouse.training.training_set import TrainingSet
@@ -82,6 +82,8 @@ def prediction_work(
     causes = []
     if before is None:
         causes.append(f"{model.predictions} was never built")
+    elif not before.definition:
+        causes.append(changed_by_others(before))
     elif before.definition != definition:
         causes.append(f"{champion.uri} took the place of {before.definition}")
     elif before.pins != pins:

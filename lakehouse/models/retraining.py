@@ -16,9 +16,11 @@ from lakehouse.models.gates import GateResult, evaluate
 from lakehouse.models.model import Model
 from lakehouse.models.plots import draw
 from lakehouse.models.promotion import Decision, champion_metrics, promote
+from lakehouse.models.protection import protect
 from lakehouse.models.protocol import newest_start, split
 from lakehouse.models.recording import Origin, record
 from lakehouse.models.registry import Registry, Version
+from lakehouse.models.suspicion import judge_inputs
 from lakehouse.models.training import fit
 from lakehouse.tables.days import between, days_filter
 from lakehouse.tables.pins import code_version
@@ -69,6 +71,7 @@ def retrain(
     pins = model_pins(lake, training_set)
     done = registry.version_made_of(model.name, pins, model.fingerprint())
     if done and not rebuild and done.aliases:
+        protect(lake, registry, model.name)  # the training may have been killed before it came to that
         return Retraining(done, pins, recomputed=False)
     start = training_start(lake, model, training_set, pins[training_set.name])
     parts = split(training_rows(lake, model, training_set, pins[training_set.name], start), model, start)
@@ -76,8 +79,9 @@ def retrain(
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
     version = record(registry, model, parts, trained, origin=Origin(pins, run_id, code_version()), pictures=pictures)
-    gates = evaluate(model.gates, version.metrics, before)
+    gates = [*evaluate(model.gates, version.metrics, before), judge_inputs(model, parts)]
     decision = promote(registry, model, version, gates)
+    protect(lake, registry, model.name)
     return Retraining(
         decision.version,
         pins,

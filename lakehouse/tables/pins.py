@@ -5,7 +5,7 @@ What belongs here: writing and reading these notes in Iceberg's snapshot summari
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from subprocess import DEVNULL, CalledProcessError, run
 
-from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Operation, Snapshot
 
 _PREFIX = "slipway."
 
@@ -75,6 +76,19 @@ def read_provenance(snapshot: Snapshot) -> Made:
         rows=int(properties.get("total-records") or 0),
         operation=summary.operation.value if summary else "",
     )
+
+
+def ancestry(table: Table, snapshot_id: int | None = None) -> Iterator[Snapshot]:
+    """The snapshot (default: the published one) and those that it was made from, newest first."""
+    step = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else table.current_snapshot()
+    while step is not None:
+        yield step
+        step = table.snapshot_by_id(step.parent_snapshot_id) if step.parent_snapshot_id else None
+
+
+def is_compaction(snapshot: Snapshot) -> bool:
+    """Whether the snapshot only wrote the same rows to other files: Iceberg calls that a replacement."""
+    return snapshot.summary is not None and snapshot.summary.operation is Operation.REPLACE
 
 
 @cache

@@ -17,7 +17,16 @@ from lakehouse.errors import ContractError, PublishConflictError
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.read import resolve
 from lakehouse.tables.references import branch_at, is_at, without
-from lakehouse.tables.write import Draft, TableShape, ensure_table, fill, iceberg_schema, schema_change, storage_guard
+from lakehouse.tables.write import (
+    Draft,
+    Rows,
+    TableShape,
+    ensure_table,
+    fill,
+    iceberg_schema,
+    schema_change,
+    storage_guard,
+)
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,11 @@ def publish(lake: Lakehouse, draft: Draft) -> Published:
 
 
 def change_schema(
-    lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, base: int | None = None
+    lake: Lakehouse, shape: TableShape, rows: Rows, provenance: Provenance, base: int | None = None
 ) -> Published:
     """Replace the whole table by `rows`, which were audited, in the shape's new columns, in one commit.
+
+    Rows that are elsewhere come into this process for it: Spark cannot change columns and rows in one commit.
 
     `base` is the published snapshot that was looked at to make the rows (None: it doesn't matter which).
     Raises PublishConflictError when main is no longer there, and ContractError when the column that partitions the
@@ -76,6 +87,7 @@ def change_schema(
     Columns that changed their type are dropped and made anew.
     """
     with storage_guard(shape.name):
+        rows = rows if isinstance(rows, pa.Table) else rows.to_arrow()
         _replace_all(lake, shape, rows, provenance, base or resolve(ensure_table(lake, shape)))
         return _published(lake, shape.name)
 

@@ -8,6 +8,7 @@ are not on this machine and nested types are read by pyiceberg.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from typing import TypeAlias
 
 import duckdb
@@ -22,6 +23,7 @@ from pyiceberg.types import DecimalType, IcebergType, PrimitiveType
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import UnknownNameError, nearest_name, unknown_name
 from lakehouse.tables.days import EPOCH
+from lakehouse.tables.pins import ancestry, is_compaction
 
 Pin: TypeAlias = int | str | datetime | None
 """A snapshot id, a tag or branch, a time, or None for what is published now."""
@@ -246,8 +248,13 @@ def changed_days(lake: Lakehouse, name: str, since: int, until: int) -> Iterable
         return ()
     if table.snapshot_by_id(since) is None or not is_by_day(table):
         return None
-    before, after = _files(table, since), _files(table, until)
-    return sorted({EPOCH + timedelta(days=day) for day, *_ in before ^ after})
+    steps = list(takewhile(lambda one: one.snapshot_id != since, ancestry(table, until)))
+    pairs = [(since, until)]
+    if any(is_compaction(one) for one in steps) and steps[-1].parent_snapshot_id == since:
+        # A compaction has other files and the same rows: what the others changed is told step by step.
+        pairs = [(one.parent_snapshot_id or since, one.snapshot_id) for one in steps if not is_compaction(one)]
+    changed = [_files(table, before) ^ _files(table, after) for before, after in pairs]
+    return sorted({EPOCH + timedelta(days=day) for files in changed for day, *_ in files})
 
 
 def _files(table: Table, snapshot_id: int) -> set[tuple]:

@@ -24,6 +24,15 @@ def branch_at(name: str, snapshot_id: int, most_ms: int | None = None) -> SetSna
     )
 
 
+def tag_at(name: str, snapshot_id: int) -> SetSnapshotRefUpdate:
+    """The update that puts a tag, which is kept until it is dropped, at a snapshot."""
+    return SetSnapshotRefUpdate(  # pyright: ignore[reportCallIssue]
+        ref_name=name,  # pyright: ignore[reportCallIssue]
+        type=SnapshotRefType.TAG.value,
+        snapshot_id=snapshot_id,  # pyright: ignore[reportCallIssue]
+    )
+
+
 def without(name: str) -> RemoveSnapshotRefUpdate:
     """The update that drops a branch or tag."""
     return RemoveSnapshotRefUpdate(ref_name=name)  # pyright: ignore[reportCallIssue]

@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import PublishConflictError, UnknownNameError
 from lakehouse.tables.days import days_filter, in_words
-from lakehouse.tables.pins import Made, Provenance, read_provenance
+from lakehouse.tables.pins import Made, Provenance, ancestry, is_compaction, read_provenance
 from lakehouse.tables.publish import Published, change_schema, conflict, needs_schema_change, publish
 from lakehouse.tables.read import changed_days, is_by_day, published_days, resolve
-from lakehouse.tables.write import BRANCH_AGE, Draft, TableShape, ensure_table, write_draft
+from lakehouse.tables.write import BRANCH_AGE, Draft, Rows, TableShape, ensure_table, write_draft
 
 TRIAL = "__trial_"
 """What stands behind a table's name in the name of a trial of it."""
@@ -26,10 +25,10 @@ TRIAL = "__trial_"
 
 @dataclass(frozen=True)
 class Input:
-    """A table that another one is made from. A changed day of it touches `reach` following days as well."""
+    """A table that another one is made from. A changed day of it touches `reach` following days as well (None: all)."""
 
     table: str
-    reach: int = 0
+    reach: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -72,25 +71,45 @@ class Outcome:
 
 
 def last_made(lake: Lakehouse, name: str) -> Made | None:
-    """The provenance of the table's published snapshot; None for a table that Slipway never published to."""
+    """The provenance of the table's newest published change; None for a table that Slipway never published to.
+
+    Compactions, by whomever, change no rows and are passed over. When somebody else changed the rows since Slipway
+    published, it is that change, whose `definition` is empty.
+    """
     if not lake.has(name):
         return None
-    snapshot = lake.table(name).current_snapshot()
-    made = read_provenance(snapshot) if snapshot else None
-    return made if made and made.definition else None
+    newest: Made | None = None
+    for snapshot in ancestry(lake.table(name)):
+        made = read_provenance(snapshot)
+        if not made.definition and is_compaction(snapshot):
+            continue
+        newest = newest or made
+        if made.definition:
+            return newest
+    return None
+
+
+def changed_by_others(made: Made) -> str:
+    """Who else changed a table, as the cause of making it anew; empty when it was Slipway."""
+    when = made.at.strftime("%Y-%m-%d %H:%M UTC")
+    return "" if made.definition else f"somebody else changed it: {made.operation} {made.snapshot_id} of {when}"
 
 
 def current_pins(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
-    """The published snapshot of each table. Raises UnknownNameError for one that was never published."""
+    """The newest published change of each table, so that a compaction of one changes nothing that is made from it.
+
+    Raises UnknownNameError for a table that was never published.
+    """
     pins = {}
     for name in names:
-        if last_made(lake, name) is None:
+        made = last_made(lake, name)
+        if made is None:
             raise UnknownNameError(
                 f"{name} was never published, so nothing can be made from it.",
                 where=name,
                 fix=f"Run `slipway materialize {name}` first.",
             )
-        pins[name] = resolve(lake.table(name))
+        pins[name] = made.snapshot_id
     return pins
 
 
@@ -120,13 +139,11 @@ def find_work(
     def work(days: tuple[date, ...] | None, *causes: str) -> Work:
         return Work(name, pins, definition, days, causes, before)
 
-    if before is None:
-        return work(None, f"{name} was never built")
-    if rebuild:
-        return work(None, "a rebuild was asked for")
-    if before.definition != definition:
-        return work(None, "its definition changed")
+    whole = _why_everything(name, before, definition, rebuild=rebuild)
+    if whole or before is None:
+        return work(None, whole)
     touched: set[date] = set(asked)
+    endless: date | None = None  # from this day on, all days are touched
     causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
     for one in inputs:
         made_from = before.pins.get(one.table)
@@ -137,12 +154,25 @@ def find_work(
             return work(None, f"{one.table} has a new snapshot")
         if made_from != pins[one.table]:
             causes.append(f"{one.table} has a new snapshot: {in_words(list(days))} changed")
-        touched.update(day + timedelta(days=later) for day in days for later in range(one.reach + 1))
+        if one.reach is not None:
+            touched.update(day + timedelta(days=later) for day in days for later in range(one.reach + 1))
+        elif days:
+            touched.update(days)
+            endless = min(endless, *days) if endless else min(days)
     # Days that left the inputs are among the changed ones; they are "recomputed" to nothing.
     present = set(published_days(lake, name)) if touched else set()
     for table in days_from or (inputs[0].table,) if touched else ():
         present.update(published_days(lake, table, at=pins[table]))
-    return work(tuple(sorted(touched & present)), *causes)
+    return work(tuple(sorted(day for day in present if day in touched or (endless and day >= endless))), *causes)
+
+
+def _why_everything(name: str, before: Made | None, definition: str, *, rebuild: bool) -> str:
+    """Why the table is to be made anew whatever its inputs are; empty when it is not."""
+    if before is None:
+        return f"{name} was never built"
+    if rebuild:
+        return "a rebuild was asked for"
+    return changed_by_others(before) or ("its definition changed" if before.definition != definition else "")
 
 
 @dataclass(frozen=True)
@@ -150,7 +180,7 @@ class Computed:
     """Rows for a table, with notes for the snapshot's summary."""
 
     shape: TableShape
-    rows: pa.Table
+    rows: Rows
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -211,7 +241,7 @@ def beginning(lake: Lakehouse, shape: TableShape, before: Made | None) -> int:
 def unchanged(lake: Lakehouse, work: Work) -> Outcome:
     """The outcome of having nothing to do."""
     made = last_made(lake, work.name)
-    snapshot_id = resolve(lake.table(work.name))
+    snapshot_id = made.snapshot_id if made else resolve(lake.table(work.name))
     rows = made.rows if made else 0
     return Outcome(work.name, snapshot_id, rows, 0, (), (), work.pins, recomputed=False)
 
@@ -219,7 +249,7 @@ def unchanged(lake: Lakehouse, work: Work) -> Outcome:
 def write_audit_publish(
     lake: Lakehouse,
     shape: TableShape,
-    rows: pa.Table,
+    rows: Rows,
     provenance: Provenance,
     days: Sequence[date] | None,
     audit: Audit,

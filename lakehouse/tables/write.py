@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
@@ -78,6 +79,29 @@ class Draft:
     snapshot_id: int
 
 
+class RowsElsewhere(Protocol):
+    """Rows that are not in this process, and write themselves to a branch from where they are (spark/tables.py)."""
+
+    schema: pa.Schema
+
+    def __len__(self) -> int:
+        """How many were written; 0 before."""
+        ...
+
+    def write(
+        self, lake: Lakehouse, shape: TableShape, branch: str, summary: Mapping[str, str], replace: str | None
+    ) -> None:
+        """Write them to the branch in one commit with this summary, in place of the rows of the filter `replace`."""
+        ...
+
+    def to_arrow(self) -> pa.Table:
+        """All of them, in this process."""
+        ...
+
+
+Rows: TypeAlias = pa.Table | RowsElsewhere
+
+
 def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
     """The table of `shape`, made empty on first use.
 
@@ -141,7 +165,7 @@ def iceberg_schema(shape: TableShape) -> Schema:
 def write_draft(
     lake: Lakehouse,
     shape: TableShape,
-    rows: pa.Table,
+    rows: Rows,
     provenance: Provenance,
     replace: str | None = None,
     base: int | None = None,
@@ -165,9 +189,12 @@ def write_draft(
         base = base or table.metadata.refs["main"].snapshot_id
         branch = f"{AUDIT_PREFIX}{provenance.run_id[:8]}-{uuid.uuid4().hex[:8]}"
         _open_branch(lake, shape.name, branch, base)
-        table = lake.table(shape.name)
-        with table.transaction() as transaction:
-            fill(table, transaction, shape, rows, provenance, replace, branch)
+        if isinstance(rows, pa.Table):
+            table = lake.table(shape.name)
+            with table.transaction() as transaction:
+                fill(table, transaction, shape, rows, provenance, replace, branch)
+        else:
+            rows.write(lake, shape, branch, provenance.summary(), replace)
     written = lake.table(shape.name).metadata.refs[branch].snapshot_id
     return Draft(name=shape.name, branch=branch, base_snapshot_id=base, snapshot_id=written)
 

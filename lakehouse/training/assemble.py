@@ -13,9 +13,8 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.pins import read_provenance
 from lakehouse.tables.read import published_days, read
-from lakehouse.tables.upkeep import Input, Work, find_work
+from lakehouse.tables.upkeep import Input, Work, find_work, last_made
 from lakehouse.tables.write import TableShape
 from lakehouse.training.training_set import TrainingSet
 
@@ -95,7 +94,7 @@ def with_features(
         table = read(
             lake,
             one.name,
-            list(dict.fromkeys([one.row_key, one.event_time, one.entity.key, *one.columns])),
+            list(dict.fromkeys([one.row_key, one.event_time, *one.entity.keys, *one.columns])),
             at=pins[one.name],
             where=needed,
         )
@@ -106,7 +105,7 @@ def with_features(
         rows = as_of_join(
             rows,
             table,
-            entity=one.entity.key,
+            entity=one.entity.keys,
             time=training_set.event_time,
             row_key=one.row_key,
             columns=training_set.feature_columns(one),
@@ -117,7 +116,7 @@ def with_features(
 def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
     """The table of a training set, documented from the declarations."""
     docs = {
-        training_set.feature_columns(one)[feature.column]: f"{one.entity.key}: {feature.says}"
+        training_set.feature_columns(one)[feature.column]: f"{one.entity}: {feature.says}"
         + (f", known after {one.delay}" if one.delay != "0d" else "")
         for one in training_set.feature_sets
         for feature in one.described()
@@ -129,8 +128,9 @@ def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
 
 
 def _noted_clock(lake: Lakehouse, name: str) -> datetime | None:
-    snapshot = lake.table(name).current_snapshot()
-    if snapshot is None or not read_provenance(snapshot).definition or snapshot.summary is None:
+    made = last_made(lake, name)
+    snapshot = lake.table(name).snapshot_by_id(made.snapshot_id) if made else None
+    if snapshot is None or snapshot.summary is None:
         return None
     noted = snapshot.summary.additional_properties.get(f"slipway.{AS_OF}")
     return datetime.fromisoformat(noted) if noted else None

@@ -9,24 +9,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.features.duration import microseconds
 from lakehouse.features.feature_set import FeatureSet
 
 
 @dataclass(frozen=True)
 class Label:
-    """What is to be predicted: `column` of `source`, for the row named by `row_key`, known from `known_at` on."""
+    """What is to be predicted: `column` of `source`, for the row named by `row_key`, known from `known_at` on.
+
+    `known_after` says how long after the row's event time that is, where the SQL of `known_at` does not.
+    """
 
     source: str
     column: str
     row_key: str
     known_at: str
+    known_after: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError for a known_after without a unit."""
+        if self.known_after:
+            microseconds(self.known_after, where=f"label {self.column}, known_after")
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """Spine rows with `carry` columns of the spine, the label once it is known, and the features as of the row's time.
 
-    Feature columns are called `<set>__<feature>`, the set without its domain.
+    Feature columns are called `<set>__<feature>`, the set without its domain. `late_tolerance` is the largest share of
+    rows that may have a feature which serving could not have had (availability.py); None: it is not checked.
     """
 
     name: str
@@ -38,6 +49,7 @@ class TrainingSet:
     feature_sets: Sequence[FeatureSet]
     description: str
     owner: str
+    late_tolerance: float | None = None
 
     def __post_init__(self) -> None:
         """Raises DeclarationError for a set without features, doubled columns or a spine that features lack."""
@@ -46,19 +58,27 @@ class TrainingSet:
         where = f"training set {self.name}"
         if not self.feature_sets:
             raise DeclarationError("The training set has no feature sets.", where=where, fix="Name at least one.")
+        if self.late_tolerance is not None and not 0 <= self.late_tolerance <= 1:
+            raise DeclarationError(
+                f"{self.late_tolerance} is not a share.",
+                where=f"{where}, late_tolerance",
+                nearest="0.01",
+                fix="Give a share of rows from 0 to 1.",
+            )
         names = self.columns
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise DeclarationError(f"Columns appear twice: {', '.join(doubled)}.", where=where, fix="Name each once.")
         present = [self.row_key, *self.carry]
         for one in self.feature_sets:
-            if one.entity.key not in present:
-                raise DeclarationError(
-                    f"{one.name} is joined by {one.entity.key!r}, which the training set does not carry.",
-                    where=f"{where}, carry",
-                    nearest=nearest_name(one.entity.key, present),
-                    fix=f"Add {one.entity.key!r} to carry.",
-                )
+            for key in one.entity.keys:
+                if key not in present:
+                    raise DeclarationError(
+                        f"{one.name} is joined by {key!r}, which the training set does not carry.",
+                        where=f"{where}, carry",
+                        nearest=nearest_name(key, present),
+                        fix=f"Add {key!r} to carry.",
+                    )
 
     def feature_columns(self, one: FeatureSet) -> dict[str, str]:
         """The columns of a feature set: name there -> name here."""
@@ -87,7 +107,7 @@ class TrainingSet:
             self.row_key,
             self.event_time,
             self.carry,
-            vars(self.label),
+            {name: said for name, said in vars(self.label).items() if name != "known_after"},
             [[one.name, one.fingerprint()] for one in self.feature_sets],
         ]
         return hashlib.sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]

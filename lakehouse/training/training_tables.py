@@ -8,12 +8,15 @@ from datetime import date, datetime
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict
+from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.read import attach, connect, plan, quoted
 from lakehouse.tables.upkeep import Computed, Work
-from lakehouse.tables.write import Draft
+from lakehouse.tables.write import Draft, Rows
 from lakehouse.training.assemble import AS_OF, assemble, data_clock, training_shape, training_work
+from lakehouse.training.availability import checks_of, late_verdict
+from lakehouse.training.noted import content_note
 from lakehouse.training.training_set import TrainingSet
 
 CHECKS = {
@@ -25,19 +28,32 @@ CHECKS = {
 def build_training_set(
     lake: Lakehouse, training_set: TrainingSet, *, run_id: str, asked: Sequence[date] = (), rebuild: bool = False
 ) -> Built:
-    """Bring a training set's table up to date. Raises AuditError when its rows must not be published."""
+    """Bring a training set's table up to date, on the engine of the settings.
+
+    Raises AuditError when its rows must not be published.
+    """
 
     def compute(work: Work) -> Computed:
         clock = data_clock(lake, training_set, work.pins[training_set.spine])
-        rows = assemble(lake, training_set, work.pins, work.days, clock)
-        return Computed(training_shape(training_set, rows.schema), rows, {AS_OF: clock.isoformat()})
+        rows = _rows(lake, training_set, work, clock)
+        notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows)}
+        return Computed(training_shape(training_set, rows.schema), rows, notes)
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
         clock = data_clock(lake, training_set, work.pins[training_set.spine])
-        return _audit(lake, training_set, draft, work, clock)
+        found = _audit(lake, training_set, draft, work, clock)
+        return [*found, late_verdict(lake, training_set, work.pins)] if checks_of(training_set) else found
 
     find = lambda: training_work(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
     return build_table(lake, find, compute, verdicts, run_id=run_id)
+
+
+def _rows(lake: Lakehouse, training_set: TrainingSet, work: Work, clock: datetime) -> Rows:
+    if engine_name(lake.settings) == "spark":
+        from lakehouse.training.spark_assemble import assemble_on_spark
+
+        return assemble_on_spark(lake, training_set, work.pins, work.days, clock)
+    return assemble(lake, training_set, work.pins, work.days, clock)
 
 
 def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime) -> list[Verdict]:

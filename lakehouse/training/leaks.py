@@ -1,0 +1,273 @@
+"""No leak by declaration: nothing a feature sees may become known after the moment that the feature is for.
+
+What belongs here: following each feature back to the labels and to source columns that are known late, and refusing it
+when its delay is too short. Not: reading SQL (transforms/lineage.py), and what really arrived when (availability.py).
+
+A source's column is known `known_after` its row's event time (contracts/contract.py; default: at once), a label when
+its training set says so, and so is whatever the label is made from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lakehouse.errors import DeclarationError
+from lakehouse.features.duration import in_words, microseconds
+from lakehouse.features.events import Events
+from lakehouse.features.feature_set import Derived, FeatureSet
+from lakehouse.features.row_features import CalendarFeature
+from lakehouse.sources.source import Source
+from lakehouse.training.training_set import TrainingSet
+from lakehouse.transforms.lineage import Followed, Pair
+from lakehouse.transforms.project import TransformModel
+
+Moment = tuple[Pair, int]
+"""A column of times, and so many microseconds later."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """When a column is known: `after` microseconds behind its row's time `base` (None: nobody says how much)."""
+
+    base: Moment
+    after: int | None
+    at: Moment | None = None
+    """The same as a moment, where a column says it."""
+
+
+@dataclass(frozen=True)
+class _Leak:
+    """A way from a feature to what is known too late, how late that is (None: not said), and the fix."""
+
+    feature: str
+    way: tuple[Pair, ...]
+    late: int | None
+    has: str
+    guess: bool
+
+
+def check_leaks(
+    sources: Sequence[Source],
+    models: Mapping[str, tuple[TransformModel, Followed]],
+    feature_sets: Sequence[FeatureSet],
+    training_sets: Sequence[TrainingSet],
+) -> None:
+    """Follow all features of a domain; `models` are the dbt models by table, each with what its SQL says.
+
+    Raises DeclarationError that shows the way from a feature to what becomes known too late for it.
+    """
+    world = _World(sources, models, feature_sets, training_sets)
+    for one in world.sets.values():
+        leaks = list(world.leaks_of(one))
+        if leaks:
+            raise _refusal(one.name, f"feature set {one.name}", leaks)
+    for one in training_sets:
+        leaks = [leak for column in one.carry for leak in world.leaks_at(column, one.spine, one.event_time)]
+        if leaks:
+            raise _refusal(one.name, f"training set {one.name}, carry", leaks)
+
+
+def _refusal(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationError:
+    worst = max(leaks, key=lambda leak: (leak.late is None, leak.late or 0))
+    first = next(leak for leak in leaks if leak.late == worst.late)
+    domain, short = name.split(".")
+    way = [f"{short}.{first.feature}", *(f"{table}.{column}".removeprefix(f"{domain}.") for table, column in first.way)]
+    others = [leak.feature for leak in leaks if leak.feature != first.feature]
+    more = f" So do {', '.join(dict.fromkeys(others))}." if others else ""
+    if first.late is None:
+        return DeclarationError(
+            f"A feature sees a label, and nothing says when that is known: {' <- '.join(way)}.{more}",
+            where=where,
+            nearest='Label(..., known_after="7d")',
+            fix="Declare known_after on the label, or make its known_at in SQL as event time + interval.",
+        )
+    known = f"known {_words(first.late)} later" + (" (its SQL cannot be followed, so it may)" if first.guess else "")
+    enough = in_words(first.late)
+    carried = ", carry" in where
+    return DeclarationError(
+        f"A {'column' if carried else 'feature'} sees what is only known later: {' <- '.join([*way, known])}; "
+        f"{first.has}.{more}",
+        where=where,
+        nearest=None if carried else f'delay="{enough}"',
+        fix="Carry only what is known at the row's time."
+        if carried
+        else f"Give its events a delay of {enough} or more, or say in which column the time stands at which a row "
+        "could be read (available_at). What is known at once in spite of it says so in its contract: "
+        'known_after="0d".',
+    )
+
+
+def _words(length: int) -> str:
+    number, unit = int(in_words(length)[:-1]), {"d": "day", "h": "hour", "m": "minute", "s": "second"}
+    return f"{number} {unit[in_words(length)[-1]]}{'' if number == 1 else 's'}"
+
+
+class _World:
+    """All declarations of a domain, with what they say of when columns are known."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        models: Mapping[str, tuple[TransformModel, Followed]],
+        feature_sets: Sequence[FeatureSet],
+        training_sets: Sequence[TrainingSet],
+    ) -> None:
+        self.sources = {one.name: one for one in sources}
+        self.models = models
+        self.training_sets = training_sets
+        self.sets: dict[str, FeatureSet] = {}
+        for one in [*feature_sets, *(used for training in training_sets for used in training.feature_sets)]:
+            self._add(one)
+
+    def _add(self, one: FeatureSet) -> None:
+        for used in one.uses:
+            self._add(used)
+        self.sets.setdefault(one.name, one)
+
+    def moment(self, table: str, column: str) -> Moment:
+        """The time in a column, traced back to the first table that has it."""
+        if table in self.models and column in self.models[table][1].times:
+            (source, name), shift = self.models[table][1].times[column]
+            first, before = self.moment(source, name)
+            return first, before + shift
+        if table in self.sets and column == self.sets[table].event_time:
+            return self.moment(self.sets[table].spine, column)
+        return (table, column), 0
+
+    @cached_property
+    def _late(self) -> dict[Pair, _Known]:
+        """When columns are known about which somebody says so: late columns of sources, and labels."""
+        declared = {
+            (source.name, column.name): _Known(((source.name, source.event_time), 0), _length(column.known_after))
+            for source in self.sources.values()
+            for column in source.contract.columns
+            if column.known_after
+        }
+        found = {pair: known for pair, known in declared.items() if known.after}
+        for one in self.training_sets:
+            label = one.label
+            known = self._label_known(one)
+            found[label.source, label.column] = known
+            made_from = [way[-1] for way, _ in self._ways((label.source, label.column), {}, deciding=False)]
+            plain = {(source.name, source.event_time) for source in self.sources.values()}
+            plain.update(way[-1] for way, _ in self._ways((label.source, label.row_key), {}, deciding=False))
+            late = [pair for pair in made_from if pair in declared and declared[pair].after]
+            for pair in late or [pair for pair in made_from if pair not in plain and pair not in declared]:
+                found.setdefault(pair, known)
+        return found
+
+    def _label_known(self, one: TrainingSet) -> _Known:
+        label = one.label
+        base, at = self.moment(label.source, one.event_time), self.moment(label.source, label.known_at)
+        said = _length(label.known_after) if label.known_after else None
+        if base[0] != at[0]:
+            return _Known(base, said, at)
+        after = at[1] - base[1]
+        if said is not None and said != after:
+            raise DeclarationError(
+                f"known_after says {label.known_after}, but {label.known_at} is {_words(after)} behind "
+                f"{one.event_time}.",
+                where=f"training set {one.name}, label",
+                nearest=f'known_after="{in_words(after)}"',
+                fix="Leave known_after out: it can be seen from the SQL.",
+            )
+        return _Known(base, after, at)
+
+    def _ways(
+        self, pair: Pair, late: Mapping[Pair, _Known], *, deciding: bool = True
+    ) -> Iterator[tuple[tuple[Pair, ...], _Known]]:
+        """All ways from a column back to where it is said when it is known, with what is said there."""
+        yield from self._walk((pair,), late, set(), deciding)
+
+    def _walk(
+        self,
+        way: tuple[Pair, ...],
+        late: Mapping[Pair, _Known],
+        seen: set[Pair],
+        deciding: bool,  # noqa: FBT001
+    ) -> Iterator[tuple[tuple[Pair, ...], _Known]]:
+        table, column = way[-1]
+        if way[-1] in seen:
+            return
+        seen.add(way[-1])
+        if way[-1] in late:
+            yield way, late[way[-1]]
+        elif table in self.sources:
+            base = ((table, self.sources[table].event_time), 0)
+            yield way, _Known(base, 0, base)
+        elif table in self.sets:  # it was checked itself: its values are known at their rows' times
+            base = self.moment(table, self.sets[table].event_time)
+            yield way, _Known(base, 0, base)
+        elif table in self.models:
+            model, followed = self.models[table]
+            made = followed.columns.get(column, frozenset())
+            if column in followed.lost:  # then it may come from anything
+                made = frozenset(pair for pair in late if pair[0] in model.inputs) | made
+                made |= frozenset(
+                    (name, other)
+                    for name in model.inputs
+                    if name in self.models
+                    for other in self.models[name][0].columns
+                )
+            for pair in sorted(made | (followed.rows if deciding else frozenset())):
+                yield from self._walk((*way, pair), late, seen, deciding)
+
+    def leaks_of(self, one: FeatureSet) -> Iterator[_Leak]:
+        """The features that see what is known too late."""
+        foreign = {f"{used.name.rsplit('.', 1)[-1]}__{column}" for used in one.uses for column in used.columns}
+        for declared in one.features:
+            columns = [feature.column for feature in declared.features()]
+            if isinstance(declared, Derived):
+                read = [name for name in declared.reads if name not in one.columns and name not in foreign]
+                for name in read:
+                    for leak in self.leaks_at(name, one.spine, one.event_time):
+                        yield _Leak(declared.column, leak.way, leak.late, "a derived feature has no delay", leak.guess)
+            elif not isinstance(declared, CalendarFeature):
+                events = one.events_of(declared)
+                read = [*declared.columns_read(), *one.keys_of(events)]
+                for leak in self._of_events(events, read):
+                    yield from (_Leak(column, leak.way, leak.late, leak.has, leak.guess) for column in columns)
+
+    def leaks_at(self, column: str, table: str, event_time: str) -> Iterator[_Leak]:
+        """What a column of a row shows too early at the row's own time."""
+        has = "it is read at the row's own time"
+        for leak in self._of_events(Events(table, event_time), [column], deciding=False):
+            yield _Leak(column, leak.way, leak.late, has, leak.guess)
+
+    def _of_events(self, events: Events, columns: Sequence[str], *, deciding: bool = True) -> Iterator[_Leak]:
+        pairs = [(events.table, column) for column in dict.fromkeys(columns) if column != events.event_time]
+        if deciding and events.table in self.models:
+            pairs += sorted(self.models[events.table][1].rows - set(pairs))
+        seen_at = self.moment(events.table, events.available_at or events.event_time)
+        has = f"available_at is {events.available_at}" if events.available_at else f"delay is {_said(events.delay)}"
+        for pair in pairs:
+            for way, known in self._ways(pair, self._late, deciding=deciding):
+                late = self._missing(events, seen_at, known)
+                if late != 0:
+                    guess = any(table in self.models and column in self.models[table][1].lost for table, column in way)
+                    yield _Leak("", way, late, has, guess)
+
+    def _missing(self, events: Events, seen_at: Moment, known: _Known) -> int | None:
+        """How much delay is needed where it is not there; 0 when it is enough, None when nobody can say."""
+        column, shift = seen_at
+        for moment in [
+            known.at,
+            (known.base[0], known.base[1] + (known.after or 0)) if known.after is not None else None,
+        ]:
+            if moment is not None and moment[0] == column:
+                needed = moment[1] - shift
+                return 0 if needed <= events.late else needed
+        if events.available_at:
+            return 0  # it is a column of its own that says so; whether it is right is measured (availability.py)
+        if known.after is None:
+            return None
+        return 0 if known.after <= events.late else known.after
+
+
+def _said(delay: str) -> str:
+    length = _length(delay)
+    return _words(length) if length else "0"
+
+
+def _length(text: str) -> int:
+    return microseconds(text, where="known_after") if text else 0
