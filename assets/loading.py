@@ -13,6 +13,7 @@ from assets import DOMAINS
 from lakehouse.domain import Domain
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.features.sameness import check_together
 from lakehouse.models.model import Model
 from lakehouse.sources.source import Source
 from lakehouse.training.training_set import TrainingSet
@@ -22,7 +23,9 @@ Declared = TypeVar("Declared", Source, FeatureSet, TrainingSet, Model)
 
 def load_domains(names: Sequence[str] = DOMAINS) -> list[Domain]:
     """The domains of these names. Raises DeclarationError for a declaration that cannot mean anything."""
-    return [load_domain(name) for name in names]
+    domains = [load_domain(name) for name in names]
+    check_together([one for domain in domains for one in domain.feature_sets])
+    return domains
 
 
 def load_domain(name: str) -> Domain:

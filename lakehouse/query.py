@@ -52,9 +52,16 @@ class _Named:
     lists_tables: bool
 
 
+def tables_of(lake: Lakehouse, sql: str) -> list[str]:
+    """The tables that one statement reads. Raises as `ask` does."""
+    return _find_tables(lake, _parse(sql))
+
+
 @contextmanager
-def ask(lake: Lakehouse, sql: str, *, at: str | None = None) -> Iterator[Answer]:
+def ask(lake: Lakehouse, sql: str, *, at: str | Mapping[str, Pin] | None = None) -> Iterator[Answer]:
     """Answer one statement. `at` (snapshot id, tag, branch or UTC time) is applied to each named table that has it.
+
+    It can also be a pin for each table; one that has none is read as published now.
 
     Raises UnknownNameError for a table, column, snapshot, tag or branch that does not exist, SlipwayError for SQL that
     cannot be understood and for a statement that does anything but read.
@@ -164,19 +171,26 @@ def _find_tables(lake: Lakehouse, named: _Named) -> list[str]:
     return [known[name.lower()] for name in named.tables]
 
 
-def _plan(lake: Lakehouse, names: Sequence[str], at: str | None) -> dict[str, Plan]:
-    """Each table at `at` if it has that, else as published now; at a time every table must have been there."""
+def _plan(lake: Lakehouse, names: Sequence[str], at: str | Mapping[str, Pin] | None) -> dict[str, Plan]:
     tables = {name: lake.table(name) for name in names}
+    pins = at if isinstance(at, Mapping) else pins_at(tables, at)
+    return {name: plan_table(lake, table, at=pins.get(name)) for name, table in tables.items()}
+
+
+def pins_at(tables: Mapping[str, Table], at: str | None) -> dict[str, Pin]:
+    """Each table at `at` if it has that, else as published now (None); at a time every table must have been there.
+
+    Raises UnknownNameError when no table has it and it is no time.
+    """
     if at is None:
-        return {name: plan_table(lake, table) for name, table in tables.items()}
+        return dict.fromkeys(tables)
     if not any(_has(table, at) for table in tables.values()):
         moment = _moment(at)
         if moment is not None and tables:
-            return {name: plan_table(lake, table, at=moment) for name, table in tables.items()}
+            return dict.fromkeys(tables, moment)
         there = [name for table in tables.values() for name in _points(table)]
-        raise unknown_name("snapshot, tag or branch", at, there, where=", ".join(names) or "SQL without a table")
-    pins: dict[str, Pin] = {name: at if _has(table, at) else None for name, table in tables.items()}
-    return {name: plan_table(lake, table, at=pins[name]) for name, table in tables.items()}
+        raise unknown_name("snapshot, tag or branch", at, there, where=", ".join(tables) or "SQL without a table")
+    return {name: at if _has(table, at) else None for name, table in tables.items()}
 
 
 def _has(table: Table, at: str) -> bool:

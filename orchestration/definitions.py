@@ -39,11 +39,12 @@ def build_defs(
 def domain_defs(lake: Lakehouse, domain: Domain, project: TransformProject) -> dg.Definitions:
     """One domain's assets, checks, jobs, schedules and sensor."""
     models = [model for model in project.models if model.table.split(".")[0] == domain.name]
-    check_domain(domain, {model.table: list(model.columns) for model in models})
-    assets = [source_asset(source, partitions_of(lake, source)) for source in domain.sources]
-    assets += [transform_assets(project, models, domain.name)] if models else []
-    assets += [feature_asset(feature_set) for feature_set in domain.feature_sets]
-    assets += [training_asset(training_set) for training_set in domain.training_sets]
+    check_domain(domain, models, project.work)
+    engine = lake.settings.engine
+    assets = [source_asset(source, partitions_of(lake, source), engine) for source in domain.sources]
+    assets += [transform_assets(project, models, domain.name, engine)] if models else []
+    assets += [feature_asset(feature_set, engine) for feature_set in domain.feature_sets]
+    assets += [training_asset(training_set, engine) for training_set in domain.training_sets]
     for model in domain.models:
         training_set = domain.training_set(model.training_set)
         assets += [model_asset(model, training_set), predictions_asset(model, training_set)]

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import CHECKS, Built, build_feature_set
-from lakehouse.features.feature_set import CalendarFeature, FeatureSet
+from lakehouse.features.feature_set import FeatureSet
+from lakehouse.features.lineage import feature_lineage
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
@@ -18,19 +19,19 @@ from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig, report
 
 
-def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
-    """The asset that keeps a feature set's table up to date."""
+def feature_asset(feature_set: FeatureSet, engine: str = "embedded") -> dg.AssetsDefinition:
+    """The asset that keeps a feature set's table up to date; `engine` is what computes it."""
 
     @dg.asset(
         key=asset_key(feature_set.name),
-        deps=[asset_key(name) for name in dict.fromkeys([feature_set.spine, feature_set.source])],
+        deps=[asset_key(name) for name in feature_set.inputs()],
         check_specs=check_specs(feature_set.name, CHECKS),
         group_name=feature_set.name.split(".")[0],
         description=feature_set.description,
         owners=[feature_set.owner],
-        kinds={"iceberg", "numpy"},
-        tags={"slipway/kind": "feature_set", "slipway/entity": feature_set.entity.key},
-        metadata={"entity": feature_set.entity.key, "delay": feature_set.delay},
+        kinds={"iceberg", "spark" if engine == "spark" else "numpy"},
+        tags={"slipway/kind": "feature_set", "slipway/entity": "-".join(feature_set.entity.keys)},
+        metadata={"entity": str(feature_set.entity), "delay": feature_set.delay},
         code_version=feature_set.fingerprint(),
     )
     def compute_features(
@@ -42,7 +43,7 @@ def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
         def build() -> Built:
             return build_feature_set(
                 lake,
-                EmbeddedEngine(),
+                engine_of(lake, feature_set),
                 feature_set,
                 run_id=context.run.run_id,
                 asked=config.asked(),
@@ -59,18 +60,3 @@ def feature_asset(feature_set: FeatureSet) -> dg.AssetsDefinition:
         yield from report(context, lake, progress, build, pictures, **{"dagster/column_lineage": lineage})
 
     return compute_features
-
-
-def feature_lineage(feature_set: FeatureSet) -> dict[str, list[tuple[str, str]]]:
-    """Which columns each feature is made from."""
-    edges: dict[str, list[tuple[str, str]]] = {
-        column: [(feature_set.spine, column)] for column in feature_set.spine_columns()
-    }
-    for declared in feature_set.features:
-        for feature in declared.features():
-            edges[feature.column] = [(feature_set.spine, feature_set.event_time)]
-            if not isinstance(declared, CalendarFeature):
-                used = [feature_set.event_time, feature_set.entity.key]
-                used += [declared.measure] if declared.aggregation != "count" else []
-                edges[feature.column] = [(feature_set.source, column) for column in used]
-    return edges

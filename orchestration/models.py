@@ -14,6 +14,7 @@ from lakehouse.models.predictions import CHECKS, predict
 from lakehouse.models.registry import CHALLENGER, Tag
 from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import Retraining, retrain
+from lakehouse.models.suspicion import input_check
 from lakehouse.training.training_set import TrainingSet
 from orchestration.checks import asset_key, check_specs, clear_failures, repeated_results
 from orchestration.metadata import picture, pins_table
@@ -24,11 +25,12 @@ from orchestration.upkeep import UpkeepConfig, report
 
 def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
     """The asset that trains a model's candidates and lets the best go live, if it passes the gates."""
+    checks = {**{gate.name: gate.description for gate in model.gates}, **input_check(model)}
 
     @dg.asset(
         key=asset_key(model.name),
         deps=[asset_key(training_set.name)],
-        check_specs=check_specs(model.name, {gate.name: gate.description for gate in model.gates}),
+        check_specs=check_specs(model.name, checks),
         group_name=model.name.split(".")[0],
         description=model.description,
         owners=[model.owner],
@@ -57,7 +59,7 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
         if done.recomputed:
             yield from _gate_results(model, done)
         else:
-            yield from repeated_results(context.instance, model.name, [gate.name for gate in model.gates])
+            yield from repeated_results(context.instance, model.name, checks)
         rejected = done.version.tags.get(Tag.REASON) if CHALLENGER in done.version.aliases else None
         if rejected:
             raise dg.Failure(

@@ -23,8 +23,10 @@ from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
 
 
-def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset that lands a source's deliveries, and its contract's checks."""
+def source_asset(
+    source: Source, partitions: dg.DailyPartitionsDefinition, engine: str = "embedded"
+) -> dg.AssetsDefinition:
+    """The asset that lands a source's deliveries, and its contract's checks; `engine` is what writes them."""
 
     @dg.asset(
         key=asset_key(source.name),
@@ -34,7 +36,7 @@ def source_asset(source: Source, partitions: dg.DailyPartitionsDefinition) -> dg
         group_name=source.name.split(".")[0],
         description=source.description,
         owners=[source.owner],
-        kinds={"iceberg", "pandera"},
+        kinds={"iceberg", "pandera", *(["spark"] if engine == "spark" else [])},
         tags={"slipway/kind": "source", "slipway/contract": source.contract.version},
         metadata={"contract": f"{source.contract.table} {source.contract.version}"},
         code_version=source.contract.fingerprint(),

@@ -9,6 +9,8 @@ import dagster as dg
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.engines.feature_tables import Built
+from lakehouse.features.sameness import deprecations
+from lakehouse.training.availability import checks_of
 from lakehouse.training.training_set import TrainingSet
 from lakehouse.training.training_tables import CHECKS, build_training_set
 from orchestration.checks import asset_key, check_specs
@@ -18,17 +20,17 @@ from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig, report
 
 
-def training_asset(training_set: TrainingSet) -> dg.AssetsDefinition:
-    """The asset that keeps a training set's table up to date."""
+def training_asset(training_set: TrainingSet, engine: str = "embedded") -> dg.AssetsDefinition:
+    """The asset that keeps a training set's table up to date; `engine` is what assembles it."""
 
     @dg.asset(
         key=asset_key(training_set.name),
         deps=[asset_key(name) for name in training_set.inputs()],
-        check_specs=check_specs(training_set.name, CHECKS),
+        check_specs=check_specs(training_set.name, {**CHECKS, **checks_of(training_set)}),
         group_name=training_set.name.split(".")[0],
         description=training_set.description,
         owners=[training_set.owner],
-        kinds={"iceberg", "numpy"},
+        kinds={"iceberg", "spark" if engine == "spark" else "numpy"},
         tags={"slipway/kind": "training_set"},
         metadata={"label": training_set.label.column, "label_known_at": training_set.label.known_at},
         code_version=training_set.fingerprint(),
@@ -39,6 +41,9 @@ def training_asset(training_set: TrainingSet) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        for warning in deprecations(training_set.name, training_set.feature_sets):
+            context.log.warning(warning)
+
         def build() -> Built:
             return build_training_set(
                 lake, training_set, run_id=context.run.run_id, asked=config.asked(), rebuild=config.rebuild

@@ -19,12 +19,14 @@ from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig
 
 
-def transform_assets(project: TransformProject, models: Sequence[TransformModel], domain: str) -> dg.AssetsDefinition:
-    """The assets of one domain's dbt models, in one step that can run for some of them."""
+def transform_assets(
+    project: TransformProject, models: Sequence[TransformModel], domain: str, engine: str = "embedded"
+) -> dg.AssetsDefinition:
+    """The assets of one domain's dbt models, in one step that can run for some of them, computed by `engine`."""
 
     @dg.multi_asset(
         name=f"{domain}_dbt_models",
-        specs=[_spec(model) for model in models],
+        specs=[_spec(model, engine) for model in models],
         check_specs=[
             spec
             for model in models
@@ -70,14 +72,14 @@ def _told(
         yield materialized(lake, result.outcome, pictures, **{"dagster/column_lineage": lineage})
 
 
-def _spec(model: TransformModel) -> dg.AssetSpec:
+def _spec(model: TransformModel, engine: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=asset_key(model.table),
         deps=[asset_key(name) for name in model.inputs],
         group_name=model.table.split(".")[0],
         description=f"{model.description}\n\n```sql\n{model.sql.strip()}\n```",
         owners=[model.owner] if model.owner else None,
-        kinds={"iceberg", "dbt", "duckdb"},
+        kinds={"iceberg", "dbt", "spark" if engine == "spark" else "duckdb"},
         tags={"slipway/kind": "transform"},
         code_version=model.fingerprint(),
     )

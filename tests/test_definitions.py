@@ -13,6 +13,7 @@ import pytest
 
 from assets.loading import load_domains
 from lakehouse.catalog import Lakehouse
+from lakehouse.features.examples import differences
 from orchestration import definitions
 from orchestration.definitions import build_defs
 
@@ -150,6 +151,23 @@ def test_loading_the_definitions_imports_nothing_heavy(built_home: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+EXAMPLES = [
+    (feature_set, number)
+    for domain in load_domains()
+    for feature_set in domain.feature_sets
+    for number in range(1, len(feature_set.examples) + 1)
+]
+
+
+@pytest.mark.parametrize(("feature_set", "number"), EXAMPLES, ids=[f"{one.name}-{number}" for one, number in EXAMPLES])
+def test_the_examples_of_a_feature_set_hold(feature_set, number: int) -> None:
+    assert [str(one) for one in differences(feature_set, number)] == []
+
+
+def test_every_feature_set_has_an_example() -> None:
+    assert {one.name for one, _ in EXAMPLES} == {one.name for domain in load_domains() for one in domain.feature_sets}
 
 
 def test_the_floors_hold() -> None:

@@ -22,8 +22,16 @@ transactions_contract = Contract(
         Column("TX_AMOUNT", "float64", "The amount paid.", at_least=0, at_most=100_000),
         Column("TX_TIME_SECONDS", "int32", "Seconds since the first day's midnight.", at_least=0),
         Column("TX_TIME_DAYS", "int16", "Days since the first day.", at_least=0),
-        Column("TX_FRAUD", "int16", "1 when the payment was fraud; known a week later.", one_of=(0, 1)),
-        Column("TX_FRAUD_SCENARIO", "int16", "How the fraud was done, 0 when there was none.", one_of=(0, 1, 2, 3)),
+        Column(
+            "TX_FRAUD", "int16", "1 when the payment was fraud; known a week later.", one_of=(0, 1), known_after="7d"
+        ),
+        Column(
+            "TX_FRAUD_SCENARIO",
+            "int16",
+            "How the fraud was done, 0 when there was none.",
+            one_of=(0, 1, 2, 3),
+            known_after="7d",
+        ),
     ],
     quarantine_share=0.01,
     freshness="24h",

@@ -33,7 +33,8 @@ class Column:
     """What is relied on in one column. A row that breaks it is quarantined.
 
     `at_least` and `at_most` are inclusive bounds (numbers, or datetimes in UTC for timestamps). NaN lies in no range,
-    and does not count as given.
+    and does not count as given. `known_after` is how long after the row's event time the value is known: what looks
+    at it earlier is refused (training/leaks.py). "0d" says that it is known at once, though a label is made from it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     at_least: float | datetime | None = None
     at_most: float | datetime | None = None
     one_of: tuple[int | str, ...] = ()
+    known_after: str = ""
 
     def __post_init__(self) -> None:
         """Raises DeclarationError for an unknown kind and for bounds that no value can meet."""
@@ -55,6 +57,8 @@ class Column:
                 nearest=nearest_name(self.kind, get_args(Kind)),
                 fix="Use one of: " + ", ".join(get_args(Kind)) + ".",
             )
+        if self.known_after:
+            microseconds(self.known_after, where=f"{where}, known_after")
         for bound in (self.at_least, self.at_most):
             if bound is not None and not self._takes(bound):
                 raise DeclarationError(
@@ -143,4 +147,6 @@ class Contract:
         """A short hash of what decides the verdicts."""
         content = asdict(self)
         content.pop("owner")
+        for column in content["columns"]:
+            column.pop("known_after")  # it decides no row
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

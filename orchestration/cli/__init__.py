@@ -10,7 +10,20 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import storage_error
-from orchestration.cli import demo, features, materialize, models, new_domain, query, simulate, tables, up
+from orchestration.cli import (
+    availability,
+    demo,
+    features,
+    materialize,
+    models,
+    new_domain,
+    query,
+    reproduce,
+    simulate,
+    tables,
+    training_set,
+    up,
+)
 from orchestration.cli.output import show_error
 
 app = typer.Typer(
@@ -29,7 +42,10 @@ for name, module in (
     ("tables", tables),
     ("query", query),
     ("features", features),
+    ("training-set", training_set),
+    ("availability", availability),
     ("models", models),
+    ("reproduce", reproduce),
     ("simulate", simulate),
     ("new-domain", new_domain),
 ):

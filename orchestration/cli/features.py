@@ -1,151 +1,167 @@
 """`slipway features`: the feature catalog.
 
-What belongs here: the command and how it shows entries. Not: what an entry is (lakehouse/feature_catalog.py).
+What belongs here: the command, and how it shows entries. Not: what an entry is (lakehouse/feature_catalog/).
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_facts, print_json, print_table
+from lakehouse.errors import SlipwayError
+from orchestration.cli.feature_pages import (
+    feature_json,
+    found_json,
+    set_json,
+    show_all,
+    show_equal,
+    show_feature,
+    show_found,
+    show_set,
+)
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
-    from lakehouse.feature_catalog import Entry
+    from collections.abc import Sequence
+
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.domain import Domain
+    from lakehouse.feature_catalog.entries import Search
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
 slipway features                        every feature set, and how fresh it is
 
+slipway features amount                 features with that word in their name, meaning or source
+
+slipway features 7d --entity customer_id --owner team:payments --source fraud.transactions
+
 slipway features fraud.customer_spend   its columns, windows, users and freshness
+
+slipway features fraud.customer_spend.amount_mean_7d       one feature: formula, distribution, lineage, users
+
+slipway features --html catalog         the whole catalog as a site: open catalog/index.html
+
+slipway features --duplicates           features that are equal on the data, under two names
 
 slipway features fraud.terminal_risk --json
 """
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(help="A feature set; without it all of them.", show_default=False)
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A feature set, a feature (set.feature), or words to search for; without any, all feature sets.",
+            show_default=False,
+        ),
     ] = None,
     *,
+    entity: Annotated[str, typer.Option(help="Only features of this entity, by a key of it.", show_default=False)] = "",
+    source: Annotated[
+        str, typer.Option(help="Only features made from this table, directly or not.", show_default=False)
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Only features that this team owns.", show_default=False)] = "",
+    html: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the catalog as a site there.", show_default=False)
+    ] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Compare published features by their values.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show feature sets: what they mean, who uses them, how fresh they are."""
-    lake = lakehouse_at(home)
+    """Find features: what they mean, how they look, who uses them, how fresh they are."""
     from assets.loading import load_domains
-    from lakehouse.feature_catalog import entries, find_entry
-    from lakehouse.models.relocation import existing_registry
+    from lakehouse.feature_catalog.entries import Search
 
-    domains = load_domains()
-    if name is not None:
-        entry = find_entry(lake, domains, existing_registry(lake.home), name)
-        if as_json:
-            print_json(_content(entry))
-        else:
-            _show(entry)
-        return
+    lake, domains, wanted = lakehouse_at(home), load_domains(), Search(words or (), entity, source, owner)
+    if (html or duplicates) and (wanted or (html and duplicates)):
+        raise SlipwayError(
+            "The site and the comparison are about all features.",
+            where="--html" if html else "--duplicates",
+            fix="Leave the other words and options away.",
+        )
+    if html:
+        _write_site(lake, domains, html, as_json=as_json)
+    elif duplicates:
+        _compare(lake, domains, as_json=as_json)
+    elif len(wanted.words) == 1 and "." in wanted.words[0] and not (entity or source or owner):
+        _one(lake, domains, wanted.words[0], as_json=as_json)
+    elif wanted:
+        _search(lake, domains, wanted, as_json=as_json)
+    else:
+        _all(lake, domains, as_json=as_json)
+
+
+def _all(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> None:
+    from lakehouse.feature_catalog.entries import entries
+
     found = entries(lake, domains, None)
     if as_json:
-        print_json({"feature_sets": [_content(entry) for entry in found]})
+        print_json({"feature_sets": [set_json(entry) for entry in found]})
+    else:
+        show_all(found)
+
+
+def _search(lake: "Lakehouse", domains: "Sequence[Domain]", wanted: "Search", *, as_json: bool) -> None:
+    from lakehouse.feature_catalog.entries import entries, search
+    from lakehouse.feature_catalog.lineage import Lineage
+    from lakehouse.transforms.project import load_project
+
+    listed = entries(lake, domains, None)
+    lineage = Lineage(domains, load_project(lake.settings, lake.home))
+    found = search(listed, wanted, {entry.name: lineage.upstream(entry.name) for entry in listed})
+    if as_json:
+        print_json({"features": [found_json(one) for one in found]})
+    else:
+        show_found(found, number=sum(len(entry.feature_set.columns) for entry in listed))
+
+
+def _one(lake: "Lakehouse", domains: "Sequence[Domain]", name: str, *, as_json: bool) -> None:
+    from lakehouse.feature_catalog.details import detail
+    from lakehouse.feature_catalog.entries import find_entry
+    from lakehouse.feature_catalog.lineage import Lineage
+    from lakehouse.models.relocation import existing_registry
+    from lakehouse.transforms.project import load_project
+
+    entry = find_entry(lake, domains, existing_registry(lake.home), name)
+    if name == entry.name:
+        if as_json:
+            print_json(set_json(entry))
+        else:
+            show_set(entry)
         return
-    print_table(
-        "Feature sets",
-        ["feature set", "entity", "newest day", "used by"],
-        [
-            [
-                f"{one.feature_set.name}\n{one.feature_set.description}",
-                f"{one.feature_set.entity.key}\n{len(one.feature_set.columns)} columns\n{_delay(one)}",
-                f"{one.freshness.newest_day or 'none yet'}\n{_minute(one)}",
-                "\n".join([*one.training_sets, *(user.model for user in one.users)]),
-            ]
-            for one in found
-        ],
-    )
-    for one in found:
-        if one.freshness.because:
-            console.print(
-                f"{one.feature_set.name} is out of line: {one.freshness.because}", markup=False, highlight=False
-            )
+    lineage = Lineage(domains, load_project(lake.settings, lake.home))
+    page = detail(lake, lineage, entry, only=name.rsplit(".", 1)[1])
+    if as_json:
+        print_json(feature_json(page, page.features[0]))
+    else:
+        show_feature(page, page.features[0])
 
 
-def _show(entry: "Entry") -> None:
-    one, fresh = entry.feature_set, entry.freshness
-    console.print(f"[bold]{one.name}[/bold] (owned by {one.owner})", highlight=False)
-    console.print(one.description, markup=False, highlight=False)
-    print_facts(
-        {
-            "entity": one.entity.key,
-            "made from": f"events of {one.source}, for each row of {one.spine} ({one.row_key})",
-            "windows": ", ".join(_windows(entry)) or "none: read off each row's own time",
-            "delay": one.delay,
-            "newest day": fresh.newest_day,
-            "published": _minute(entry),
-            "snapshot": str(fresh.published.snapshot_id) if fresh.published else None,
-            "rows": fresh.published.rows if fresh.published else None,
-            "standing": f"out of line: {fresh.because}" if fresh.because else "in line with its inputs",
-        }
-    )
-    print_table(
-        "Columns",
-        ["column", "type", "meaning"],
-        [[feature.column, entry.types.get(feature.column), feature.says] for feature in one.described()],
-    )
-    rows = [
-        [user.training_set, user.model, user.champion or "none yet", f"{len(user.columns)} of {len(one.columns)}"]
-        for user in entry.users
-    ]
-    without = set(entry.training_sets) - {user.training_set for user in entry.users}
-    rows += [[training_set, "", "", ""] for training_set in sorted(without)]
-    print_table("Users", ["training set", "model", "champion", "columns used"], rows)
+def _write_site(lake: "Lakehouse", domains: "Sequence[Domain]", folder: Path, *, as_json: bool) -> None:
+    from lakehouse.feature_catalog.site import write_site
+    from lakehouse.models.relocation import existing_registry
+    from lakehouse.transforms.project import load_project
+
+    project = load_project(lake.settings, lake.home)
+    files = write_site(lake, domains, project, existing_registry(lake.home), folder)
+    if as_json:
+        print_json({"files": [str(file) for file in files]})
+    else:
+        console.print(f"{len(files)} files. Open {files[0]} in a browser.", markup=False, highlight=False)
 
 
-def _content(entry: "Entry") -> dict[str, Any]:
-    one, fresh = entry.feature_set, entry.freshness
-    return {
-        "name": one.name,
-        "owner": one.owner,
-        "description": one.description,
-        "entity": one.entity.key,
-        "source": one.source,
-        "spine": one.spine,
-        "row_key": one.row_key,
-        "event_time": one.event_time,
-        "delay": one.delay,
-        "windows": _windows(entry),
-        "columns": [
-            {"name": feature.column, "type": entry.types.get(feature.column), "meaning": feature.says}
-            for feature in one.described()
-        ],
-        "training_sets": list(entry.training_sets),
-        "models": [
-            {
-                "name": user.model,
-                "training_set": user.training_set,
-                "columns": list(user.columns),
-                "champion": user.champion,
-            }
-            for user in entry.users
-        ],
-        "freshness": {
-            "newest_day": str(fresh.newest_day) if fresh.newest_day else None,
-            "published_at": fresh.published.at.isoformat() if fresh.published else None,
-            "snapshot_id": str(fresh.published.snapshot_id) if fresh.published else None,
-            "rows": fresh.published.rows if fresh.published else 0,
-            "out_of_line": fresh.because is not None,
-            "because": fresh.because,
-        },
-    }
+def _compare(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> None:
+    from lakehouse.feature_catalog.equal_values import equal_features
 
-
-def _windows(entry: "Entry") -> list[str]:
-    return list(dict.fromkeys(window for one in entry.feature_set.aggregates for window in one.windows))
-
-
-def _delay(entry: "Entry") -> str:
-    return "no delay" if entry.feature_set.delay == "0d" else f"delay {entry.feature_set.delay}"
-
-
-def _minute(entry: "Entry") -> str:
-    made = entry.freshness.published
-    return made.at.strftime("%Y-%m-%d %H:%M UTC") if made else ""
+    sets: list[Any] = [one for domain in domains for one in domain.feature_sets]
+    found = equal_features(lake, sets)
+    if as_json:
+        print_json({"duplicates": [{"features": list(one.features), "rows": one.rows} for one in found]})
+        return
+    show_equal(found)
+    if not found:
+        notes.print("No two published features over the same spine are equal.", markup=False)

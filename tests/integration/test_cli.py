@@ -299,7 +299,9 @@ def test_one_table(slipway: Slipway, world: World) -> None:
     assert newest["code_version"]
     assert set(newest["pins"]) >= {"fraud.stg_transactions", "fraud.customer_spend"}
     assert [branch["name"] for branch in told["branches"]] == ["main"]
-    assert told["tags"] == []
+    # What the champion was trained on is kept from expiry.
+    (tag,) = told["tags"]
+    assert (tag["name"], tag["snapshot_id"]) == ("model-fraud.scorer-1", told["snapshot_id"])
     assert Path(told["location"]).is_relative_to(world.home)
     words = slipway("tables", "fraud.training", "--home", world.home).words
     for expected in ("owned by team:payments", told["snapshot_id"], "customer_spend__amount_mean_7d", told["location"]):
@@ -588,6 +590,43 @@ def test_one_feature_set(slipway: Slipway, world: World) -> None:
         "2018-05-01",
     ):
         assert expected in words
+
+
+def test_one_feature(slipway: Slipway, world: World) -> None:
+    told = slipway("features", "fraud.terminal_risk.is_fraud_rate_7d", "--home", world.home, "--json").json
+    assert told["formula"] == "rate(is_fraud) over (t-7d-7d, t-7d], else 0"
+    assert (told["type"], told["unit"], told["entity"]) == ("double", "share, 0 to 1", ["terminal_id"])
+    assert told["made_from"] == ["fraud.fraud_reports.is_fraud"]
+    assert told["delivered_as"] == ["fraud.transactions.TX_FRAUD"]
+    assert told["used_by"] == ["fraud.training", "fraud.scorer"]
+    assert {"examples_hold", "is_fraud_not_null"} <= set(told["checks"])
+    assert told["since"] is not None
+    drawn = told["distribution"]
+    assert drawn["null_share"] == 0
+    assert sum(bar["rows"] for bar in drawn["bars"]) == drawn["rows"] == told["freshness"]["rows"]
+    words = slipway("features", "fraud.customer_spend.amount_mean_7d", "--home", world.home).words
+    for expected in ("mean(amount) over (t-7d, t]", "median", "training-set fraud.customer_spend.amount_mean_7d"):
+        assert expected in words
+
+
+def test_features_are_searched_by_word_entity_source_and_owner(slipway: Slipway, world: World) -> None:
+    filters = ["--entity", "terminal_id", "--source", "fraud.transactions", "--owner", "team:payments"]
+    found = slipway("features", "rate", "30d", *filters, "--home", world.home, "--json").json["features"]
+    assert [one["name"] for one in found] == ["fraud.terminal_risk.is_fraud_rate_30d"]
+    assert "fraud.customer_spend.amount_mean_1d" in slipway("features", "amount", "--home", world.home).words
+    none = slipway("features", "nothing-like-it", "--home", world.home)
+    assert "None of 14 features matches" in none.err
+    error = slipway("features", "--owner", "team:payment", "--home", world.home, "--json").json
+    assert (error["error"], error["nearest"]) == ("UnknownNameError", "team:payments")
+
+
+def test_the_catalog_as_a_site_and_features_that_are_equal(slipway: Slipway, world: World, tmp_path: Path) -> None:
+    told = slipway("features", "--html", tmp_path / "site", "--home", world.home, "--json").json
+    assert [Path(file).name for file in told["files"]][:2] == ["index.html", "fraud.customer_spend.html"]
+    assert all(Path(file).exists() for file in told["files"])
+    assert slipway("features", "--duplicates", "--home", world.home, "--json").json == {"duplicates": []}
+    both = slipway("features", "amount", "--duplicates", "--home", world.home, "--json").json
+    assert both["where"] == "--duplicates"
 
 
 def test_features_of_a_home_without_tables(slipway: Slipway, tmp_path: Path) -> None:
