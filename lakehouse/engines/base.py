@@ -5,13 +5,14 @@ What belongs here: the protocol that every engine keeps. Not: any engine, and wh
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.write import Rows, RowsElsewhere
+from lakehouse.tables.upkeep import Work
+from lakehouse.tables.write import Rows
 
 
 class Engine(Protocol):
@@ -26,22 +27,6 @@ class Engine(Protocol):
         """
         ...
 
-
-@runtime_checkable
-class EngineElsewhere(Protocol):
-    """An engine that does not work in this process: its rows can be written without coming here."""
-
-    def rows(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
-    ) -> RowsElsewhere:
-        """The rows that `compute` gives, where they are computed."""
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+        """The rows to write for `work`, wherever they are: those that it wants made anew and those that stay."""
         ...
-
-
-def rows_of(
-    engine: Engine, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
-) -> Rows:
-    """The engine's rows, ready to be written: in this process only when the engine works in it."""
-    if isinstance(engine, EngineElsewhere):
-        return engine.rows(lake, feature_set, pins, days)
-    return engine.compute(lake, feature_set, pins, days)

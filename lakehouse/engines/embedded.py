@@ -1,41 +1,119 @@
-"""The embedded engine: one process, DuckDB for reading.
+"""The embedded engine: one process, DuckDB for reading, the disk for what memory does not hold.
 
-What belongs here: fetching what a feature set needs and handing it to the kernel. Not: the kernel (features/compute).
+What belongs here: fetching what a feature set needs and handing it to the kernel. Not: the kernel (features/compute),
+and working in parts (in_parts.py).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.engines.in_parts import RowsOnDisk, Side, buckets_needed, compute_in_parts
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.duration import days_touched
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.read import plan, read_plan
+from lakehouse.tables.read import plan, read, read_plan
+from lakehouse.tables.sizes import memory_left
+from lakehouse.tables.upkeep import Work
+from lakehouse.tables.write import Rows
 
 
 class EmbeddedEngine:
-    """Computes feature sets in this process."""
+    """Computes feature sets in this process.
+
+    `limit` is the bytes that rows may take while they are worked on (default: what SLIPWAY_MEMORY leaves for them),
+    `buckets` into how many parts entities are cut (default: as many as that makes needed).
+    """
 
     name = "embedded"
+
+    def __init__(self, limit: int | None = None, buckets: int | None = None) -> None:
+        self.limit = limit
+        self.buckets = buckets
 
     def compute(
         self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
         """The rows of the spine's `days` (None: all), sorted by (event time, row key). See engines.base."""
-        where = days_filter(feature_set.event_time, days) if days is not None else None
-        one, whole = feature_set, days is None
-        wanted = one.columns_of(one.spine) if whole else one.spine_columns()
-        spine = read_plan(plan(lake, one.spine, at=pins[one.spine], where=where), wanted)
+        made = self._made(lake, feature_set, pins, days)
+        return made.to_arrow() if isinstance(made, RowsOnDisk) else made
+
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+        """The rows for `work`, on the disk when memory does not hold them. See engines.base."""
+        if work.only is None or work.before is None:
+            return self._made(lake, feature_set, work.pins, work.days)
+        made = self._made(lake, feature_set, work.pins, work.days, work.only)
+        if isinstance(made, RowsOnDisk):
+            return made
+        where = days_filter(feature_set.event_time, work.days or ())
+        published = read(lake, feature_set.name, made.column_names, at=work.before.snapshot_id, where=where)
+        spine = read(lake, feature_set.spine, [feature_set.row_key], at=work.pins[feature_set.spine], where=where)
+        keys = published.column(feature_set.row_key)
+        stays = pc.and_not(pc.is_in(keys, spine.column(0)), pc.is_in(keys, work.only))
+        rows = pa.concat_tables([published.filter(stays).cast(made.schema), made])
+        order = [(feature_set.event_time, "ascending"), (feature_set.row_key, "ascending")]
+        return rows.take(pc.sort_indices(rows, order))
+
+    def _made(
+        self,
+        lake: Lakehouse,
+        one: FeatureSet,
+        pins: Mapping[str, int],
+        days: Sequence[date] | None,
+        only: pa.Array | None = None,
+    ) -> pa.Table | RowsOnDisk:
+        """Computed rows: all of `days`, or of these the ones with the row keys `only` when memory holds them."""
+        spine, sides = _sides(lake, one, pins, days)
+        limit = self.limit or memory_left(lake.settings)
+        buckets = self.buckets or buckets_needed(one, spine, sides, limit)
+        if buckets > 1:
+            return compute_in_parts(one, spine, sides, buckets=buckets, limit=limit, scratch=lake.home.work)
+        rows = read_plan(spine.planned, spine.columns)
         tables = {
-            name: spine
-            if whole and name == one.spine
-            else read_plan(plan(lake, name, at=pins[name], where=reaching(one, name, days)), one.columns_of(name))
-            for name in one.tables_read()
+            name: rows if side is spine else read_plan(side.planned, side.columns) for name, side in sides.items()
         }
-        return compute_rows(feature_set, tables, spine)
+        if only is not None:
+            rows = rows.filter(pc.is_in(rows.column(one.row_key), only))
+        return compute_rows(one, tables, rows)
+
+
+def _sides(
+    lake: Lakehouse, one: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+) -> tuple[Side, dict[str, Side]]:
+    """The spine's rows of `days`, and the rows of each table of events that can reach them."""
+    where = days_filter(one.event_time, days) if days is not None else None
+    whole = days is None
+    keys = {name: {one.keys_of(events) for events in one.events if events.table == name} for name in one.tables_read()}
+    for used in one.uses:
+        keys[used.name].add(used.entity.keys)
+    # Rows are cut by the entity's keys where these, or columns that stand for them, are in the table.
+    cut = {name: next(iter(found)) if len(found) == 1 else () for name, found in keys.items()}
+    for used in one.uses:
+        if used.entity.keys != one.entity.keys:
+            cut[used.name] = ()
+    columns = one.columns_of(one.spine) if whole else one.spine_columns()
+    spine = Side(
+        "spine",
+        plan(lake, one.spine, at=pins[one.spine], where=where),
+        columns,
+        one.entity.keys,
+        [one.event_time],
+        one.reach(one.spine),
+    )
+    sides = {}
+    for name in one.tables_read():
+        times = one.times_of(name)
+        if whole and name == one.spine and cut[name] == one.entity.keys and times == [one.event_time]:
+            sides[name] = spine
+            continue
+        planned = plan(lake, name, at=pins[name], where=reaching(one, name, days))
+        reach = one.reach(name) if len(times) == 1 else None
+        sides[name] = Side(name, planned, one.columns_of(name), cut[name], times, reach)
+    return spine, sides
 
 
 def reaching(feature_set: FeatureSet, table: str, days: Sequence[date] | None) -> str | None:

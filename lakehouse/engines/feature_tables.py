@@ -11,12 +11,14 @@ import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict, require
-from lakehouse.engines.base import Engine, rows_of
+from lakehouse.engines.affected import narrowed
+from lakehouse.engines.base import Engine
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Computed, Input, Outcome, Work, bring_up_to_date, find_work
 from lakehouse.tables.write import Draft, TableShape
 
@@ -38,13 +40,14 @@ class Built:
 def feature_work(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
 ) -> Work:
-    """The days to compute: those of the spine that changed, and those that changed events can reach."""
+    """The rows to compute: those of the spine that changed, and those that changed events reach; `asked` days whole."""
     reaches = [feature_set.reach(name) for name in feature_set.inputs()]
     inputs = [
         Input(name, None if reach is None else days_touched(reach))
         for name, reach in zip(feature_set.inputs(), reaches, strict=True)
     ]
-    return find_work(lake, feature_set.name, inputs, feature_set.fingerprint(), asked=asked, rebuild=rebuild)
+    work = find_work(lake, feature_set.name, inputs, feature_set.fingerprint(), asked=asked, rebuild=rebuild)
+    return work if asked else narrowed(lake, feature_set, work)
 
 
 def build_feature_set(
@@ -59,7 +62,7 @@ def build_feature_set(
     """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
 
     def compute(work: Work) -> Computed:
-        rows = rows_of(engine, lake, feature_set, work.pins, work.days)
+        rows = engine.rows(lake, feature_set, work)
         return Computed(feature_shape(feature_set, rows.schema), rows)
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
@@ -120,7 +123,7 @@ def _audit(
     """The verdicts on a draft, read from its audit branch."""
     floats = " or ".join(f"not isfinite({quoted(column)}::double)" for column in feature_set.columns)
     key = quoted(feature_set.row_key)
-    with connect() as connection:
+    with connect(memory_left(lake.settings), str(lake.home.work)) as connection:
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days)), "draft")
         found = connection.execute(
             f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"

@@ -5,8 +5,9 @@ function is carried (lakehouse/spark).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -18,9 +19,14 @@ from lakehouse.features.row_values import used_features
 from lakehouse.spark.carried import carry, carry_rows
 from lakehouse.spark.parts import Side, fits
 from lakehouse.spark.resources import tasks_at_once, worker_bytes
+from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.upkeep import Work
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 class SparkEngine:
@@ -40,12 +46,31 @@ class SparkEngine:
         self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
         """The rows of the spine's `days` (None: all) in this process. See engines.base."""
-        return self.rows(lake, feature_set, pins, days).to_arrow()
+        return self._made(lake, feature_set, pins, days).to_arrow()
 
-    def rows(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> SparkRows:
+        """The rows for `work`, on Spark. See engines.base."""
+        if work.only is None or work.before is None:
+            return self._made(lake, feature_set, work.pins, work.days)
+        with in_words(f"feature set {feature_set.name} on Spark"):
+            key = feature_set.row_key
+            only = spark_of(lake).createDataFrame(pa.table({key: work.only}))
+            made = self._made(lake, feature_set, work.pins, work.days, only)
+            where = days_filter(feature_set.event_time, work.days or ())
+            published = pinned(lake, feature_set.name, made.schema.names, at=work.before.snapshot_id, where=where)
+            spine = pinned(lake, feature_set.spine, [key], at=work.pins[feature_set.spine], where=where)
+            stays = published.frame.join(only, key, "left_anti").join(spine.frame, key, "left_semi")
+            return replace(made, frame=made.frame.unionByName(stays), counted=[])
+
+    def _made(
+        self,
+        lake: Lakehouse,
+        feature_set: FeatureSet,
+        pins: Mapping[str, int],
+        days: Sequence[date] | None,
+        only: "DataFrame | None" = None,
     ) -> SparkRows:
-        """The same rows, still on Spark."""
+        """Computed rows: all of `days`, or of these the ones whose row keys are in `only`."""
         one = feature_set
         tasks = self.tasks or tasks_at_once(lake.settings)
         limit = self.limit or worker_bytes(lake.settings)
@@ -57,6 +82,9 @@ class SparkEngine:
         with in_words(where):
             names = dict.fromkeys(events.table for events in one.events)
             spine = self._spine(lake, one, pins, days, limit=limit)
+            if only is not None:
+                chosen = spine.frame.join(only, one.row_key, "left_semi").select(*spine.frame.columns)
+                spine = replace(spine, frame=chosen)
             shared = spine.schema.names == one.columns_of(one.spine) and days is None and one.spine in names
             read = [name for name in names if not (shared and name == one.spine)]
             rows = spine

@@ -6,15 +6,15 @@ events is enough) is cut by days of the spine: each of its parts has the events 
 several parts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.errors import SlipwayError
 from lakehouse.spark.tables import Pinned, identifier
+from lakehouse.tables.sizes import COPIES, row_bytes, spans_within
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -24,9 +24,7 @@ PART = "_part"
 
 _PARTS_A_TASK = 4
 """So many that tasks end about together."""
-_MICROSECONDS_A_DAY = 86_400_000_000
-_COPIES = 5
-"""How often a part's rows are held at once in a worker: as they arrive, sorted, in the kernel's arrays, as results."""
+_FIX = "Raise SLIPWAY_MEMORY, run fewer tasks at once (SLIPWAY_SPARK_MASTER), or use shorter windows."
 
 
 @dataclass(frozen=True)
@@ -92,26 +90,26 @@ def cut(sides: Sequence[Side], columns: int, *, tasks: int, limit: int) -> Parts
     if fits(sides, columns, limit):
         return Parts(_PARTS_A_TASK * tasks)
     widths = _widths(sides, columns)
-    size = sum(side.rows.rows * width * _COPIES for side, width in zip(sides, widths, strict=True))
+    size = sum(side.rows.rows * width * COPIES for side, width in zip(sides, widths, strict=True))
     buckets = max(_PARTS_A_TASK * tasks, 2 * -(-size // limit))
     weights = _weigh(sides, widths, buckets)
     pieces: list[Piece] = []
     for bucket, days in weights.items():
         if sum(sum(sizes) for sizes in days.values()) > limit:
-            for first, last, since in _spans(days, [side.reach for side in sides], limit):
-                pieces.append(Piece(bucket, first, last, buckets + len(pieces), since))
+            for span in spans_within(days, [side.reach for side in sides], limit, whose="a worker's", fix=_FIX):
+                pieces.append(Piece(bucket, span.first, span.last, buckets + len(pieces), span.since))
     return Parts(buckets, tuple(pieces))
 
 
 def fits(sides: Sequence[Side], columns: int, limit: int) -> bool:
     """Whether all rows of the sides (the spine first, `columns` come out) could be one part."""
     widths = _widths(sides, columns)
-    return sum(side.rows.rows * width * _COPIES for side, width in zip(sides, widths, strict=True)) <= limit
+    return sum(side.rows.rows * width * COPIES for side, width in zip(sides, widths, strict=True)) <= limit
 
 
 def _widths(sides: Sequence[Side], columns: int) -> list[int]:
     """About how many bytes a row of each side takes, with what comes out for it."""
-    spine, *others = (sum(_bytes(one.type) for one in side.rows.schema) for side in sides)
+    spine, *others = (row_bytes(side.rows.schema) for side in sides)
     return [spine + 8 * columns, *others]
 
 
@@ -146,51 +144,5 @@ def _weigh(sides: Sequence[Side], widths: Sequence[int], buckets: int) -> dict[i
         counted = frame.select(_bucket(side, buckets).alias("b"), _day(side).alias("d")).groupBy("b", "d").count()
         for row in counted.toArrow().to_pylist():
             of_day = weights.setdefault(row["b"], {}).setdefault(row["d"] or date.min, [0] * len(sides))
-            of_day[place] += row["count"] * widths[place] * _COPIES
+            of_day[place] += row["count"] * widths[place] * COPIES
     return weights
-
-
-def _spans(
-    days: dict[date, list[int]], reaches: Sequence[int | None], limit: int
-) -> Iterator[tuple[date, date, tuple[date, ...]]]:
-    """Runs of days (first, last, first day of each side's rows) of which none needs more than `limit` bytes."""
-    order = sorted(days)
-    wanted = [day for day in order if days[day][0]]
-
-    def since(first: date) -> tuple[date, ...]:
-        return (first, *(_before(first, reach, order[0]) for reach in reaches[1:]))
-
-    def needs(first: date, last: date) -> int:
-        starts = since(first)
-        return sum(
-            size for day in order if day <= last for size, start in zip(days[day], starts, strict=True) if day >= start
-        )
-
-    begin = 0
-    while begin < len(wanted):
-        end = begin
-        least = needs(wanted[begin], wanted[begin])
-        if least > limit:
-            raise SlipwayError(
-                f"The events that reach one day of one part of the entities need {least >> 20} MB of a worker's "
-                f"memory, and it may take {limit >> 20} MB.",
-                where=f"{wanted[begin]}, {sum(sizes[0] > 0 for sizes in days.values())} days of the spine",
-                fix="Raise SLIPWAY_MEMORY, run fewer tasks at once (SLIPWAY_SPARK_MASTER), or use shorter windows.",
-            )
-        while end + 1 < len(wanted) and needs(wanted[begin], wanted[end + 1]) <= limit:
-            end += 1
-        yield wanted[begin], wanted[end], since(wanted[begin])
-        begin = end + 1
-
-
-def _before(day: date, reach: int | None, earliest: date) -> date:
-    """The day on which the first rows that reach `day` can lie."""
-    if reach is None:
-        return earliest
-    return max(earliest, day - timedelta(days=-(-reach // _MICROSECONDS_A_DAY)))
-
-
-def _bytes(kind: pa.DataType) -> int:
-    if pa.types.is_decimal(kind):
-        return 16
-    return 40 if pa.types.is_string(kind) or pa.types.is_binary(kind) else 8

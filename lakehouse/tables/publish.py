@@ -20,6 +20,8 @@ from lakehouse.tables.references import branch_at, is_at, without
 from lakehouse.tables.write import (
     Draft,
     Rows,
+    RowsElsewhere,
+    RowsInParts,
     TableShape,
     ensure_table,
     fill,
@@ -87,13 +89,15 @@ def change_schema(
     Columns that changed their type are dropped and made anew.
     """
     with storage_guard(shape.name):
-        rows = rows if isinstance(rows, pa.Table) else rows.to_arrow()
+        rows = rows.to_arrow() if isinstance(rows, RowsElsewhere) else rows
         _replace_all(lake, shape, rows, provenance, base or resolve(ensure_table(lake, shape)))
         return _published(lake, shape.name)
 
 
 @_commit_again
-def _replace_all(lake: Lakehouse, shape: TableShape, rows: pa.Table, provenance: Provenance, base: int) -> None:
+def _replace_all(
+    lake: Lakehouse, shape: TableShape, rows: pa.Table | RowsInParts, provenance: Provenance, base: int
+) -> None:
     table = lake.table(shape.name)
     if resolve(table) != base:
         raise conflict(shape.name, base, resolve(table))

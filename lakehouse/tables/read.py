@@ -182,11 +182,18 @@ def scan_sql(planned: Plan) -> str:
     return f"read_parquet([{files}], schema = MAP {{{columns}}})"
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection of our own: in memory, UTC, row order not kept (it costs memory and nobody asks for it)."""
+def connect(limit: int | None = None, scratch: str = "") -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection of our own: in memory, UTC, row order not kept (it costs memory and nobody asks for it).
+
+    With a `limit` it takes no more than so many bytes, and spills to the folder `scratch`.
+    """
     connection = duckdb.connect()
+    if limit:
+        connection.execute(f"set memory_limit = '{limit}B'")
+        connection.execute(f"set temp_directory = {literal(scratch)}")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")
+    connection.execute("set enable_progress_bar = false")  # it would draw into whatever the caller prints
     return connection
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog import Lakehouse
@@ -35,7 +36,8 @@ class Input:
 class Work:
     """What has to be done to a table, and why.
 
-    `days` is None when the whole table is to be made anew, and empty when there is nothing to do.
+    `days` is None when the whole table is to be made anew, and empty when there is nothing to do. `only` holds the keys
+    of the rows to make anew on these days, where the others stay as they are (None: all).
     """
 
     name: str
@@ -44,6 +46,7 @@ class Work:
     days: tuple[date, ...] | None
     causes: tuple[str, ...]
     before: Made | None
+    only: pa.Array | None = None
 
     @property
     def needed(self) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeAlias
+from itertools import chain
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
@@ -79,6 +80,21 @@ class Draft:
     snapshot_id: int
 
 
+class RowsInParts(Protocol):
+    """Rows that memory does not hold: they come in tables of whole days."""
+
+    schema: pa.Schema
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def parts(self) -> Iterator[pa.Table]:
+        """All of them, in order of days; each call begins anew."""
+        ...
+
+
+@runtime_checkable
 class RowsElsewhere(Protocol):
     """Rows that are not in this process, and write themselves to a branch from where they are (spark/tables.py)."""
 
@@ -99,7 +115,7 @@ class RowsElsewhere(Protocol):
         ...
 
 
-Rows: TypeAlias = pa.Table | RowsElsewhere
+Rows: TypeAlias = pa.Table | RowsInParts | RowsElsewhere
 
 
 def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
@@ -189,12 +205,12 @@ def write_draft(
         base = base or table.metadata.refs["main"].snapshot_id
         branch = f"{AUDIT_PREFIX}{provenance.run_id[:8]}-{uuid.uuid4().hex[:8]}"
         _open_branch(lake, shape.name, branch, base)
-        if isinstance(rows, pa.Table):
+        if isinstance(rows, RowsElsewhere):
+            rows.write(lake, shape, branch, provenance.summary(), replace)
+        else:
             table = lake.table(shape.name)
             with table.transaction() as transaction:
                 fill(table, transaction, shape, rows, provenance, replace, branch)
-        else:
-            rows.write(lake, shape, branch, provenance.summary(), replace)
     written = lake.table(shape.name).metadata.refs[branch].snapshot_id
     return Draft(name=shape.name, branch=branch, base_snapshot_id=base, snapshot_id=written)
 
@@ -203,21 +219,31 @@ def fill(
     table: Table,
     transaction: Transaction,
     shape: TableShape,
-    rows: pa.Table,
+    rows: pa.Table | RowsInParts,
     provenance: Provenance,
     replace: str | None,
     branch: str,
 ) -> None:
     """Stage the rows on `branch` in an open transaction, replacing those of the filter `replace`."""
-    arranged = rows.select(shape.schema.names).cast(shape.schema)
+    parts = _arranged(shape, rows)
+    first = next(parts)
     condition = replace or AlwaysTrue()
     if list(table.scan(row_filter=condition, snapshot_id=table.metadata.refs[branch].snapshot_id).plan_files()):
         with warnings.catch_warnings():
             # A file's statistics can promise rows that the filter then does not find; that is no fault.
             warnings.filterwarnings("ignore", "Delete operation did not match")
-            transaction.overwrite(arranged, condition, snapshot_properties=provenance.summary(), branch=branch)
+            transaction.overwrite(first, condition, snapshot_properties=provenance.summary(), branch=branch)
     else:
-        transaction.append(arranged, snapshot_properties=provenance.summary(), branch=branch)
+        transaction.append(first, snapshot_properties=provenance.summary(), branch=branch)
+    for part in parts:
+        transaction.append(part, snapshot_properties=provenance.summary(), branch=branch)
+
+
+def _arranged(shape: TableShape, rows: pa.Table | RowsInParts) -> Iterator[pa.Table]:
+    """The rows with the shape's columns; one table at least, which may be empty."""
+    parts: Iterator[pa.Table] = iter((rows,)) if isinstance(rows, pa.Table) else rows.parts()
+    for part in chain([next(parts, shape.schema.empty_table())], parts):
+        yield part.select(shape.schema.names).cast(shape.schema)
 
 
 def schema_change(table: Table, shape: TableShape) -> str:

@@ -6,6 +6,7 @@ What belongs here: dbt models, feature sets and the training set after further d
 
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
@@ -89,6 +90,16 @@ def same_as_rebuilt(lake, tmp_path):
     return True
 
 
+def touched(key, changed, days, late=0):
+    """The days on which an entity of changed payments has a payment with one of these in its 30 days' window."""
+    known = changed.select(key, known=pl.col("TX_DATETIME") + pl.duration(days=late))
+    paid = scenario.payments_on(days).join(known, on=key)
+    inside = paid.filter(
+        pl.col("TX_DATETIME").is_between("known", pl.col("known") + pl.duration(days=30), closed="left")
+    )
+    return tuple(sorted(set(inside["TX_DATETIME"].dt.date())))
+
+
 @pytest.fixture(scope="module")
 def short_home(tmp_path_factory):
     """The world without its last day and one in the middle, with all tables."""
@@ -134,7 +145,11 @@ def test_days_that_come_late_end_up_as_if_all_had_come_in_order(short, built):
     scenario.deliver(short, scenario.payments_on([GAP]))
     outcomes = bring_up_to_date(short)
     assert outcomes["fraud.stg_transactions"].days == outcomes["fraud.transaction_time"].days == (GAP,)
-    assert outcomes["fraud.customer_spend"].days == outcomes["fraud.terminal_risk"].days == tuple(DAYS[20:])
+    assert outcomes["fraud.customer_spend"].days == touched("CUSTOMER_ID", scenario.payments_on([GAP]), DAYS)
+    assert outcomes["fraud.terminal_risk"].days == (
+        GAP,  # the new rows themselves; what they say of their terminals is known a week later
+        *touched("TERMINAL_ID", scenario.payments_on([GAP]), DAYS, late=7),
+    )
     for name in TABLES:
         assert rows(short, name).equals(rows(built, name)), name
 
@@ -150,29 +165,51 @@ def test_nothing_new_writes_nothing(built):
 # A late correction.
 
 
+@contextmanager
+def watched(engine, computed):
+    """What an engine computes anew, by feature set."""
+    made = engine._made
+
+    def noting(self, lake, one, *given):
+        rows = made(self, lake, one, *given)
+        computed.append((one.name, rows))
+        return rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_made", noting)
+        yield
+
+
 def corrected(lake, day, change):
     """Deliver a day again, changed."""
     scenario.deliver(lake, scenario.payments_on([day]).with_columns(change))
 
 
-def test_a_corrected_day_recomputes_the_days_that_its_windows_reach_and_no_others(short, tmp_path):
+def test_a_corrected_day_recomputes_the_rows_that_its_windows_reach_and_no_others(short, tmp_path):
     day = DAYS[5]
     before, old = all_files(short), {name: rows(short, name) for name in TABLES}
-    corrected(short, day, pl.when(pl.col("CUSTOMER_ID") == 5).then(pl.col("TX_AMOUNT") + 1).otherwise("TX_AMOUNT"))
-    outcomes = bring_up_to_date(short)
-    reached = {days: tuple(one for one in PRESENT if day <= one <= day + timedelta(days=days)) for days in (0, 30, 37)}
-    assert outcomes["fraud.stg_transactions"].days == reached[0]
-    assert outcomes["fraud.daily_activity"].days == reached[0]
-    assert outcomes["fraud.transaction_time"].days == reached[0]
-    assert outcomes["fraud.customer_spend"].days == reached[30]
-    assert outcomes["fraud.terminal_risk"].days == reached[37]
-    assert outcomes[training.name].days == reached[37]
+    of_5 = pl.col("CUSTOMER_ID") == 5
+    corrected(short, day, pl.when(of_5).then(pl.col("TX_AMOUNT") + 1).otherwise("TX_AMOUNT"))
+    computed = []
+    with watched(EmbeddedEngine, computed):
+        outcomes = bring_up_to_date(short)
+    reached = touched("CUSTOMER_ID", scenario.payments_on([day]).filter(of_5), PRESENT)
+    assert reached[0] == day
+    assert len(reached) < 30
+    assert outcomes["fraud.stg_transactions"].days == outcomes["fraud.daily_activity"].days == (day,)
+    assert outcomes["fraud.customer_spend"].days == outcomes[training.name].days == reached
+    # No column that these two read was corrected.
+    assert outcomes["fraud.transaction_time"].days == outcomes["fraud.terminal_risk"].days == ()
     assert rewritten(before, all_files(short)) == {name: list(outcomes[name].days) for name in TABLES}
     spend = rows(short, "fraud.customer_spend")
     changed = spend.filter(pl.struct(pl.all()).ne_missing(pl.Series(old["fraud.customer_spend"].to_struct())))
     assert set(changed["customer_id"]) == {5}
     assert changed["tx_datetime"].dt.date().min() == day
     assert changed["tx_datetime"].dt.date().max() >= DAYS[34]
+    ((name, made),) = computed
+    assert name == "fraud.customer_spend"
+    assert set(made.column("customer_id").to_pylist()) == {5}
+    assert set(changed["transaction_id"]) <= set(made.column("transaction_id").to_pylist())
     assert same_as_rebuilt(short, tmp_path)
 
 
@@ -181,7 +218,8 @@ def test_a_corrected_label_reaches_the_windows_and_the_training_set(short, tmp_p
     old = rows(short, "fraud.terminal_risk")
     corrected(short, day, (1 - pl.col("TX_FRAUD")).alias("TX_FRAUD"))
     outcomes = bring_up_to_date(short)
-    assert outcomes["fraud.terminal_risk"].days == tuple(one for one in DAYS[3:41] if one != GAP)
+    changed = scenario.payments_on([day])
+    assert outcomes["fraud.terminal_risk"].days == touched("TERMINAL_ID", changed, PRESENT, late=7)
     new = rows(short, "fraud.terminal_risk")
     differing = old.filter(old["is_fraud_rate_30d"] != new["is_fraud_rate_30d"])["tx_datetime"].dt.date()
     # Known a week later, and for 30 days from then on.
@@ -237,7 +275,7 @@ def test_a_changed_definition_is_computed_anew_and_changed_words_are_not(built):
     engine = EmbeddedEngine()
     reworded = replace(customer_spend, description="Other words.", owner="team:other")
     assert not build_feature_set(built, engine, reworded, run_id="run").outcome.recomputed
-    changed = replace(customer_spend, delay="1d")
+    changed = replace(customer_spend, delay="1d", examples=())
     outcome = build_feature_set(built, engine, changed, run_id="run").outcome
     assert (outcome.days, outcome.causes) == (None, ("its definition changed",))
     made = read_provenance(built.table(customer_spend.name).current_snapshot())

@@ -139,8 +139,8 @@ def test_keys_of_other_widths_meet_and_texts_and_empty_tables_do(spark_lake):
 def test_events_as_their_own_spine_travel_once(spark_lake):
     pins = {"own.events": put(spark_lake, "own.events", some(5, 30))}
     one = declared("own.events", "own.events")
-    rows = SparkEngine().rows(spark_lake, one, pins, None)
-    assert rows.to_arrow().equals(EmbeddedEngine().compute(spark_lake, one, pins, None))
+    rows = SparkEngine().compute(spark_lake, one, pins, None)
+    assert rows.equals(EmbeddedEngine().compute(spark_lake, one, pins, None))
     calendar = replace(one, features=[hour_between(0, 6, "is_night")])
     rows = SparkEngine().compute(spark_lake, calendar, pins, None)
     assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, pins, None))

@@ -1,0 +1,116 @@
+"""Windowed features of a hundred million events, published as an Iceberg table, within a limit of memory.
+
+What belongs here: the measurement. Not: whether the values are right (tests/integration/test_in_parts.py).
+
+The features are made in a process of its own, so that its peak of memory is its own.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.figures import Figure, options, tell
+from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
+from lakehouse.settings import Settings
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.write import TableShape, write_draft
+from orchestration.memory import MemoryWatch
+
+MOST_MB = 8_000
+BEGIN = np.datetime64("2024-01-01", "us")
+SCHEMA = pa.schema(
+    [("event", pa.int64()), ("customer", pa.int64()), ("at", pa.timestamp("us")), ("amount", pa.int64())]
+)
+FEATURES = FeatureSet(
+    name="large.spend",
+    entity=Entity("customer"),
+    source="large.events",
+    event_time="at",
+    row_key="event",
+    features=[count("events").over("1d", "7d", "30d"), mean("amount").over("1d", "7d", "30d")],
+    description="How often and how much, of many events.",
+    owner="team:benchmarks",
+)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of many customers, day by day in order of time; the same for the same numbers."""
+
+    rows: int
+    days: int
+    customers: int
+    schema: pa.Schema = SCHEMA
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self.rows
+
+    def parts(self) -> Iterator[pa.Table]:
+        """A table a day."""
+        edges = np.linspace(0, self.rows, self.days + 1).astype(np.int64)
+        for day, (first, last) in enumerate(pairwise(edges)):
+            rng = np.random.default_rng(day)
+            seconds = np.sort(rng.integers(0, 86_400, last - first)) + day * 86_400
+            columns = [
+                np.arange(first, last),
+                rng.integers(0, self.customers, last - first),
+                BEGIN + seconds.astype("timedelta64[s]"),
+                rng.integers(1, 100_000, last - first),
+            ]
+            yield pa.table([pa.array(column) for column in columns], schema=SCHEMA)
+
+
+def main() -> int:
+    """Measure and tell."""
+    parser = options("Windowed features of 100 million events, published, within SLIPWAY_MEMORY.")
+    parser.add_argument("--events", type=int, default=100_000_000, help="rows of the table of events")
+    parser.add_argument("--days", type=int, default=200, help="over how many days")
+    parser.add_argument("--customers", type=int, default=1_000_000, help="how many customers there are")
+    parser.add_argument("--memory", default="7g", help="SLIPWAY_MEMORY of the process that computes")
+    given = parser.parse_args()
+    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
+        home = Path(folder, "home")
+        _publish(
+            open_lakehouse(Settings.from_environment({}, home=home)), Events(given.events, given.days, given.customers)
+        )
+        with get_context("spawn").Pool(1) as pool:
+            told = pool.apply(_measure, (home, given.memory))
+    within = told["peak_mb"] < MOST_MB
+    figures = [
+        Figure("events, 6 features each", told["rows"], "rows", given.events, "all", told["rows"] == given.events),
+        Figure("reading, computing, writing, audit, publishing", told["seconds"], "s", None, "", holds=True),
+        Figure("events a second", given.events / told["seconds"], "rows/s", None, "", holds=True),
+        Figure("peak memory of the process", told["peak_mb"], "MB", f"limit {given.memory}", f"< {MOST_MB:,}", within),
+    ]
+    return tell(figures, as_json=given.json)
+
+
+def _publish(lake: Lakehouse, events: Events) -> None:
+    publish(lake, write_draft(lake, TableShape(FEATURES.source, SCHEMA, "at"), events, Provenance("run", "events")))
+
+
+def _measure(home: Path, memory: str) -> dict:
+    """Build the feature set; in this process nothing else was done before."""
+    lake = open_lakehouse(Settings.from_environment({"SLIPWAY_MEMORY": memory}, home=home))
+    with MemoryWatch() as watch:
+        began = time.perf_counter()
+        built = build_feature_set(lake, EmbeddedEngine(), FEATURES, run_id="benchmark")
+        seconds = time.perf_counter() - began
+    return {"rows": built.outcome.rows, "seconds": seconds, "peak_mb": watch.peak_mb()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Which rows of a feature set changed inputs can reach: those are made anew, and no others.
+
+What belongs here: from the snapshots' difference to the rows of the spine. Not: which days changed (tables/upkeep.py)
+and computing features. The kernel itself is asked: a row is reached when a window over the changed events is not empty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.features.aggregation import LIFETIME, count, window_length
+from lakehouse.features.compute import compute_rows
+from lakehouse.features.events import Events
+from lakehouse.features.feature_set import Entity, FeatureSet
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.read import Plan, attach, changed_days, connect, plan, quoted, read
+from lakehouse.tables.upkeep import Work
+
+
+def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:
+    """The same work with the rows only that changed inputs reach, and their days only.
+
+    `work` as it is where everything is made anew, and where it cannot be told what changed.
+    """
+    if work.days is None or not work.days or work.before is None:
+        return work
+    changed: dict[str, pa.Table] = {}
+    for name in feature_set.inputs():
+        found = changed_rows(lake, name, feature_set.columns_of(name), work.before.pins[name], work.pins[name])
+        if found is None:
+            return work
+        changed[name] = found
+    one = feature_set
+    where = days_filter(one.event_time, work.days)
+    keys = dict.fromkeys([*one.spine_keys(), *(key for used in one.uses for key in used.entity.keys)])
+    spine = read(lake, one.spine, list(keys), at=work.pins[one.spine], where=where)
+    # The spine's own changed rows come first: a row that left it has a day to be written, and no row to compute.
+    own = changed[one.spine].select(one.spine_keys())
+    reached = pa.concat_tables([own.select([one.row_key]), *_reached(one, changed, spine)])
+    only = pc.unique(reached.column(one.row_key))
+    touched = spine.filter(pc.is_in(spine.column(one.row_key), only)).column(one.event_time)
+    days = {*_days(touched), *_days(own.column(one.event_time))}
+    return replace(work, days=tuple(day for day in work.days if day in days), only=only)
+
+
+def changed_rows(lake: Lakehouse, name: str, columns: Sequence[str], since: int, until: int) -> pa.Table | None:
+    """The rows that one of two snapshots has more of than the other, both ways; None when that cannot be told."""
+    days = changed_days(lake, name, since, until)
+    if days is None:
+        return None
+    table = lake.table(name)
+    day_column = table.schema().find_column_name(table.spec().fields[0].source_id) if table.spec().fields else None
+    if not days or day_column is None:
+        return read(lake, name, columns, at=until, where=None).slice(0, 0)
+    before, after = (plan(lake, name, at=pin, where=days_filter(day_column, list(days))) for pin in (since, until))
+    if any(column not in before.schema.column_names for column in columns):
+        return None
+    with connect() as connection:
+        return _difference(connection, before, after, columns)
+
+
+def _difference(connection: duckdb.DuckDBPyConnection, before: Plan, after: Plan, columns: Sequence[str]) -> pa.Table:
+    old, new = attach(connection, before, "before"), attach(connection, after, "after")
+    chosen = ", ".join(quoted(column) for column in columns)
+    return connection.sql(
+        f"(select {chosen} from {old} except all select {chosen} from {new}) union all "
+        f"(select {chosen} from {new} except all select {chosen} from {old})"
+    ).to_arrow_table()
+
+
+def _reached(one: FeatureSet, changed: dict[str, pa.Table], spine: pa.Table) -> list[pa.Table]:
+    """The keys of the spine's rows that changed events reach, by table of events."""
+    probes = [_probe(one, one.entity, events, _longest(one, events)) for events in one.events]
+    probes += [
+        _probe(one, used.entity, Events(used.name, used.event_time, keys=used.entity.keys), LIFETIME)
+        for used in one.uses
+    ]
+    found = []
+    for probe in probes:
+        (events,) = probe.events
+        if len(changed[events.table]):
+            counted = compute_rows(probe, {events.table: changed[events.table]}, spine)
+            hit = pc.greater(counted.column(probe.columns[0]), 0)
+            found.append(counted.filter(hit).select([one.row_key]))
+    return found
+
+
+def _probe(one: FeatureSet, entity: Entity, events: Events, window: str) -> FeatureSet:
+    """How many changed events a window holds. Own events count here in any case: they can only be too many."""
+    return FeatureSet(
+        name=one.name,
+        entity=entity,
+        source=events.table,
+        spine=one.spine,
+        event_time=one.event_time,
+        row_key=one.row_key,
+        features=[count("reached").of(events).over(window)],
+        description="Which rows changed events reach.",
+        owner=one.owner,
+    )
+
+
+def _longest(one: FeatureSet, events: Events) -> str:
+    """The longest window over a table of events."""
+    windows = [window for each in one.aggregates if one.events_of(each) == events for window in each.windows]
+    windows += [each.ttl for each in one.attributes if one.events_of(each) == events]
+    if LIFETIME in windows:
+        return LIFETIME
+    return max(windows, key=lambda window: window_length(window, where=f"feature set {one.name}") or 0)
+
+
+def _days(times: pa.ChunkedArray) -> set[date]:
+    return set(pc.unique(pc.cast(times, pa.date32())).to_pylist())
