@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.engines.in_parts import RowsOnDisk, Side, buckets_needed, compute_in_parts
+from lakehouse.engines.in_parts import Side, buckets_needed, compute_in_parts
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.duration import days_touched
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import ONE_DAY, days_filter
+from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import plan, read, read_plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Work

@@ -121,12 +121,15 @@ def _audit(
     lake: Lakehouse, feature_set: FeatureSet, draft: Draft, days: Sequence[date] | None, spine_rows: int
 ) -> list[Verdict]:
     """The verdicts on a draft, read from its audit branch."""
-    floats = " or ".join(f"not isfinite({quoted(column)}::double)" for column in feature_set.columns)
+    planned = plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days))
+    kinds = {one.name: str(one.field_type) for one in planned.schema.fields if one.name in feature_set.columns}
+    floats = [name for name, kind in kinds.items() if kind in {"float", "double"}]
+    odd_row = " or ".join(f"not isfinite({quoted(name)})" for name in floats) or "false"
     key = quoted(feature_set.row_key)
     with connect(memory_left(lake.settings), str(lake.home.work)) as connection:
-        rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days)), "draft")
+        rows = attach(connection, planned, "draft")
         found = connection.execute(
-            f"select count(*), count(distinct {key}), count(*) filter (where {floats}) from {rows}"
+            f"select count(*), count(distinct {key}), count(*) filter (where {odd_row}) from {rows}"
         ).fetchone()
     number, distinct, odd = found or (0, 0, 0)
     wrong = all_differences(feature_set)

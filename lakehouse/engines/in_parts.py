@@ -7,35 +7,25 @@ Every row of an entity is in one bucket, so each bucket's rows are what they wou
 bucket with too many rows (one entity with half of all events is enough) is cut by days of the spine.
 """
 
-import operator
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, time
-from functools import reduce
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.days import ONE_DAY
+from lakehouse.tables.on_disk import RowsOnDisk, between
 from lakehouse.tables.read import Plan, arrow_field, attach, connect, literal, quoted
 from lakehouse.tables.sizes import COPIES, Span, row_bytes, spans_within
 
 _BUCKET = "_bucket"
 _MOST_BUCKETS = 256
 """DuckDB keeps a file open for each while it writes them."""
-_COPIES_WRITTEN = 3 * COPIES
-"""How often a part's rows are held at once while pyiceberg cuts them by day and encodes the files."""
-_ROW_GROUP = 1 << 17
-_LEAST_SPILL = 256 << 20
-"""DuckDB does not write to many files with less."""
 _FIX = "Raise SLIPWAY_MEMORY, use shorter windows, or let Spark compute the set (SLIPWAY_ENGINE=spark)."
 
 
@@ -74,58 +64,6 @@ def buckets_needed(feature_set: FeatureSet, spine: Side, sides: Mapping[str, Sid
     return 1 if needed <= limit else min(2 * -(-needed // limit), _MOST_BUCKETS)
 
 
-@dataclass
-class RowsOnDisk:
-    """Computed rows in files of which each is sorted by `order`; they are handed out by runs of days.
-
-    The files go when nobody holds the object any more.
-    """
-
-    folder: TemporaryDirectory
-    schema: pa.Schema
-    order: Sequence[str]
-    limit: int
-    rows_by_day: Counter[date] = field(default_factory=Counter)
-    files: list[Path] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return self.rows_by_day.total()
-
-    def add(self, rows: pa.Table) -> None:
-        """Take some rows, sorted by `order`."""
-        self.schema = rows.schema
-        if not len(rows):
-            return
-        counted = pc.value_counts(pc.cast(rows.column(self.order[0]), pa.date32()))
-        self.rows_by_day.update({one["values"].as_py(): one["counts"].as_py() for one in counted})
-        self.files.append(Path(self.folder.name, f"rows-{len(self.files)}.parquet"))
-        pq.write_table(rows, self.files[-1], compression="lz4", row_group_size=_ROW_GROUP)
-
-    def parts(self) -> Iterator[pa.Table]:
-        """All rows in order, in tables of whole days."""
-        for first, last in self._runs():
-            inside = _between(self.schema, self.order[:1], first, last)
-            rows = ds.dataset(self.files, schema=self.schema).to_table(filter=inside)
-            yield rows.take(pc.sort_indices(rows, [(name, "ascending") for name in self.order]))
-
-    def to_arrow(self) -> pa.Table:
-        """All rows in order, in memory."""
-        return pa.concat_tables([self.schema.empty_table(), *self.parts()])
-
-    def _runs(self) -> Iterator[tuple[date, date]]:
-        """Runs of days whose rows fit into the limit, sorted and being written."""
-        most = max(self.limit // (row_bytes(self.schema) * _COPIES_WRITTEN), 1)
-        first, held, last = None, 0, None
-        for day in sorted(self.rows_by_day):
-            if first and last and held + self.rows_by_day[day] > most:
-                yield first, last
-                first, held = None, 0
-            first, last, held = first or day, day, held + self.rows_by_day[day]
-        if first and last:
-            yield first, last
-
-
 def compute_in_parts(
     feature_set: FeatureSet, spine: Side, sides: Mapping[str, Side], *, buckets: int, limit: int, scratch: Path
 ) -> RowsOnDisk:
@@ -134,14 +72,13 @@ def compute_in_parts(
     `sides` are the tables of events by name. One that is `spine` itself is spilled once.
     Raises SlipwayError for events that cannot be cut into parts so small.
     """
-    folder = TemporaryDirectory(prefix="rows-", dir=scratch)
-    made = RowsOnDisk(folder, pa.schema([]), [feature_set.event_time, feature_set.row_key], limit)
+    made = RowsOnDisk.empty(scratch, [feature_set.event_time, feature_set.row_key], limit)
     try:
         with TemporaryDirectory(prefix="parts-", dir=scratch) as place:
             for rows in _computed(feature_set, spine, sides, buckets, limit, Path(place)):
                 made.add(rows)
     except BaseException:
-        folder.cleanup()  # an error keeps hold of what it went through
+        made.let_go()
         raise
     return made
 
@@ -150,7 +87,7 @@ def _computed(
     feature_set: FeatureSet, spine: Side, sides: Mapping[str, Side], buckets: int, limit: int, place: Path
 ) -> Iterator[pa.Table]:
     """The rows, part by part."""
-    with connect(max(limit, _LEAST_SPILL), str(place)) as connection:
+    with connect(limit, str(place)) as connection:
         spilled = _Spilled(connection, place, buckets)
         for side in dict.fromkeys([spine, *sides.values()]):
             spilled.put(side)
@@ -189,7 +126,7 @@ class _Spilled:
             return side.schema.empty_table()
         inside = None
         if span and since:
-            inside = _between(side.schema, side.times, since, span.last)
+            inside = between(side.schema, side.times, since, span.last)
         return ds.dataset(files).to_table(columns=list(side.columns), filter=inside).cast(side.schema)
 
     def spans(self, bucket: int, spine: Side, sides: Sequence[Side], results: int, limit: int) -> Iterator[Span | None]:
@@ -235,15 +172,3 @@ def _bucket(side: Side, buckets: int) -> str:
 
 def _earliest(side: Side) -> str:
     return f"least({', '.join(quoted(name) for name in side.times)})" if len(side.times) > 1 else quoted(side.times[0])
-
-
-def _between(schema: pa.Schema, times: Sequence[str], first: date, last: date) -> ds.Expression:
-    """Rows of the days (UTC) from `first` to `last`, by any of the times."""
-    inside = []
-    for name in times:
-        kind = schema.field(name).type
-        begin, end = (
-            pa.scalar(datetime.combine(day, time.min), pa.timestamp("us")).cast(kind) for day in (first, last + ONE_DAY)
-        )
-        inside.append((ds.field(name) >= begin) & (ds.field(name) < end))
-    return reduce(operator.or_, inside)

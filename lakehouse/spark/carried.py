@@ -4,7 +4,7 @@ What belongs here: bringing the rows of several tables that belong together into
 feature kernel, the as-of join), what is around it in a worker (worker.py), and how parts are cut (parts.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lakehouse.spark.parts import PART, Parts, Side, cut
 from lakehouse.spark.tables import Pinned, identifier, spark_schema
-from lakehouse.spark.worker import SIDE, EachRow, Part, Work
+from lakehouse.spark.worker import SIDE, Part, Stream, Work
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -46,8 +46,15 @@ def carry(
 
 def carry_rows(rows: Pinned, work: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> "DataFrame":
     """The same for a function that looks at each row by itself: rows stay where they are."""
-    each = EachRow(work, rows.schema, schema)
-    return rows.frame.mapInArrow(lambda batches: each(batches), spark_schema(schema))  # noqa: PLW0108
+    return carry_stream(rows, lambda blocks: map(work, blocks), schema)
+
+
+def carry_stream(
+    rows: Pinned, work: Callable[[Iterable[pa.Table]], Iterable[pa.Table]], schema: pa.Schema
+) -> "DataFrame":
+    """The same for a function that looks at the rows of each partition block by block, in their order."""
+    stream = Stream(work, rows.schema, schema)
+    return rows.frame.mapInArrow(lambda batches: stream(batches), spark_schema(schema))  # noqa: PLW0108
 
 
 def _tagged_union(sides: Sequence[Side], parts: Parts) -> "DataFrame":

@@ -106,6 +106,7 @@ class SparkRows:
     order: Sequence[str]
     where: str
     counted: list[int] = field(default_factory=list)
+    held: "DataFrame | None" = None
 
     def __len__(self) -> int:
         """How many rows were written."""
@@ -115,7 +116,7 @@ class SparkRows:
         """Write the rows to `branch`, where they replace those of the filter `replace` (None: all). One commit."""
         from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users write it
 
-        rows = self._arranged(shape)
+        rows = self.arranged(shape)
         target = f"{_full_name(shape.name)}.{identifier(f'branch_{branch}')}"
         writer = rows.writeTo(target)
         # Iceberg's own arranging would sort by day once more, and lose the order inside of it.
@@ -125,7 +126,10 @@ class SparkRows:
         for name, value in options.items():
             writer = writer.option(name, value)
         with in_words(self.where):
-            writer.overwrite(F.expr(spark_filter(replace)) if replace else F.lit(True))  # noqa: FBT003
+            try:
+                writer.overwrite(F.expr(spark_filter(replace)) if replace else F.lit(True))  # noqa: FBT003
+            finally:
+                self.let_go()
         snapshot = lake.table(shape.name).snapshot_by_name(branch)
         told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
         self.counted.append(int(told.get("added-records") or 0))
@@ -137,9 +141,24 @@ class SparkRows:
         self.counted.append(len(rows))
         return rows.take(pc.sort_indices(rows, [(name, "ascending") for name in self.order])) if self.order else rows
 
-    def _arranged(self, shape: TableShape) -> "DataFrame":
+    def hold(self, shape: TableShape) -> None:
+        """Have Spark keep the rows on its disks once they are computed, for who looks at them before `write` does."""
+        from pyspark import StorageLevel
+
+        self.held = self.arranged(shape).persist(StorageLevel.DISK_ONLY)
+
+    def let_go(self) -> None:
+        """No longer hold them; `write` does so by itself."""
+        if self.held is not None:
+            self.held.unpersist()
+            self.held = None
+
+    def arranged(self, shape: TableShape) -> "DataFrame":
+        """The rows as they are written to a table of `shape`: a day in one partition, each day's rows in order."""
         from pyspark.sql import functions as F  # noqa: N812
 
+        if self.held is not None:
+            return self.held
         kinds = spark_schema(shape.schema)
         columns: list[Column] = [F.col(identifier(one.name)).cast(one.dataType).alias(one.name) for one in kinds]
         rows = self.frame.select(*columns)

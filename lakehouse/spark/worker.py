@@ -77,18 +77,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class EachRow:
-    """Runs `work` on rows as they come."""
+class Stream:
+    """Runs `work` on a partition's rows, block by block in the order in which they come."""
 
-    work: Callable[[pa.Table], pa.Table]
+    work: Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
     schema: pa.Schema
     out: pa.Schema
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of each batch."""
+        """The rows that the work gives."""
         with on_worker():
-            for batch in batches:
-                yield from self.work(as_schema(pa.Table.from_batches([batch]), self.schema)).cast(self.out).to_batches()
+            for rows in self.work(as_schema(pa.Table.from_batches([batch]), self.schema) for batch in batches):
+                yield from rows.cast(self.out).to_batches()
 
 
 def as_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -31,6 +31,9 @@ Pin: TypeAlias = int | str | datetime | None
 NO_SNAPSHOT = -1
 """What Iceberg writes for a table that has none yet."""
 
+_LEAST_MEMORY = 256 << 20
+"""With less, DuckDB cannot write to many files at once."""
+
 _DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
     "int": "INTEGER",
@@ -185,11 +188,11 @@ def scan_sql(planned: Plan) -> str:
 def connect(limit: int | None = None, scratch: str = "") -> duckdb.DuckDBPyConnection:
     """A DuckDB connection of our own: in memory, UTC, row order not kept (it costs memory and nobody asks for it).
 
-    With a `limit` it takes no more than so many bytes, and spills to the folder `scratch`.
+    With a `limit` it takes no more than so many bytes (or what it needs at least) and spills to the folder `scratch`.
     """
     connection = duckdb.connect()
     if limit:
-        connection.execute(f"set memory_limit = '{limit}B'")
+        connection.execute(f"set memory_limit = '{max(limit, _LEAST_MEMORY)}B'")
         connection.execute(f"set temp_directory = {literal(scratch)}")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")

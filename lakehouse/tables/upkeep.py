@@ -212,9 +212,13 @@ def bring_up_to_date(
             return unchanged(lake, work)
         made = compute(work)
         provenance = Provenance(run_id, work.definition, work.pins, notes=made.notes)
-        published = write_audit_publish(
-            lake, made.shape, made.rows, provenance, work.days, audit, beginning(lake, made.shape, work.before)
-        )
+        try:
+            published = write_audit_publish(
+                lake, made.shape, made.rows, provenance, work.days, audit, beginning(lake, made.shape, work.before)
+            )
+        finally:
+            if not isinstance(made.rows, pa.Table):
+                made.rows.let_go()
         return Outcome(
             work.name,
             published.snapshot_id,

@@ -93,6 +93,10 @@ class RowsInParts(Protocol):
         """All of them, in order of days; each call begins anew."""
         ...
 
+    def let_go(self) -> None:
+        """Give back what they take of the disk: they are not wanted any more."""
+        ...
+
 
 @runtime_checkable
 class RowsElsewhere(Protocol):
@@ -112,6 +116,10 @@ class RowsElsewhere(Protocol):
 
     def to_arrow(self) -> pa.Table:
         """All of them, in this process."""
+        ...
+
+    def let_go(self) -> None:
+        """Give back what they take where they are: they are not wanted any more."""
         ...
 
 

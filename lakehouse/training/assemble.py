@@ -3,7 +3,7 @@
 What belongs here: spine + label + features -> rows, and which days that concerns. Not: fitting models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 
 import pyarrow as pa
@@ -13,7 +13,9 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.read import published_days, read
+from lakehouse.tables.on_disk import RowsOnDisk
+from lakehouse.tables.read import plan, published_days, read, rows_by_day
+from lakehouse.tables.sizes import COPIES
 from lakehouse.tables.upkeep import Input, Work, find_work, last_made
 from lakehouse.tables.write import TableShape
 from lakehouse.training.training_set import TrainingSet
@@ -75,6 +77,46 @@ def assemble(
     found = pc.index_in(rows.column(training_set.row_key), labels.column(label.row_key).combine_chunks())
     rows = rows.append_column(label.column, labels.column(label.column).take(found))
     return rows.select(training_set.columns)
+
+
+def assemble_within(
+    lake: Lakehouse,
+    training_set: TrainingSet,
+    pins: Mapping[str, int],
+    days: Sequence[date] | None,
+    clock: datetime,
+    limit: int,
+) -> pa.Table | RowsOnDisk:
+    """The rows that `assemble` gives; by way of the disk, run of days by run of days, when they need more than `limit`.
+
+    A feature set on another spine is read whole for each run.
+    """
+    one = training_set
+    where = days_filter(one.event_time, days) if days is not None else None
+    rows = rows_by_day(plan(lake, one.spine, at=pins[one.spine], where=where))
+    runs = list(_runs(rows, limit // (8 * len(one.columns) * COPIES)))
+    if len(runs) <= 1:
+        return assemble(lake, one, pins, days, clock)
+    made = RowsOnDisk.empty(lake.home.work, [one.event_time, one.row_key], limit)
+    try:
+        for run in runs:
+            made.add(assemble(lake, one, pins, run, clock))
+    except BaseException:
+        made.let_go()
+        raise
+    return made
+
+
+def _runs(rows: Mapping[date, int], most: int) -> Iterator[list[date]]:
+    """The days in runs of no more than `most` rows, or of one day."""
+    run: list[date] = []
+    for day in sorted(rows):
+        if run and sum(rows[each] for each in run) + rows[day] > most:
+            yield run
+            run = []
+        run.append(day)
+    if run:
+        yield run
 
 
 def with_features(

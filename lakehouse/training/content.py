@@ -18,8 +18,9 @@ row groups, files, string encodings and the width of integers: these differ betw
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -79,6 +80,22 @@ def fingerprint(rows: pa.Table) -> str:
     content = ContentHash(rows.schema)
     content.update(rows)
     return content.hexdigest()
+
+
+def fingerprints_by_day(blocks: Iterable[pa.Table], time: str) -> Iterator[tuple[date, str]]:
+    """Each day and the fingerprint of its rows, of rows that come block by block in order of `time`."""
+    begun: tuple[date, ContentHash] | None = None
+    for block in blocks:
+        days, start = pc.run_end_encode(pc.cast(block.column(time), pa.date32()).combine_chunks()), 0
+        for day, end in zip(days.values.to_pylist(), days.run_ends.to_pylist(), strict=True):
+            if begun is None or begun[0] != day:
+                if begun is not None:
+                    yield begun[0], begun[1].hexdigest()
+                begun = day, ContentHash(block.schema)
+            begun[1].update(block.slice(start, end - start))
+            start = end
+    if begun is not None:
+        yield begun[0], begun[1].hexdigest()
 
 
 def kind(type_: pa.DataType) -> str:

@@ -14,14 +14,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import UnknownNameError
+from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import read
 from lakehouse.tables.upkeep import Work
-from lakehouse.training.content import fingerprint
+from lakehouse.tables.write import TableShape
+from lakehouse.training.content import fingerprints_by_day
+from lakehouse.training.spark_noted import days_of_snapshot, days_to_write
 from lakehouse.training.training_set import TrainingSet
 
 CONTENT = "content"
@@ -38,46 +41,49 @@ def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
 
 def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
     """The content of rows of a training set, in any order."""
-    return _text(_sum(training_set, rows))
+    return _text(_sum(_days(training_set, rows)))
 
 
-def content_note(lake: Lakehouse, training_set: TrainingSet, work: Work, rows: object) -> dict[str, str]:
-    """The note for the snapshot that `work` makes by writing `rows`; none for rows that are not in this process."""
-    if not isinstance(rows, pa.Table):
-        return {}
-    added = _sum(training_set, rows)
+def content_note(
+    lake: Lakehouse, training_set: TrainingSet, work: Work, rows: pa.Table | RowsOnDisk | SparkRows, shape: TableShape
+) -> dict[str, str]:
+    """The note for the snapshot that `work` makes by writing `rows` to a table of `shape`.
+
+    Rows on Spark are looked at where they are, and held there until they are written.
+    """
+
+    def before(pin: int, days: Sequence[date] | None) -> int:
+        if isinstance(rows, SparkRows):
+            return _sum(days_of_snapshot(lake, training_set, pin, days))
+        where = days_filter(training_set.event_time, days) if days is not None else None
+        return _sum(_days(training_set, read(lake, training_set.name, training_set.columns, at=pin, where=where)))
+
+    on_spark = isinstance(rows, SparkRows)
+    added = _sum(days_to_write(training_set, rows, shape) if on_spark else _days(training_set, rows))
     if work.days is None or work.before is None:
         return {CONTENT: _text(added)}
-    before = work.before.snapshot_id
-    noted = note(lake, training_set.name, before, CONTENT)
+    pin = work.before.snapshot_id
+    noted = note(lake, training_set.name, pin, CONTENT)
     try:
-        total = int(noted, 16) if noted else _sum(training_set, _rows(lake, training_set, before, None))
-        gone = _sum(training_set, _rows(lake, training_set, before, work.days))
+        total = int(noted, 16) if noted else before(pin, None)
+        gone = before(pin, work.days)
     except UnknownNameError:
         return {}  # the rows before have other columns: the whole table is about to be made anew
     return {CONTENT: _text(total - gone + added)}
 
 
-def _rows(lake: Lakehouse, training_set: TrainingSet, pin: int, days: Sequence[date] | None) -> pa.Table:
-    where = days_filter(training_set.event_time, days) if days is not None else None
-    return read(lake, training_set.name, training_set.columns, at=pin, where=where)
-
-
-def _sum(training_set: TrainingSet, rows: pa.Table) -> int:
-    """The sum over the days of the rows."""
-    return sum(_of_day(day, mark) for day, mark in _days(training_set, rows).items())
-
-
-def _days(training_set: TrainingSet, rows: pa.Table) -> Mapping[date, str]:
+def _days(training_set: TrainingSet, rows: pa.Table | RowsOnDisk) -> dict[date, str]:
     """The fingerprint of each day's rows, in order of time and row key."""
     time = training_set.event_time
+    if isinstance(rows, RowsOnDisk):
+        return dict(fingerprints_by_day((part.select(training_set.columns) for part in rows.parts()), time))
     ordered = rows.select(training_set.columns).sort_by([(time, "ascending"), (training_set.row_key, "ascending")])
-    runs = pc.run_end_encode(pc.cast(ordered.column(time), pa.date32()).combine_chunks())
-    found, start = {}, 0
-    for day, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-        found[day] = fingerprint(ordered.slice(start, end - start))
-        start = end
-    return found
+    return dict(fingerprints_by_day([ordered], time))
+
+
+def _sum(days: Mapping[date, str]) -> int:
+    """The sum over the days."""
+    return sum(_of_day(day, mark) for day, mark in days.items())
 
 
 def _of_day(day: date, mark: str) -> int:

@@ -6,15 +6,20 @@ What belongs here: a training set's way from declaration to published table. Not
 from collections.abc import Sequence
 from datetime import date, datetime
 
+import pyarrow as pa
+
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
+from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Computed, Work
-from lakehouse.tables.write import Draft, Rows
-from lakehouse.training.assemble import AS_OF, assemble, data_clock, training_shape, training_work
+from lakehouse.tables.write import Draft
+from lakehouse.training.assemble import AS_OF, assemble_within, data_clock, training_shape, training_work
 from lakehouse.training.availability import checks_of, late_verdict
 from lakehouse.training.noted import content_note
 from lakehouse.training.training_set import TrainingSet
@@ -36,8 +41,9 @@ def build_training_set(
     def compute(work: Work) -> Computed:
         clock = data_clock(lake, training_set, work.pins[training_set.spine])
         rows = _rows(lake, training_set, work, clock)
-        notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows)}
-        return Computed(training_shape(training_set, rows.schema), rows, notes)
+        shape = training_shape(training_set, rows.schema)
+        notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows, shape)}
+        return Computed(shape, rows, notes)
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
         clock = data_clock(lake, training_set, work.pins[training_set.spine])
@@ -48,19 +54,19 @@ def build_training_set(
     return build_table(lake, find, compute, verdicts, run_id=run_id)
 
 
-def _rows(lake: Lakehouse, training_set: TrainingSet, work: Work, clock: datetime) -> Rows:
+def _rows(lake: Lakehouse, training_set: TrainingSet, work: Work, clock: datetime) -> pa.Table | RowsOnDisk | SparkRows:
     if engine_name(lake.settings) == "spark":
         from lakehouse.training.spark_assemble import assemble_on_spark
 
         return assemble_on_spark(lake, training_set, work.pins, work.days, clock)
-    return assemble(lake, training_set, work.pins, work.days, clock)
+    return assemble_within(lake, training_set, work.pins, work.days, clock, memory_left(lake.settings))
 
 
 def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime) -> list[Verdict]:
     label = training_set.label
     where = days_filter(training_set.event_time, work.days) if work.days is not None else None
     key = quoted(training_set.row_key)
-    with connect() as connection:
+    with connect(memory_left(lake.settings), str(lake.home.work)) as connection:
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
         spine = attach(
             connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"

@@ -12,17 +12,22 @@ import pyarrow as pa
 import pytest
 
 from assets.fraud.features import customer_spend
+from assets.fraud.training import training
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
-from lakehouse.engines.in_parts import RowsOnDisk
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import Entity, count, last, mean, total
 from lakehouse.settings import LEAST_MEMORY, Settings
+from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read, rows_by_day
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.training import training_tables
+from lakehouse.training.assemble import assemble_within, data_clock
+from lakehouse.training.noted import CONTENT, content_of, note
+from lakehouse.training.training_tables import build_training_set
 from tests import scenario
 
 BEGIN = datetime(2018, 4, 1)  # noqa: DTZ001  # UTC, as all times in tables
@@ -128,6 +133,23 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), wider, run_id="wider")
     expected = EmbeddedEngine().compute(lake, wider, dict(built.outcome.pins), None)
     assert read(lake, one.name).sort_by(order).equals(expected)
+
+
+def test_a_training_set_in_parts_has_the_same_rows_and_content(built, monkeypatch):
+    made = build_training_set(built, training, run_id="whole", rebuild=True).outcome
+    whole = read(built, training.name, at=made.snapshot_id)
+    monkeypatch.setattr(training_tables, "memory_left", lambda _: 500_000)
+    clock = data_clock(built, training, made.pins[training.spine])
+    parts = assemble_within(built, training, made.pins, None, clock, 500_000)
+    assert isinstance(parts, RowsOnDisk)
+    parts.let_go()
+    again = build_training_set(built, training, run_id="in parts", rebuild=True).outcome
+    order = [(training.event_time, "ascending"), (training.row_key, "ascending")]
+    assert again.snapshot_id != made.snapshot_id
+    assert read(built, training.name).sort_by(order).equals(whole.sort_by(order))
+    contents = {note(built, training.name, one.snapshot_id, CONTENT) for one in (made, again)}
+    assert contents == {content_of(training, whole)}
+    assert not [one for one in built.home.work.iterdir() if one.name.startswith("rows-")]
 
 
 def test_the_memory_that_is_set_is_what_rows_get_and_never_nothing(tmp_path):
