@@ -48,6 +48,10 @@ class SlipwayError(Exception):
         }
 
 
+class SlipwayWarning(UserWarning):
+    """Something that should be mended, and keeps nothing from working."""
+
+
 class DeclarationError(SlipwayError):
     """A declaration in assets/ that cannot mean anything."""
 

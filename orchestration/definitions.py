@@ -12,7 +12,7 @@ from assets.loading import load_domains
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain, check_domain
 from lakehouse.transforms.project import TransformProject, load_project
-from orchestration.features import feature_asset
+from orchestration.features import feature_assets
 from orchestration.jobs import domain_jobs
 from orchestration.models import model_asset, predictions_asset
 from orchestration.partitions import partitions_of
@@ -43,7 +43,7 @@ def domain_defs(lake: Lakehouse, domain: Domain, project: TransformProject) -> d
     engine = lake.settings.engine
     assets = [source_asset(source, partitions_of(lake, source), engine) for source in domain.sources]
     assets += [transform_assets(project, models, domain.name, engine)] if models else []
-    assets += [feature_asset(feature_set, engine) for feature_set in domain.feature_sets]
+    assets += feature_assets(lake, domain, engine)
     assets += [training_asset(training_set, engine) for training_set in domain.training_sets]
     for model in domain.models:
         training_set = domain.training_set(model.training_set)

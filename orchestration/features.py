@@ -1,17 +1,29 @@
 """Feature sets as assets.
 
-What belongs here: the factory from a feature set's declaration to its asset. Not: computing features.
+What belongs here: the factory from a feature set's declaration to its asset, and what is said of features when the
+graph is loaded. Not: computing features.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 
 import dagster as dg
+import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.domain import Domain
+from lakehouse.engines.base import Engine
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import CHECKS, Built, build_feature_set
+from lakehouse.feature_catalog import equal_values
+from lakehouse.feature_catalog.equal_values import remembered, twice_verdict
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
+from lakehouse.features.sameness import deprecations, warn
+from lakehouse.tables.days import in_words
+from lakehouse.tables.upkeep import Work
+from lakehouse.tables.write import Rows
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
@@ -19,17 +31,56 @@ from orchestration.progress import Progress
 from orchestration.upkeep import UpkeepConfig, report
 
 
-def feature_asset(feature_set: FeatureSet, engine: str = "embedded") -> dg.AssetsDefinition:
-    """The asset that keeps a feature set's table up to date; `engine` is what computes it."""
+@dataclass(frozen=True)
+class _Telling:
+    """An engine that says what it is about to do."""
+
+    engine: Engine
+    tell: Callable[[str], None]
+
+    def compute(
+        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+    ) -> pa.Table:
+        return self.engine.compute(lake, feature_set, pins, days)
+
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+        number = len(feature_set.columns)
+        self.tell(f"computing {number} features of {'all days' if work.days is None else in_words(work.days)}")
+        rows = self.engine.rows(lake, feature_set, work)
+        self.tell(f"writing and auditing {len(rows):,} rows" if hasattr(rows, "__len__") else "writing and auditing")
+        return rows
+
+
+def feature_assets(lake: Lakehouse, domain: Domain, engine: str) -> list[dg.AssetsDefinition]:
+    """The assets of a domain's feature sets; says what should be mended about them.
+
+    That is: who uses a deprecated set, and which features had equal values when they were last made.
+    """
+    taken = [(one.name, one.feature_sets) for one in domain.training_sets]
+    taken += [(one.name, one.uses) for one in domain.feature_sets]
+    warn(says for user, used in taken for says in deprecations(user, used))
+    warn(str(one) for one in remembered(lake, domain.feature_sets))
+    return [feature_asset(one, engine, domain.feature_sets) for one in domain.feature_sets]
+
+
+def feature_asset(
+    feature_set: FeatureSet, engine: str = "embedded", others: Sequence[FeatureSet] = ()
+) -> dg.AssetsDefinition:
+    """The asset that keeps a feature set's table up to date.
+
+    `engine` is what computes it where the set itself names none; `others` are the sets that it is compared with.
+    """
+    checks = {**CHECKS, equal_values.CHECK: (equal_values.SAYS, False)}
+    beside = [one for one in others if one.name != feature_set.name]
 
     @dg.asset(
         key=asset_key(feature_set.name),
         deps=[asset_key(name) for name in feature_set.inputs()],
-        check_specs=check_specs(feature_set.name, CHECKS),
+        check_specs=check_specs(feature_set.name, checks),
         group_name=feature_set.name.split(".")[0],
         description=feature_set.description,
         owners=[feature_set.owner],
-        kinds={"iceberg", "spark" if engine == "spark" else "numpy"},
+        kinds={"iceberg", "spark" if (feature_set.engine or engine) == "spark" else "numpy"},
         tags={"slipway/kind": "feature_set", "slipway/entity": "-".join(feature_set.entity.keys)},
         metadata={"entity": str(feature_set.entity), "delay": feature_set.delay},
         code_version=feature_set.fingerprint(),
@@ -40,21 +91,27 @@ def feature_asset(feature_set: FeatureSet, engine: str = "embedded") -> dg.Asset
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        def tell(text: str) -> None:
+            context.log.info(text)
+            progress.tell(feature_set.name, text)
+
         def build() -> Built:
-            return build_feature_set(
+            built = build_feature_set(
                 lake,
-                engine_of(lake, feature_set),
+                _Telling(engine_of(lake, feature_set), tell),
                 feature_set,
                 run_id=context.run.run_id,
                 asked=config.asked(),
                 rebuild=config.rebuild,
             )
+            if not built.outcome.recomputed:
+                return built
+            return replace(built, verdicts=[*built.verdicts, twice_verdict(lake, feature_set, beside)])
 
         def pictures(built: Built) -> Mapping[str, bytes]:
             if not built.outcome.recomputed:
                 return {}
-            shown = distributions(lake, feature_set.name, feature_set.columns, built.outcome.snapshot_id)
-            return {"distributions": shown}
+            return distributions(lake, feature_set.name, feature_set.columns, built.outcome.snapshot_id)
 
         lineage = dg.MetadataValue.column_lineage(column_lineage(feature_lineage(feature_set)))
         yield from report(context, lake, progress, build, pictures, **{"dagster/column_lineage": lineage})

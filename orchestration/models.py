@@ -109,9 +109,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
             lake,
             progress,
             build,
-            lambda built: {
-                "distribution_of_scores": distributions(lake, model.predictions, ["score"], built.outcome.snapshot_id)
-            },
+            lambda built: distributions(lake, model.predictions, ["score"], built.outcome.snapshot_id),
         )
 
     return score_newest_day

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.feature_catalog.distribution import NUMBERS
 from lakehouse.tables.read import attach, connect, plan, quoted, rows_by_day
 
 if TYPE_CHECKING:
@@ -17,13 +18,18 @@ _SAMPLE = 50_000
 _INK, _BLUE = "#222222", "#0072B2"
 
 
-def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_id: int) -> bytes:
-    """A histogram of each column, from a fixed sample of the table's rows."""
+def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_id: int) -> dict[str, bytes]:
+    """A picture by name: a histogram of each column of numbers, from a fixed sample of rows; none without such."""
     import numpy as np
     from matplotlib.figure import Figure
 
+    planned = plan(lake, table, at=snapshot_id)
+    kinds = {one.name: str(one.field_type) for one in planned.schema.fields}
+    columns = [column for column in columns if kinds[column].startswith(NUMBERS)]
+    if not columns:
+        return {}
     with connect() as connection:
-        rows = attach(connection, plan(lake, table, at=snapshot_id), "shown")
+        rows = attach(connection, planned, "shown")
         chosen = ", ".join(f"{quoted(column)}::double as {quoted(column)}" for column in columns)
         sample = connection.sql(f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)").fetchnumpy()
     across = min(3, len(columns))
@@ -39,7 +45,7 @@ def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_
         axes.tick_params(labelsize=7)
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
-    return _png(figure)
+    return {"distributions": _png(figure)}
 
 
 def rows_per_day(lake: Lakehouse, table: str, snapshot_id: int) -> bytes:

@@ -18,6 +18,7 @@ from orchestration.instance import open_instance
 from orchestration.main_job import QUIET, JobReport, failure_of, steps_of
 from orchestration.memory import MemoryWatch
 from orchestration.partitions import days_of, range_tags
+from orchestration.progress import Progress
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # Dagster does not export the type
@@ -26,14 +27,20 @@ _JOB = "slipway_materialize"
 
 
 def run_selection(
-    lake: Lakehouse, selection: str, days: tuple[date, date] | None, *, rebuild: bool, watch: MemoryWatch
+    lake: Lakehouse,
+    selection: str,
+    days: tuple[date, date] | None,
+    *,
+    rebuild: bool,
+    watch: MemoryWatch,
+    progress: Progress | None = None,
 ) -> JobReport:
     """Materialize what `selection` names: a table by its name, or any Dagster selection of assets.
 
     Sources are asked for `days`, or for all days that they were delivered for. Raises SlipwayError with the failed
     step's own words, UnknownNameError for a name that there is not.
     """
-    defs = build_defs(lake)
+    defs = build_defs(lake, progress=progress)
     graph = defs.resolve_asset_graph()
     chosen = _resolve(graph, selection)
     instance = open_instance(lake)

@@ -3,6 +3,7 @@
 What belongs here: the configuration a person can give such a step, and reporting a build. Not: any one kind of table.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
@@ -15,6 +16,7 @@ from lakehouse.engines.feature_tables import Built
 from lakehouse.errors import SlipwayError
 from lakehouse.tables.days import between
 from orchestration.checks import check_results, clear_failures, repeated_results
+from orchestration.memory import MemoryWatch
 from orchestration.metadata import materialized
 from orchestration.progress import Progress
 
@@ -49,7 +51,8 @@ def report(
     """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
     table = ".".join(context.asset_key.path)
     progress.tell(table, "looking for what changed")
-    with clear_failures():
+    began = time.monotonic()
+    with clear_failures(), MemoryWatch() as watch:
         try:
             built = build()
         except AuditError as refused:
@@ -59,4 +62,5 @@ def report(
         yield from check_results(table, built.verdicts)
     else:
         yield from repeated_results(context.instance, table, [key.name for key in context.selected_asset_check_keys])
-    yield materialized(lake, built.outcome, pictures(built), **more)
+    cost = {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": watch.peak_mb()}
+    yield materialized(lake, built.outcome, pictures(built), **cost, **more)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.engines.feature_tables import CHECKS
-from lakehouse.feature_catalog import wording
+from lakehouse.feature_catalog import equal_values, wording
 from lakehouse.feature_catalog.distribution import Distribution, distributions
 from lakehouse.feature_catalog.entries import Entry
 from lakehouse.feature_catalog.lineage import Graph, Lineage
@@ -49,7 +49,7 @@ class TriedExample:
 class FeatureDetail:
     """One feature. `reads` are the columns that decide it, `delivered` those that these come from in the end.
 
-    `used_by` are training sets and models, `distribution` is None before the set is published.
+    `used_by` are feature sets, training sets and models, `distribution` is None before the set is published.
     """
 
     name: str
@@ -125,16 +125,17 @@ def _feature(
     one = entry.feature_set
     reads = _reads(one, feature.column)
     models = [user.model for user in entry.users if feature.column in user.columns]
+    sets = [user.name for user in entry.sets_on_it if feature.column in user.columns_used(one)]
     return FeatureDetail(
         name=f"{one.name}.{feature.column}",
         column=feature.column,
-        says=feature.says,
+        says=wording.meaning(one, declared, feature),
         formula=wording.formula(one, declared, feature),
         type=entry.types.get(feature.column),
         unit=wording.unit(one, declared, units),
         reads=reads,
         delivered=list(dict.fromkeys(end for column in reads for end in lineage.delivered(column))),
-        used_by=[*entry.training_sets, *models],
+        used_by=[*sets, *entry.training_sets, *models],
         since=since,
         distribution=distribution,
     )
@@ -151,6 +152,7 @@ def _reads(one: FeatureSet, column: str) -> list[Edge]:
 def _checks(lineage: Lineage, one: FeatureSet) -> list[Check]:
     """The set's own checks, and dbt's tests of the tables that it is made from."""
     own = [Check(name, says, one.name) for name, says in CHECKS.items()]
+    own.append(Check(equal_values.CHECK, equal_values.SAYS, one.name, blocking=False))
     models = {model.table: model for model in lineage.project.models}
     return own + [
         Check(test.name, test.says, table, test.blocking)

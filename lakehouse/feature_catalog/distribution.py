@@ -1,7 +1,8 @@
 """How features are distributed in a published snapshot: quantiles, nulls, bars of a histogram.
 
 What belongs here: numbers. Not: drawing them (drawing.py). A table is read twice, whatever the number of its columns:
-once for its figures, which say where the bars lie, and once for the bars. Quantiles are those of a million rows
+once for its figures, which say where the bars lie, and once for the bars; in between once more for columns that are
+mostly zero, which the bars leave out. Quantiles are those of a million rows
 at most, chosen by their keys' hashes, so that memory stays small and the same snapshot gives the same numbers.
 """
 
@@ -18,8 +19,11 @@ from lakehouse.tables.read import Pin, attach, connect, plan, quoted
 BARS = 24
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _MOST_WORDS = 10
+_MOSTLY = 0.8
+"""From this share of zeros on they are left out of the bars."""
 _SAMPLED = 1_000_000
-_NUMBERS = ("int", "long", "float", "double", "decimal", "boolean")
+NUMBERS = ("int", "long", "float", "double", "decimal", "boolean")
+"""How the Iceberg types begin that can be drawn as numbers."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Bar:
 class Distribution:
     """How a column's values are distributed. `quantiles` (by share), `least`, `most`, `mean`: numbers only.
 
-    The first and the last bar also hold what lies beyond them when `clipped`.
+    The first and the last bar also hold what lies beyond them when `clipped`. `without_zeros`: the bars are of the
+    other values only, since beside so many zeros nobody would see them.
     """
 
     rows: int
@@ -52,6 +57,7 @@ class Distribution:
     mean: float | None = None
     quantiles: Mapping[float, float] | None = None
     clipped: bool = False
+    without_zeros: bool = False
 
     @property
     def null_share(self) -> float:
@@ -65,7 +71,7 @@ def distributions(
     """The distributions of columns of a table at a snapshot. Columns that the snapshot does not have are left out."""
     planned = plan(lake, table, at=at)
     kinds = {one.name: str(one.field_type) for one in planned.schema.fields if one.name in columns}
-    numbers = [name for name, kind in kinds.items() if kind.startswith(_NUMBERS)]
+    numbers = [name for name, kind in kinds.items() if kind.startswith(NUMBERS)]
     found: dict[str, Distribution] = {}
     with connect() as connection:
         rows = attach(connection, planned, "catalogued")
@@ -90,6 +96,11 @@ class _Figures:
     whole: float
     quantiles: Sequence[float] | None
 
+    @property
+    def mostly_zero(self) -> bool:
+        """Whether zeros would press all other values, of which there are several, into bars that nobody sees."""
+        return _MOSTLY * self.given < self.zeros < self.given and self.distinct > 2  # noqa: PLR2004  # zero and another
+
     @classmethod
     def sql(cls, value: str, sample: str) -> str:
         """Two expressions: a list of the numbers, and the quantiles of a sample."""
@@ -105,26 +116,40 @@ def _numbers(
 ) -> dict[str, Distribution]:
     if not columns:
         return {}
-    asked = ", ".join(_Figures.sql(f"{quoted(name)}::double", sample) for name in columns)
-    total, *told = connection.execute(f"select count(*), {asked} from {rows}").fetchone() or (0,)
-    figures = {name: _Figures(*told[2 * at], quantiles=told[2 * at + 1]) for at, name in enumerate(columns)}
-    axes = {name: _axis(one, one.quantiles) for name, one in figures.items() if one.quantiles}
-    bars = _bars(connection, rows, axes)
+    values = {name: f"{quoted(name)}::double" for name in columns}
+    total, figures = _read(connection, rows, values, sample)
+    others = {name: f"nullif({values[name]}, 0)" for name, one in figures.items() if one.mostly_zero}
+    apart = _read(connection, rows, others, sample)[1] if others else {}
+    apart = {name: one for name, one in apart.items() if one.quantiles}
+    values |= {name: others[name] for name in apart}
+    drawn = {**figures, **apart}
+    axes = {name: _axis(one, one.quantiles) for name, one in drawn.items() if one.quantiles}
+    bars = _bars(connection, rows, {values[name]: axis for name, axis in axes.items()})
     return {
         name: Distribution(
             rows=total,
             nulls=total - int(one.given),
             distinct=int(one.distinct),
-            bars=bars.get(name, ()),
+            bars=bars.get(values[name], ()),
             zeros=int(one.zeros),
             least=one.least,
             most=one.most,
             mean=one.mean,
             quantiles=dict(zip(SHARES, one.quantiles, strict=True)) if one.quantiles else None,
-            clipped=name in axes and not (axes[name][0] <= one.least and one.most <= axes[name][-1]),
+            clipped=name in axes and not (axes[name][0] <= drawn[name].least and drawn[name].most <= axes[name][-1]),
+            without_zeros=name in apart,
         )
         for name, one in figures.items()
     }
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, rows: str, values: Mapping[str, str], sample: str
+) -> tuple[int, dict[str, _Figures]]:
+    """How many rows there are, and the figures of each expression."""
+    asked = ", ".join(_Figures.sql(value, sample) for value in values.values())
+    total, *told = connection.execute(f"select count(*), {asked} from {rows}").fetchone() or (0,)
+    return total, {name: _Figures(*told[2 * at], quantiles=told[2 * at + 1]) for at, name in enumerate(values)}
 
 
 def _axis(one: _Figures, quantiles: Sequence[float]) -> list[float]:
@@ -147,15 +172,16 @@ def _axis(one: _Figures, quantiles: Sequence[float]) -> list[float]:
 def _bars(
     connection: duckdb.DuckDBPyConnection, rows: str, axes: Mapping[str, Sequence[float]]
 ) -> dict[str, Sequence[Bar]]:
+    """The bars of expressions between the edges that are given for each."""
     if not axes:
         return {}
-    asked = ", ".join(f"histogram({quoted(name)}::double, {list(edges[1:])}::double[])" for name, edges in axes.items())
+    asked = ", ".join(f"histogram({value}, {list(edges[1:])}::double[])" for value, edges in axes.items())
     counted = connection.execute(f"select {asked} from {rows}").fetchone() or ()
     found: dict[str, Sequence[Bar]] = {}
-    for (name, edges), counts in zip(axes.items(), counted, strict=True):
+    for (value, edges), counts in zip(axes.items(), counted, strict=True):
         numbers = [counts.get(edge, 0) for edge in edges[1:]]
         numbers[-1] += counts.get(math.inf, 0)  # what lies beyond the last edge
-        found[name] = [Bar(low, high, rows) for (low, high), rows in zip(pairwise(edges), numbers, strict=True)]
+        found[value] = [Bar(low, high, rows) for (low, high), rows in zip(pairwise(edges), numbers, strict=True)]
     return found
 
 

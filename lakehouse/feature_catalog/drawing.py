@@ -73,6 +73,7 @@ def ends(found: Distribution) -> tuple[str, str]:
     if (low - 0.5).is_integer() and (high - 0.5).is_integer():
         low, high = low + 0.5, high - 0.5
     least = found.least is not None and found.clipped and found.least < low
+    least = least and not (found.without_zeros and found.least == 0)
     most = found.most is not None and found.clipped and found.most > high
     return (f"≤ {number(low)}" if least else number(low)), (f"≥ {number(high)}" if most else number(high))
 

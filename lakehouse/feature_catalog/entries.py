@@ -12,6 +12,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.engines.feature_tables import feature_work
 from lakehouse.errors import UnknownNameError, unknown_name
+from lakehouse.feature_catalog.equal_values import Equal, remembered
 from lakehouse.features.aggregation import Feature
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import deprecations
@@ -44,7 +45,7 @@ class Freshness:
 class Entry:
     """A feature set in the catalog. `types` are the Iceberg types of its columns, none before it is published.
 
-    `warnings` say who uses it although it is deprecated.
+    `equal` are its features that had the values of another set's when they were last compared.
     """
 
     domain: Domain
@@ -53,6 +54,7 @@ class Entry:
     users: Sequence[User]
     freshness: Freshness
     types: dict[str, str]
+    equal: Sequence[Equal] = ()
 
     @property
     def name(self) -> str:
@@ -61,8 +63,14 @@ class Entry:
 
     @property
     def warnings(self) -> list[str]:
-        """What should be mended: training sets that use the set although it is deprecated."""
-        return [says for user in self.training_sets for says in deprecations(user, [self.feature_set])]
+        """What should be mended: who uses the set although it is deprecated, and features of equal values."""
+        users = [*self.training_sets, *(one.name for one in self.sets_on_it)]
+        return [*(says for user in users for says in deprecations(user, [self.feature_set])), *map(str, self.equal)]
+
+    @property
+    def sets_on_it(self) -> list[FeatureSet]:
+        """The feature sets whose features are made of this one's."""
+        return [one for one in self.domain.feature_sets if self.feature_set in one.uses]
 
 
 def entries(lake: Lakehouse, domains: Sequence[Domain], registry: Registry | None) -> list[Entry]:
@@ -157,6 +165,7 @@ def _entry(lake: Lakehouse, domain: Domain, one: FeatureSet, registry: Registry 
         users=_users(domain, one, registry),
         freshness=_freshness(lake, one),
         types={field.name: str(field.field_type) for field in fields},
+        equal=[equal for equal in remembered(lake, domain.feature_sets) if one.name in equal.sets],
     )
 
 

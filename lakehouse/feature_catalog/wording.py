@@ -6,6 +6,7 @@ What belongs here: words made from declarations. Not: what a feature says of its
 from collections.abc import Mapping, Sequence
 
 from lakehouse.features.aggregation import LIFETIME, Feature, WindowAggregate
+from lakehouse.features.duration import spoken
 from lakehouse.features.events import NO_DELAY, Events
 from lakehouse.features.feature_set import Attribute, CalendarFeature, Declared, FeatureSet
 from lakehouse.features.lineage import Edge
@@ -38,6 +39,12 @@ def formula(feature_set: FeatureSet, declared: Declared, feature: Feature) -> st
         window = _window(feature_set, declared.events, feature.window)
         return f"{_call(declared, feature)}{where} over {window}{empty}"
     return declared.expression
+
+
+def meaning(feature_set: FeatureSet, declared: Declared, feature: Feature) -> str:
+    """What a feature says of itself, and how long before the row's time what it looks at ends."""
+    late = feature_set.events_of(declared).late if isinstance(declared, WindowAggregate | Attribute) else 0
+    return f"{feature.says}, as it was {spoken(late)} before" if late else feature.says
 
 
 def unit(feature_set: FeatureSet, declared: Declared, units: Mapping[Edge, str]) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from lakehouse.errors import DeclarationError, nearest_name
-from lakehouse.features.duration import microseconds
+from lakehouse.features.duration import microseconds, spoken
 from lakehouse.features.events import Events
-from lakehouse.features.expressions import columns_of
+from lakehouse.features.expressions import canonical, columns_of
 
 Aggregation = Literal[
     "count",
@@ -189,13 +189,13 @@ class WindowAggregate:
                     found.append(Feature(column, self._says(window, value, rank), window, value, rank))
         return found
 
-    def canonical(self, source: Events) -> tuple:
-        """What is computed, whatever it is called: two features of one form have the same values."""
+    def canonical(self) -> tuple:
+        """What is computed of the events, whatever it is called: of one form means of equal values."""
         scale = self.scale if self.aggregation in {"sum", "mean", "variance", "std", "trend"} else None
         share = self.share if "quantile" in self.aggregation else None
         measure = self.measure if self.measured else ""
         kind = "mean" if self.aggregation == "rate" else self.aggregation
-        return (self.events or source, kind, measure, scale, self.default, " ".join(self.where.split()), self.by, share)
+        return (kind, measure, scale, self.default, canonical(self.where), self.by, share)
 
     def _word(self, rank: int) -> str:
         if "quantile" in self.aggregation:
@@ -207,7 +207,9 @@ class WindowAggregate:
         what = _SAYS[self.aggregation].format(measure=self.measure, share=self.share, rank=_ordinal(rank))
         only = f" where {self.where}" if self.where else ""
         of = f" with {self.by} {value}" if self.by else ""
-        return f"{what}{of}{only} " + ("ever so far" if window == LIFETIME else f"in the last {window}")
+        length = window_length(window, where=f"{self.place}, window")
+        over = "ever so far" if length is None else f"in the last {spoken(length).removeprefix('1 ')}"
+        return f"{what}{of}{only} {over}"
 
 
 def _ordinal(rank: int) -> str:

@@ -39,6 +39,13 @@ def days_touched(length: int) -> int:
     return -(-length // DAY)
 
 
+def spoken(length: int) -> str:
+    """A length in microseconds for people: `7 days`, `1 hour`."""
+    text = in_words(length)
+    number, unit = int(text[:-1]), {"d": "day", "h": "hour", "m": "minute", "s": "second"}[text[-1]]
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
 def in_words(length: int) -> str:
     """A length in microseconds as declarations write it, in the largest unit that fits; begun seconds count."""
     seconds = -(-length // MICROSECONDS)

@@ -3,7 +3,10 @@
 What belongs here: reading such a text, its columns, and its values on a table. Not: what it is used for.
 """
 
+import json
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -30,6 +33,27 @@ def columns_of(text: str, *, where: str) -> list[str]:
             nearest="amount > 100 and channel = 'web'",
             fix="Write one SQL expression over columns.",
         ) from None
+
+
+def canonical(text: str, columns: Mapping[str, Any] | None = None) -> str:
+    """The expression in one spelling, whatever its spaces, brackets and upper case; empty for none.
+
+    `columns` says what stands in the place of a column's name. Raises DeclarationError for what is no expression.
+    """
+    if not columns_of(text, where=text):
+        return text
+    said = json.loads(_parsed(text).meta.serialize(format="json"))
+    return json.dumps(_renamed(said, columns or {}), sort_keys=True, default=str)
+
+
+def _renamed(said: Any, columns: Mapping[str, Any]) -> Any:  # noqa: ANN401  # any part of an expression
+    if isinstance(said, list):
+        return [_renamed(one, columns) for one in said]
+    if not isinstance(said, dict):
+        return said
+    if set(said) == {"Column"}:
+        return {"Column": columns.get(said["Column"], said["Column"])}
+    return {name: _renamed(one, columns) for name, one in said.items()}
 
 
 def values_of(text: str, table: pa.Table, *, where: str) -> pl.Series:

@@ -36,6 +36,7 @@ from lakehouse.features.aggregation import (
 )
 from lakehouse.features.duration import microseconds
 from lakehouse.features.events import NO_DELAY, Events
+from lakehouse.features.expressions import canonical
 from lakehouse.features.row_features import (
     Attribute,
     CalendarFeature,
@@ -258,13 +259,30 @@ class FeatureSet:
         return [feature for feature in self.features if isinstance(feature, Derived)]
 
     def forms(self) -> list[tuple[tuple, str]]:
-        """What each window feature and attribute computes, whatever it is called, and its column."""
+        """What each feature computes, whatever it is called and however it is written, and its column."""
+        rows = (self.spine, self.event_time)
+        known: dict[str, tuple] = {name: ("column", *rows, name) for name in self.spine_columns()}
+        for used in self.uses:
+            short = used.name.rsplit(".", 1)[-1]
+            known |= {f"{short}__{column}": ("newest", used.entity.keys, form) for form, column in used.forms()}
         found = []
-        for one in (*self.aggregates, *self.attributes):
-            for feature in one.features():
-                form = (*one.canonical(self.main), feature.window, feature.by, feature.rank)
-                found.append(((self.entity.keys, self.spine, self.own_events, *form), feature.column))
+        for declared in self.features:
+            for feature in declared.features():
+                form = (*rows, *self._form(declared, feature, known))
+                known[feature.column] = form
+                found.append((form, feature.column))
         return found
+
+    def _form(self, declared: Declared, feature: Feature, known: Mapping[str, tuple]) -> tuple:
+        if isinstance(declared, Derived):
+            return ("derived", canonical(declared.expression, known))
+        if isinstance(declared, CalendarFeature):
+            return (declared.part, declared.first_hour, declared.last_hour, declared.zone)
+        events = self.events_of(declared)
+        where = f"feature set {self.name}"
+        read = (events.table, events.event_time, events.late, events.available_at, self.keys_of(events))
+        window = window_length(feature.window, where=where)
+        return (self.entity.keys, self.own_events, *read, *declared.canonical(), window, feature.by, feature.rank)
 
     def reach(self, table: str) -> int | None:
         """How far back rows of `table` matter, in microseconds: the longest window and delay; None: without end."""

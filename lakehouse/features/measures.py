@@ -54,7 +54,12 @@ def read_measure(column: pa.ChunkedArray, scale: int | None, *, where: str) -> M
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return Measure(_integers(column, where), 1, counts=True)
     if not pa.types.is_floating(kind):
-        raise SlipwayError(f"A {kind} cannot be aggregated.", where=where, nearest="a number")
+        raise SlipwayError(
+            f"A {kind} cannot be aggregated.",
+            where=where,
+            nearest="a number",
+            fix="Cast the column in its dbt model, or take count(), distinct(), first(), last() or top() of it.",
+        )
     values = column.cast(pa.float64()).to_numpy()
     if not np.isfinite(values).all():
         raise SlipwayError(

@@ -84,9 +84,9 @@ class Attribute:
         """The columns of the events that decide the values, keys and times apart."""
         return [self.source, *([self.until] if self.until else [])]
 
-    def canonical(self, source: Events) -> tuple:
-        """What is computed, whatever it is called."""
-        return (self.events or source, "attribute", self.source, self.ttl, self.until)
+    def canonical(self) -> tuple:
+        """What is taken of the events, whatever it is called."""
+        return ("attribute", self.source, self.until)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,17 @@ What belongs here: checks over all declared sets together. Not: a set's own chec
 merely turn out equal on the data (feature_catalog/equal_values.py).
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 
-from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.errors import DeclarationError, SlipwayWarning, nearest_name
 from lakehouse.features.feature_set import FeatureSet
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Say each as a SlipwayWarning to whoever called the caller."""
+    for says in sentences:
+        warnings.warn(says, SlipwayWarning, stacklevel=3)
 
 
 def check_together(feature_sets: Sequence[FeatureSet]) -> None:

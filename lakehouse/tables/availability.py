@@ -81,11 +81,9 @@ def _growth(lake: Lakehouse, name: str, event_time: str, pin: int) -> dict[int |
     known: dict[str, Days] = {}
     most: Days = Counter()
     found: dict[int | None, list[tuple[datetime, int]]] = {}
+    by_manifests = is_by_day(table) and _partitioned_by(table) == event_time
     for moment, snapshot in _publications(table, pin):
-        if is_by_day(table):
-            counts = _by_manifests(table, snapshot, known)
-        else:
-            counts = _by_rows(lake, table, snapshot, event_time)
+        counts = _by_manifests(table, snapshot, known) if by_manifests else _by_rows(lake, table, snapshot, event_time)
         for day, number in counts.items():
             if number > most[day]:
                 most[day] = number
@@ -116,8 +114,13 @@ def _by_manifests(table: Table, snapshot: Snapshot, known: dict[str, Days]) -> D
     return total
 
 
+def _partitioned_by(table: Table) -> str | None:
+    """The column that the first partition field is made of."""
+    return table.schema().find_column_name(table.spec().fields[0].source_id)
+
+
 def _by_rows(lake: Lakehouse, table: Table, snapshot: Snapshot, event_time: str) -> Days:
-    """Rows by day of a table that is not parted by days: its times are read."""
+    """Rows by day of a table that is not parted by the days of this time: its times are read."""
     planned = plan_table(lake, table, at=snapshot.snapshot_id)
     if planned.local_files is None:
         times = read(lake, ".".join(table.name()), [event_time], at=snapshot.snapshot_id)

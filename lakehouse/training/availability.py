@@ -95,11 +95,7 @@ def availability(lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, in
 def late_verdict(lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int]) -> Verdict:
     """Whether few enough values of a training set made from `pins` are such that serving could not have had them."""
     tolerance = training_set.late_tolerance or 0.0
-    found = []
-    for one in training_set.feature_sets:
-        snapshot = lake.table(one.name).snapshot_by_id(pins[one.name])
-        made_from = read_provenance(snapshot).pins if snapshot else {}
-        found.append(availability(lake, one, made_from))
+    found = [measured for one in training_set.feature_sets for measured in _with_used(lake, one, pins[one.name])]
     worst = max(found, key=lambda one: one.share or 0.0)
     measured = {"tolerance": tolerance, **{one.feature_set.name: one.share for one in found if one.share is not None}}
     if worst.share is None:
@@ -117,6 +113,17 @@ def late_verdict(lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, 
             f"{spoken(slowest.longest)} after they happened."
         )
     return Verdict(CHECK, passed, says, measured=measured)
+
+
+def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[Availability]:
+    """The measure of a set at a snapshot, and of the sets that its features are made of."""
+    snapshot = lake.table(one.name).snapshot_by_id(pin)
+    made_from = read_provenance(snapshot).pins if snapshot else {}
+    used = [each for each in one.uses if each.name in made_from]
+    return [
+        availability(lake, one, made_from),
+        *(measured for each in used for measured in _with_used(lake, each, made_from[each.name])),
+    ]
 
 
 def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: int) -> pa.Table:

@@ -29,6 +29,7 @@ from lakehouse.features.columns import check_kinds, event_times
 from lakehouse.features.duration import DAY, microseconds
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import History, check_present
+from lakehouse.features.sameness import deprecations, warn
 from lakehouse.features.windows import Ints
 from lakehouse.query import pins_at
 from lakehouse.tables.pins import read_provenance
@@ -257,11 +258,12 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
 
     Raises SlipwayError (UnknownNameError, DeclarationError) for names, columns and snapshots that do not exist, keys of
     another type than the table's, a spine without a usable time, and times after the last day that features are known
-    for, unless `allow_future`.
+    for, unless `allow_future`. Warns (SlipwayWarning) of feature sets that are deprecated, with their successors.
     """
     lake = lake or open_lakehouse()
     wanted = [features] if isinstance(features, str | FeatureSet | TrainingSet) else list(features)
     chosen = choose(wanted, domains)
+    warn(deprecations("The frame", [one.feature_set for one in chosen]))
     names = [one.feature_set.name for one in chosen]
     current_pins(lake, names)  # says so of one that was never published
     asked = _made_from(lake, wanted, at) or at

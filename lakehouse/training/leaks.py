@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lakehouse.errors import DeclarationError
-from lakehouse.features.duration import in_words, microseconds
+from lakehouse.features.duration import in_words, microseconds, spoken
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Derived, FeatureSet
 from lakehouse.features.row_features import CalendarFeature
@@ -81,7 +81,7 @@ def _refusal(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationError:
             nearest='Label(..., known_after="7d")',
             fix="Declare known_after on the label, or make its known_at in SQL as event time + interval.",
         )
-    known = f"known {_words(first.late)} later" + (" (its SQL cannot be followed, so it may)" if first.guess else "")
+    known = f"known {spoken(first.late)} later" + (" (its SQL cannot be followed, so it may)" if first.guess else "")
     enough = in_words(first.late)
     carried = ", carry" in where
     return DeclarationError(
@@ -95,11 +95,6 @@ def _refusal(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationError:
         "could be read (available_at). What is known at once in spite of it says so in its contract: "
         'known_after="0d".',
     )
-
-
-def _words(length: int) -> str:
-    number, unit = int(in_words(length)[:-1]), {"d": "day", "h": "hour", "m": "minute", "s": "second"}
-    return f"{number} {unit[in_words(length)[-1]]}{'' if number == 1 else 's'}"
 
 
 class _World:
@@ -165,7 +160,7 @@ class _World:
         after = at[1] - base[1]
         if said is not None and said != after:
             raise DeclarationError(
-                f"known_after says {label.known_after}, but {label.known_at} is {_words(after)} behind "
+                f"known_after says {label.known_after}, but {label.known_at} is {spoken(after)} behind "
                 f"{one.event_time}.",
                 where=f"training set {one.name}, label",
                 nearest=f'known_after="{in_words(after)}"',
@@ -266,7 +261,7 @@ class _World:
 
 def _said(delay: str) -> str:
     length = _length(delay)
-    return _words(length) if length else "0"
+    return spoken(length) if length else "0"
 
 
 def _length(text: str) -> int:

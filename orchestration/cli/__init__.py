@@ -24,7 +24,7 @@ from orchestration.cli import (
     training_set,
     up,
 )
-from orchestration.cli.output import show_error
+from orchestration.cli.output import show_error, show_warnings
 
 app = typer.Typer(
     name="slipway",
@@ -56,6 +56,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted."""
     # Dagster says so of parts that this project uses knowingly, behind a pinned minor version.
     warnings.filterwarnings("ignore", message=".* is currently in (beta|preview)")
+    show_warnings()
     try:
         app(prog_name="slipway")
     except SlipwayError as error:

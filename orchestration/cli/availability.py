@@ -71,6 +71,10 @@ def _show(one: "Availability") -> None:
         [told.events.table, told.declared, *map(spoken, (told.p50, told.p99, told.longest)), told.live, told.history]
         for told in one.events
     ]
+    if not one.events:
+        console.print(f"[bold]{one.feature_set.name}[/bold]", highlight=False)
+        console.print("It is read off each row's own time: nothing has to arrive for it.", highlight=False)
+        return
     print_table(
         one.feature_set.name,
         ["events of", "declared delay", "p50", "p99", "longest", "rows that came live", "loaded as history"],
@@ -78,8 +82,6 @@ def _show(one: "Availability") -> None:
     )
     if one.share is None:
         says = "No value can be judged yet: no spine row is younger than its tables."
-        if not one.events:
-            says = "It is read off each row's own time: nothing has to arrive for it."
     else:
         says = f"Serving could not have had {one.share:.2%} of {one.values:,} training values ({one.late:,})."
     console.print(says, highlight=False)

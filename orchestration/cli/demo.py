@@ -4,22 +4,18 @@ What belongs here: the command and its summary. Not: running the job (main_job.p
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lakehouse.catalog import Lakehouse
     from lakehouse.domain import Domain
 
@@ -58,7 +54,7 @@ def command(
         from assets.loading import load_domain
 
         lake = lakehouse_at(home)
-        with at_work(lake.home, "slipway demo"), _progress(quiet=as_json) as progress:
+        with at_work(lake.home, "slipway demo"), shown_progress(quiet=as_json) as progress:
             _deliver(lake, source, days, load_domain("fraud"))
             from orchestration.main_job import run_main_job
 
@@ -121,35 +117,6 @@ def _deliver(lake: "Lakehouse", source: Path | None, asked: int | None, domain: 
 
 def _name(day: date) -> str:
     return day.isoformat()
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Any]:
-    """A line for each step that says what it has just done; nothing when the output is JSON."""
-    from orchestration.progress import Progress as Listener
-
-    if quiet:
-        yield Listener()
-        return
-    if not notes.is_terminal:
-        yield Listener(_line_for_each_step())
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=notes, transient=True) as bars:
-        bar = bars.add_task("slipway", total=None, text="getting ready")
-        yield Listener(lambda step, text: bars.update(bar, description=step, text=text))
-
-
-def _line_for_each_step() -> "Callable[[str, str], None]":
-    """Where nothing can be drawn over, a line when a step begins is the sign of life."""
-    seen: set[str] = set()
-
-    def tell(step: str, text: str) -> None:
-        if step not in seen:
-            seen.add(step)
-            notes.print(f"slipway: {step}: {text}", markup=False, highlight=False)
-
-    return tell
 
 
 def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:

@@ -120,7 +120,8 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
             "checked by": ", ".join(check.name for check in page.checks if check.table == one.name),
         }
     )
-    _say(f"\n{wording.on_the_command_line([feature.name])}\n{wording.in_python([feature.name])}")
+    # Never cut short: it is there to be copied.
+    _say(f"\n{wording.on_the_command_line([feature.name])}\n{wording.in_python([feature.name])}", whole=True)
 
 
 def show_equal(found: Sequence["Equal"]) -> None:
@@ -205,6 +206,8 @@ def _distribution_json(found: "Distribution") -> dict[str, Any]:
         "least": found.least,
         "most": found.most,
         "mean": found.mean,
+        "zeros": found.zeros,
+        "bars_without_zeros": found.without_zeros,
         "quantiles": {str(share): value for share, value in (found.quantiles or {}).items()},
         "bars": [
             {"value": bar.label, "rows": bar.rows}
@@ -229,14 +232,16 @@ def _freshness_json(entry: "Entry") -> dict[str, Any]:
 
 def _in_a_line(found: "Distribution") -> str:
     """A histogram that fits into a line; of what is no number the most frequent values."""
-    from lakehouse.feature_catalog.drawing import number
+    from lakehouse.feature_catalog.drawing import ends, number
 
     if found.least is None or not found.quantiles:
         return ", ".join(f"{bar.label} ({bar.rows:,})" for bar in found.bars)
     most = max(bar.rows for bar in found.bars)
     drawn = "".join(_STEPS[-(-bar.rows * (len(_STEPS) - 1) // most)] for bar in found.bars)
+    low, high = ends(found)
     middle = f"median {number(found.quantiles[0.5])}, mean {number(found.mean)}"
-    return f"{number(found.least)} {drawn} {number(found.most)}  ({middle})"
+    zeros = f", {found.zeros / found.rows:.1%} zero, not drawn" if found.without_zeros else ""
+    return f"{low} {drawn} {high}  ({middle}{zeros})"
 
 
 def _since(feature: "FeatureDetail") -> str | None:
@@ -262,5 +267,5 @@ def _minute(entry: "Entry") -> str:
     return made.at.strftime("%Y-%m-%d %H:%M UTC") if made else ""
 
 
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False)
+def _say(text: str, *, whole: bool = False) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=whole)

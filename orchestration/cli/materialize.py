@@ -11,6 +11,7 @@ import typer
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.progress_line import shown_progress
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -43,10 +44,10 @@ def command(
 
     with MemoryWatch() as watch:
         lake = lakehouse_at(home)
-        with at_work(lake.home, f"slipway materialize {selection}"):
+        with at_work(lake.home, f"slipway materialize {selection}"), shown_progress(quiet=as_json) as progress:
             from orchestration.selection import run_selection
 
-            report = run_selection(lake, selection, _days(days), rebuild=rebuild, watch=watch)
+            report = run_selection(lake, selection, _days(days), rebuild=rebuild, watch=watch, progress=progress)
     if as_json:
         print_json(
             {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}

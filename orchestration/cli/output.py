@@ -5,6 +5,7 @@ What belongs here: options, tables, JSON, errors. Not: what any command does.
 
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -15,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.errors import SlipwayError
+from lakehouse.errors import SlipwayError, SlipwayWarning
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,6 +79,19 @@ def show_error(error: SlipwayError) -> int:
             Panel(Text(str(error)), title=f"slipway: {type(error).__name__}", title_align="left", border_style="red")
         )
     return 1
+
+
+def show_warnings() -> None:
+    """From now on, show what our own code warns of as a sentence on standard error, without a place in the code."""
+    show = warnings.showwarning
+
+    def shown(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401  # as it is given
+        if issubclass(category, SlipwayWarning):
+            notes.print(Text(f"Warning: {message}"), highlight=False, soft_wrap=True)
+        else:
+            show(message, category, *place)
+
+    warnings.showwarning = shown
 
 
 def leave(code: int) -> NoReturn:

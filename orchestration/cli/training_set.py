@@ -54,6 +54,10 @@ def command(  # noqa: PLR0913  # an option each
     allow_future: Annotated[
         bool, typer.Option("--allow-future", help="Take times after the last day that features are known for.")
     ] = False,
+    as_known: Annotated[
+        bool,
+        typer.Option("--as-known", help="Take a feature's row from when it could really be read, as was measured."),
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Parquet file to write.", show_default=False)] = None,
     at: Annotated[
         str | None,
@@ -78,6 +82,7 @@ def command(  # noqa: PLR0913  # an option each
         keys=_keys(key or []),
         max_age=max_age,
         allow_future=allow_future,
+        as_known=as_known,
         at=at,
         lake=lake,
         domains=load_domains(),

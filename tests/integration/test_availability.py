@@ -3,6 +3,7 @@
 What belongs here: the measure, its check and its command. Not: what can be said without data (unit/test_leaks.py).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,11 +12,13 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from assets.fraud.training import training as fraud_training
+from assets.loading import load_domains
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import AuditError
-from lakehouse.features.feature_set import Entity, FeatureSet, count, hour_between
+from lakehouse.features.feature_set import Entity, Events, FeatureSet, count, derived, hour_between
 from lakehouse.tables.availability import HISTORY, READABLE, known_at
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
@@ -26,6 +29,7 @@ from lakehouse.training.availability import CHECK, availability, checks_of, late
 from lakehouse.training.frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 from lakehouse.training.training_tables import build_training_set
+from orchestration.cli import app
 from tests.foreign_writes import Clock, append, compact
 
 PAYMENTS, REPORTS = "shop.payments", "shop.reports"
@@ -135,6 +139,24 @@ def test_rows_are_as_old_as_before_when_files_are_written_anew(shop, clock):
     assert readable(shop) == {**EXPECTED, noon(20): noon(22)}
 
 
+def test_what_an_expired_snapshot_brought_counts_as_history(shop, clock):
+    """When it was published is lost with it: then nothing is claimed of it, and nothing younger changes."""
+    compact(shop, REPORTS)
+    first, *_, last = shop.table(REPORTS).history()
+    middle = next(one for one in shop.table(REPORTS).history() if one.timestamp_ms > first.timestamp_ms)
+    clock.at = noon(20)
+    kept = {middle.snapshot_id, last.snapshot_id}
+    gone = [one.snapshot_id for one in shop.table(REPORTS).history() if one.timestamp_ms < middle.timestamp_ms]
+    assert not kept & set(gone)
+    shop.table(REPORTS).maintenance.expire_snapshots().by_ids(gone).commit()
+    found = known_at(shop, REPORTS, [], event_time="at")
+    assert found.since == noon(10) + 18 * HOUR
+    assert sorted(found.rows.filter(~pl.col(HISTORY))["at"]) == [noon(day) for day in (11, 12, 13)]
+    assert {at: when for at, when in readable(shop).items() if at > noon(10)} == {
+        at: when for at, when in EXPECTED.items() if at > noon(10)
+    }
+
+
 def test_an_engine_without_our_notes_publishes_as_well(shop, clock):
     clock.at = noon(15)
     append(shop, REPORTS, frame([noon(14)], first=14).to_arrow())
@@ -165,6 +187,8 @@ def test_corrected_rows_are_as_old_as_what_they_correct(shop, clock):
     clock.at = noon(16)
     put(shop, REPORTS, frame([noon(12)], [7], first=12))
     assert readable(shop) == EXPECTED
+    by_terminal = known_at(shop, REPORTS, ["terminal_id"], event_time="at").rows
+    assert by_terminal.filter(terminal_id=7)[READABLE].to_list() == [noon(12) + 18 * HOUR], "it is the same event"
 
 
 def test_a_day_that_was_withdrawn_and_came_back_is_as_old_as_at_first(shop, clock):
@@ -200,6 +224,18 @@ def test_a_table_that_is_not_parted_by_days_is_measured_too(lake, clock):
         put(lake, REPORTS, frame([noon(one) for one in range(1, day + 1)], first=1), by_day=False)
     first = noon(8) + 18 * HOUR
     assert readable(lake) == {noon(day): max(first, noon(day) + 18 * HOUR) for day in range(1, 13)}
+
+
+def test_events_by_another_time_than_the_tables_days_are_measured_too(shop):
+    """A report happens when it was told, 20 hours after its payment: two hours after it was published."""
+    found = known_at(shop, REPORTS, ["number"], event_time="told_at").rows
+    assert dict(found.select("told_at", READABLE).iter_rows()) == {
+        at + 20 * HOUR: when for at, when in EXPECTED.items()
+    }
+    told = count("tx").over("1d").of(Events(REPORTS, "told_at"))
+    one = availability(shop, risk(features=[told])).events[0]
+    assert (one.rows, one.history, one.late) == (13, 8, 0)
+    assert one.longest == -2 * 3_600
 
 
 def test_an_empty_table_and_a_single_row(lake, clock):
@@ -352,6 +388,28 @@ def test_enough_delay_passes_the_strictest_check(shop):
     assert (verdict.passed, verdict.measured["shop.risk"]) == (True, 0.0)
 
 
+def test_sets_that_features_are_made_of_are_measured_as_well(shop):
+    early = risk("0d")
+    on_it = FeatureSet(
+        "shop.doubled",
+        Entity("terminal_id"),
+        REPORTS,
+        "at",
+        [derived("double", "risk__tx_count_1d * 2")],
+        spine=PAYMENTS,
+        row_key="number",
+        uses=[early],
+        description="Risk.",
+        owner="team:shop",
+    )
+    build(shop, early)
+    build(shop, on_it)
+    with pytest.raises(AuditError) as refused:
+        build_training_set(shop, training(on_it, tolerance=0.25), run_id="training-run")
+    (verdict,) = [one for one in refused.value.verdicts if not one.passed]
+    assert verdict.measured == {"tolerance": 0.25, "shop.risk": 1.0}
+
+
 def test_what_was_loaded_as_history_says_nothing(built):
     pins = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
     verdict = late_verdict(built, replace(fraud_training, late_tolerance=0.0), pins)
@@ -422,6 +480,61 @@ def test_a_row_that_came_after_a_newer_one_never_was_the_newest(lake, clock):
     )
     known = training_frame(spine, one, lake=lake, as_known=True, allow_future=True).polars()
     assert known["risk__tx_count_lifetime"].to_list() == [13]
+
+
+# The commands.
+
+
+def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple[int, str]:
+    """Run a command in a project that declares this set; the exit code, and what it said."""
+    (fraud,) = load_domains(["fraud"])
+    domain = replace(fraud, name="shop", feature_sets=[one], training_sets=[training(one)], models=[])
+    monkeypatch.setattr("assets.loading.load_domains", lambda: [domain])
+    done = CliRunner().invoke(app, [*words, "--home", str(lake.home.root)], env={"COLUMNS": "200"})
+    return done.exit_code, f"{done.output}{done.exception or ''}"
+
+
+@pytest.mark.parametrize("name", ["shop.risk", "shop.training"])
+def test_the_command_shows_the_declared_delay_beside_the_measured_one(shop, monkeypatch, name):
+    early = risk("1h")
+    code, said = slipway(monkeypatch, shop, early, "availability", name, "--json")
+    (told,) = json.loads(said)
+    assert (code, told["feature_set"], told["values"], told["share_too_late"]) == (0, "shop.risk", 4, 0.0)
+    assert told["events"] == [
+        {
+            "table": REPORTS,
+            "declared": "1h",
+            "seconds": {"p50": 64_800, "p99": 64_800, "longest": 64_800},
+            "rows": 13,
+            "rows_live": 4,
+            "rows_history": 9,
+            "rows_too_late": 4,
+        }
+    ]
+    _, words = slipway(monkeypatch, shop, risk("0d"), "availability", name)
+    assert "18.0 h" in words
+    assert "Serving could not have had 100.00% of 4 training values (4)." in words
+
+
+def test_the_command_of_an_unknown_name_tells_the_nearest(shop, monkeypatch):
+    code, said = slipway(monkeypatch, shop, risk(), "availability", "shop.risks")
+    assert code == 1
+    assert "nearest: shop.risk" in said
+
+
+def test_a_training_set_as_known_is_asked_for_on_the_command_line(lake, clock, monkeypatch):
+    one = kept_in_line(lake, clock)
+    sql = 'select terminal_id, "at" from shop.payments where day("at") = 11'
+
+    def known(*more: str) -> int:
+        file = lake.home.root.parent / "frame.parquet"
+        code, said = slipway(
+            monkeypatch, lake, one, "training-set", one.name, "--spine", sql, "--out", str(file), *more
+        )
+        assert code == 0, said
+        return pl.read_parquet(file)["risk__tx_count_lifetime"].item()
+
+    assert (known(), known("--as-known")) == (11, 10)
 
 
 @pytest.mark.parametrize(

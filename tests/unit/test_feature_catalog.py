@@ -17,10 +17,10 @@ from assets.fraud.features import customer_spend, terminal_risk, transaction_tim
 from assets.loading import load_domains
 from lakehouse.errors import DeclarationError, UnknownNameError
 from lakehouse.feature_catalog import drawing, wording
-from lakehouse.feature_catalog.details import _since
+from lakehouse.feature_catalog.details import _since, detail
 from lakehouse.feature_catalog.distribution import BARS, distributions
 from lakehouse.feature_catalog.entries import Search, entries, find_entry, search
-from lakehouse.feature_catalog.equal_values import equal_features
+from lakehouse.feature_catalog.equal_values import equal_features, remembered, twice_verdict
 from lakehouse.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.features.duration import MICROSECONDS
 from lakehouse.features.examples import all_differences
@@ -260,6 +260,17 @@ def test_whole_numbers_have_a_bar_each_and_a_column_of_nulls_has_none(lake):
     assert [bar.rows for bar in found["yes"].bars] == [1, 3]
 
 
+def test_zeros_that_would_hide_all_other_values_are_left_out_of_the_bars(lake):
+    mostly = [0.0] * 90 + [0.25, 0.5, 0.5, *[0.75] * 7]
+    put(lake, "shop.spend", {"rate": mostly, "flag": [0] * 90 + [1] * 10, "few": [0.0] * 70 + [0.5] * 20 + [1.0] * 10})
+    found = distributions(lake, "shop.spend", ["rate", "flag", "few"], row_key="payment_id")
+    assert {name: one.without_zeros for name, one in found.items()} == {"rate": True, "flag": False, "few": False}
+    rare = found["rate"]
+    assert (rare.zeros, rare.least, rare.most, rare.quantiles[0.5]) == (90, 0.0, 0.75, 0.0)
+    assert [bar.rows for bar in rare.bars if bar.rows] == [1, 2, 7]
+    assert drawing.ends(rare) == ("0.25", "0.75")
+
+
 @settings(max_examples=25)
 @given(values=st.lists(st.floats(-1e9, 1e9) | st.integers(-40, 40).map(float) | st.none(), min_size=1, max_size=60))
 def test_bars_hold_every_value_whatever_the_values(plain_lake, values):
@@ -268,6 +279,7 @@ def test_bars_hold_every_value_whatever_the_values(plain_lake, values):
     found = distributions(plain_lake, name, ["x"], row_key="payment_id")["x"]
     there = [one for one in values if one is not None]
     assert found.nulls == len(values) - len(there)
+    there = [one for one in there if one or not found.without_zeros]
     assert sum(bar.rows for bar in found.bars) == len(there)
     assert len(found.bars) <= BARS + 1
     assert all(0 <= bar.height <= 10 and bar.y >= 0 for bar in drawing.histogram(found, 100, 10))
@@ -296,6 +308,68 @@ def test_what_another_set_computes_under_another_name_is_refused():
         check_together([spend(), other])
     assert caught.value.nearest == "shop.spend.pay_count_1d"
     assert "crm.activity.orders_count_1d" in caught.value.what
+
+
+FILTERED = spend(
+    count("pay", where="amount > 5 and channel in ('web', 'shop')").over("7d"),
+    attribute("tier", ttl="30d"),
+    weekend(),
+    hour_between(0, 6, "night"),
+    mean("amount").of(Events("shop.refunds", "refunded_at", delay="7d")).over("1d"),
+    derived("loud", "amount / amount_mean_1d"),
+)
+REFUNDS = Events("shop.refunds", "refunded_at", delay="168h", keys=("customer_id",))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [count("buys", where="(amount>5) AND (channel IN ('web','shop'))").over("7d")],
+        [count("buys", where="amount > 5 and channel in ('web', 'shop')").over("168h")],
+        [attribute("tier", named="status", ttl="720h")],
+        [weekend("saturday_or_sunday")],
+        [hour_between(0, 6, "is_dark")],
+        [mean("amount", named="refunded").of(REFUNDS).over("24h")],
+        [mean("amount", named="refunded").of(REFUNDS).over("24h"), derived("ratio", "(amount/refunded_mean_24h)")],
+    ],
+    ids=["spelling", "hours", "attribute", "weekend", "night", "delay", "derived"],
+)
+def test_one_feature_in_another_spelling_is_the_same_feature(other):
+    with pytest.raises(DeclarationError, match="computes the same as") as caught:
+        check_together([FILTERED, spend(*other, name="crm.activity")])
+    assert caught.value.nearest.startswith("shop.spend.")
+    assert caught.value.where == "feature set crm.activity"
+
+
+def test_a_feature_made_of_another_sets_one_is_known_by_what_that_computes():
+    base = spend(count("pay").over("1d"), name="shop.base")
+    one = spend(derived("twice", "base__pay_count_1d * 2"), name="shop.one", uses=[base])
+    same = replace(base, name="shop.same", features=[count("tx").over("24h")])
+    other = spend(derived("doubled", "same__tx_count_24h * 2"), name="shop.other", uses=[same])
+    with pytest.raises(DeclarationError, match=r"shop.other.doubled computes the same as shop.one.twice"):
+        check_together([one, other])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [count("buys", where="amount > 5 and channel in ('web', 'app')").over("7d")],
+        [count("buys", where="amount >= 5 and channel in ('web', 'shop')").over("7d")],
+        [weekend("weekend_there", zone="Europe/Paris")],
+        [attribute("tier", ttl="7d")],
+        [derived("loud_too", "amount_there / amount_mean_1d"), mean("amount").over("1d")],
+    ],
+    ids=["other values", "other comparison", "other zone", "other life", "other column"],
+)
+def test_what_looks_alike_and_differs_may_stand_side_by_side(other):
+    check_together([FILTERED, spend(*other, name="crm.activity")])
+
+
+def test_rows_that_hold_as_of_another_time_make_another_feature():
+    clicks = count("click").of(Events("web.clicks", "clicked_at"))
+    paid = spend(clicks.over("1d"))
+    shipped = spend(clicks.over("1d"), name="crm.activity", event_time="shipped_at")
+    check_together([paid, shipped])
 
 
 @pytest.mark.parametrize(
@@ -330,6 +404,18 @@ def test_whoever_uses_a_deprecated_set_is_told_the_successor():
     assert deprecations("shop.training", [old]) == ["shop.training uses shop.old, which is deprecated: use shop.spend."]
 
 
+def test_sets_that_are_made_of_a_set_are_its_users(listed):
+    _, _, lineage, (domain,), lake = listed
+    old = replace(transaction_time, name="fraud.old_time", deprecated="fraud.transaction_time", examples=[])
+    both = derived("quiet", "old_time__is_night * amount")
+    nights = replace(transaction_time, name="fraud.nights", features=[both], uses=[old], examples=[])
+    found = entries(lake, [replace(domain, feature_sets=[old, nights])], None)
+    assert found[0].warnings == ["fraud.nights uses fraud.old_time, which is deprecated: use fraud.transaction_time."]
+    assert found[1].warnings == []
+    page = detail(lake, lineage, found[0])
+    assert {one.column: one.used_by for one in page.features} == {"is_weekend": [], "is_night": ["fraud.nights"]}
+
+
 def test_features_that_are_equal_on_the_data_are_found_on_the_days_that_all_have(lake):
     ones, twos = spend(count("a").over("1d")), spend(count("b").over("1d"), mean("x").over("1d"), name="crm.two")
     put(lake, ones.name, {"a_count_1d": [1, 2, 3, 4, 5, 6]}, days=3)
@@ -337,6 +423,29 @@ def test_features_that_are_equal_on_the_data_are_found_on_the_days_that_all_have
     (found,) = equal_features(lake, [ones, twos])
     assert (list(found.features), found.rows) == (["shop.spend.a_count_1d", "crm.two.b_count_1d"], 4)
     assert equal_features(lake, [ones, replace(twos, deprecated="shop.spend")]) == []
+
+
+def test_equal_values_are_found_when_a_table_is_new_and_remembered_as_long_as_both_are_declared(lake):
+    ones, twos = spend(count("a").over("1d", "7d")), spend(count("b").over("1d"), name="crm.two")
+    put(lake, ones.name, {"a_count_1d": [9, *range(19)], "a_count_7d": [9, *range(19)]}, days=10)
+    assert twice_verdict(lake, ones, [twos]).passed, "two windows of one set are no two names"
+    put(lake, twos.name, {"b_count_1d": list(range(20))}, days=10)
+    assert twice_verdict(lake, twos, [ones]).passed
+    put(lake, twos.name, {"b_count_1d": [8, *range(19)]}, days=10)
+    verdict = twice_verdict(lake, twos, [ones])
+    assert (verdict.passed, verdict.blocking) == (False, False)
+    says = "shop.spend.a_count_7d, crm.two.b_count_1d had the same values as shop.spend.a_count_1d in each of 14 rows."
+    assert verdict.says.startswith(says), "of ten days the newest seven are compared"
+    assert [str(one) for one in remembered(lake, [ones, twos])] == [says]
+    assert remembered(lake, [ones, replace(twos, deprecated="shop.spend")]) == []
+    assert remembered(lake, [ones, spend(count("c").over("1d"), name="crm.two")]) == []
+
+
+def test_the_same_values_in_other_rows_are_not_equal(lake):
+    ones, twos = spend(count("a").over("1d")), spend(count("b").over("1d"), name="crm.two")
+    put(lake, ones.name, {"a_count_1d": [1, 2, 3, 4]})
+    put(lake, twos.name, {"b_count_1d": [4, 3, 2, 1]})
+    assert equal_features(lake, [ones, twos]) == []
 
 
 def test_columns_that_never_vary_or_lie_over_another_spine_are_not_compared(lake):

@@ -209,6 +209,17 @@ def test_a_way_through_several_models_is_shown_whole():
     assert way in refused(sets, models=(staging, reports, second)).what
 
 
+def test_rows_that_a_label_chose_stay_chosen_in_models_behind():
+    """What decides the rows of one model decides those of the next, though none of its columns tells."""
+    keys = "transaction_id tx_datetime terminal_id"
+    chosen = model("chosen", f'select {KEYS} from fraud.transactions where "TX_FRAUD" = 1', keys)
+    behind = model("behind", f"select {keys.replace(' ', ', ')} from fraud.chosen", keys, ["fraud.chosen"])
+    sets, models = features(count("tx").over("1d"), source="fraud.behind"), (staging, reports, chosen, behind)
+    way = "risk.tx_count_1d <- behind.terminal_id <- chosen.terminal_id <- transactions.TX_FRAUD <- known 7 days later"
+    assert way in refused(sets, models=models).what
+    check(replace(sets, delay="7d"), models=models)
+
+
 def test_a_day_is_not_known_before_it_is_over():
     """A table with a row a day says at midnight what only the day will bring."""
     daily = model(
