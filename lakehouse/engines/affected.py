@@ -18,7 +18,8 @@ from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import Plan, attach, changed_days, connect, plan, quoted, read
+from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, connect, plan, quoted, read_plan
+from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 from lakehouse.tables.upkeep import Work
 
 
@@ -36,9 +37,11 @@ def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:
             return work
         changed[name] = found
     one = feature_set
-    where = days_filter(one.event_time, work.days)
-    keys = dict.fromkeys([*one.spine_keys(), *(key for used in one.uses for key in used.entity.keys)])
-    spine = read(lake, one.spine, list(keys), at=work.pins[one.spine], where=where)
+    keys = list(dict.fromkeys([*one.spine_keys(), *(key for used in one.uses for key in used.entity.keys)]))
+    planned = plan(lake, one.spine, at=work.pins[one.spine], where=days_filter(one.event_time, work.days))
+    if not _fits(lake, keys, planned):
+        return work
+    spine = read_plan(planned, keys)
     # The spine's own changed rows come first: a row that left it has a day to be written, and no row to compute.
     own = changed[one.spine].select(one.spine_keys())
     reached = pa.concat_tables([own.select([one.row_key]), *_reached(one, changed, spine)])
@@ -49,19 +52,32 @@ def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:
 
 
 def changed_rows(lake: Lakehouse, name: str, columns: Sequence[str], since: int, until: int) -> pa.Table | None:
-    """The rows that one of two snapshots has more of than the other, both ways; None when that cannot be told."""
+    """The rows that one of two snapshots has more of than the other, both ways.
+
+    None when that cannot be told, and when so much was written that memory does not hold it.
+    """
     days = changed_days(lake, name, since, until)
     if days is None:
         return None
     table = lake.table(name)
     day_column = table.schema().find_column_name(table.spec().fields[0].source_id) if table.spec().fields else None
     if not days or day_column is None:
-        return read(lake, name, columns, at=until, where=None).slice(0, 0)
+        return _schema(plan(lake, name, at=until), columns).empty_table()
     before, after = (plan(lake, name, at=pin, where=days_filter(day_column, list(days))) for pin in (since, until))
-    if any(column not in before.schema.column_names for column in columns):
+    if any(column not in before.schema.column_names for column in columns) or not _fits(lake, columns, before, after):
         return None
     with connect() as connection:
         return _difference(connection, before, after, columns)
+
+
+def _fits(lake: Lakehouse, columns: Sequence[str], *planned: Plan) -> bool:
+    """Whether memory holds the planned rows while they are worked on."""
+    needed = sum(one.rows * row_bytes(_schema(one, columns)) * COPIES for one in planned)
+    return needed <= memory_left(lake.settings)
+
+
+def _schema(planned: Plan, columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([arrow_field(planned.schema, column) for column in columns])
 
 
 def _difference(connection: duckdb.DuckDBPyConnection, before: Plan, after: Plan, columns: Sequence[str]) -> pa.Table:
