@@ -3,7 +3,7 @@
 What belongs here: the set-up that several benchmarks share. Not: measuring.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from assets.loading import load_domain
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.settings import Settings
 from lakehouse.sources.landing import land
@@ -23,10 +23,13 @@ RUN = "benchmark"
 
 
 @contextmanager
-def home_with(deliveries: Path) -> Iterator[tuple[Lakehouse, Domain]]:
-    """A lakehouse in a folder that is deleted afterwards, which looks for fraud's deliveries at a path."""
+def home_with(deliveries: Path, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Lakehouse, Domain]]:
+    """A lakehouse in a folder that is deleted afterwards, which looks for fraud's deliveries at a path.
+
+    Of the settings that the environment could give, it has those of `environment` only.
+    """
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        settings = Settings.from_environment({}, home=Path(folder, "home"))
+        settings = Settings.from_environment(environment or {}, home=Path(folder, "home"))
         settings.export()
         lake = open_lakehouse(settings)
         lake.home.remember_source("fraud.transactions", deliveries)
@@ -46,6 +49,6 @@ def land_and_transform(lake: Lakehouse, domain: Domain) -> None:
 def build_features(lake: Lakehouse, domain: Domain) -> None:
     """Feature sets and training sets."""
     for feature_set in domain.feature_sets:
-        build_feature_set(lake, EmbeddedEngine(), feature_set, run_id=RUN)
+        build_feature_set(lake, engine_of(lake, feature_set), feature_set, run_id=RUN)
     for training_set in domain.training_sets:
         build_training_set(lake, training_set, run_id=RUN)

@@ -31,6 +31,7 @@ from lakehouse.models.model import Model
 from lakehouse.models.protocol import split
 from lakehouse.models.retraining import training_rows
 from lakehouse.models.training import fit
+from lakehouse.settings import ENGINES
 from lakehouse.tables.read import attach, connect, plan, resolve
 
 METRICS = ("auc", "average_precision", "card_precision_100")
@@ -44,8 +45,11 @@ def main() -> int:
     transactions_option(parser)
     parser.add_argument("--start", type=date.fromisoformat, action="append", help="first training day (repeatable)")
     parser.add_argument("--prequential", action="store_true", help="the four published weeks instead")
+    parser.add_argument("--engine", choices=ENGINES, default="embedded", help="what makes the tables (embedded)")
+    parser.add_argument("--master", default="local[2]", help="where Spark runs, with --engine spark (local[2])")
     given = parser.parse_args()
-    with home_with(given.transactions) as (lake, domain):
+    environment = {"SLIPWAY_ENGINE": given.engine, "SLIPWAY_SPARK_MASTER": given.master}
+    with home_with(given.transactions, environment) as (lake, domain):
         land_and_transform(lake, domain)
         build_features(lake, domain)
         model = domain.models[0]
@@ -58,7 +62,7 @@ def main() -> int:
             starts = given.start or [START]
             results = _results(lake, domain, model, starts)
             figures += _compare("week", [one for one in results if one["start"] == START], ONE_WEEK)
-    return tell(figures, as_json=given.json, results=results)
+    return tell(figures, as_json=given.json, engine=given.engine, results=results)
 
 
 def _results(lake: Lakehouse, domain: Domain, model: Model, starts: Sequence[date]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from lakehouse.settings import Settings
 from lakehouse.spark.session import spark_of
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
+from lakehouse.tables.upkeep import Work
 from lakehouse.tables.write import TableShape, write_draft
 
 DAYS = 180
@@ -60,7 +61,7 @@ def main() -> int:
             SPINE: _put(lake, SPINE, given.spine, given.keys, 2),
         }
         embedded, spark = EmbeddedEngine(), SparkEngine()
-        frame = spark.rows(lake, features, pins, None).frame
+        frame = spark.rows(lake, features, Work(features.name, pins, features.fingerprint(), None, (), None)).frame
         windows = _range_windows(lake)
         seconds = {
             "embedded": _seconds(lambda: embedded.compute(lake, features, pins, None), given.times),

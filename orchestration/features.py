@@ -47,7 +47,7 @@ class _Telling:
         number = len(feature_set.columns)
         self.tell(f"computing {number} features of {'all days' if work.days is None else in_words(work.days)}")
         rows = self.engine.rows(lake, feature_set, work)
-        self.tell(f"writing and auditing {len(rows):,} rows" if hasattr(rows, "__len__") else "writing and auditing")
+        self.tell(f"writing and auditing {len(rows):,} rows" if len(rows) else "writing and auditing")
         return rows
 
 

@@ -109,13 +109,13 @@ def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:
     return [result.outcome for result in results if result.outcome]
 
 
-def build_features(lake: Lakehouse, run_id: str = "feature-run") -> list[Outcome]:
-    """Bring all feature sets up to date. Needs the dbt models."""
+def build_features(lake: Lakehouse, run_id: str = "feature-run", *, rebuild: bool = False) -> list[Outcome]:
+    """Bring all feature sets up to date, or make them anew. Needs the dbt models."""
     from lakehouse.engines.choice import engine_of
     from lakehouse.engines.feature_tables import build_feature_set
 
     sets = (customer_spend, terminal_risk, transaction_time)
-    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id).outcome for one in sets]
+    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id, rebuild=rebuild).outcome for one in sets]
 
 
 def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:

@@ -61,8 +61,10 @@ def trained(trained_home, tmp_path):
 
 
 def move_on(lake, factor=2.0):
-    """The last ten days come again with other amounts, and every table is brought up to date."""
-    again = scenario.payments_on(scenario.EVERY_DAY[-10:]).with_columns((pl.col("TX_AMOUNT") / factor).round(2))
+    """The last ten days come again with other amounts and times, which changes every table."""
+    again = scenario.payments_on(scenario.EVERY_DAY[-10:]).with_columns(
+        (pl.col("TX_AMOUNT") / factor).round(2), pl.col("TX_DATETIME") + pl.duration(microseconds=int(factor))
+    )
     scenario.deliver(lake, again)
     scenario.land_all(lake)
     scenario.build_models(lake)

