@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
+from threading import RLock
 from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
+from cachetools import LRUCache, cached
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.expressions.parser import parse as parse_filter
 from pyiceberg.io.pyarrow import ArrowScan
@@ -31,6 +33,8 @@ Pin: TypeAlias = int | str | datetime | None
 NO_SNAPSHOT = -1
 """What Iceberg writes for a table that has none yet."""
 
+_REMEMBERED_FILES = 20_000
+"""Of so many files, in all snapshots together, it is remembered what is known of them: about 100 MB."""
 _LEAST_MEMORY = 256 << 20
 """With less, DuckDB cannot write to many files at once."""
 
@@ -125,13 +129,24 @@ def plan_table(lake: Lakehouse, table: Table, *, at: Pin = None, where: str | No
         # pyiceberg understands filters in the table's present schema: here that is the one that is shown.
         shown = table.metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
         table = Table(table.name(), shown, table.metadata_location, table.io, table.catalog)
-    predicate: BooleanExpression = parse_filter(where) if where else AlwaysTrue()
-    tasks = tuple(table.scan(row_filter=predicate, snapshot_id=snapshot_id).plan_files())
+    tasks = planned_files(table, snapshot_id, where)
     paths = [lake.local_path(task.file.file_path) for task in tasks]
     readable = all(path is not None for path in paths) and all(not task.delete_files for task in tasks)
     readable = readable and all(isinstance(field.field_type, PrimitiveType) for field in schema.fields)
     local = tuple(path for path in paths if path is not None) if readable else None
     return Plan(table=table, snapshot_id=snapshot_id, schema=schema, tasks=tasks, where=where, local_files=local)
+
+
+def _planned_key(table: Table, snapshot_id: int, where: str | None = None) -> tuple:
+    return table.metadata.table_uuid, snapshot_id, table.metadata.current_schema_id, where
+
+
+# A snapshot never changes, and reading its manifests takes longer the more days a table has.
+@cached(LRUCache(_REMEMBERED_FILES, getsizeof=lambda tasks: len(tasks) + 1), key=_planned_key, lock=RLock())
+def planned_files(table: Table, snapshot_id: int, where: str | None = None) -> tuple[FileScanTask, ...]:
+    """The files of a snapshot that can hold rows of the filter `where`, each with its delete files."""
+    predicate: BooleanExpression = parse_filter(where) if where else AlwaysTrue()
+    return tuple(table.scan(row_filter=predicate, snapshot_id=snapshot_id).plan_files())
 
 
 def read(
@@ -271,7 +286,7 @@ def _files(table: Table, snapshot_id: int) -> set[tuple]:
     """What decides a snapshot's rows, file by file: the day, the file's path, the paths of its delete files."""
     return {
         (task.file.partition[0], task.file.file_path, *sorted(one.file_path for one in task.delete_files))
-        for task in table.scan(snapshot_id=snapshot_id).plan_files()
+        for task in planned_files(table, snapshot_id)
     }
 
 

@@ -29,6 +29,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, nearest_name
 from lakehouse.home import storage_error
 from lakehouse.tables.pins import Provenance
+from lakehouse.tables.read import planned_files
 from lakehouse.tables.references import branch_at, is_at, without
 
 AUDIT_PREFIX = "audit-"
@@ -236,7 +237,7 @@ def fill(
     parts = _arranged(shape, rows)
     first = next(parts)
     condition = replace or AlwaysTrue()
-    if list(table.scan(row_filter=condition, snapshot_id=table.metadata.refs[branch].snapshot_id).plan_files()):
+    if planned_files(table, table.metadata.refs[branch].snapshot_id, replace):
         with warnings.catch_warnings():
             # A file's statistics can promise rows that the filter then does not find; that is no fault.
             warnings.filterwarnings("ignore", "Delete operation did not match")
