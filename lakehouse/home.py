@@ -9,17 +9,22 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
 
 from lakehouse.errors import HomeError
 from lakehouse.settings import Settings
 
 FORMAT = 1
+_OF_PROCESS = ".pid-"
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,19 @@ class Home:
         return json.loads((self.root / "home.json").read_text())
 
 
+def scratch_folder(work: Path, kind: str) -> TemporaryDirectory:
+    """A folder in a home's scratch space that goes with this process, however it ends (see _sweep)."""
+    return TemporaryDirectory(prefix=f"{kind}-", suffix=f"{_OF_PROCESS}{os.getpid()}", dir=work)
+
+
+def _sweep(work: Path) -> None:
+    """Delete what killed processes left in the scratch space: it can be as large as a table."""
+    for left in work.glob(f"*{_OF_PROCESS}*"):
+        process = left.name.rpartition(_OF_PROCESS)[2]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def open_home(settings: Settings) -> Home:
     """Open the home of `settings`, making it on first use.
 
@@ -111,6 +129,7 @@ def open_home(settings: Settings) -> Home:
         home = Home(root=root, origin=Path(state["origin"]))
         for folder in (home.warehouse, home.mlflow, home.dagster, home.work):
             folder.mkdir(parents=True, exist_ok=True)
+        _sweep(home.work)
     except (ValueError, KeyError, TypeError) as error:
         raise HomeError(
             "The home's description cannot be read.",

@@ -18,7 +18,7 @@ from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, connect, plan, quoted, read_plan
+from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, connect, day_column, plan, quoted, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 from lakehouse.tables.upkeep import Work
 
@@ -59,12 +59,13 @@ def changed_rows(lake: Lakehouse, name: str, columns: Sequence[str], since: int,
     days = changed_days(lake, name, since, until)
     if days is None:
         return None
-    table = lake.table(name)
-    day_column = table.schema().find_column_name(table.spec().fields[0].source_id) if table.spec().fields else None
-    if not days or day_column is None:
+    cut_by = day_column(lake.table(name))
+    if not days or cut_by is None:
         return _schema(plan(lake, name, at=until), columns).empty_table()
-    before, after = (plan(lake, name, at=pin, where=days_filter(day_column, list(days))) for pin in (since, until))
-    if any(column not in before.schema.column_names for column in columns) or not _fits(lake, columns, before, after):
+    before, after = (plan(lake, name, at=pin, where=days_filter(cut_by, list(days))) for pin in (since, until))
+    if any(column not in before.schema.column_names for column in columns):
+        return None
+    if _schema(before, columns) != _schema(after, columns) or not _fits(lake, columns, before, after):
         return None
     with connect() as connection:
         return _difference(connection, before, after, columns)

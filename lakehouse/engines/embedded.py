@@ -18,7 +18,7 @@ from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import ONE_DAY, days_filter
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import plan, read, read_plan
-from lakehouse.tables.sizes import memory_left
+from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 from lakehouse.tables.upkeep import Work
 from lakehouse.tables.write import Rows
 
@@ -47,11 +47,14 @@ class EmbeddedEngine:
         """The rows for `work`, on the disk when memory does not hold them. See engines.base."""
         if work.only is None or work.before is None:
             return self._made(lake, feature_set, work.pins, work.days)
+        where = days_filter(feature_set.event_time, work.days or ())
+        stored = plan(lake, feature_set.name, at=work.before.snapshot_id, where=where)
+        if stored.rows * row_bytes(stored.schema.as_arrow()) * COPIES > (self.limit or memory_left(lake.settings)):
+            return self._made(lake, feature_set, work.pins, work.days)
         made = self._made(lake, feature_set, work.pins, work.days, work.only)
         if isinstance(made, RowsOnDisk):
             return made
-        where = days_filter(feature_set.event_time, work.days or ())
-        published = read(lake, feature_set.name, made.column_names, at=work.before.snapshot_id, where=where)
+        published = read_plan(stored, made.column_names)
         spine = read(lake, feature_set.spine, [feature_set.row_key], at=work.pins[feature_set.spine], where=where)
         keys = published.column(feature_set.row_key)
         stays = pc.and_not(pc.is_in(keys, spine.column(0)), pc.is_in(keys, work.only))

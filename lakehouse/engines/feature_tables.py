@@ -4,7 +4,7 @@ What belongs here: a feature set's way from declaration to published table. Not:
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.read import attach, connect, count_rows, day_column, plan, quoted
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Computed, Input, Outcome, Work, bring_up_to_date, find_work
 from lakehouse.tables.write import Draft, TableShape
@@ -41,13 +41,25 @@ def feature_work(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
 ) -> Work:
     """The rows to compute: those of the spine that changed, and those that changed events reach; `asked` days whole."""
-    reaches = [feature_set.reach(name) for name in feature_set.inputs()]
-    inputs = [
-        Input(name, None if reach is None else days_touched(reach))
-        for name, reach in zip(feature_set.inputs(), reaches, strict=True)
-    ]
-    work = find_work(lake, feature_set.name, inputs, feature_set.fingerprint(), asked=asked, rebuild=rebuild)
+    work = days_of_work(lake, feature_set, asked=asked, rebuild=rebuild)
     return work if asked else narrowed(lake, feature_set, work)
+
+
+def days_of_work(
+    lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
+) -> Work:
+    """The days on which such rows can lie, told by which days of the inputs changed."""
+    one = feature_set
+    inputs = []
+    for name in one.inputs():
+        reach, times = one.reach(name), one.times_of(name)
+        times += [one.event_time] if name == one.spine else []
+        inputs.append(Input(name, None if reach is None else days_touched(reach), times))
+    spine_by = day_column(lake.table(one.spine)) if lake.has(one.spine) else None
+    # The days of the rows are not those of a spine that is cut by another time.
+    apart = spine_by not in {None, one.event_time}
+    work = find_work(lake, one.name, inputs, one.fingerprint(), asked=asked, rebuild=rebuild)
+    return replace(work, days=None) if apart and work.needed else work
 
 
 def build_feature_set(
@@ -67,7 +79,7 @@ def build_feature_set(
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
         spine = plan(lake, feature_set.spine, at=work.pins[feature_set.spine], where=_where(feature_set, work.days))
-        return _audit(lake, feature_set, draft, work.days, spine.rows)
+        return _audit(lake, feature_set, draft, work, count_rows(spine))
 
     find = lambda: feature_work(lake, feature_set, asked=asked, rebuild=rebuild)  # noqa: E731
     return build_table(lake, find, compute, verdicts, run_id=run_id)
@@ -117,10 +129,9 @@ def _where(feature_set: FeatureSet, days: Sequence[date] | None) -> str | None:
     return days_filter(feature_set.event_time, days) if days is not None else None
 
 
-def _audit(
-    lake: Lakehouse, feature_set: FeatureSet, draft: Draft, days: Sequence[date] | None, spine_rows: int
-) -> list[Verdict]:
+def _audit(lake: Lakehouse, feature_set: FeatureSet, draft: Draft, work: Work, spine_rows: int) -> list[Verdict]:
     """The verdicts on a draft, read from its audit branch."""
+    days = work.days
     planned = plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days))
     kinds = {one.name: str(one.field_type) for one in planned.schema.fields if one.name in feature_set.columns}
     floats = [name for name, kind in kinds.items() if kind in {"float", "double"}]
@@ -133,12 +144,16 @@ def _audit(
         ).fetchone()
     number, distinct, odd = found or (0, 0, 0)
     wrong = all_differences(feature_set)
+    # The days that were not written count too: they must still be there.
+    in_all = count_rows(plan(lake, draft.name, at=draft.branch))
+    wanted = count_rows(plan(lake, feature_set.spine, at=work.pins[feature_set.spine]))
     return [
         Verdict(
             "one_row_per_spine_row",
-            passed=number == distinct == spine_rows,
-            says=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct.",
-            measured={"spine_rows": spine_rows, "rows": number, "distinct": distinct},
+            passed=number == distinct == spine_rows and in_all == wanted,
+            says=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct; "
+            f"on all days {wanted} and {in_all}.",
+            measured={"spine_rows": spine_rows, "rows": number, "distinct": distinct, "rows_of_all_days": in_all},
         ),
         Verdict(
             "values_are_numbers",

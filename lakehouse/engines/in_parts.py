@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +18,7 @@ import pyarrow.dataset as ds
 
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.home import scratch_folder
 from lakehouse.tables.on_disk import RowsOnDisk, between
 from lakehouse.tables.read import Plan, arrow_field, attach, connect, literal, quoted
 from lakehouse.tables.sizes import COPIES, Span, row_bytes, spans_within
@@ -73,8 +73,10 @@ def compute_in_parts(
     Raises SlipwayError for events that cannot be cut into parts so small.
     """
     made = RowsOnDisk.empty(scratch, [feature_set.event_time, feature_set.row_key], limit)
+    none = {name: side.schema.empty_table() for name, side in sides.items()}
+    made.add(compute_rows(feature_set, none, spine.schema.empty_table()))
     try:
-        with TemporaryDirectory(prefix="parts-", dir=scratch) as place:
+        with scratch_folder(scratch, "parts") as place:
             for rows in _computed(feature_set, spine, sides, buckets, limit, Path(place)):
                 made.add(rows)
     except BaseException:

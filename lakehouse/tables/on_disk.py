@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from lakehouse.home import scratch_folder
 from lakehouse.tables.days import ONE_DAY
 from lakehouse.tables.sizes import COPIES, row_bytes
 
@@ -46,7 +47,7 @@ class RowsOnDisk:
     @classmethod
     def empty(cls, scratch: Path, order: Sequence[str], limit: int) -> "RowsOnDisk":
         """None yet: their files will lie in a folder of their own in `scratch`."""
-        return cls(TemporaryDirectory(prefix="rows-", dir=scratch), pa.schema([]), order, limit)
+        return cls(scratch_folder(scratch, "rows"), pa.schema([]), order, limit)
 
     def add(self, rows: pa.Table) -> None:
         """Take some rows, sorted by `order`."""

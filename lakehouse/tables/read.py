@@ -167,6 +167,15 @@ def read_plan(planned: Plan, columns: Sequence[str] | None = None) -> pa.Table:
     return rows if rows.schema.equals(target) else rows.cast(target)
 
 
+def count_rows(planned: Plan) -> int:
+    """How many rows a plan has: as the files say, where none has deletes."""
+    if not any(task.delete_files for task in planned.tasks):
+        return planned.rows
+    with connect() as connection:
+        found = connection.execute(f"select count(*) from {attach(connection, planned, 'counted')}").fetchone()
+    return int(found[0]) if found else 0
+
+
 def attach(connection: duckdb.DuckDBPyConnection, planned: Plan, name: str) -> str:
     """Make the planned rows readable as the view `name` in `connection`; returns the quoted name."""
     parts = name.split(".")
@@ -288,6 +297,11 @@ def _files(table: Table, snapshot_id: int) -> set[tuple]:
         (task.file.partition[0], task.file.file_path, *sorted(one.file_path for one in task.delete_files))
         for task in planned_files(table, snapshot_id)
     }
+
+
+def day_column(table: Table) -> str | None:
+    """The column by whose days the table is cut; None where it is cut otherwise, or not at all."""
+    return table.schema().find_column_name(table.spec().fields[0].source_id) if is_by_day(table) else None
 
 
 def is_by_day(table: Table) -> bool:

@@ -6,7 +6,7 @@ which every derived table is written, audited and published. Not: how rows are c
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from lakehouse.errors import PublishConflictError, UnknownNameError
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Made, Provenance, ancestry, is_compaction, read_provenance
 from lakehouse.tables.publish import Published, change_schema, conflict, needs_schema_change, publish
-from lakehouse.tables.read import changed_days, is_by_day, published_days, resolve
+from lakehouse.tables.read import changed_days, day_column, is_by_day, published_days, resolve
 from lakehouse.tables.write import BRANCH_AGE, Draft, Rows, TableShape, ensure_table, write_draft
 
 TRIAL = "__trial_"
@@ -26,10 +26,15 @@ TRIAL = "__trial_"
 
 @dataclass(frozen=True)
 class Input:
-    """A table that another one is made from. A changed day of it touches `reach` following days as well (None: all)."""
+    """A table that another one is made from. A changed day of it touches `reach` following days as well (None: all).
+
+    `times` are the columns by which its rows count (default: the one whose days the table is cut by). By another one, a
+    change can touch any day.
+    """
 
     table: str
     reach: int | None = 0
+    times: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -145,9 +150,9 @@ def find_work(
     whole = _why_everything(name, before, definition, rebuild=rebuild)
     if whole or before is None:
         return work(None, whole)
-    touched: set[date] = set(asked)
-    endless: date | None = None  # from this day on, all days are touched
+    touched = set(asked)
     causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
+    endless: date | None = None  # from this day on, all days are touched
     for one in inputs:
         made_from = before.pins.get(one.table)
         if made_from is None:
@@ -157,16 +162,23 @@ def find_work(
             return work(None, f"{one.table} has a new snapshot")
         if made_from != pins[one.table]:
             causes.append(f"{one.table} has a new snapshot: {in_words(list(days))} changed")
-        if one.reach is not None:
-            touched.update(day + timedelta(days=later) for day in days for later in range(one.reach + 1))
-        elif days:
-            touched.update(days)
-            endless = min(endless, *days) if endless else min(days)
+        first = _all_from(lake, one, list(days))
+        endless = min([day for day in (first, endless) if day], default=None)
+        touched.update(day + timedelta(days=later) for day in days for later in range((one.reach or 0) + 1))
     # Days that left the inputs are among the changed ones; they are "recomputed" to nothing.
-    present = set(published_days(lake, name)) if touched else set()
-    for table in days_from or (inputs[0].table,) if touched else ():
+    present = set(published_days(lake, name)) if touched or endless else set()
+    for table in days_from or (inputs[0].table,) if touched or endless else ():
         present.update(published_days(lake, table, at=pins[table]))
     return work(tuple(sorted(day for day in present if day in touched or (endless and day >= endless))), *causes)
+
+
+def _all_from(lake: Lakehouse, one: Input, changed: Sequence[date]) -> date | None:
+    """The day from which on changed days of an input touch all days; None when they touch some days only."""
+    if not changed:
+        return None
+    if any(time != day_column(lake.table(one.table)) for time in one.times):
+        return date.min
+    return min(changed) if one.reach is None else None
 
 
 def _why_everything(name: str, before: Made | None, definition: str, *, rebuild: bool) -> str:
@@ -211,14 +223,18 @@ def bring_up_to_date(
         if not work.needed:
             return unchanged(lake, work)
         made = compute(work)
+        if work.days is not None and needs_schema_change(lake, made.shape):
+            # Other columns concern all rows: what changed is not known for those that would stay.
+            _let_go(made.rows)
+            work = replace(work, days=None, only=None, causes=(*work.causes, "its columns changed"))
+            made = compute(work)
         provenance = Provenance(run_id, work.definition, work.pins, notes=made.notes)
         try:
             published = write_audit_publish(
                 lake, made.shape, made.rows, provenance, work.days, audit, beginning(lake, made.shape, work.before)
             )
         finally:
-            if not isinstance(made.rows, pa.Table):
-                made.rows.let_go()
+            _let_go(made.rows)
         return Outcome(
             work.name,
             published.snapshot_id,
@@ -231,6 +247,11 @@ def bring_up_to_date(
         )
 
     return attempt()
+
+
+def _let_go(rows: Rows) -> None:
+    if not isinstance(rows, pa.Table):
+        rows.let_go()
 
 
 def beginning(lake: Lakehouse, shape: TableShape, before: Made | None) -> int:
@@ -246,11 +267,11 @@ def beginning(lake: Lakehouse, shape: TableShape, before: Made | None) -> int:
 
 
 def unchanged(lake: Lakehouse, work: Work) -> Outcome:
-    """The outcome of having nothing to do."""
+    """The outcome of having nothing to do. The pins are those that the rows were made from."""
     made = last_made(lake, work.name)
     snapshot_id = made.snapshot_id if made else resolve(lake.table(work.name))
-    rows = made.rows if made else 0
-    return Outcome(work.name, snapshot_id, rows, 0, (), (), work.pins, recomputed=False)
+    rows, pins = (made.rows, made.pins) if made else (0, work.pins)
+    return Outcome(work.name, snapshot_id, rows, 0, (), (), pins, recomputed=False)
 
 
 def write_audit_publish(

@@ -4,6 +4,7 @@ What belongs here: spine + label + features -> rows, and which days that concern
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 
 import pyarrow as pa
@@ -11,13 +12,16 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
+from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.days import ONE_DAY, days_filter
 from lakehouse.tables.on_disk import RowsOnDisk
-from lakehouse.tables.read import plan, published_days, read, rows_by_day
+from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan, rows_by_day
 from lakehouse.tables.sizes import COPIES
 from lakehouse.tables.upkeep import Input, Work, find_work, last_made
 from lakehouse.tables.write import TableShape
+from lakehouse.training.requested import Requested, requested
+from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
 
 AS_OF = "as-of"
@@ -38,7 +42,16 @@ def training_work(
     lake: Lakehouse, training_set: TrainingSet, *, asked: Sequence[date] = (), rebuild: bool = False
 ) -> Work:
     """The days to assemble: those that inputs changed, and those whose labels became known since the last time."""
-    inputs = [Input(table) for table in training_set.inputs()]
+    time, label = training_set.event_time, training_set.label
+    inputs = {
+        training_set.spine: Input(training_set.spine, times=[time]),
+        label.source: Input(label.source, times=[time]),
+    }
+    for one in training_set.feature_sets:
+        # A row of another spine stands for its entity until a newer one comes.
+        own = one.spine == training_set.spine and one.event_time == time
+        inputs[one.name] = Input(one.name, 0 if own else None)
+    inputs = [inputs[table] for table in training_set.inputs()]
     definition = training_set.fingerprint()
     work = find_work(lake, training_set.name, inputs, definition, asked=asked, rebuild=rebuild)
     if work.days is None or not work.needed:
@@ -123,36 +136,71 @@ def with_features(
     lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None
 ) -> pa.Table:
     """The spine's rows of `days` with their features and without a label: what a model is asked about."""
-    where = days_filter(training_set.event_time, days) if days is not None else None
-    spine_columns = list(dict.fromkeys([training_set.row_key, training_set.event_time, *training_set.carry]))
-    rows = read(lake, training_set.spine, spine_columns, at=pins[training_set.spine], where=where)
-    rows = rows.take(
-        pc.sort_indices(rows, [(training_set.event_time, "ascending"), (training_set.row_key, "ascending")])
-    )
-    for one in training_set.feature_sets:
-        # A feature set on the same spine has a row at each row's own time: only these days are needed. Another one
-        # may have had its newest row long before.
-        needed = where if one.spine == training_set.spine else None
-        table = read(
-            lake,
-            one.name,
-            list(dict.fromkeys([one.row_key, one.event_time, *one.entity.keys, *one.columns])),
-            at=pins[one.name],
-            where=needed,
-        )
-        if one.event_time != training_set.event_time:
-            table = table.rename_columns(
-                [training_set.event_time if name == one.event_time else name for name in table.column_names]
-            )
-        rows = as_of_join(
-            rows,
-            table,
-            entity=one.entity.keys,
-            time=training_set.event_time,
-            row_key=one.row_key,
-            columns=training_set.feature_columns(one),
-        )
-    return rows
+    ts = training_set
+    where = days_filter(ts.event_time, days) if days is not None else None
+    planned = plan(lake, ts.spine, at=pins[ts.spine], where=where)
+    joins = joins_of(ts, pa.schema([arrow_field(planned.schema, name) for name in planned.schema.column_names]))
+    rows = read_plan(planned, spine_columns(ts, joins))
+    rows = rows.take(pc.sort_indices(rows, [(ts.event_time, "ascending"), (ts.row_key, "ascending")]))
+    for join in joins:
+        one = join.one
+        table = read(lake, one.name, join.columns_read, at=pins[one.name], where=where if join.own else None)
+        rows = join(table, rows)
+    return rows.drop_columns([name for name in spine_columns(ts, joins) if name not in spine_columns(ts, ())])
+
+
+@dataclass(frozen=True)
+class Join:
+    """How the features of a set come to a training set's rows: as they stood at each row's time.
+
+    What the set makes of the columns of a row (`made`), it makes of those of the training set's own row.
+    """
+
+    training_set: TrainingSet
+    one: FeatureSet
+    made: Requested | None
+
+    @property
+    def own(self) -> bool:
+        """Whether the set has a row at each row's own time. Another one may have had its newest row long before."""
+        return self.one.spine == self.training_set.spine and self.one.event_time == self.training_set.event_time
+
+    @property
+    def columns_read(self) -> list[str]:
+        """The columns of the set's table that are needed."""
+        return list(dict.fromkeys([*self.one.spine_keys(), *self.one.columns]))
+
+    def __call__(self, table: pa.Table, rows: pa.Table) -> pa.Table:
+        """The rows with the set's features, called as the training set calls them."""
+        one, time = self.one, self.training_set.event_time
+        if one.event_time != time:
+            table = table.rename_columns([time if name == one.event_time else name for name in table.column_names])
+        wanted = self.training_set.feature_columns(one)
+        on_request = self.made.one.columns if self.made else []
+        stored = {column: here for column, here in wanted.items() if column not in on_request}
+        joined = as_of_join(rows, table, entity=one.entity.keys, time=time, row_key=one.row_key, columns=stored)
+        if self.made:
+            known = {column: joined.column(stored[column]) for column in self.made.inputs}
+            for column, values in self.made.values(known, rows, table.schema).items():
+                joined = joined.append_column(wanted[column], values)
+        return joined
+
+
+def joins_of(training_set: TrainingSet, spine: pa.Schema) -> list[Join]:
+    """The joins of a training set whose spine has the columns `spine`.
+
+    Raises SlipwayError for a column that a feature needs and the spine does not have.
+    """
+    return [
+        Join(training_set, one, requested(Chosen(one, tuple(one.columns)), spine, where=training_set.spine))
+        for one in training_set.feature_sets
+    ]
+
+
+def spine_columns(training_set: TrainingSet, joins: Sequence[Join]) -> list[str]:
+    """The columns of the spine that are needed: what names a row, what is carried along, what features are made of."""
+    brought = [name for join in joins if join.made for name in join.made.brings]
+    return list(dict.fromkeys([training_set.row_key, training_set.event_time, *training_set.carry, *brought]))
 
 
 def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
@@ -184,6 +232,6 @@ def _days_with_labels_known_between(
     """The spine days whose labels became known from one clock to the other, or are no longer, when it went back."""
     label = training_set.label
     after, until = sorted((after, until))
-    where = f"{label.known_at} > '{after.isoformat()}' and {label.known_at} <= '{until.isoformat()}'"
+    where = f"\"{label.known_at}\" > '{after.isoformat()}' and \"{label.known_at}\" <= '{until.isoformat()}'"
     newly = read(lake, label.source, [label.row_key, training_set.event_time], at=pins[label.source], where=where)
     return sorted(set(pc.cast(newly.column(training_set.event_time), pa.date32()).unique().to_pylist()))

@@ -4,20 +4,20 @@ What belongs here: Spark's counterpart of assemble.py. Not: the join itself (fea
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.features.feature_set import FeatureSet
-from lakehouse.features.point_in_time import as_of_join
 from lakehouse.spark.carried import carry
 from lakehouse.spark.parts import Side
 from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.tables import Pinned, SparkRows, identifier, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
+from lakehouse.training.assemble import Join, joins_of, spine_columns
 from lakehouse.training.training_set import TrainingSet
 
 
@@ -29,17 +29,16 @@ def assemble_on_spark(
     where = f"training set {one.name} on Spark"
     chosen = days_filter(time, days) if days is not None else None
     with in_words(where):
-        spine = pinned(
-            lake, one.spine, list(dict.fromkeys([one.row_key, time, *one.carry])), at=pins[one.spine], where=chosen
-        )
+        spine_schema = pinned(lake, one.spine, at=pins[one.spine], where=chosen).schema
+        joins = joins_of(one, spine_schema)
+        spine = pinned(lake, one.spine, spine_columns(one, joins), at=pins[one.spine], where=chosen)
         rows = spine
-        for keys, sets in _by_keys(one.feature_sets).items():
-            tables = {each.name: _table(lake, one, each, pins, chosen) for each in sets}
-            # A feature set on the same spine has a row at each row's own time; another one, perhaps long before.
+        for keys, together in _by_keys(joins).items():
+            tables = {join.one.name: _table(lake, join, pins, chosen) for join in together}
             sides = {
-                each.name: Side(tables[each.name], keys, time, 0 if each.spine == one.spine else None) for each in sets
+                join.one.name: Side(tables[join.one.name], keys, time, 0 if join.own else None) for join in together
             }
-            work = _joins(one, sets)
+            work = _Joins(tuple(together))
             schema = work(
                 {name: table.schema.empty_table() for name, table in tables.items()}, rows.schema.empty_table()
             ).schema
@@ -56,38 +55,35 @@ def assemble_on_spark(
     return SparkRows(labelled.frame, labelled.schema, [time, one.row_key], where)
 
 
-def _by_keys(feature_sets: Sequence[FeatureSet]) -> dict[tuple[str, ...], list[FeatureSet]]:
+def _by_keys(joins: Sequence[Join]) -> dict[tuple[str, ...], list[Join]]:
     """Feature sets of one entity are joined together: their rows travel once."""
-    found: dict[tuple[str, ...], list[FeatureSet]] = {}
-    for one in feature_sets:
-        found.setdefault(one.entity.keys, []).append(one)
+    found: dict[tuple[str, ...], list[Join]] = {}
+    for join in joins:
+        found.setdefault(join.one.entity.keys, []).append(join)
     return found
 
 
-def _table(
-    lake: Lakehouse, training_set: TrainingSet, one: FeatureSet, pins: Mapping[str, int], chosen: str | None
-) -> Pinned:
+def _table(lake: Lakehouse, join: Join, pins: Mapping[str, int], chosen: str | None) -> Pinned:
     """A feature set's rows, their times called as the training set calls them."""
-    columns = list(dict.fromkeys([one.row_key, one.event_time, *one.entity.keys, *one.columns]))
-    needed = chosen if one.spine == training_set.spine else None
-    table = pinned(lake, one.name, columns, at=pins[one.name], where=needed)
-    if one.event_time == training_set.event_time:
+    one, time = join.one, join.training_set.event_time
+    table = pinned(lake, one.name, join.columns_read, at=pins[one.name], where=chosen if join.own else None)
+    if one.event_time == time:
         return table
-    names = [training_set.event_time if name == one.event_time else name for name in columns]
+    names = [time if name == one.event_time else name for name in join.columns_read]
     schema = pa.schema([field.with_name(name) for field, name in zip(table.schema, names, strict=True)])
     return Pinned(table.frame.toDF(*names), schema, table.rows)
 
 
-def _joins(training_set: TrainingSet, sets: Sequence[FeatureSet]):  # noqa: ANN202  # what carry takes
-    asked = [(one.name, one.entity.keys, one.row_key, training_set.feature_columns(one)) for one in sets]
-    time = training_set.event_time
+@dataclass(frozen=True)
+class _Joins:
+    """The joins of feature sets of one entity, one after the other."""
 
-    def work(tables: Mapping[str, pa.Table], spine: pa.Table) -> pa.Table:
-        for name, entity, row_key, columns in asked:
-            spine = as_of_join(spine, tables[name], entity=entity, time=time, row_key=row_key, columns=columns)
+    joins: tuple[Join, ...]
+
+    def __call__(self, tables: Mapping[str, pa.Table], spine: pa.Table) -> pa.Table:
+        for join in self.joins:
+            spine = join(tables[join.one.name], spine)
         return spine
-
-    return work
 
 
 def _with_labels(
