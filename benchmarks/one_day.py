@@ -28,6 +28,8 @@ from orchestration.progress import Progress
 
 MOST = 0.10
 FLAT = 1.2
+PROPORTION = 2
+"""A row that is written again costs so much at most, in rows of the whole run."""
 EARLY = 30
 REPEATED = 3
 """So many days, one by one; their median counts."""
@@ -68,8 +70,8 @@ def main() -> int:
             correction,
             "",
             written,
-            "<= rows' share",
-            correction <= written,
+            f"<= {PROPORTION} x rows",
+            correction <= PROPORTION * written,
         ),
     ]
     return tell(figures, as_json=given.json)

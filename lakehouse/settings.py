@@ -21,7 +21,7 @@ _KNOWN = {
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
     "SLIPWAY_PROJECT": "folder of the project (assets/, dbt_project/), default: the one that holds the package",
     "SLIPWAY_ENGINE": "what computes tables: embedded (default) or spark",
-    "SLIPWAY_MEMORY": "most memory to take on this machine, such as 2g; at least 1g (default: half of the machine's)",
+    "SLIPWAY_MEMORY": "most memory of features, training sets, Spark: 2g; at least 1g (default: half of the machine's)",
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
     "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
@@ -123,7 +123,7 @@ class Settings:
 
 
 def known_settings() -> dict[str, str]:
-    """Every environment variable that Slipway reads, with what it means."""
+    """Every setting of Slipway's own, with what it means; JAVA_HOME and PYSPARK_PYTHON, Spark's own, are read too."""
     return dict(_KNOWN)
 
 
