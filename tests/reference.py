@@ -4,6 +4,7 @@ What belongs here: strategies that draw tables and feature sets. Not: the meanin
 (lakehouse/features/reference.py), Iceberg, engines.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from lakehouse.features.feature_set import (
+    Derived,
     Entity,
     Events,
     FeatureSet,
@@ -80,6 +82,7 @@ EVENTS = pa.schema(
         ("money", pa.decimal128(12, 2)),
         ("rough", pa.float64()),
         ("wild", pa.float64()),
+        ("vast", pa.float64()),
         ("word", pa.string()),
         ("seen", pa.timestamp("us")),
         ("ends", pa.timestamp("us")),
@@ -111,7 +114,9 @@ AGGREGATES = (
     rate("flag"),
     smallest("money"),
     smallest("wild"),
+    smallest("vast"),
     largest("whole"),
+    largest("vast", default=-1.0),
     largest("flag", **FILTERED),
     variance("money"),
     variance("wild"),
@@ -122,17 +127,21 @@ AGGREGATES = (
     last("flag"),
     last("money", **FILTERED),
     last_n("word", 3),
+    last_n("vast", 2),
     distinct("word"),
     distinct("wild"),
+    approx_distinct("vast"),
     distinct("whole", by="flag", values=(True,)),
     approx_distinct("money"),
     quantile("whole", 0.5),
     quantile("wild", 0.9),
+    quantile("vast", 0.5),
     quantile("money", 0.1, **FILTERED),
     approx_quantile("money", 0.5),
     approx_quantile("wild", 0.99),
     top("word", 2),
     top("money", 1, **FILTERED),
+    top("vast", 2),
     since_last("event"),
     since_last("chosen", where="flag", default=-1.0),
     trend("money"),
@@ -177,8 +186,12 @@ def worlds(
     beginnings: Sequence[datetime] = BEGINNINGS,
     most: int = 20,
     nulls: bool = True,
+    renamed: bool = False,
 ) -> World:
-    """Random worlds of at most `most` events; in some the spine is the events themselves."""
+    """Random worlds of at most `most` events; in some the spine is the events themselves.
+
+    With `renamed`, in some other columns of the events are the entity's keys, too, or in their place.
+    """
     entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(beginnings))
     # Whole multiples of the windows' lengths and their neighbours: at the edge, and just beside it.
     steps = st.sampled_from([timedelta(), *(length(one) for one in WINDOWS[:-1])])
@@ -190,6 +203,8 @@ def worlds(
     )
     cents = st.integers(-100_000, 100_000)
     wild = st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e300, -1e300, 5e-324, 1e16, float("nan")])
+    # What is infinite is never summed, but picked, counted and compared.
+    vast = st.sampled_from([math.inf, -math.inf, -0.0, 1.5, math.nan])
 
     def maybe(values: st.SearchStrategy) -> st.SearchStrategy:
         return st.one_of(st.none(), values) if nulls else values
@@ -204,6 +219,7 @@ def worlds(
             "money": maybe(cents.map(lambda value: Decimal(value).scaleb(-2))),
             "rough": maybe(cents.map(lambda value: value / 100)),
             "wild": maybe(wild),
+            "vast": maybe(vast),
             "word": maybe(st.sampled_from(WORDS)),
             "seen": maybe(times),
             "ends": maybe(times),
@@ -224,7 +240,8 @@ def worlds(
     tables = {"tests.events": spine if same else pa.Table.from_pylist(rows, pa.schema([key, *EVENTS]))}
     if entities is not TEXTS:
         tables |= draw(_further_tables(entities, times, most // 2))
-    return World(draw(_feature_sets(tables, same=same)), tables, spine)
+    other = (("word", "who") if entities is TEXTS else ("whole", "word")) if renamed else ()
+    return World(draw(_feature_sets(tables, same=same, other=other)), tables, spine)
 
 
 @st.composite
@@ -256,7 +273,7 @@ PROFILE = FeatureSet(
 
 
 @st.composite
-def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool) -> FeatureSet:
+def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool, other: Sequence[str]) -> FeatureSet:
     windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=3, unique=True))
     chosen = draw(st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=4, unique=True))
     features: dict[str, object] = {}
@@ -268,12 +285,18 @@ def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool
         st.sampled_from(
             [
                 [],
-                [attribute("word", named="state", ttl="1d"), derived("both", "state || word")],
+                [derived("both", "state || word"), attribute("word", named="state", ttl="1d")],
                 [attribute("money", named="fee", until="ends"), derived("double", "2 * whole / (1 + whole)")],
             ]
         )
     )
     composite = draw(st.sampled_from([("who",), ("who",), ("who", "word")]))
+    by_other = draw(st.sampled_from(["none", "some", "all"])) if other else "none"
+    events = Events("tests.events", "at", keys=tuple(other[: len(composite)]))
+    if by_other == "all":
+        made = [one if isinstance(one, Derived) else one.of(events) for one in made]
+    elif by_other == "some":
+        made += [count("other").of(events).over(*windows)]
     further: dict[str, object] = {}
     if "tests.visits" in tables and draw(st.booleans()):
         visits = Events("tests.visits", "at", delay="12h", keys=("visitor", "place")[: len(composite)])

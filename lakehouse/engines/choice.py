@@ -12,7 +12,7 @@ from lakehouse.settings import Settings
 
 def engine_name(settings: Settings, feature_set: FeatureSet | None = None) -> str:
     """`embedded` or `spark`: what the feature set says, else the setting SLIPWAY_ENGINE."""
-    return getattr(feature_set, "engine", "") or settings.engine
+    return (feature_set.engine if feature_set else "") or settings.engine
 
 
 def engine_of(lake: Lakehouse, feature_set: FeatureSet | None = None) -> Engine:

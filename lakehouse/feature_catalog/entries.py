@@ -10,7 +10,7 @@ from datetime import date
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.feature_tables import feature_work
+from lakehouse.engines.feature_tables import days_of_work
 from lakehouse.errors import UnknownNameError, unknown_name
 from lakehouse.feature_catalog.equal_values import Equal, remembered
 from lakehouse.features.aggregation import Feature
@@ -186,7 +186,7 @@ def _users(domain: Domain, one: FeatureSet, registry: Registry | None) -> list[U
 def _freshness(lake: Lakehouse, one: FeatureSet) -> Freshness:
     made = last_made(lake, one.name)
     try:
-        work = feature_work(lake, one)
+        work = days_of_work(lake, one)
         because = "; ".join(work.causes) if work.needed else None
     except UnknownNameError as error:
         because = error.what

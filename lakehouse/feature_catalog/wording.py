@@ -37,7 +37,7 @@ def formula(feature_set: FeatureSet, declared: Declared, feature: Feature) -> st
         where = f" where {' and '.join(kept)}" if kept else ""
         empty = "" if declared.default is None else f", else {declared.default:g}"
         window = _window(feature_set, declared.events, feature.window)
-        return f"{_call(declared, feature)}{where} over {window}{empty}"
+        return f"{_call(feature_set, declared, feature)}{where} over {window}{empty}"
     return declared.expression
 
 
@@ -72,12 +72,13 @@ def in_python(names: Sequence[str]) -> str:
     return f'import lakehouse\n\nlakehouse.training_frame("spine.parquet", [{listed}]).polars()'
 
 
-def _call(declared: WindowAggregate, feature: Feature) -> str:
+def _call(feature_set: FeatureSet, declared: WindowAggregate, feature: Feature) -> str:
     kind, measure = declared.aggregation, declared.measure
     if kind == "count":
         return "count(*)"
     if kind == "since_last":
-        return "t - time of the newest event"
+        end = _end(feature_set.events_of(declared))
+        return f"{end if end == 't' else f'({end})'} - time of the newest event"
     if "quantile" in kind:
         return f"{kind}({measure}, {declared.share:g})"
     return f"{kind}({measure}, {feature.rank})" if kind in {"last_n", "top"} else f"{kind}({measure})"
@@ -85,7 +86,12 @@ def _call(declared: WindowAggregate, feature: Feature) -> str:
 
 def _window(feature_set: FeatureSet, declared_events: Events | None, window: str) -> str:
     events = declared_events or feature_set.main
-    end = "t" if events.delay == NO_DELAY else f"t-{events.delay}"
+    end = _end(events)
     begin = "-inf" if window == LIFETIME else f"{end}-{window}"
     known = f", known by t ({events.available_at})" if events.available_at else ""
     return f"({begin}, {end}{']' if feature_set.own_events else ')'}{known}"
+
+
+def _end(events: Events) -> str:
+    """Where windows end."""
+    return "t" if events.delay == NO_DELAY else f"t-{events.delay}"

@@ -194,8 +194,10 @@ class WindowAggregate:
         scale = self.scale if self.aggregation in {"sum", "mean", "variance", "std", "trend"} else None
         share = self.share if "quantile" in self.aggregation else None
         measure = self.measure if self.measured else ""
-        kind = "mean" if self.aggregation == "rate" else self.aggregation
-        return (kind, measure, scale, self.default, canonical(self.where), self.by, share)
+        kind = {"rate": "mean", "last_n": "last"}.get(self.aggregation, self.aggregation)
+        where = canonical(self.where)
+        where = "" if where == canonical("TRUE") else where  # which lets all events pass
+        return (kind, measure, scale, self.default, where, self.by, share)
 
     def _word(self, rank: int) -> str:
         if "quantile" in self.aggregation:

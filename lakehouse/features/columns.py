@@ -82,23 +82,23 @@ class KnownKeys:
         return cls(codes, entities, code)
 
 
-def event_times(table: pa.Table, column: str) -> Ints:
+def event_times(table: pa.Table, column: str, *, where: str) -> Ints:
     """The times of a timestamp column in microseconds since 1970 UTC, shape (rows,), nanoseconds rounded down.
 
-    Raises SlipwayError for nulls and for a column that holds no times.
+    `where` says whose column it is. Raises SlipwayError for nulls and for a column that holds no times.
     """
     times = table.column(column)
     if not pa.types.is_timestamp(times.type):
         raise SlipwayError(
             f"The time {column!r} is {times.type}, not a timestamp.",
-            where=column,
+            where=f"{where}, {column}",
             nearest="timestamp[us], UTC",
             fix="Make it a timestamp: a text or a day does not say at which moment.",
         )
     if times.null_count:
         raise SlipwayError(
             f"The time {column!r} is missing in {times.null_count} rows.",
-            where=column,
+            where=f"{where}, {column}",
             fix="Let the source's contract refuse rows without a time.",
         )
     # A zone is only how a time is shown: the number below it counts from 1970 in UTC.

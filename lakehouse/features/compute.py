@@ -36,9 +36,10 @@ def compute_rows(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine:
     shared. All rows of an entity in one call give the same bits as all entities together.
     Raises SlipwayError for times that are missing, keys of different kinds, and measures that cannot be aggregated.
     """
-    ordered = _in_order(spine, feature_set.event_time, feature_set.row_key)
+    where = f"feature set {feature_set.name}, {feature_set.spine}"
+    ordered = _in_order(spine, feature_set.event_time, feature_set.row_key, where)
     tables = {name: ordered if table is spine else table for name, table in tables.items()}
-    time = event_times(ordered, feature_set.event_time)
+    time = event_times(ordered, feature_set.event_time, where=where)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {name: ordered.column(name) for name in ordered.column_names}
     for events in feature_set.events:
         columns.update(_from_events(feature_set, events, tables[events.table], ordered, time))
@@ -48,13 +49,13 @@ def compute_rows(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine:
     return pa.table({name: columns[name] for name in [*feature_set.spine_keys(), *feature_set.columns]})
 
 
-def _in_order(spine: pa.Table, time_column: str, row_key: str) -> pa.Table:
+def _in_order(spine: pa.Table, time_column: str, row_key: str, where: str) -> pa.Table:
     """The spine sorted by (time, row key).
 
     Tables by day come as a few long runs in order of time, which a stable sort by time alone only has to merge. Row
     keys are looked at where times are equal, and sorted by only when that order is not theirs.
     """
-    time, keys = event_times(spine, time_column), spine.column(row_key)
+    time, keys = event_times(spine, time_column, where=where), spine.column(row_key)
     order = np.argsort(time, kind="stable")
     ties = np.flatnonzero(time[order[1:]] == time[order[:-1]])
     before, after = keys.take(pa.array(order[ties])), keys.take(pa.array(order[ties + 1]))
@@ -79,19 +80,20 @@ class _History:
 
     @classmethod
     def of(cls, feature_set: FeatureSet, events: Events, table: pa.Table, spine: pa.Table, time: Ints) -> "_History":
-        where = f"feature set {feature_set.name}, key of {events.table}"
+        where = f"feature set {feature_set.name}, {events.table}"
+        key_place = f"feature set {feature_set.name}, key of {events.table}"
         keys = [table.column(key) for key in feature_set.keys_of(events)]
         shared = table is spine and feature_set.keys_of(events) == feature_set.entity.keys
         if shared:
-            (codes,), entities = entity_codes(keys, where=where)
+            (codes,), entities = entity_codes(keys, where=key_place)
             there = codes
         else:
             wanted = [spine.column(key) for key in feature_set.entity.keys]
-            (codes, there), entities = entity_codes(keys, wanted, where=where)
+            (codes, there), entities = entity_codes(keys, wanted, where=key_place)
         happened = time if table is spine and events.event_time == feature_set.event_time else None
-        happened = event_times(table, events.event_time) if happened is None else happened
+        happened = event_times(table, events.event_time, where=where) if happened is None else happened
         timeline = Timeline(codes, happened, entities) if shared and happened is time else None
-        available = _available(table, events.available_at, happened) if events.available_at else None
+        available = _available(table, events.available_at, happened, where) if events.available_at else None
         return cls(feature_set, events, table, codes, happened, Spine(there, time, entities, timeline), available)
 
     def reading(self, column: str, scale: int | None, place: str) -> Reading:
@@ -331,12 +333,12 @@ def _kind(one: WindowAggregate, reading: Reading) -> type:
     return np.float64
 
 
-def _available(table: pa.Table, column: str, happened: Ints) -> Ints:
+def _available(table: pa.Table, column: str, happened: Ints, where: str) -> Ints:
     """When each event was available, not before it happened; one that has no such time never was."""
     there = pc.is_valid(table.column(column))
     available = np.full(len(table), np.iinfo(np.int64).max)
     known = np.flatnonzero(there.to_numpy())
-    available[known] = np.maximum(event_times(table.filter(there), column), happened[known])
+    available[known] = np.maximum(event_times(table.filter(there), column, where=where), happened[known])
     return available
 
 

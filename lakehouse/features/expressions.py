@@ -40,8 +40,9 @@ def canonical(text: str, columns: Mapping[str, Any] | None = None) -> str:
 
     `columns` says what stands in the place of a column's name. Raises DeclarationError for what is no expression.
     """
-    if not columns_of(text, where=text):
+    if not text:
         return text
+    columns_of(text, where=text)
     said = json.loads(_parsed(text).meta.serialize(format="json"))
     return json.dumps(_renamed(said, columns or {}), sort_keys=True, default=str)
 

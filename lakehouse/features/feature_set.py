@@ -46,6 +46,7 @@ from lakehouse.features.row_features import (
     hour_between,
     weekend,
 )
+from lakehouse.settings import ENGINES
 
 __all__ = [
     "Attribute",
@@ -83,7 +84,6 @@ __all__ = [
 ]
 
 Declared: TypeAlias = WindowAggregate | CalendarFeature | Attribute | Derived
-ENGINES = ("embedded", "spark")
 
 
 @dataclass(frozen=True, init=False)

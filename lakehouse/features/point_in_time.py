@@ -41,11 +41,13 @@ def as_of_join(
     time: str,
     row_key: str,
     columns: Mapping[str, str],
+    where: str = "point-in-time join",
 ) -> pa.Table:
     """The spine with the columns of `table` (name there -> name here) as they stood at each spine row's time.
 
     Both tables hold the columns `entity` (one or several) and `time`; `table` also holds `row_key`, which decides
-    between peers. Raises SlipwayError when a column is missing or the keys are of different kinds.
+    between peers. Raises SlipwayError, which says `where`, when a column or a time is missing or the keys are of
+    different kinds.
     """
     keys = [entity] if isinstance(entity, str) else list(entity)
     for name, side, needed in (
@@ -55,8 +57,9 @@ def as_of_join(
         check_present(side.schema, needed, where=name)
     for key in keys:
         check_kinds(table.schema.field(key).type, spine.schema.field(key).type, where=f"key {key!r}")
-    history = History.of(table, entity=keys, time=time, row_key=row_key)
-    found = history.find([spine.column(key) for key in keys], event_times(spine, time))
+    history = History.of(table, entity=keys, time=time, row_key=row_key, where=f"{where}, the joined table")
+    times = event_times(spine, time, where=f"{where}, the spine")
+    found = history.find([spine.column(key) for key in keys], times)
     out = spine
     for name, values in zip(columns.values(), history.take(list(columns), found), strict=True):
         out = out.append_column(name, values)
@@ -94,11 +97,11 @@ class History:
     pace: float
 
     @classmethod
-    def of(cls, table: pa.Table, *, entity: Sequence[str], time: str, row_key: str) -> "History":
-        """Arrange the rows of `table`. Raises SlipwayError for rows without a time."""
+    def of(cls, table: pa.Table, *, entity: Sequence[str], time: str, row_key: str, where: str) -> "History":
+        """Arrange the rows of `table`. Raises SlipwayError, which says `where`, for rows without a time."""
         table = table.combine_chunks()
         keys = KnownKeys.of([table.column(key) for key in entity])
-        times = event_times(table, time)
+        times = event_times(table, time, where=where)
         order, codes = _arranged(keys.codes, times, table.column(row_key))
         ordered = times[order]
         first, last = (int(times.min()), int(times.max())) if len(times) else (0, 0)

@@ -45,7 +45,8 @@ def feature_rows(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine:
 def one_row(feature_set: FeatureSet, tables: Mapping[str, Told], place: Row) -> dict[str, Any]:
     """The features of one spine row."""
     known = {**place, **_used(feature_set, tables, place)}
-    for declared in feature_set.features:
+    # Derived features read any other, wherever it is declared; of each other those that stand before.
+    for declared in sorted(feature_set.features, key=lambda one: isinstance(one, Derived)):
         for feature in declared.features():
             known[feature.column] = value_of(feature_set, declared, feature, tables, known)
     return {name: known[name] for name in [*feature_set.spine_keys(), *feature_set.columns]}
@@ -107,6 +108,8 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
     inside = [event for event in inside if not missing(event[one.measure])]
     kind = schema.field(one.measure).type
     whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if one.aggregation == "sum" and pa.types.is_decimal(kind):
+        whole = kind.scale == 0
     if not inside:
         return empty(one, whole=whole)
     # In order of time; of peers the smaller value comes first.
@@ -127,11 +130,9 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
     if one.aggregation == "approx_distinct":
         return hyperloglog(values)
     if one.aggregation in {"min", "max"}:
-        found = values[0] if one.aggregation == "min" else values[-1]
-        return int(found) if whole else float(found)
+        return number_of(values[0] if one.aggregation == "min" else values[-1], one, whole=whole)
     if one.aggregation == "quantile":
-        found = values[least_number(one.share, len(values)) - 1]
-        return int(found) if whole else float(found)
+        return number_of(values[least_number(one.share, len(values)) - 1], one, whole=whole)
     if one.aggregation == "approx_quantile":
         found = sorted(buckets(np.array(values, dtype=np.float64)))[least_number(one.share, len(values)) - 1]
         return float(bucket_values(np.array([found]))[0])
@@ -149,6 +150,13 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
             return math.sqrt(float(spread))
         return rounded(spread, one)
     return slope(one, events, inside)
+
+
+def number_of(value: Any, one: WindowAggregate, *, whole: bool) -> float | None:  # noqa: ANN401
+    """A value as a number; one that is infinite is none that could be published."""
+    if isinstance(value, float) and math.isinf(value):
+        return empty(one, whole=whole)
+    return int(value) if whole else float(value)
 
 
 def rounded(number: Fraction | int, one: WindowAggregate) -> float | None:

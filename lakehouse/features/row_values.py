@@ -57,6 +57,7 @@ def used_features(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine
             time=feature_set.event_time,
             row_key=used.row_key,
             columns=columns,
+            where=f"feature set {feature_set.name}, {used.name}",
         )
         found.update({name: joined.column(name) for name in columns.values()})
     return found
@@ -79,7 +80,8 @@ def derived_values(
                     f"There is no column {name!r}.",
                     where=where,
                     nearest=nearest_name(name, list(known)),
-                    fix="Name a feature of the set declared before, a column of the spine, or `<set>__<feature>`.",
+                    fix="Name a feature of the set (a derived one that is declared before), a column of the spine, or "
+                    "`<set>__<feature>`.",
                 )
         values = values_of(one.expression, pa.table({name: known[name] for name in one.reads}), where=where)
         if values.dtype.is_float():

@@ -3,9 +3,11 @@
 What belongs here: estimates and the cutting by them. Not: what is done with a part (engines, spark).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
 import psutil
 import pyarrow as pa
@@ -52,14 +54,16 @@ def spans_within(
     """
     order = sorted(days)
     wanted = [day for day in order if days[day][0]]
+    # Of each table, the bytes of all days before a place in `order`.
+    before = [list(accumulate(sizes, initial=0)) for sizes in zip(*(days[day] for day in order), strict=True)]
 
     def since(first: date) -> tuple[date, ...]:
         return (first, *(_before(first, reach, order[0]) for reach in reaches[1:]))
 
     def needs(first: date, last: date) -> int:
-        starts = since(first)
+        end = bisect_right(order, last)
         return sum(
-            size for day in order if day <= last for size, start in zip(days[day], starts, strict=True) if day >= start
+            total[end] - total[bisect_left(order, start)] for total, start in zip(before, since(first), strict=True)
         )
 
     begin = 0

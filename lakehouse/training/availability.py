@@ -24,7 +24,7 @@ from lakehouse.tables.upkeep import current_pins
 from lakehouse.training.training_set import TrainingSet
 
 CHECK = "features_known_in_time"
-_SEEN = "_seen"
+_SEEN, _PLACE = "_seen", "_place"
 _MICROSECOND = 1_000_000
 _ENDLESS = np.iinfo(np.int64).max
 
@@ -129,8 +129,9 @@ def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[Availability]
 def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: int) -> pa.Table:
     """A feature set's rows at a snapshot, their event time replaced by the time from which they could be read.
 
-    A row that only became readable after a newer one of its entity is left out: it never was the newest. Rows that
-    were loaded as history count from their own time. A row that was corrected counts with its present values.
+    A row that only became readable after a newer one of its entity (of peers, one with a larger row key) is left out:
+    it never was the newest. Rows that were loaded as history count from their own time. A row that was corrected counts
+    with its present values.
     """
     time, keys = one.event_time, list(one.entity.keys)
     named = [one.row_key, time, *keys]
@@ -139,8 +140,10 @@ def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: 
     readable = pl.col(READABLE).dt.replace_time_zone(getattr(rows.schema[time], "time_zone", None))
     rows = (
         rows.with_columns(pl.when(HISTORY).then(time).otherwise(pl.max_horizontal(time, readable)).alias(_SEEN))
-        .sort(_SEEN, time, one.row_key)
-        .filter(pl.col(time) >= pl.col(time).cum_max().over(keys))
+        .sort(time, one.row_key, nulls_last=True)
+        .with_row_index(_PLACE)
+        .sort(_SEEN, _PLACE)
+        .filter(pl.col(_PLACE) >= pl.col(_PLACE).cum_max().over(keys))
         .unique([*keys, _SEEN], keep="last", maintain_order=True)
         .with_columns(pl.col(_SEEN).alias(time))
     )

@@ -83,8 +83,8 @@ class Joined:
 class TrainingFrame:
     """A spine with features, each row of it once and in order. Rows are made when they are first asked for.
 
-    `pins` are the snapshots that everything was read from, by table. `latest` is up to when features are known, in
-    microseconds: spine rows after it are refused, unless it is None.
+    `pins` are the snapshots that everything was read from, by table. `ends` says up to when each feature set is known,
+    in microseconds: spine rows from the earliest on are refused; without ends, none is.
     """
 
     spine: Spine
@@ -92,7 +92,7 @@ class TrainingFrame:
     joined: Sequence[Joined]
     pins: Mapping[str, int]
     max_age: int | None
-    latest: int | None
+    ends: Mapping[str, int]
     _told: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -199,16 +199,16 @@ class TrainingFrame:
 
     def check(self, rows: pa.Table) -> Ints:
         """The times of spine rows, in microseconds. Raises SlipwayError for those that are missing or not known yet."""
-        times = event_times(rows, self.time)
-        if self.latest is not None and len(times) and times.max() >= self.latest:
-            late = int((times >= self.latest).sum())
-            newest, known = _moment(int(times.max())), _moment(self.latest)
+        times = event_times(rows, self.time, where=self.spine.name)
+        first, end = min(self.ends.items(), key=lambda one: one[1], default=("", None))
+        if end is not None and len(times) and times.max() >= end:
+            late = int((times >= end).sum())
             raise SlipwayError(
-                f"{late:,} rows of the spine are for times that the features do not know yet: up to {newest}, "
-                f"and they end before {known}.",
+                f"{late:,} rows of the spine are for times that the features do not know yet: up to "
+                f"{_moment(int(times.max()))}, and {first} ends before {_moment(end)}.",
                 where=f"{self.spine.name}, {self.time}",
-                nearest=_moment(self.latest - 1),
-                fix="Bring the feature sets up to date, leave such rows out, or allow it "
+                nearest=_moment(end - 1),
+                fix=f"Bring {first} up to date, leave such rows out, or allow it "
                 "(allow_future=True, --allow-future): they get what is known by then.",
             )
         return times
@@ -257,8 +257,8 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     names are looked up (default: what the installed project declares).
 
     Raises SlipwayError (UnknownNameError, DeclarationError) for names, columns and snapshots that do not exist, keys of
-    another type than the table's, a spine without a usable time, and times after the last day that features are known
-    for, unless `allow_future`. Warns (SlipwayWarning) of feature sets that are deprecated, with their successors.
+    another type than the table's, a spine without a usable time, and times after the last day that each feature set is
+    known for, unless `allow_future`. Warns (SlipwayWarning) of feature sets that are deprecated, with their successors.
     """
     lake = lake or open_lakehouse()
     wanted = [features] if isinstance(features, str | FeatureSet | TrainingSet) else list(features)
@@ -277,14 +277,18 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     # While one table is read, another is arranged.
     with ThreadPoolExecutor(2) as pool:
         joined = list(pool.map(lambda one: one(), fitting))
-    ends = [one.history.until for one in joined if one.history.until is not None]
+    # Each set alone: beside one that is up to date, one that is not would pass old values for new ones. But attributes
+    # hold until they change: where there is anything else, theirs is no end.
+    windowed = {one.feature_set.name for one in chosen if one.feature_set.aggregates}
+    ends = {one.table: (one.history.until // DAY + 1) * DAY for one in joined if one.history.until is not None}
+    ends = {table: end for table, end in ends.items() if table in windowed} or ends
     frame = TrainingFrame(
         spine=given,
         time=column,
         joined=joined,
         pins={**given.pins, **{one.table: one.snapshot_id for one in joined}},
         max_age=microseconds(max_age, where="max_age") if max_age else None,
-        latest=None if allow_future or not ends else (max(ends) // DAY + 1) * DAY,
+        ends={} if allow_future else ends,
     )
     if given.rows is not None:
         frame.check(given.rows)
@@ -354,7 +358,7 @@ def _fit(
 
     def join() -> Joined:
         rows = reading(lake, one, needed, planned.snapshot_id) if reading else read_plan(planned, needed)
-        history = History.of(rows, entity=entity, time=one.event_time, row_key=one.row_key)
+        history = History.of(rows, entity=entity, time=one.event_time, row_key=one.row_key, where=one.name)
         return Joined(one.name, planned.snapshot_id, history, mine, chosen.named(), made)
 
     return join

@@ -482,6 +482,23 @@ def test_a_row_that_came_after_a_newer_one_never_was_the_newest(lake, clock):
     assert known["risk__tx_count_lifetime"].to_list() == [13]
 
 
+def test_of_peers_one_that_came_after_one_with_a_larger_row_key_never_was_the_newest(lake, clock):
+    one = risk(features=[count("tx").over("lifetime")])
+    rows = frame([noon(10), noon(10)], first=3).select("number", "at", "terminal_id")
+    rows = rows.with_columns(tx_count_lifetime=pl.Series([3, 4]))
+    put(lake, one.name, rows[:1].with_columns(at=pl.lit(noon(9)), number=pl.lit(1, pl.Int64)))
+    clock.at = noon(11)
+    put(lake, one.name, rows[1:])
+    clock.at = noon(12)
+    put(lake, one.name, rows)
+    spine = pl.DataFrame(
+        {"at": [noon(13)], "terminal_id": [1]}, schema={"at": pl.Datetime("us"), "terminal_id": pl.Int64}
+    )
+    for known in (False, True):
+        found = training_frame(spine, one, lake=lake, as_known=known, allow_future=True).polars()
+        assert found["risk__tx_count_lifetime"].to_list() == [4]
+
+
 # The commands.
 
 

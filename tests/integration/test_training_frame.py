@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import lakehouse
 from lakehouse.engines.feature_tables import feature_shape
 from lakehouse.errors import DeclarationError, SlipwayError, UnknownNameError
-from lakehouse.features.feature_set import Entity, FeatureSet, count, derived, mean
+from lakehouse.features.feature_set import Entity, FeatureSet, attribute, count, derived, mean
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
@@ -69,6 +69,7 @@ SPEND = [
     (2, "2018-04-02T10:00", 7, 2, None, 6.5),
     (4, "2018-04-02T12:00", 8, 4, 8.0, 8.5),
     (3, "2018-04-02T12:00", 8, 3, 7.0, 7.5),
+    (5, "2018-04-03T09:00", 6, 5, 9.0, 9.5),
 ]
 RISK = [(1, "2018-04-01T10:00", "T1", 10), (2, "2018-04-03T00:00", "T2", 20)]
 SPINE = [
@@ -179,7 +180,7 @@ def test_a_spine_is_asked_for_in_sql_and_its_tables_are_pinned(framed, shop):
     sql = "select payment_id as case, customer_id, paid_at as at from shop.spend order by payment_id"
     frame = framed(sql, spend)
     before = known_spend(frame)
-    assert before == [row[3:] for row in sorted(SPEND)][:2] + [(4, 8.0, 8.5)] * 2
+    assert before == [row[3:] for row in sorted(SPEND)][:2] + [(4, 8.0, 8.5)] * 2 + [(5, 9.0, 9.5)]
     assert frame.pins == {"shop.spend": resolve(shop.table("shop.spend"))}
     assert framed("shop.spend", spend, time="paid_at").rows == len(SPEND)
     put(shop, spend, [(9, "2018-04-05T10:00", 7, 9, 9.0, 9.5)], pa.int64())
@@ -200,7 +201,7 @@ def test_tables_are_read_where_they_are_pinned(framed, wanted, shop, how):
     moment = datetime.now(UTC)
     time.sleep(0.01)  # Iceberg counts in milliseconds
     shop.table("shop.spend").manage_snapshots().create_tag(old, "kept").commit()
-    put(shop, spend, [(1, "2018-04-01T10:00", 7, 99, 9.0, 9.5)], pa.int64())
+    put(shop, spend, [(1, "2018-04-01T10:00", 7, 99, 9.0, 9.5), SPEND[-1]], pa.int64())
     assert framed(wanted).fingerprint != first.fingerprint
     at = {"id": old, "text": str(old), "tag": "kept", "time": moment, "pins": first.pins}[how]
     again = framed(wanted, at=at)
@@ -384,6 +385,24 @@ def test_times_after_the_data_are_taken_when_that_is_allowed(framed, wanted):
     frame = framed(late, allow_future=True)
     assert known(frame)[-1] == (4, 8.0, 8.5, 20)
     assert framed(changed("at", times([*LATER[:5], "2018-04-03T23:59:59.999999"]))(wanted)).rows == 6
+
+
+def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(shop, framed, wanted):
+    put(shop, risk, RISK[:1], pa.string())
+    assert framed(wanted, spend).rows == len(SPINE)
+    for sets in (risk, [spend, risk], [risk, spend]):
+        with pytest.raises(SlipwayError, match=r"shop\.risk ends before 2018-04-02T00:00") as caught:
+            framed(wanted, sets)
+        assert "Bring shop.risk up to date" in (caught.value.fix or "")
+
+
+def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_anything_is_known(shop, framed, wanted):
+    state = feature_set("shop.state", "customer_id", attribute("rank", named="rank"))
+    put(shop, state, [(1, "2018-03-01T10:00", 8, 3)], pa.int64())
+    frame = framed(wanted, [spend, state])
+    assert frame.polars()["state__rank"].drop_nulls().to_list() == [3] * sum(row[1] == 8 for row in SPINE)
+    with pytest.raises(SlipwayError, match=r"shop\.state ends before 2018-03-02"):
+        framed(wanted, state)
 
 
 def test_a_file_is_told_what_is_wrong_with_its_rows_when_they_are_read(framed, wanted, tmp_path):

@@ -19,7 +19,7 @@ from lakehouse.errors import DeclarationError, UnknownNameError
 from lakehouse.feature_catalog import drawing, wording
 from lakehouse.feature_catalog.details import _since, detail
 from lakehouse.feature_catalog.distribution import BARS, distributions
-from lakehouse.feature_catalog.entries import Search, entries, find_entry, search
+from lakehouse.feature_catalog.entries import Search, _freshness, entries, find_entry, search
 from lakehouse.feature_catalog.equal_values import equal_features, remembered, twice_verdict
 from lakehouse.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.features.duration import MICROSECONDS
@@ -34,6 +34,7 @@ from lakehouse.features.feature_set import (
     derived,
     hour_between,
     last,
+    last_n,
     mean,
     quantile,
     since_last,
@@ -43,7 +44,9 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.features.sameness import check_together, deprecations
+from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
+from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, write_draft
 from lakehouse.transforms.project import load_project
 from tests import scenario
@@ -103,6 +106,7 @@ CLOSED = Events("shop.refunds", "refunded_at", available_at="known_at")
         (count("pay", by="by", values=["web"]).over("1d"), "count(*) where by = 'web' over (t-1d, t], else 0"),
         (quantile("amount", 0.9).over("1d"), "quantile(amount, 0.9) over (t-1d, t]"),
         (since_last("pay").over("1d"), "t - time of the newest event over (t-1d, t]"),
+        (since_last("pay").of(LATE).over("1d"), "(t-7d) - time of the newest event over (t-7d-1d, t-7d]"),
         (attribute("tier", ttl="30d"), "newest(tier) over (t-30d, t]"),
         (attribute("tier", until="ended_at"), "newest(tier) until ended_at over (-inf, t]"),
         (derived("share", "amount / pay_count_1d"), "amount / pay_count_1d"),
@@ -299,6 +303,22 @@ def test_a_feature_is_there_since_the_first_snapshot_that_has_it(lake):
     assert found.day <= datetime.fromtimestamp(first / 1000, UTC)
 
 
+def test_a_listing_tells_that_an_input_changed_without_looking_for_the_rows(lake, monkeypatch):
+    def diff(*_):
+        pytest.fail("looked at data")
+
+    monkeypatch.setattr("lakehouse.engines.feature_tables.narrowed", diff)
+    one = spend()
+    put(lake, one.source, {"amount": [1.0]})
+    pins = {one.source: resolve(lake.table(one.source))}
+    rows = read(lake, one.source).drop_columns("amount").append_column("pay_count_1d", pa.array([1]))
+    made = Provenance("test", one.fingerprint(), pins)
+    publish(lake, write_draft(lake, TableShape(one.name, rows.schema, "paid_at"), rows, made))
+    assert _freshness(lake, one).because is None
+    put(lake, one.source, {"amount": [2.0]})
+    assert "shop.payments has a new snapshot" in (_freshness(lake, one).because or "")
+
+
 # One feature, one name.
 
 
@@ -339,6 +359,14 @@ def test_one_feature_in_another_spelling_is_the_same_feature(other):
         check_together([FILTERED, spend(*other, name="crm.activity")])
     assert caught.value.nearest.startswith("shop.spend.")
     assert caught.value.where == "feature set crm.activity"
+
+
+def test_the_newest_of_n_is_the_last_and_a_filter_that_is_always_true_is_none():
+    with pytest.raises(DeclarationError, match="computes the same as"):
+        spend(last("city").over("7d"), last_n("city", 2).over("7d"))
+    with pytest.raises(DeclarationError, match="computes the same as"):
+        spend(count("pay").over("7d"), count("all", where="TRUE").over("7d"))
+    spend(count("pay").over("7d"), count("none", where="FALSE").over("7d"))
 
 
 def test_a_feature_made_of_another_sets_one_is_known_by_what_that_computes():

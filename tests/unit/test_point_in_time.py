@@ -152,8 +152,8 @@ def test_the_order_of_the_joined_table_does_not_matter(join, random):
 @given(joins(), st.sampled_from([timedelta(), MICROSECOND, timedelta(days=1), timedelta(days=9)]))
 def test_a_value_counts_up_to_its_greatest_age_and_no_longer(join, age):
     places, known = join
-    history = History.of(known, entity=["who"], time="at", row_key="row")
-    found = history.find([places.column("who")], event_times(places, "at"), age // MICROSECOND)
+    history = History.of(known, entity=["who"], time="at", row_key="row", where="test")
+    found = history.find([places.column("who")], event_times(places, "at", where="test"), age // MICROSECOND)
     rows = known.to_pylist()
     expected = [newest(place, rows, entity="who", max_age=age).get("row") for place in places.to_pylist()]
     assert [None if row < 0 else rows[row]["row"] for row in found] == expected

@@ -18,7 +18,21 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features import aggregates, compute, windows
 from lakehouse.features.columns import entity_codes, event_times
 from lakehouse.features.compute import compute_rows
-from lakehouse.features.feature_set import Entity, FeatureSet, count, hour_between, last, mean, rate, total, weekend
+from lakehouse.features.feature_set import (
+    Entity,
+    FeatureSet,
+    count,
+    hour_between,
+    largest,
+    last,
+    mean,
+    quantile,
+    rate,
+    smallest,
+    total,
+    weekend,
+)
+from lakehouse.features.reference import feature_rows
 from lakehouse.features.windows import Timeline
 from tests.reference import AGGREGATES, KNOWN_LATE, NEAR, WINDOWS, bits, moment, worlds
 
@@ -156,7 +170,7 @@ def test_entities_and_times_that_exceed_64_bits_together_give_the_same_bits(worl
 
     other = world.with_(events=widened(world.events))
     (codes,), entities = entity_codes(other.events.column("who"), where="test")
-    assert not Timeline(codes, event_times(other.events, "at"), entities)._fits
+    assert not Timeline(codes, event_times(other.events, "at", where="test"), entities)._fits
     assert rows_of(other).filter(pc.field("row") >= 0).equals(rows_of(world))
 
 
@@ -319,6 +333,25 @@ def test_a_measure_that_cannot_be_summed_is_an_error(kind, value, says):
     assert "shop.spend" in caught.value.where
 
 
+def test_an_infinite_number_is_taken_for_none_and_an_infinite_value_is_picked_as_it_is():
+    rows = payments(*((1, "2018-04-01", value) for value in (1.0, float("inf"))), amount=pa.float64())
+    features = [largest("amount", default=-1.0), smallest("amount"), quantile("amount", 0.9), last("amount")]
+    declared = feature_set(*(one.over("1d") for one in features))
+    found = computed(declared, rows)
+    assert [found[0][name] for name in declared.columns] == [-1.0, 1.0, None, float("inf")]
+    assert bits(found) == bits(feature_rows(declared, {declared.source: rows}, rows.to_pylist()))
+
+
+def test_sums_of_decimals_without_places_are_whole_numbers():
+    values = [Decimal(3), Decimal(5), None]
+    rows = payments(*((1, "2018-04-01", value) for value in values), amount=pa.decimal128(10, 0))
+    declared = feature_set(total("amount").over("1d"), total("amount", default=-1, where="row > 2").over("7d"))
+    found = features_of(declared, rows)
+    assert [found.column(name).type for name in declared.columns] == [WHOLE, WHOLE]
+    assert found.slice(0, 1).to_pylist()[0].items() >= {"amount_sum_1d": 8, "amount_sum_7d": -1}.items()
+    assert bits(found.to_pylist()) == bits(feature_rows(declared, {declared.source: rows}, rows.to_pylist()))
+
+
 # Keys and times are given, and of one kind.
 
 
@@ -331,10 +364,16 @@ def test_a_null_key_matches_nothing_and_its_row_stays():
 def test_a_row_without_a_time_is_an_error():
     declared = feature_set(count("pay").over("1d"))
     untimed = payments((1, "2018-04-01", 1)).set_column(1, "at", pa.array([None], pa.timestamp("us")))
-    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows"):
+    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows") as caught:
         computed(declared, untimed)
-    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows"):
-        computed(declared, untimed, payments((1, "2018-04-01", 1)))
+    assert caught.value.where == "feature set shop.spend, shop.payments, at"
+    asked = replace(declared, spine="shop.visits")
+    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows") as caught:
+        computed(asked, untimed, payments((1, "2018-04-01", 1)))
+    assert caught.value.where == "feature set shop.spend, shop.payments, at"
+    with pytest.raises(SlipwayError, match="'at' is missing in 1 rows") as caught:
+        computed(asked, payments((1, "2018-04-01", 1)), untimed)
+    assert caught.value.where == "feature set shop.spend, shop.visits, at"
 
 
 def test_keys_of_different_kinds_are_an_error_and_not_a_match_by_spelling():
