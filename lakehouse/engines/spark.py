@@ -76,30 +76,37 @@ class SparkEngine:
         limit = self.limit or worker_bytes(lake.settings)
         where = f"feature set {one.name} on Spark"
 
-        def table(name: str) -> Pinned:
-            return pinned(lake, name, one.columns_of(name), at=pins[name], where=reaching(one, name, days))
+        def table(reads: FeatureSet, name: str) -> Pinned:
+            return pinned(lake, name, one.columns_of(name), at=pins[name], where=reaching(reads, name, days))
 
         with in_words(where):
+            # The features of used sets are brought first; to the kernel they are columns of the spine.
+            kernel = replace(one, uses=())
             names = dict.fromkeys(events.table for events in one.events)
-            spine = self._spine(lake, one, pins, days, limit=limit)
+            together = all(len(_keys_of(one, name)) == 1 for name in names)
+            sides = {
+                name: _side(kernel, name, table(kernel, name), together=together) for name in names if name != one.spine
+            }
+            used = {
+                keys: {each.name: Side(table(one, each.name), keys, each.event_time, None) for each in sets}
+                for keys, sets in _by_keys(one.uses).items()
+            }
+            spine, shared = self._spine(lake, one, pins, days, used, sides, limit)
+            if one.spine in names and not shared:
+                sides[one.spine] = _side(kernel, one.spine, table(kernel, one.spine), together=together)
             if only is not None:
                 chosen = spine.frame.join(only, one.row_key, "left_semi").select(*spine.frame.columns)
                 spine = replace(spine, frame=chosen)
-            shared = spine.schema.names == one.columns_of(one.spine) and days is None and one.spine in names
-            read = [name for name in names if not (shared and name == one.spine)]
             rows = spine
-            for keys, used in _by_keys(one.uses).items():
-                sides = {each.name: Side(table(each.name), keys, each.event_time, None) for each in used}
+            for keys, beside in used.items():
                 rows = _carried(
-                    _BringUsed(one), rows, Side(rows, keys, one.event_time, 0, spine.frame), sides, tasks, limit
+                    _BringUsed(one), rows, Side(rows, keys, one.event_time, 0, spine.frame), beside, tasks, limit
                 )
-            work = _Compute(one, shared=shared)
+            work = _Compute(kernel, shared=shared)
             if not names:
                 schema = work({}, rows.schema.empty_table()).schema
                 frame = carry_rows(rows, _Alone(work), schema)
                 return SparkRows(frame, schema, [one.event_time, one.row_key], where)
-            together = all(len(_keys_of(one, name)) == 1 for name in names)
-            sides = {name: _side(one, name, table(name), together=together) for name in read}
             entity = one.entity.keys if together else ()
             made = _carried(work, rows, Side(rows, entity, one.event_time, 0, spine.frame), sides, tasks, limit)
         return SparkRows(made.frame, made.schema, [one.event_time, one.row_key], where)
@@ -110,17 +117,26 @@ class SparkEngine:
         one: FeatureSet,
         pins: Mapping[str, int],
         days: Sequence[date] | None,
-        *,
+        used: Mapping[tuple[str, ...], Mapping[str, Side]],
+        sides: Mapping[str, Side],
         limit: int,
-    ) -> Pinned:
-        """The spine's rows: with their columns as events when they are both, all of them, and few enough."""
+    ) -> tuple[Pinned, bool]:
+        """The spine's rows, and whether they are the events of its table as well, which then do not travel twice.
+
+        They are when all of them are asked for, events count by the spine's own keys and times, and no part has to be
+        cut by days: then events of earlier days are needed beside the spine's rows.
+        """
         where = days_filter(one.event_time, days) if days is not None else None
-        wanted = one.columns_of(one.spine)
-        spine = pinned(lake, one.spine, wanted, at=pins[one.spine], where=where)
-        # More rows may have to be cut by days, and then events of earlier days are needed beside the spine's.
-        if days is None and fits([Side(spine, one.entity.keys, one.event_time)], len(one.columns), limit):
-            return spine
-        return pinned(lake, one.spine, one.spine_columns(), at=pins[one.spine], where=where)
+        by = {(one.keys_of(events), events.event_time) for events in one.events if events.table == one.spine}
+        if days is None and by == {(one.entity.keys, one.event_time)}:
+            spine = pinned(lake, one.spine, one.columns_of(one.spine), at=pins[one.spine])
+            schema = spine.schema
+            for beside in used.values():
+                schema = _schema_of(_BringUsed(one), schema, beside)
+            rows = Side(replace(spine, schema=schema), one.entity.keys, one.event_time)
+            if fits([rows, *sides.values()], len(one.spine_keys()) + len(one.columns), limit):
+                return spine, True
+        return pinned(lake, one.spine, one.spine_columns(), at=pins[one.spine], where=where), False
 
 
 @dataclass(frozen=True)
@@ -160,10 +176,15 @@ class _BringUsed:
 def _carried(
     work: _Compute | _BringUsed, rows: Pinned, spine: Side, sides: Mapping[str, Side], tasks: int, limit: int
 ) -> Pinned:
-    """The rows that the work gives on Spark, as many as the spine has. What it gives for none says their columns."""
-    empty = {name: side.rows.schema.empty_table() for name, side in sides.items()}
-    schema = work(empty, rows.schema.empty_table()).schema
+    """The rows that the work gives on Spark, as many as the spine has."""
+    schema = _schema_of(work, rows.schema, sides)
     return Pinned(carry(spine, sides, work, schema, tasks=tasks, limit=limit), schema, rows.rows)
+
+
+def _schema_of(work: _Compute | _BringUsed, spine: pa.Schema, sides: Mapping[str, Side]) -> pa.Schema:
+    """The columns of what the work gives; what it gives for no rows says them."""
+    empty = {name: side.rows.schema.empty_table() for name, side in sides.items()}
+    return work(empty, spine.empty_table()).schema
 
 
 def _side(one: FeatureSet, name: str, rows: Pinned, *, together: bool) -> Side:

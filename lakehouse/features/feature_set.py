@@ -366,13 +366,17 @@ def _content(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any frozen dec
 
 def check_columns(feature_set: FeatureSet, tables: Mapping[str, Sequence[str]]) -> None:
     """Raises DeclarationError when the declaration names a column that its tables (name -> columns) do not have."""
+    brought = {name: one.column for one in feature_set.derivations for name in one.reads}
     for table in feature_set.inputs():
         known = tables[table]
-        for column in feature_set.columns_of(table):
+        # What an expression names can be a feature that another mistake keeps from being there: it is looked at last.
+        for column in sorted(feature_set.columns_of(table), key=lambda name: name in brought):
             if column not in known:
+                derived = column in brought and table == feature_set.spine
+                near = [*known, *feature_set.columns] if derived else known
                 raise DeclarationError(
                     f"{table} has no column {column!r}.",
-                    where=f"feature set {feature_set.name}",
-                    nearest=nearest_name(column, known),
-                    fix="Use one of: " + ", ".join(known) + ".",
+                    where=f"feature set {feature_set.name}" + (f", derived({brought[column]!r})" if derived else ""),
+                    nearest=nearest_name(column, near),
+                    fix="Use one of: " + ", ".join(near) + ".",
                 )

@@ -128,6 +128,6 @@ def design(frame: pl.DataFrame, inputs: Sequence[str], where: str) -> NDArray[np
         raise SlipwayError(
             f"Of {frame.height:,} rows some have no finite value in: {shown}.",
             where=where,
-            fix="Declare a default in the feature set, or leave such rows out.",
+            fix="Declare a default in the feature set (in an expression: coalesce), or leave such rows out.",
         )
     return numbers.to_numpy(order="c")

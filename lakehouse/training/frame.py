@@ -33,7 +33,7 @@ from lakehouse.features.sameness import deprecations, warn
 from lakehouse.features.windows import Ints
 from lakehouse.query import pins_at
 from lakehouse.tables.pins import read_provenance
-from lakehouse.tables.read import Pin, arrow_field, check_columns, plan, read_plan
+from lakehouse.tables.read import Pin, arrow_field, check_columns, plan, read_plan, resolve
 from lakehouse.tables.upkeep import current_pins
 from lakehouse.training.availability import rows_as_known
 from lakehouse.training.content import ContentHash
@@ -258,7 +258,8 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
 
     Raises SlipwayError (UnknownNameError, DeclarationError) for names, columns and snapshots that do not exist, keys of
     another type than the table's, a spine without a usable time, and times after the last day that each feature set is
-    known for, unless `allow_future`. Warns (SlipwayWarning) of feature sets that are deprecated, with their successors.
+    known for, unless `allow_future`. Warns (SlipwayWarning) of feature sets that are deprecated, with their successors,
+    and of those whose tables were made by another definition than the one that is declared now.
     """
     lake = lake or open_lakehouse()
     wanted = [features] if isinstance(features, str | FeatureSet | TrainingSet) else list(features)
@@ -274,6 +275,7 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     here = pins(list(given.pins))
     reading = rows_as_known if as_known else None
     fitting = [_fit(lake, one, here[one.feature_set.name], given, spoken, reading) for one in chosen]
+    warn(_outdated(lake, chosen, here) if at is None else ())
     # While one table is read, another is arranged.
     with ThreadPoolExecutor(2) as pool:
         joined = list(pool.map(lambda one: one(), fitting))
@@ -293,6 +295,15 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     if given.rows is not None:
         frame.check(given.rows)
     return frame
+
+
+def _outdated(lake: Lakehouse, chosen: Sequence[Chosen], here: Mapping[str, Pin]) -> Iterator[str]:
+    """A sentence for each set whose definition changed after its table was made."""
+    for one in (each.feature_set for each in chosen):
+        snapshot = lake.table(one.name).snapshot_by_id(resolve(lake.table(one.name), here[one.name]))
+        made = read_provenance(snapshot) if snapshot else None
+        if made and made.definition and made.definition != one.fingerprint():
+            yield f"{one.name} was made before its definition changed and has old values: build it for the new ones."
 
 
 def _pins(lake: Lakehouse, names: Sequence[str], at: At) -> Mapping[str, Pin]:

@@ -37,6 +37,9 @@ _INTEGERS = {"TINYINT", "SMALLINT", "INT", "BIGINT"}
 _FLOATS = {"DOUBLE", "FLOAT"}
 _CASTS = {*_INTEGERS, *_FLOATS, "DECIMAL", "BOOLEAN", "VARCHAR", "TEXT", "TIMESTAMP", "TIMESTAMPNTZ", "DATE"}
 _PARTS = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "WEEK", "QUARTER"}
+_INFINITE = tuple(exp.cast(exp.Literal.string(sign), "double") for sign in ("-Infinity", "Infinity"))
+_OTHER_LETTERS = r"[^\x00-\xb4\xb6-\xde\xe0-\xfe]"
+"""What DuckDB and Java may write otherwise in upper or lower case, as a regular expression of Java's."""
 _MOST_DIGITS = 18
 """Of a decimal that fits into 64 bits."""
 
@@ -61,7 +64,11 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
         for node in list(tree.walk()):
             if not isinstance(node, _SAME):
                 raise _refused(model, node, "is not carried to Spark")
-        tree = tree.transform(lambda node: _changed(model, node))
+        for node in reversed(list(tree.bfs())):  # what a node is made of before the node itself
+            changed = _changed(model, node)
+            if changed is not node:
+                changed.type = node.type
+                node.replace(changed)
         for table in list(tree.find_all(exp.Table)):
             if table.args.get("db"):
                 name = f"{table.db}.{table.name}"
@@ -91,8 +98,9 @@ def _refused(model: str, node: exp.Expr, why: str, nearest: str | None = None) -
 def _changed(model: str, node: exp.Expr) -> exp.Expr:
     """The node in words that mean in Spark what it means in DuckDB."""
     if isinstance(node, exp.Div):
-        # In DuckDB a quotient is a double whatever is divided.
-        return exp.Div(this=_double(node.this), expression=_double(node.expression), typed=True, safe=True)
+        return _quotient(node)
+    if isinstance(node, exp.Lower | exp.Upper):
+        return _plain(node)
     if isinstance(node, exp.Cast):
         return _cast(model, node)
     if isinstance(node, exp.Avg | exp.Filter | exp.Window | exp.Sum):
@@ -110,10 +118,11 @@ def _changed(model: str, node: exp.Expr) -> exp.Expr:
 
 def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Avg):
-        return _average(model, node, None)
-    if isinstance(node, exp.Filter) and isinstance(node.this, exp.Avg):
+        # With a condition or a window around it, it is seen to there.
+        return node if isinstance(node.parent, exp.Filter | exp.Window) else _average(model, node, None)
+    if isinstance(node, exp.Filter) and isinstance(node.this, exp.Avg) and not isinstance(node.parent, exp.Window):
         return _average(model, node.this, node.expression.this)
-    if isinstance(node, exp.Window) and isinstance(node.this, exp.Avg):
+    if isinstance(node, exp.Window) and node.this.find(exp.Avg):
         raise _refused(model, node, "of an average is not carried to Spark", "sum(x) over (...) / count(x) over (...)")
     if isinstance(node, exp.Sum) and _kind(node.this) not in {*_INTEGERS, "DECIMAL"}:
         raise _refused(
@@ -134,11 +143,33 @@ def _cast(model: str, node: exp.Cast) -> exp.Expr:
         return _decimal(model, node)
     elif source in {*_FLOATS, "BOOLEAN"} and target in {"VARCHAR", "TEXT"}:
         raise _refused(model, node, "gives other texts in Spark")
-    elif not source and target in {*_INTEGERS, "DECIMAL"}:
+    elif not source and target in {*_INTEGERS, *_FLOATS, "DECIMAL"}:
         raise _refused(model, node, "of an unknown type is not carried to Spark")
-    elif source in {"VARCHAR", "TEXT"} and target in {*_INTEGERS, "DECIMAL", "BOOLEAN"}:
+    elif source in {"VARCHAR", "TEXT"} and target in {*_INTEGERS, *_FLOATS, "DECIMAL", "BOOLEAN"}:
         raise _refused(model, node, "reads other texts in Spark")
     return node
+
+
+def _quotient(node: exp.Div) -> exp.Expr:
+    """A double whatever is divided, and by zero infinite (or no number), as IEEE 754 has it; Spark would raise."""
+    above, below = _double(node.this), _double(node.expression)
+    if isinstance(node.expression, exp.Literal) and not node.expression.is_string and float(node.expression.name):
+        return exp.Div(this=above, expression=below, typed=True, safe=True)
+    # Of zeros Spark tells the one below zero from the other in texts alone.
+    negative = exp.EQ(this=exp.cast(below.copy(), "text"), expression=exp.Literal.string("-0.0"))
+    by_zero = exp.Mul(this=above.copy(), expression=exp.func("if", negative, *_INFINITE))
+    is_zero = exp.EQ(this=below.copy(), expression=_double(exp.Literal.number(0)))
+    divided = exp.Anonymous(this="try_divide", expressions=[above, below])
+    return exp.Case(ifs=[exp.If(this=is_zero, true=by_zero)], default=divided)
+
+
+def _plain(node: exp.Lower | exp.Upper) -> exp.Expr:
+    """The text in the other case where both engines know the same; an error for any other text."""
+    name = node.sql_name().lower()
+    says = f"{name} gives other texts in Spark: only of Latin-1 letters but sharp s and micro are they the same. {_FIX}"
+    other = exp.Anonymous(this="rlike", expressions=[node.this.copy(), exp.Literal.string(_OTHER_LETTERS)])
+    raised = exp.cast(exp.Anonymous(this="raise_error", expressions=[exp.Literal.string(says)]), "text")
+    return exp.Case(ifs=[exp.If(this=other, true=raised)], default=node.copy())
 
 
 def _decimal(model: str, node: exp.Cast) -> exp.Expr:

@@ -71,6 +71,13 @@ def command(  # noqa: PLR0913  # an option each
     as_json: JsonOption = False,
 ) -> None:
     """Join features to a spine: every row once, in order, as known at its time."""
+    if out is not None and out.suffix != ".parquet":
+        raise SlipwayError(
+            f"{out.name} would be a Parquet file, and is not called like one.",
+            where="--out",
+            nearest=f"{out.stem}.parquet",
+            fix="Call it .parquet; `slipway query` writes other kinds.",
+        )
     lake = lakehouse_at(home)
     from assets.loading import load_domains
     from lakehouse.training.frame import training_frame

@@ -23,9 +23,11 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.features.feature_set import (
     Derived,
     Entity,
+    Events,
     FeatureSet,
     attribute,
     count,
+    distinct,
     hour_between,
     last,
     mean,
@@ -48,7 +50,7 @@ RANDOM_WORLDS = {"embedded": 15, "spark": 4}
 # Each example writes tables, so that making a failing one smaller would take many minutes.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 # From 1970 on: pyiceberg files some times before it under the next day.
-WORLDS = worlds(most=10, beginnings=[moment("2018-03-25T00:30"), moment("1971-01-01")])
+WORLDS = worlds(most=10, beginnings=[moment("2018-03-25T00:30"), moment("1971-01-01")], renamed=True)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -258,6 +260,56 @@ def test_any_choice_of_days_gives_the_same_bits_as_the_whole(engine, shelf):
             assert engine.compute(shelf, feature_set, pins, days).equals(chosen)
 
     check()
+
+
+SKEWED = 240
+LIMITED = {"embedded": lambda limit: EmbeddedEngine(limit, 2), "spark": lambda limit: SparkEngine(1, limit)}
+WITHIN = {
+    "one table": (20_000, [count("event").over("2d")]),
+    "several": (
+        60_000,
+        [
+            *(count("event").over("1d", "3d"), mean("money").over("2d"), last("word").over("12h")),
+            *(trend("wild").over("3d"), distinct("word").over("2d"), attribute("whole", named="state", ttl="2d")),
+        ],
+    ),
+    "other keys": (25_000, [total("money").of(Events("tests.events", "at", keys=("whole",))).over("2d")]),
+}
+"""Features, and the bytes that rows may take: so few that the skewed world's largest entity is cut by days."""
+
+
+@pytest.mark.parametrize("case", WITHIN)
+@pytest.mark.parametrize("engine", LIMITED)
+def test_an_entity_that_memory_does_not_hold_is_cut_by_days_and_keeps_its_bits(engine, case, shelf):
+    limit, features = WITHIN[case]
+    rng = random.Random(3)
+    rows = [
+        {
+            "row": place,
+            "who": rng.choice([1, 1, 1, 1, 2, None]),
+            "at": moment("2018-04-01") + timedelta(minutes=30 * rng.randrange(20 * 48)),
+            "whole": rng.choice([1, 1, 1, 2, None]),
+            "money": rng.choice([None, Decimal("0.10"), Decimal("-7.35")]),
+            "wild": rng.choice([None, 0.1, 1e300, -1e300]),
+            "word": rng.choice(["a", "ä", None]),
+        }
+        for place in range(SKEWED)
+    ]
+    table = pa.Table.from_pylist(rows, pa.schema([("row", pa.int64()), ("who", pa.int64()), *EVENTS]))
+    one = FeatureSet(
+        name="tests.skewed",
+        entity=Entity("who"),
+        source="tests.events",
+        event_time="at",
+        row_key="row",
+        features=features,
+        description="Most of all events are one entity's.",
+        owner="team:tests",
+    )
+    world = World(one, {"tests.events": table}, table)
+    feature_set, pins = laid_out(shelf, world)
+    found = LIMITED[engine](limit).compute(shelf, feature_set, pins, None)
+    assert bits(found.to_pylist()) == expected(world, feature_set)
 
 
 def test_old_pins_give_the_old_bits(engine, shelf):

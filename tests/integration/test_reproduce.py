@@ -381,6 +381,7 @@ def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypat
         (["reproduce", "models:/fraud.scorer@champion"], "There is no model named"),
         (["training-set", "fraud.customer_spent", "--spine", "spine.csv"], "fraud.customer_spend"),
         (["training-set", "fraud.customer_spend", "--spine", "nowhere.csv"], "There is no such file"),
+        (["training-set", "fraud.customer_spend", "--spine", "x", "--out", "frame.csv"], "frame.parquet"),
         (["training-set", "fraud.customer_spend", "--spine", "x", "--key", "client"], "customer_id=client"),
     ],
 )

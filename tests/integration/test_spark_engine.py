@@ -106,7 +106,7 @@ def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bit
     parts = cut(sides, 8, tasks=1, limit=limit)
     assert len(parts.pieces) > 2
     assert len({one.bucket for one in parts.pieces}) == 1
-    for days in (None, scenario.EVERY_DAY[:0] or [(BEGIN + timedelta(days=number)).date() for number in range(20, 40)]):
+    for days in (None, [(BEGIN + timedelta(days=number)).date() for number in range(20, 40)]):
         expected = EmbeddedEngine().compute(spark_lake, feature_set, pins, days)
         assert SparkEngine(1, limit).compute(spark_lake, feature_set, pins, days).equals(expected)
 
@@ -144,6 +144,54 @@ def test_events_as_their_own_spine_travel_once(spark_lake):
     calendar = replace(one, features=[hour_between(0, 6, "is_night")])
     rows = SparkEngine().compute(spark_lake, calendar, pins, None)
     assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, pins, None))
+
+
+def test_events_of_the_spine_s_own_table_by_other_keys_or_times_are_no_rows_of_the_spine(spark_lake):
+    twice = some(11, 20).append_column("other", pa.array(np.arange(ROWS) % 20))
+    pins = {"renamed.events": put(spark_lake, "renamed.events", twice)}
+    by_other = Events("renamed.events", "at", keys=("other",))
+    for features in (
+        [count("got").of(by_other).over("7d")],
+        [count("got").of(by_other).over("7d"), count("sent").over("7d")],
+    ):
+        one = replace(declared("renamed.events", "renamed.events"), features=features)
+        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+        counts = replace(one, features=[count("got").over("7d")])
+        assert not expected.column("got_count_7d").equals(
+            EmbeddedEngine().compute(spark_lake, counts, pins, None).column("got_count_7d")
+        )
+        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside others"])
+def test_a_spine_that_is_cut_by_days_has_its_own_earlier_events(beside, spark_lake):
+    """Its rows are its events' only where all of them are in one part, however few columns its events need."""
+    pins = {name: put(spark_lake, name, some(12, 5, hot=0.8)) for name in ("few.events", "few.others")}
+    features = [count("events").over("7d")]
+    features += [total("amount").of(Events("few.others", "at")).over("1d")] if beside else []
+    one = replace(declared("few.events", "few.events"), features=features)
+    expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+    # The spine fits by itself; beside others it does not.
+    limit = ROWS * 40 * 5 * 3 // 2 if beside else ROWS * 32 * 5 // 3
+    assert SparkEngine(1, limit).compute(spark_lake, one, pins, None).equals(expected)
+
+
+def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
+    pins = {"both.events": put(spark_lake, "both.events", some(13, 30))}
+    used = replace(declared("both.events", "both.events"), name="both.used", features=[total("amount").over("1d")])
+    pins["both.used"] = put(spark_lake, "both.used", EmbeddedEngine().compute(spark_lake, used, pins, None))
+    one = replace(
+        declared("both.events", "both.events"),
+        features=[
+            count("seen").of(Events("both.used", "at", keys=("who",))).over("7d"),
+            total("amount").over("2d"),
+            derived("more", "used__amount_sum_1d + 1"),
+        ],
+        uses=[used],
+    )
+    for days in (None, [(BEGIN + timedelta(days=30)).date()]):
+        expected = EmbeddedEngine().compute(spark_lake, one, pins, days)
+        assert SparkEngine().compute(spark_lake, one, pins, days).equals(expected)
 
 
 def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lake):

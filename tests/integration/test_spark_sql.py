@@ -11,6 +11,7 @@ import pytest
 
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
+from lakehouse.spark.words import in_words
 from lakehouse.transforms.spark_sql import to_spark
 
 # Numbers that are halves, and that a double cannot show exactly; nulls; negative ones; times around midnight and a leap
@@ -46,6 +47,8 @@ ROWS = pa.table(
 CARRIED = [
     "number + big, number - 1, -number, big * 2, abs(number), abs(amount)",
     "number / 2, big / 4, amount / 3, amount / fine, price / 3",
+    "number / 0, number / big, price / big, -price / big, amount / number, 1 / (price * 0), null / big, price / -0.5",
+    "(number / 2) / 3, number / big / 3, cast(price as integer) / 2, cast(price as decimal(12, 2)) / number",
     "cast(price as integer), cast(price as bigint), cast(amount as integer), cast(fine as bigint)",
     "cast(price as decimal(12, 2)), cast(price as decimal(18, 3)), cast(fine as decimal(12, 2)), amount::double",
     "cast(number as decimal(18, 2)), amount + fine, amount * fine, amount * 2, amount - 1.5",
@@ -92,6 +95,10 @@ REFUSED = {
     "avg(amount)": "avg",
     "price::varchar": "cast",
     "name::integer": "cast",
+    "name::double": "cast",
+    "name::float / 2": "cast",
+    "sum(price) / count(*)": "sum",
+    "avg(number) filter (where number > 1) over (order by number)": "window",
     "number % 2": "mod",
     "number // 2": "intdiv",
     "round(price, 2)": "round",
@@ -182,6 +189,27 @@ def test_what_could_mean_something_else_is_refused_with_model_and_construct(expr
     assert caught.value.what.startswith(REFUSED[expression])
     assert caught.value.where == "model world.model"
     assert "SLIPWAY_ENGINE=embedded" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize("name", ["lower", "upper"])
+def test_letters_are_the_same_in_the_other_case_or_refused(name, spark_lake):
+    letters = [chr(code) for code in range(1, 255) if code not in (0xB5, 0xDF)]
+    session = spark_of(spark_lake)
+    sql = f"select {name}(letter) as x from world.letters"
+    carried = to_spark(sql, "world.model", {"world.letters": {"letter": "VARCHAR"}}, {"world.letters": "letters"})
+
+    def on_spark(texts):
+        session.createDataFrame(pa.table({"letter": texts})).createOrReplaceTempView("letters")
+        return session.sql(carried).toArrow().column("x").to_pylist()
+
+    given = pa.table({"letter": [*letters, "a\nÄ ö", None]})
+    with duckdb.connect() as connection:
+        connection.register("letters", given)
+        duck = connection.sql(f"select {name}(letter) as x from letters").to_arrow_table().column("x").to_pylist()
+    assert on_spark(given.column("letter").to_pylist()) == duck
+    for text in ("straße", "İ", "ΟΔΟΣ", "µ"):
+        with pytest.raises(SlipwayError, match="gives other texts in Spark"), in_words("model world.model on Spark"):
+            on_spark([text])
 
 
 def test_a_table_that_is_no_input_and_sql_that_is_none_are_refused():

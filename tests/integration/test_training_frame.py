@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import lakehouse
 from lakehouse.engines.feature_tables import feature_shape
-from lakehouse.errors import DeclarationError, SlipwayError, UnknownNameError
+from lakehouse.errors import DeclarationError, SlipwayError, SlipwayWarning, UnknownNameError
 from lakehouse.features.feature_set import Entity, FeatureSet, attribute, count, derived, mean
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
@@ -394,6 +394,13 @@ def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(
         with pytest.raises(SlipwayError, match=r"shop\.risk ends before 2018-04-02T00:00") as caught:
             framed(wanted, sets)
         assert "Bring shop.risk up to date" in (caught.value.fix or "")
+
+
+def test_a_set_whose_definition_changed_since_its_table_was_made_is_said(framed, wanted):
+    changed = replace(spend, delay="1d")
+    with pytest.warns(SlipwayWarning, match=r"shop\.spend was made before its definition changed"):
+        assert framed(wanted, changed).fingerprint == framed(wanted, spend).fingerprint
+    assert framed(wanted, changed, at=framed(wanted, spend).pins).rows == len(SPINE)
 
 
 def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_anything_is_known(shop, framed, wanted):

@@ -99,8 +99,19 @@ def checked(world, *sets: FeatureSet) -> None:
 def test_an_unknown_column_is_named_with_its_table_and_the_nearest(world, declared, more, name, nearest):
     error = told(lambda: checked(world, spend(declared, **more)))
     assert error.what == f"fraud.stg_transactions has no column {name!r}."
-    assert (error.where, error.nearest) == ("feature set fraud.spend", nearest)
+    assert error.where in {"feature set fraud.spend", "feature set fraud.spend, derived('twice')"}
+    assert error.nearest == nearest
     assert "customer_id" in (error.fix or "")
+
+
+def test_a_mistake_below_an_expression_is_named_before_the_expression_and_features_are_candidates(world):
+    rates = [mean("amout").over("7d"), derived("beside_usual", "amount / amount_mean_7d")]
+    error = told(lambda: checked(world, spend(*rates)))
+    assert (error.what, error.nearest) == ("fraud.stg_transactions has no column 'amout'.", "amount")
+    rates = [mean("amount").over("7d"), derived("beside_usual", "amount / amount_mean_d")]
+    error = told(lambda: checked(world, spend(*rates)))
+    assert error.where == "feature set fraud.spend, derived('beside_usual')"
+    assert error.nearest == "amount_mean_7d"
 
 
 def test_an_unknown_table_is_named_with_the_nearest(world):
