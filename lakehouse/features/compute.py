@@ -211,10 +211,11 @@ def _windows(
             names = [each.column for each in one.features() if each.window == window and each.by == value]
             columns |= {name: _Column.of(one, reading, len(history.spine.time)) for name in names}
             asked.append(_Asked(one, reading, answering, window, [columns[name] for name in names]))
-    # Made once, before several threads ask for them.
-    _ = timeline.packed, history.spine.arranged
     # Blocks don't touch each other's rows, and numpy lets go of Python's lock: each core takes one after the other.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Made once, before several threads ask for them.
+        sorting = pool.submit(lambda: history.spine.arranged)
+        _ = timeline.packed, sorting.result()
         list(pool.map(lambda block: _fill(history, timeline, layout, asked, block), history.spine.blocks()))
     return {name: column.finished() for name, column in columns.items()}
 

@@ -19,7 +19,9 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 
 _MOST = np.iinfo(np.int64).max
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
+_DIGIT = 16
+"""Bits."""
 _NEVER = -(1 << 62)
 """Earlier than any time."""
 
@@ -40,18 +42,20 @@ class Timeline:
     def arranged(self) -> tuple[Ints, Ints, Ints]:
         """The permutation that sorts the events, and their entity codes and times in sorted order, shape (n,) each.
 
-        Events in order of time, as tables by day are, only need sorting by (entity, position). Both fit into one
-        number, and sorting numbers is much faster than sorting positions by what they stand for.
+        Events in order of time, as tables by day are, only need sorting by entity, and numpy sorts numbers of 16 bits
+        by counting them: digit by digit, which keeps the order of what is equal.
         """
         entity, time = self.entity, self.time
-        by_time = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
-        bits = len(time).bit_length()
-        number = (entity if by_time is None else entity[by_time]) << bits
-        number |= np.arange(len(time))
-        number.sort()
-        position = number & ((1 << bits) - 1)
-        order = position if by_time is None else by_time[position]
-        return order, number >> bits, time[order]
+        order = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
+        codes = entity + 1  # no entity's is -1
+        for shift in range(0, max(self.entities, 1).bit_length(), _DIGIT):
+            digits = (codes if order is None else codes[order]) >> shift
+            step = np.argsort(digits.astype(np.uint16), kind="stable")
+            order = step if order is None else order[step]
+        assert order is not None  # noqa: S101  # there is one digit at least
+        # The codes in order are runs of equal ones: counting them is faster than fetching each.
+        counts = np.bincount(codes, minlength=self.entities + 1)
+        return order, np.repeat(np.arange(-1, self.entities), counts), time[order]
 
     def up_to(self, entity: Ints, time: Ints) -> Ints:
         """How many sorted events come at or before each (entity, time), shape (m,): an index into running totals.
