@@ -486,11 +486,16 @@ def test_of_peers_one_that_came_after_one_with_a_larger_row_key_never_was_the_ne
     one = risk(features=[count("tx").over("lifetime")])
     rows = frame([noon(10), noon(10)], first=3).select("number", "at", "terminal_id")
     rows = rows.with_columns(tx_count_lifetime=pl.Series([3, 4]))
-    put(lake, one.name, rows[:1].with_columns(at=pl.lit(noon(9)), number=pl.lit(1, pl.Int64)))
+    put(
+        lake,
+        one.name,
+        rows[:1].with_columns(at=pl.lit(noon(9)), number=pl.lit(1, pl.Int64)),
+        definition=one.fingerprint(),
+    )
     clock.at = noon(11)
-    put(lake, one.name, rows[1:])
+    put(lake, one.name, rows[1:], definition=one.fingerprint())
     clock.at = noon(12)
-    put(lake, one.name, rows)
+    put(lake, one.name, rows, definition=one.fingerprint())
     spine = pl.DataFrame(
         {"at": [noon(13)], "terminal_id": [1]}, schema={"at": pl.Datetime("us"), "terminal_id": pl.Int64}
     )

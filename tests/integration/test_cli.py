@@ -291,7 +291,7 @@ def test_one_table(slipway: Slipway, world: World) -> None:
     told = slipway("tables", "fraud.training", "--home", world.home, "--json").json
     columns = {column["name"]: column for column in told["columns"]}
     assert columns["amount"]["type"] == "decimal(12, 2)"
-    assert "last 7d" in columns["customer_spend__amount_mean_7d"]["doc"]
+    assert "last 7 days" in columns["customer_spend__amount_mean_7d"]["doc"]
     newest = told["snapshots"][0]
     assert newest["snapshot_id"] == told["snapshot_id"]
     assert newest["published"] is True

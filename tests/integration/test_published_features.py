@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
-from lakehouse.engines.embedded import compute_rows
+from lakehouse.features.compute import compute_rows
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fraud_handbook"
 ROWS = 1_754_155
@@ -35,7 +35,7 @@ def compared():
     ).to_arrow()
     together = pl.read_parquet(DATA / "features_expected.parquet").cast({"TRANSACTION_ID": pl.Int64})
     for one in (customer_spend, terminal_risk, transaction_time):
-        rows = compute_rows(one, spine, spine)
+        rows = compute_rows(one, dict.fromkeys(one.tables_read(), spine), spine)
         assert len(rows) == len(raw) == ROWS
         ours = pl.DataFrame(pl.from_arrow(rows)).select(
             "transaction_id", *(pl.col(name).alias(f"{one.name}.{name}") for name in one.columns)
