@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.features.aggregation import LIFETIME, count, window_length
+from lakehouse.features.aggregation import LIFETIME, count
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
@@ -92,7 +92,7 @@ def _difference(connection: duckdb.DuckDBPyConnection, before: Plan, after: Plan
 
 def _reached(one: FeatureSet, changed: dict[str, pa.Table], spine: pa.Table) -> list[pa.Table]:
     """The keys of the spine's rows that changed events reach, by table of events."""
-    probes = [_probe(one, one.entity, events, _longest(one, events)) for events in one.events]
+    probes = [_probe(one, one.entity, events, one.longest(events)) for events in one.events]
     probes += [
         _probe(one, used.entity, Events(used.name, used.event_time, keys=used.entity.keys), LIFETIME)
         for used in one.uses
@@ -120,15 +120,6 @@ def _probe(one: FeatureSet, entity: Entity, events: Events, window: str) -> Feat
         description="Which rows changed events reach.",
         owner=one.owner,
     )
-
-
-def _longest(one: FeatureSet, events: Events) -> str:
-    """The longest window over a table of events."""
-    windows = [window for each in one.aggregates if one.events_of(each) == events for window in each.windows]
-    windows += [each.ttl for each in one.attributes if one.events_of(each) == events]
-    if LIFETIME in windows:
-        return LIFETIME
-    return max(windows, key=lambda window: window_length(window, where=f"feature set {one.name}") or 0)
 
 
 def _days(times: pa.ChunkedArray) -> set[date]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.aggregation import (
+    LIFETIME,
     Feature,
     WindowAggregate,
     approx_distinct,
@@ -289,16 +290,21 @@ class FeatureSet:
         if any(table == used.name for used in self.uses):
             return None
         furthest = 0
-        for one in (*self.aggregates, *self.attributes):
-            events = self.events_of(one)
-            if events.table != table:
-                continue
-            for window in one.windows if isinstance(one, WindowAggregate) else (one.ttl,):
-                length = window_length(window, where=f"feature set {self.name}")
+        for events in self.events:
+            if events.table == table:
+                length = window_length(self.longest(events), where=f"feature set {self.name}")
                 if length is None:
                     return None
                 furthest = max(furthest, length + events.late)
         return furthest
+
+    def longest(self, events: Events) -> str:
+        """The longest window, or time to live, over a table of events."""
+        windows = [window for one in self.aggregates if self.events_of(one) == events for window in one.windows]
+        windows += [one.ttl for one in self.attributes if self.events_of(one) == events]
+        if LIFETIME in windows:
+            return LIFETIME
+        return max(windows, key=lambda window: window_length(window, where=f"feature set {self.name}") or 0)
 
     def inputs(self) -> list[str]:
         """The tables it is made from; the spine first."""

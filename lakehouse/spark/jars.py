@@ -92,7 +92,7 @@ def _unavailable(packages: Sequence[str], told: str) -> SettingsError:
     reason = "it was not found in the registry" if missing else lines[-1][:200] if lines else "Ivy said nothing"
     return SettingsError(
         f"A jar that Spark needs cannot be had: {missing or ', '.join(packages)} ({reason}).",
-        where="https://repo1.maven.org/maven2",
+        where="Spark's jars, by their Maven coordinates",
         nearest="a folder with the jars, named with SLIPWAY_SPARK_JARS",
         fix="Run once with a connection to the registry, or put the jars of the coordinates into such a folder.",
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict
-from lakehouse.features.aggregation import WindowAggregate, window_length
+from lakehouse.features.aggregation import window_length
 from lakehouse.features.columns import entity_codes
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import FeatureSet
@@ -209,7 +209,7 @@ def _held_by(
     times: np.ndarray,
 ) -> np.ndarray:
     """Which spine rows have a late event in a window before it could be read."""
-    length = _longest(feature_set, events)
+    length = window_length(feature_set.longest(events), where=f"feature set {feature_set.name}")
     start = promised[late]
     happened = _microseconds(rows[events.event_time])[late]
     end = readable[late]
@@ -237,16 +237,6 @@ def _held_by(
     found = np.zeros(len(times), bool)
     found[order] = np.cumsum(marks[:-1]) > 0
     return found
-
-
-def _longest(feature_set: FeatureSet, events: Events) -> int | None:
-    """The longest window over the events in microseconds; None without end."""
-    declared = (*feature_set.aggregates, *feature_set.attributes)
-    mine = [one for one in declared if feature_set.events_of(one) == events]
-    windows = [window for one in mine for window in (one.windows if isinstance(one, WindowAggregate) else (one.ttl,))]
-    lengths = [window_length(window, where=feature_set.name) for window in windows]
-    known = [length for length in lengths if length is not None]
-    return max(known) if len(known) == len(lengths) else None
 
 
 def _microseconds(times: pl.Series) -> np.ndarray:
