@@ -1,31 +1,37 @@
-"""Auditing: judging rows against a contract, and drafts before they are published.
+"""Auditing: verdicts on rows, and on drafts before they are published.
 
-What belongs here: verdicts. Not: what happens to broken rows (quarantine.py) and publishing (tables/publish.py).
+What belongs here: verdicts, and refusing what they refuse. Not: judging rows (sorting.py, whole.py), what happens to
+broken rows (quarantine.py) and publishing (tables/publish.py).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from statistics import median
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pyarrow as pa
 
-from lakehouse.contracts.contract import Column, Contract
+from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Contract
+from lakehouse.contracts.rules import Action
+from lakehouse.contracts.sorting import RULE, SAMPLE_ROWS, Sorted, readable_rules, sort_rows
 from lakehouse.errors import ContractError
 from lakehouse.features.duration import MICROSECONDS, microseconds
 from lakehouse.tables.days import ONE_DAY
 
-SAMPLE_ROWS = 5
-RULE = "_rule"
-"""The column of a quarantine table that names the broken rules."""
+LEAST_DAYS = 5
+"""With fewer days no day is typical."""
+LEAST_WEEKDAYS = 5
+"""With fewer days of one weekday, its days are compared with all."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check's result. `blocking` verdicts that failed keep the write from being published."""
+    """One check's result. `blocking` verdicts that failed keep the write from being published.
+
+    Verdicts on a row rule have `rows`, `broken` and `share` among what was `measured`.
+    """
 
     name: str
     passed: bool
@@ -33,6 +39,12 @@ class Verdict:
     blocking: bool = True
     measured: Mapping[str, float | int | str] = field(default_factory=dict)
     sample: Sequence[Mapping[str, Any]] = ()
+    quarantines: bool = False
+
+    @property
+    def action(self) -> Action:
+        """What happens when it is not passed."""
+        return "block" if self.blocking else "quarantine" if self.quarantines else "warn"
 
 
 class AuditError(ContractError):
@@ -62,109 +74,51 @@ def require(table: str, verdicts: Sequence[Verdict], branch: str | None = None) 
         raise AuditError(table, verdicts, branch)
 
 
-@dataclass(frozen=True)
-class Sorted:
-    """Rows parted by a contract's row rules. `broken` has the column `_rule`; `counts` are rows by rule."""
-
-    good: pa.Table
-    broken: pa.Table
-    counts: dict[str, int]
-
-
-def sort_rows(contract: Contract, rows: pa.Table) -> Sorted:
-    """Part the rows by the contract's row rules, with pandera. A row that breaks several names them all."""
-    import pandera.polars as pandera
-
-    frame = pl.DataFrame(pl.from_arrow(rows))
-    broken: dict[int, list[str]] = {}
-    counts = dict.fromkeys(contract.row_rules(), 0)
-    for column in contract.columns:
-        schema = pandera.DataFrameSchema({column.name: _pandera_column(column)})
-        try:
-            schema.validate(frame.select(column.name), lazy=True)
-        except pandera.errors.SchemaErrors as errors:
-            cases = errors.failure_cases.select("check", "index").unique(maintain_order=True)
-            for check, index in cases.iter_rows():
-                rule = check if check in counts else f"{column.name}_not_null"
-                if index is None:
-                    raise ContractError(
-                        f"The column cannot be judged: {check}.", where=f"{contract.table}.{column.name}"
-                    ) from errors
-                counts[rule] += 1
-                broken.setdefault(int(index), []).append(rule)
-    flagged = np.zeros(len(rows), dtype=bool)
-    places = sorted(broken)
-    flagged[places] = True
-    reasons = pa.array([", ".join(broken[place]) for place in places], pa.string())
-    return Sorted(
-        good=rows.filter(pa.array(~flagged)),
-        broken=rows.take(pa.array(places, pa.int64())).append_column(RULE, reasons),
-        counts=counts,
-    )
-
-
-def _pandera_column(column: Column) -> Any:  # noqa: ANN401  # pandera has no public type for it
-    import pandera.polars as pandera
-
-    checks = []
-    if column.unique:
-        # The first of equal values is good: what breaks the rule is its repetition.
-        checks.append(
-            pandera.Check(
-                lambda data: data.lazyframe.select(pl.col(data.key).is_first_distinct() | pl.col(data.key).is_null()),
-                name=f"{column.name}_unique",
-                error=f"{column.name}_unique",
-            )
-        )
-    if column.at_least is not None or column.at_most is not None:
-        checks.append(
-            pandera.Check(
-                lambda data: data.lazyframe.select(_within(pl.col(data.key), column)),
-                name=f"{column.name}_in_range",
-                error=f"{column.name}_in_range",
-            )
-        )
-    if column.one_of:
-        rule = f"{column.name}_one_of"
-        checks.append(pandera.Check.isin(list(column.one_of), name=rule, error=rule))
-    return pandera.Column(checks=checks, nullable=column.nullable)
-
-
-def _within(value: pl.Expr, column: Column) -> pl.Expr:
-    """In range; NaN is not, null is another rule's matter."""
-    inside = pl.lit(value=True)
-    if column.at_least is not None:
-        inside = inside & (value >= column.at_least)
-    if column.at_most is not None:
-        inside = inside & (value <= column.at_most)
-    if column.kind == "float64":
-        inside = inside & value.is_not_nan()
-    return inside.fill_null(value=True)
-
-
 def row_verdicts(contract: Contract, parted: Sorted) -> list[Verdict]:
-    """One verdict for each row rule (not blocking: its rows are quarantined), and one for their share (blocking)."""
-    verdicts = []
-    rules = contract.row_rules()
-    for rule, number in parted.counts.items():
-        sample = []
-        if number:
-            names_rule = pl.col(RULE).str.split(", ").list.contains(rule)
-            sample = pl.DataFrame(pl.from_arrow(parted.broken)).filter(names_rule).head(SAMPLE_ROWS).to_dicts()
-        says = rules[rule] if not number else f"{rules[rule]} Not so in {number} rows, which went to quarantine."
-        measured = {"rows_quarantined": number}
-        verdicts.append(Verdict(rule, number == 0, says, blocking=False, measured=measured, sample=sample))
+    """One verdict for each row rule (blocking where the contract says so), and one for the share that is held back.
+
+    What was flagged elsewhere counts in the share; its verdict is for who flagged it.
+    """
     rows = len(parted.good) + len(parted.broken)
+    says = {**readable_rules(contract), **contract.row_rules()}
+    verdicts = []
+    for rule, told in contract.row_rules().items():
+        number, sample = parted.counts.get(rule, 0), parted.samples.get(rule, ())
+        verdicts.append(rule_verdict(rule, told, contract.action(rule), number, rows, sample))
     share = len(parted.broken) / rows if rows else 0.0
-    refused = share > contract.quarantine_share
+    # Of few rows a single one is more than a small share; it is no reason to refuse all.
+    refused = len(parted.broken) > math.ceil(contract.quarantine_share * rows)
     worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.broken) else None
-    says = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
+    told = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
     if refused and worst:
-        says += f" Most often: {rules[worst]}"
-    sample = parted.broken.slice(0, SAMPLE_ROWS).to_pylist()
-    measured = {"share": share, "rows": rows, "rows_quarantined": len(parted.broken)}
-    verdicts.append(Verdict("quarantine_share", not refused, says, measured=measured, sample=sample))
+        told += f" Most often: {says.get(worst, worst)}"
+    verdicts.append(
+        Verdict(
+            QUARANTINE_SHARE,
+            not refused,
+            told,
+            blocking=contract.action(QUARANTINE_SHARE) == "block",
+            measured={"share": share, "rows": rows, "rows_quarantined": len(parted.broken)},
+            sample=parted.broken.slice(0, SAMPLE_ROWS).to_pylist(),
+        )
+    )
     return verdicts
+
+
+def rule_verdict(
+    name: str, says: str, action: Action, broken: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
+) -> Verdict:
+    """The verdict on one row rule that `broken` of `rows` rows break."""
+    if broken:
+        what_then = {
+            "quarantine": ", which went to quarantine",
+            "block": ", which refuses the write",
+            "warn": ", which were let through",
+        }
+        says += f" Not so in {broken} rows{what_then[action]}."
+    measured = {"rows": rows, "broken": broken, "share": broken / rows if rows else 0.0}
+    blocking, quarantines = action == "block", action == "quarantine"
+    return Verdict(name, broken == 0, says, blocking, measured, sample, quarantines)
 
 
 def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> Verdict:
@@ -176,20 +130,47 @@ def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days:
     passed = age * MICROSECONDS <= limit
     says = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
     measured = {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)}
-    return Verdict("freshness", passed, f"{says}; {contract.freshness} are allowed.", measured=measured)
+    says = f"{says}; {contract.freshness} are allowed."
+    return Verdict(FRESHNESS, passed, says, blocking=contract.action(FRESHNESS) == "block", measured=measured)
 
 
-def volume_verdict(contract: Contract, delivered: Mapping[Any, int], published: Mapping[Any, int]) -> Verdict:
-    """Whether each delivered day has about as many rows as the days before and beside it."""
-    others = sorted({**published, **delivered}.items())
-    typical = median(count for _, count in others) if others else 0
+def volume_verdict(contract: Contract, delivered: Mapping[date, int], published: Mapping[date, int]) -> Verdict:
+    """Whether each delivered day has about as many rows as the days before and beside it (or those of its weekday)."""
+    others = {**published, **delivered}
+    typical = {day: _typical(contract, day, others) for day in delivered}
     low, high = contract.volume
-    odd = {str(day): count for day, count in delivered.items() if not low * typical <= count <= high * typical}
-    enough = len(others) >= 5  # noqa: PLR2004  # fewer days have no typical one
+    odd = {day: number for day, number in delivered.items() if not low * typical[day] <= number <= high * typical[day]}
+    enough = len(others) >= LEAST_DAYS
     passed = not (odd and enough)
-    says = f"A typical day has {typical:g} rows; a day may have {low:g} to {high:g} times as many."
+    middle = float(median(others.values())) if others else 0.0
+    says = f"A typical day has {middle:g} rows; a day may have {low:g} to {high:g} times as many"
+    says += " as its weekday has." if contract.volume_by == "weekday" else "."
     if not passed:
-        says += " Not so: " + ", ".join(f"{day} with {count}" for day, count in list(odd.items())[:SAMPLE_ROWS]) + "."
+        named = [f"{day} with {count} (typical: {typical[day]:g})" for day, count in list(odd.items())[:SAMPLE_ROWS]]
+        says += " Not so: " + ", ".join(named) + "."
     if not enough:
-        says = "Fewer than 5 days are known, so no day's volume is judged yet."
-    return Verdict("volume", passed, says, measured={"typical_rows": float(typical), "odd_days": len(odd)})
+        says = f"Fewer than {LEAST_DAYS} days are known, so no day's volume is judged yet."
+    measured = {"typical_rows": middle, "odd_days": len(odd)}
+    return Verdict(VOLUME, passed, says, blocking=contract.action(VOLUME) == "block", measured=measured)
+
+
+def _typical(contract: Contract, day: date, counts: Mapping[date, int]) -> float:
+    """The median of the days that a day is compared with: its weekday's, once enough of them are known."""
+    alike = [number for other, number in counts.items() if other.weekday() == day.weekday()]
+    by_weekday = contract.volume_by == "weekday" and len(alike) >= LEAST_WEEKDAYS
+    return float(median(alike if by_weekday else counts.values()))
+
+
+__all__ = [
+    "RULE",
+    "SAMPLE_ROWS",
+    "AuditError",
+    "Sorted",
+    "Verdict",
+    "freshness_verdict",
+    "require",
+    "row_verdicts",
+    "rule_verdict",
+    "sort_rows",
+    "volume_verdict",
+]

@@ -1,107 +1,60 @@
 """The declaration of a contract.
 
-What belongs here: frozen declarations that check themselves. Not: checking rows (audit.py).
+What belongs here: the contract of one table, which checks itself as a whole. Not: what it is made of (columns.py,
+rules.py), checking rows (audit.py), and its versions (versions.py).
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Literal, get_args
 
 import pyarrow as pa
 
+from lakehouse.contracts.columns import ARROW_TYPES, Column, Kind
+from lakehouse.contracts.expressions import understand
+from lakehouse.contracts.rules import Action, AddedAction, Distribution, Reference, Rule, check_action, pairs
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
 
-Kind = Literal["int16", "int32", "int64", "float64", "text", "bool", "timestamp"]
-
-ARROW_TYPES: dict[str, pa.DataType] = {
-    "int16": pa.int16(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "text": pa.string(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us"),
+QUARANTINE_SHARE = "quarantine_share"
+SCHEMA = "schema"
+VOLUME = "volume"
+FRESHNESS = "freshness"
+CHANGES = "changes"
+ANOMALIES = "anomalies"
+TABLE_CHECKS = {
+    QUARANTINE_SHARE: "Few enough rows break a rule.",
+    SCHEMA: "The delivered columns and types are those of the contract.",
+    VOLUME: "Each delivered day has about as many rows as others.",
+    FRESHNESS: "The newest event belongs to the newest delivered day.",
+    CHANGES: "The format is the one of the deliveries before.",
+    ANOMALIES: "The values lie as those of the deliveries before.",
 }
+"""The checks that every contract has, besides those that it declares."""
 
-
-@dataclass(frozen=True)
-class Column:
-    """What is relied on in one column. A row that breaks it is quarantined.
-
-    `at_least` and `at_most` are inclusive bounds (numbers, or datetimes in UTC for timestamps). NaN lies in no range,
-    and does not count as given. `known_after` is how long after the row's event time the value is known: what looks
-    at it earlier is refused (training/leaks.py). "0d" says that it is known at once, though a label is made from it.
-    """
-
-    name: str
-    kind: Kind
-    says: str
-    nullable: bool = False
-    unique: bool = False
-    at_least: float | datetime | None = None
-    at_most: float | datetime | None = None
-    one_of: tuple[int | str, ...] = ()
-    known_after: str = ""
-
-    def __post_init__(self) -> None:
-        """Raises DeclarationError for an unknown kind and for bounds that no value can meet."""
-        where = f"column {self.name}"
-        if self.kind not in get_args(Kind):
-            raise DeclarationError(
-                f"{self.kind!r} is no kind of column.",
-                where=where,
-                nearest=nearest_name(self.kind, get_args(Kind)),
-                fix="Use one of: " + ", ".join(get_args(Kind)) + ".",
-            )
-        if self.known_after:
-            microseconds(self.known_after, where=f"{where}, known_after")
-        for bound in (self.at_least, self.at_most):
-            if bound is not None and not self._takes(bound):
-                raise DeclarationError(
-                    f"{bound!r} is no bound for a column of kind {self.kind}.",
-                    where=where,
-                    fix="Bound numbers by numbers, and timestamps by datetimes in UTC without a zone.",
-                )
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:  # type: ignore[operator]
-            raise DeclarationError(
-                f"No value lies between {self.at_least} and {self.at_most}.",
-                where=where,
-                nearest=f"at_least={self.at_most}, at_most={self.at_least}",
-            )
-
-    def _takes(self, bound: float | datetime) -> bool:
-        """Whether values of the column can be compared with the bound."""
-        if self.kind == "timestamp":
-            return isinstance(bound, datetime) and bound.tzinfo is None
-        return self.kind.startswith(("int", "float")) and isinstance(bound, int | float)
-
-    def rules(self) -> dict[str, str]:
-        """The names of the row rules of this column, with what each says."""
-        found = {}
-        if not self.nullable:
-            found[f"{self.name}_not_null"] = f"{self.name} is given."
-        if self.unique:
-            found[f"{self.name}_unique"] = f"{self.name} appears once."
-        if self.at_least is not None or self.at_most is not None:
-            low = f"at least {self.at_least}" if self.at_least is not None else ""
-            high = f"at most {self.at_most}" if self.at_most is not None else ""
-            found[f"{self.name}_in_range"] = f"{self.name} is {' and '.join(part for part in (low, high) if part)}."
-        if self.one_of:
-            found[f"{self.name}_one_of"] = f"{self.name} is one of {', '.join(map(str, self.one_of))}."
-        return found
+_SINCE_THE_BEGINNING = ("table", "version", "columns", "quarantine_share", "freshness", "volume")
+_COLUMN_SINCE_THE_BEGINNING = ("name", "kind", "says", "nullable", "unique", "at_least", "at_most", "one_of")
 
 
 @dataclass(frozen=True)
 class Contract:
     """What the consumers of a source rely on.
 
+    `keys` are combinations of columns that appear once, in one write and across deliveries. `rules`, `references` and
+    `distributions` are declared in rules.py. `may_add` says what happens when a column comes that the contract does
+    not have: a pattern of names (`note_*`) -> `ignore`, `warn` or `block`; other columns block. With `ordered` the
+    columns must come in the contract's order.
     `quarantine_share` is the largest share of rows of a write that may be quarantined; above it the write is refused.
     `freshness`: the newest event of a write lies at most this long before the end of the newest day it delivers.
-    `volume`: rows of a day, as multiples (least, most) of the median of the days before and beside it.
+    `volume`: rows of a day, as multiples (least, most) of the median of the days before and beside it; by "weekday", of
+    the same weekday's days as soon as five of them are known, by "day" of all.
+    `then` says what happens when a check is broken, by its name, where that is not what usually does: rows that break a
+    rule of a column wait in quarantine, what is found over a whole write blocks it.
     """
 
     table: str
@@ -111,13 +64,26 @@ class Contract:
     quarantine_share: float = 0.01
     freshness: str = "24h"
     volume: tuple[float, float] = (0.5, 2.0)
+    keys: Sequence[Sequence[str]] = ()
+    rules: Sequence[Rule] = ()
+    references: Sequence[Reference] = ()
+    distributions: Sequence[Distribution] = ()
+    may_add: Mapping[str, AddedAction] | Sequence[tuple[str, AddedAction]] = ()
+    ordered: bool = False
+    volume_by: Literal["day", "weekday"] = "weekday"
+    then: Mapping[str, Action] | Sequence[tuple[str, Action]] = ()
 
     def __post_init__(self) -> None:
-        """Raises DeclarationError for doubled columns and limits that make no sense."""
-        object.__setattr__(self, "columns", tuple(self.columns))
+        """Raises DeclarationError for what no rows could meet, and for names that are not there."""
+        for field in ("columns", "rules", "references", "distributions"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        object.__setattr__(self, "keys", tuple(tuple(key) for key in self.keys))
+        object.__setattr__(self, "volume", tuple(self.volume))
+        for field in ("may_add", "then"):
+            object.__setattr__(self, field, pairs(getattr(self, field)))
         where = f"contract of {self.table}"
         names = [column.name for column in self.columns]
-        doubled = sorted({name for name in names if names.count(name) > 1})
+        doubled = _doubled(names)
         if doubled or not names:
             raise DeclarationError(
                 f"Columns are missing or doubled: {', '.join(doubled) or 'none given'}.",
@@ -132,21 +98,168 @@ class Contract:
             raise DeclarationError(
                 f"{self.volume} are not multiples around 1.", where=f"{where}, volume", nearest="(0.5, 2.0)"
             )
+        check_action(self.volume_by, ("day", "weekday"), f"{where}, volume_by")
         microseconds(self.freshness, where=f"{where}, freshness")
+        self._check_parts(where)
+        self._check_actions(where)
+
+    def _check_parts(self, where: str) -> None:
+        """That keys, rules, references and distributions are about columns that are there."""
+        named = [(f"keys {list(key)}", column) for key in self.keys for column in key]
+        named += [(f"reference to {one.table}", column) for one in self.references for column in one.columns]
+        named += [(f"distribution of {one.column}", one.column) for one in self.distributions]
+        for part, column in named:
+            self.column(column, f"{where}, {part}")
+        for key in self.keys:
+            if len(set(key)) < 2:  # noqa: PLR2004  # a key of one column is that column's `unique`
+                raise DeclarationError(
+                    f"{list(key)} is no combination of columns.",
+                    where=f"{where}, keys",
+                    nearest=f"Column({key[0]!r}, ..., unique=True)" if key else None,
+                )
+        for rule in self.rules:
+            understand(rule.sql, tuple(self.columns), f"{where}, rule {rule.name}")
+        for one in self.distributions:
+            kind = self.column(one.column, where).kind
+            values = [value for value, _ in pairs(one.shares)]
+            numeric = kind.startswith(("int", "float"))
+            if one.quantiles and not numeric:
+                raise DeclarationError(
+                    f"Values of kind {kind} have no quantiles here.",
+                    where=f"{where}, distribution of {one.column}",
+                    nearest="shares",
+                )
+            if any(isinstance(value, str) != (kind == "text") for value in values):
+                raise DeclarationError(
+                    f"{values[0]!r} can be no value of a column of kind {kind}.",
+                    where=f"{where}, distribution of {one.column}, shares",
+                )
+
+    def _check_actions(self, where: str) -> None:
+        checks = [*(name for name, _ in self._row_rules()), *TABLE_CHECKS, *self._further_checks()]
+        doubled = _doubled(checks)
+        if doubled:
+            raise DeclarationError(
+                f"Two rules are called {doubled[0]}.", where=where, nearest=f"{doubled[0]}_2", fix="Rename one of them."
+            )
+        for name, action in pairs(self.then):
+            if name not in checks:
+                raise DeclarationError(
+                    f"There is no check named {name!r}.",
+                    where=f"{where}, then",
+                    nearest=nearest_name(name, checks),
+                    fix="Use one of: " + ", ".join(checks) + ".",
+                )
+            options = get_args(Action) if name in self._by_name else ("block", "warn")
+            check_action(action, options, f"{where}, then[{name!r}]")
+        for pattern, action in pairs(self.may_add):
+            check_action(action, get_args(AddedAction), f"{where}, may_add[{pattern!r}]")
 
     @property
     def schema(self) -> pa.Schema:
         """The columns as Arrow fields."""
         return pa.schema([pa.field(column.name, ARROW_TYPES[column.kind]) for column in self.columns])
 
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        return {one.name: one for one in self.columns}
+
+    def column(self, name: str, where: str = "") -> Column:
+        """The column of that name. Raises DeclarationError when there is none."""
+        if name in self._columns:
+            return self._columns[name]
+        names = [one.name for one in self.columns]
+        raise DeclarationError(
+            f"The contract has no column {name!r}.",
+            where=where or f"contract of {self.table}",
+            nearest=nearest_name(name, names),
+            fix="Use one of: " + ", ".join(names) + ".",
+        )
+
     def row_rules(self) -> dict[str, str]:
-        """The names of all row rules, with what each says."""
-        return {name: says for column in self.columns for name, says in column.rules().items()}
+        """The names of all row rules, with what each says, in the order in which they are judged."""
+        return dict(self._by_name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return dict(self._row_rules())
+
+    def _row_rules(self) -> Iterable[tuple[str, str]]:
+        for column in self.columns:
+            yield from column.rules().items()
+        yield from ((key_rule(key), f"{' and '.join(key)} together appear once.") for key in self.keys)
+        yield from ((rule.name, rule.says) for rule in self.rules)
+        yield from ((one.name, one.says) for one in self.references)
+
+    def _further_checks(self) -> list[str]:
+        return [*(across(key) for key in self.unique_keys()), *(one.name for one in self.distributions)]
+
+    def unique_keys(self) -> list[tuple[str, ...]]:
+        """The columns, and combinations of columns, of which no value comes twice."""
+        return [*((column.name,) for column in self.columns if column.unique), *map(tuple, self.keys)]
+
+    def action(self, check: str) -> Action:
+        """What happens when a check is broken, by its name."""
+        usual: Action = "quarantine" if check in self._by_name else "warn" if check == ANOMALIES else "block"
+        return self._chosen.get(check, usual)
+
+    @cached_property
+    def _chosen(self) -> dict[str, Action]:
+        chosen: dict[str, Action] = {one.name: one.action for one in (*self.rules, *self.references)}
+        chosen |= {one.name: one.action for one in self.distributions}
+        chosen |= dict(pairs(self.then))
+        return chosen
+
+    def checks(self) -> dict[str, tuple[str, bool]]:
+        """Every check that the contract asks for: name -> (what it says, whether it blocks)."""
+        says = self.row_rules() | TABLE_CHECKS
+        for key in self.unique_keys():
+            says[across(key)] = f"No {' and '.join(key)} was delivered before."
+        says |= {one.name: one.says for one in self.distributions}
+        return {name: (text, self.action(name) == "block") for name, text in says.items()}
+
+    def on_added(self, column: str) -> AddedAction:
+        """What happens when a delivery brings this column, which the contract does not have."""
+        for pattern, action in pairs(self.may_add):
+            if fnmatchcase(column, pattern):
+                return action
+        return "block"
 
     def fingerprint(self) -> str:
         """A short hash of what decides the verdicts."""
-        content = asdict(self)
-        content.pop("owner")
-        for column in content["columns"]:
-            column.pop("known_after")  # it decides no row
+        # A field that came later counts where it is used, so that tables stay in line when the platform learns more.
+        content = {one.name: getattr(self, one.name) for one in fields(self) if one.name in _SINCE_THE_BEGINNING}
+        content["columns"] = []
+        for column in self.columns:
+            told = asdict(column)
+            told.pop("known_after")  # it decides no row
+            later = [name for name in told if name not in _COLUMN_SINCE_THE_BEGINNING]
+            content["columns"].append(
+                {name: told[name] for name in told if name not in later or told[name] not in {None, ""}}
+            )
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name not in {*_SINCE_THE_BEGINNING, "owner"} and value != one.default:
+                content[one.name] = [asdict(part) for part in value] if _declared(value) else value
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def key_rule(key: Sequence[str]) -> str:
+    """The name of the rule that says that a key appears once in a write."""
+    return f"{'_'.join(key)}_unique"
+
+
+def across(key: Sequence[str]) -> str:
+    """The name of the check that says that no earlier delivery brought a key."""
+    return f"{'_'.join(key)}_unique_across_deliveries"
+
+
+def _declared(value: object) -> bool:
+    return isinstance(value, tuple) and any(isinstance(one, Rule | Reference | Distribution) for one in value)
+
+
+def _doubled(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
+__all__ = ["ARROW_TYPES", "Column", "Contract", "Distribution", "Kind", "Reference", "Rule", "across", "key_rule"]

@@ -1,21 +1,40 @@
-"""The quarantine: where rows that break a contract wait, with the reason.
+"""The quarantine: where rows that break a contract wait, with the reason and as they were delivered.
 
-What belongs here: a source's quarantine table and writing to it. Not: judging rows (audit.py).
+What belongs here: a source's quarantine table, writing to it and taking rows out. Not: judging rows (audit.py) and
+running them again (sources/retry.py). A row that somebody dropped stays in the table with the reason: nothing is lost,
+and it is never published.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import RULE
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.publish import Published, publish
+from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
 from lakehouse.tables.read import literal, read, resolve
 from lakehouse.tables.write import TableShape, ensure_table, write_draft
 
 SUFFIX = "__quarantine"
+DELIVERED, QUARANTINED_AT, DROPPED = "_delivered", "_quarantined_at", "_dropped"
+_OWN = pa.schema(
+    [
+        pa.field(RULE, pa.string()),
+        pa.field(DELIVERED, pa.string()),
+        pa.field(QUARANTINED_AT, pa.timestamp("us")),
+        pa.field(DROPPED, pa.string()),
+    ]
+)
+_DOCS = {
+    RULE: "The names of the broken rules.",
+    DELIVERED: "The row as it was delivered (JSON), before mappings and types.",
+    QUARANTINED_AT: "When it was put here (UTC).",
+    DROPPED: "Why somebody dropped it; null while it waits.",
+}
+_KEY = ["_fingerprint", "_row"]
 
 
 def quarantine_name(table: str) -> str:
@@ -24,14 +43,35 @@ def quarantine_name(table: str) -> str:
 
 
 def quarantine_shape(landed: TableShape) -> TableShape:
-    """The quarantine of a landed table: its columns as delivered, and the names of the broken rules."""
+    """The quarantine of a landed table: its columns, the broken rules, and the row as delivered."""
     return TableShape(
         quarantine_name(landed.name),
-        landed.schema.append(pa.field(RULE, pa.string())),
+        pa.schema([*landed.schema, *_OWN]),
         description=f"Rows delivered for {landed.name} that break its contract, with the names of the rules.",
-        column_docs={**landed.column_docs, RULE: "The names of the broken rules."},
+        column_docs={**landed.column_docs, **_DOCS},
         owner=landed.owner,
     )
+
+
+def quarantined(lake: Lakehouse, shape: TableShape, *, at: int | None = None, where: str | None = None) -> pa.Table:
+    """The rows in quarantine, dropped ones included, in the columns of `shape`, by delivery and row."""
+    if not lake.has(shape.name):
+        return shape.schema.empty_table()
+    rows = read(lake, shape.name, at=at, where=where)
+    for one in shape.schema:
+        if one.name not in rows.schema.names:  # put there by an older version
+            rows = rows.append_column(one, pa.nulls(len(rows), one.type))
+    rows = rows.select(shape.schema.names).cast(shape.schema)
+    return rows.sort_by([(name, "ascending") for name in _KEY])
+
+
+def dropped_rows(rows: pa.Table) -> dict[str, dict[int, str]]:
+    """The dropped ones among quarantined rows: fingerprint -> row -> reason."""
+    dropped: dict[str, dict[int, str]] = {}
+    for fingerprint, row, reason in zip(*(rows.column(name).to_pylist() for name in [*_KEY, DROPPED]), strict=True):
+        if reason is not None:
+            dropped.setdefault(fingerprint, {})[row] = reason
+    return dropped
 
 
 def keep_in_quarantine(
@@ -45,22 +85,70 @@ def keep_in_quarantine(
 ) -> Published | None:
     """Hold the broken rows in place of what was held of these deliveries (fingerprint -> days that are landed now).
 
-    Rows of other days stay, rows without a `possible` day come with each. Returns None when nothing changes.
+    Rows of other days stay, rows without a `possible` day come with each; what was dropped stays dropped. Returns None
+    when nothing changes.
     """
     if not len(broken) and not lake.has(shape.name):
         return None
     base = resolve(ensure_table(lake, shape))
     chosen = f"_fingerprint in ({', '.join(literal(one) for one in landing)})"
-    held = read(lake, shape.name, at=base, where=chosen).select(shape.schema.names).cast(shape.schema)
+    held = quarantined(lake, shape, at=base, where=chosen)
     days = held.column(event_time).cast(pa.date32()).to_pylist()
     dated = set(possible({day for day in days if day is not None}))
     stays = [
         day in dated and day not in landing[fingerprint]
         for fingerprint, day in zip(held.column("_fingerprint").to_pylist(), days, strict=True)
     ]
-    rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), broken.cast(shape.schema)])
-    rows = rows.sort_by([("_fingerprint", "ascending"), ("_row", "ascending")])
-    same = ["_fingerprint", "_row", RULE]
-    if rows.select(same).equals(held.sort_by([("_fingerprint", "ascending"), ("_row", "ascending")]).select(same)):
+    rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), _marked(broken, shape, dropped_rows(held))])
+    rows = rows.sort_by([(name, "ascending") for name in _KEY])
+    same = [*_KEY, RULE]
+    if rows.select(same).equals(held.select(same)):
         return None
+    return _replace(lake, shape, rows, chosen, base, provenance)
+
+
+def take_out(lake: Lakehouse, shape: TableShape, published: pa.Table, provenance: Provenance) -> Published | None:
+    """Take rows out that are published now (columns `_fingerprint` and `_row`). None when none of them is there."""
+    base = resolve(ensure_table(lake, shape))
+    held = quarantined(lake, shape, at=base)
+    rows = held.join(published.select(_KEY), keys=_KEY, join_type="left anti").select(shape.schema.names)
+    return None if len(rows) == len(held) else _replace(lake, shape, rows, None, base, provenance)
+
+
+def drop_rows(lake: Lakehouse, shape: TableShape, rule: str | None, reason: str, provenance: Provenance) -> int:
+    """Mark waiting rows (of one rule, or all) as dropped, with the reason; returns how many."""
+    base = resolve(ensure_table(lake, shape))
+    held = quarantined(lake, shape, at=base)
+    chosen = pc.is_null(held.column(DROPPED))
+    if rule is not None:
+        named = [rule in names.split(", ") for names in held.column(RULE).to_pylist()]
+        chosen = pc.and_(chosen, pa.array(named, pa.bool_()))
+    number = pc.sum(chosen).as_py() or 0
+    if number:
+        marked = pc.if_else(chosen, pa.scalar(reason), held.column(DROPPED))
+        rows = held.set_column(shape.schema.get_field_index(DROPPED), shape.schema.field(DROPPED), marked)
+        _replace(lake, shape, rows, None, base, provenance)
+    return number
+
+
+def _marked(broken: pa.Table, shape: TableShape, dropped: Mapping[str, Mapping[int, str]]) -> pa.Table:
+    """Broken rows in the quarantine's columns; without a `_delivered` of their own it stays null."""
+    now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
+    pairs = zip(*(broken.column(name).to_pylist() for name in _KEY), strict=True)
+    reasons = [dropped.get(fingerprint, {}).get(row) for fingerprint, row in pairs]
+    own = {QUARANTINED_AT: pa.repeat(now, len(broken)), DROPPED: pa.array(reasons, pa.string())}
+    if DELIVERED not in broken.schema.names:
+        own[DELIVERED] = pa.nulls(len(broken), pa.string())
+    for name, values in own.items():
+        broken = broken.append_column(name, values)
+    return broken.select(shape.schema.names).cast(shape.schema)
+
+
+def _replace(
+    lake: Lakehouse, shape: TableShape, rows: pa.Table, chosen: str | None, base: int, provenance: Provenance
+) -> Published:
+    """Publish the rows in place of the `chosen` ones (None: of all)."""
+    if needs_schema_change(lake, shape):  # a table that an older version made
+        others = quarantined(lake, shape, at=base, where=f"not ({chosen})") if chosen else shape.schema.empty_table()
+        return change_schema(lake, shape, pa.concat_tables([others, rows]), provenance, base)
     return publish(lake, write_draft(lake, shape, rows, provenance, chosen, base))

@@ -216,7 +216,7 @@ def test_more_broken_rows_than_the_share_allows_refuse_the_write(broken, passed)
     assert verdicts["quarantine_share"].measured == {"share": broken / 100, "rows": 100, "rows_quarantined": broken}
     assert verdicts["amount_in_range"].passed is (broken == 0)
     assert not verdicts["amount_in_range"].blocking
-    assert verdicts["amount_in_range"].measured == {"rows_quarantined": broken}
+    assert verdicts["amount_in_range"].measured == {"rows": 100, "broken": broken, "share": broken / 100}
     assert [row["amount"] for row in verdicts["amount_in_range"].sample] == [-1.0] * min(broken, SAMPLE_ROWS)
     if not passed:
         assert "amount is at least 0 and at most 100" in verdicts["quarantine_share"].says
@@ -249,6 +249,20 @@ def test_the_newest_event_is_as_fresh_as_declared(newest, freshness, passed):
     verdict = freshness_verdict(contract(freshness=freshness), "at", rows({"at": moment(newest)}), days)
     assert (verdict.passed, verdict.blocking) == (passed, True)
     assert freshness in verdict.says
+
+
+def test_a_weekday_is_compared_with_its_own_kind_once_five_are_known():
+    # Sundays have a tenth of the others' rows.
+    counts = {date(2018, 4, 1) + timedelta(days=number): 10 if number % 7 == 0 else 100 for number in range(36)}
+    sunday = max(counts)
+    assert sunday.weekday() == 6
+    by_weekday, by_any_day = contract(), contract(volume_by="day")
+    assert volume_verdict(by_weekday, {sunday: 10}, counts).passed
+    assert not volume_verdict(by_any_day, {sunday: 10}, counts).passed
+    full = volume_verdict(by_weekday, {sunday: 100}, counts)
+    assert not full.passed
+    assert "typical: 10" in full.says
+    assert volume_verdict(by_any_day, {sunday: 100}, counts).passed
 
 
 def by_day(*counts):

@@ -1,0 +1,227 @@
+"""Sorting rows in memory by a contract: good ones, and those that break a rule.
+
+What belongs here: Arrow tables, judged in two passes of DuckDB. Not: verdicts (audit.py), and tables that are too
+large to hold (whole.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
+from lakehouse.contracts.contract import Contract
+from lakehouse.errors import ContractError
+from lakehouse.tables.read import connect, literal, quoted
+
+SAMPLE_ROWS = 5
+RULE = "_rule"
+"""The column of a quarantine table that names the broken rules."""
+
+AT_ONCE = 200
+"""So many rules are judged in one pass: a statement with many more takes longer to plan than its rows to read."""
+
+_PLACE, _WRITE = "_place", "_write"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Rows parted by a contract's row rules. `broken` has the column `_rule`; `counts` are rows by rule.
+
+    Rows that only break rules which `warn` are good, and counted. `samples` are the first few rows that break each
+    rule, with all rules that they break.
+    """
+
+    good: pa.Table
+    broken: pa.Table
+    counts: dict[str, int]
+    samples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def readable_rules(contract: Contract) -> dict[str, str]:
+    """The rules that values could be read in their column's type, as names for `flags`: name -> what it says."""
+    return {f"{one.name}_readable": f"{one.name} can be read as {one.kind}." for one in contract.columns}
+
+
+def sort_rows(
+    contract: Contract,
+    rows: pa.Table,
+    referenced: Mapping[str, pa.Table] | None = None,
+    flags: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> Sorted:
+    """Part the rows by the contract's row rules. A row that breaks several names them all.
+
+    `referenced` holds the tables that the contract refers to, by name (references.py reads them). `flags` are rules
+    that were judged elsewhere: name -> a mask of the rows that break it (`readable_rules` for what could not be read);
+    its rows are quarantined. Of equal keys the first row is good.
+    Raises ContractError for a rule that raises, and for a table that is referred to and was not given.
+    """
+    return sort_writes(contract, [rows], referenced, [flags or {}])[0]
+
+
+def sort_writes(
+    contract: Contract,
+    writes: Sequence[pa.Table],
+    referenced: Mapping[str, pa.Table] | None = None,
+    flags: Sequence[Mapping[str, NDArray[np.bool_]]] = (),
+) -> list[Sorted]:
+    """The same for several writes of one schema, each by itself: a key may come once in each. Two passes over all."""
+    if not writes:
+        return []
+    rows = pa.concat_tables(writes)
+    sizes = [len(one) for one in writes]
+    masks_of = flags or [{}] * len(writes)
+    named = dict.fromkeys(name for masks in masks_of for name in masks)
+    masks = {
+        name: np.concatenate(
+            [of_one.get(name, np.zeros(size, bool)) for of_one, size in zip(masks_of, sizes, strict=True)]
+        )
+        for name in named
+    }
+    rules = [RowRule(name, "", "quarantine") for name in named] + compile_rules(contract)
+    columns = [name for name in contract.schema.names if name in rows.schema.names]
+    looked_at = rows.select(columns).append_column(_PLACE, pa.array(np.arange(len(rows))))
+    looked_at = looked_at.append_column(_WRITE, pa.array(np.repeat(np.arange(len(sizes)), sizes)))
+    with connect() as connection:
+        connection.register("rows", looked_at)
+        for rule in rules:
+            if rule.key:
+                masks[rule.name] = _repeated(connection, rule.key, len(rows))
+            elif rule.reference:
+                masks[rule.name] = _not_found(connection, contract, rule, referenced or {}, len(rows))
+        # A mask that says nothing of any row needs no look.
+        marks = {name: f"_mark_{place}" for place, (name, mask) in enumerate(masks.items()) if mask.any()}
+        for name, mark in marks.items():
+            looked_at = looked_at.append_column(mark, pa.array(masks[name]))
+        judged = [rule for rule in rules if rule.breaks is not None or rule.name in marks]
+        found = [
+            _broken(connection, contract, looked_at, judged[first : first + AT_ONCE], marks)
+            for first in range(0, len(judged), AT_ONCE)
+        ]
+    reasons, ends = _reasons(found), np.cumsum(sizes)
+    return [
+        _parted(write, rules, found, reasons, int(end) - len(write)) for write, end in zip(writes, ends, strict=True)
+    ]
+
+
+def _broken(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    looked_at: pa.Table,
+    rules: Sequence[RowRule],
+    marks: Mapping[str, str],
+) -> pa.Table:
+    """Of each row that breaks a rule: its place, whether it breaks each rule (by the rule's name), and their names."""
+    conditions = {rule.name: marks.get(rule.name, rule.in_duckdb) for rule in rules}
+    needed = {_PLACE, *(marks[rule.name] for rule in rules if rule.name in marks)}.union(
+        *(one.columns for one in rules)
+    )
+    connection.register("judged", looked_at.select([name for name in looked_at.schema.names if name in needed]))
+    named = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in conditions.items())
+    flags = ", ".join(f"coalesce({condition}, false) as {quoted(name)}" for name, condition in conditions.items())
+    breaks = " or ".join(f"({condition})" for condition in conditions.values())
+    try:
+        return connection.sql(
+            f"select {_PLACE}, concat_ws(', ', {named}) as {RULE}, {flags} from judged where {breaks} order by {_PLACE}"
+        ).to_arrow_table()
+    except duckdb.Error as error:
+        raise unjudged(
+            contract,
+            rules,
+            lambda rule: connection.sql(f"select count_if({rule.in_duckdb}) from judged").fetchall(),
+            error,
+        ) from None
+
+
+def _parted(
+    rows: pa.Table, rules: Sequence[RowRule], found: Sequence[pa.Table], reasons: pa.Table, begin: int
+) -> Sorted:
+    """One write's rows: they have the places from `begin` on."""
+    counts = dict.fromkeys((rule.name for rule in rules), 0)
+    stopping = {rule.name for rule in rules if rule.action != "warn"}
+    stopped = np.zeros(len(rows), dtype=bool)
+    firsts = {}
+    for one in found:
+        own = _of_places(one, begin, len(rows))
+        places = own.column(_PLACE).to_numpy() - begin
+        for name in own.schema.names[2:] if len(own) else ():
+            broken = places[own.column(name).to_numpy()]
+            counts[name] = len(broken)
+            if len(broken):
+                firsts[name] = broken[:SAMPLE_ROWS]
+                if name in stopping:
+                    stopped[broken] = True
+    told = _of_places(reasons, begin, len(rows))
+    known, names = told.column(_PLACE).to_numpy() - begin, told.column(RULE).combine_chunks()
+
+    def marked(places: NDArray[np.int64]) -> pa.Table:
+        return rows.take(pa.array(places)).append_column(RULE, names.take(pa.array(np.searchsorted(known, places))))
+
+    chosen = np.flatnonzero(stopped)
+    samples = {name: marked(first).to_pylist() for name, first in firsts.items()}
+    return Sorted(rows.filter(pa.array(~stopped)) if len(chosen) else rows, marked(chosen), counts, samples)
+
+
+def _of_places(found: pa.Table, begin: int, rows: int) -> pa.Table:
+    """The part of a table in the order of places that is about these."""
+    first, last = np.searchsorted(found.column(_PLACE).to_numpy(), [begin, begin + rows])
+    return found.slice(first, last - first)
+
+
+def _reasons(found: Sequence[pa.Table]) -> pa.Table:
+    """The names of all rules that each row breaks, in the order of places."""
+    named = [pl.DataFrame(pl.from_arrow(one.select([_PLACE, RULE]))) for one in found]
+    together = pl.concat([pl.DataFrame(schema={_PLACE: pl.Int64, RULE: pl.String}), *named])
+    if len(named) > 1:
+        together = together.group_by(_PLACE, maintain_order=True).agg(pl.col(RULE).str.join(", "))
+    kinds = pa.schema([(_PLACE, pa.int64()), (RULE, pa.string())])
+    return together.sort(_PLACE).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(kinds)
+
+
+def _repeated(connection: duckdb.DuckDBPyConnection, key: Sequence[str], rows: int) -> NDArray[np.bool_]:
+    """Which rows have a key that an earlier row of the same write has; a null is no key."""
+    names = ", ".join([_WRITE, *(quoted(one) for one in key)])
+    found = connection.sql(
+        f"with again as (select {names}, min({_PLACE}) as first from rows where {given(key)} group by {names} "
+        f"having count(*) > 1) select {_PLACE} from rows join again using ({names}) where {_PLACE} > first"
+    ).to_arrow_table()
+    return _mask(found, rows)
+
+
+def _not_found(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rule: RowRule,
+    referenced: Mapping[str, pa.Table],
+    rows: int,
+) -> NDArray[np.bool_]:
+    """Which rows have values that the other table does not hold; where one is null, nothing is looked up."""
+    reference = rule.reference
+    assert reference is not None  # noqa: S101  # the caller's choice
+    if reference.table not in referenced:
+        raise ContractError(
+            f"The rule {rule.name} cannot be judged: the rows of {reference.table} were not given.",
+            where=f"contract of {contract.table}",
+            nearest="read_referenced(lake, contract)",
+            fix="Hand in the tables that the contract refers to.",
+        )
+    connection.register("held", referenced[reference.table])
+    same = " and ".join(
+        f"rows.{quoted(one)} = held.{quoted(other)}"
+        for one, other in zip(reference.columns, reference.to_columns, strict=True)
+    )
+    needed = " and ".join(f"rows.{quoted(one)} is not null" for one in reference.columns)
+    found = connection.sql(f"select {_PLACE} from rows anti join held on {same} where {needed}").to_arrow_table()
+    connection.unregister("held")
+    return _mask(found, rows)
+
+
+def _mask(places: pa.Table, rows: int) -> NDArray[np.bool_]:
+    mask = np.zeros(rows, dtype=bool)
+    mask[places.column(_PLACE).to_numpy()] = True
+    return mask

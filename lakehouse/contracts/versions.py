@@ -1,0 +1,243 @@
+"""A contract's life: what changed between two of its versions, what of that breaks consumers, and every version kept.
+
+What belongs here: comparing contracts, and the journal of versions. Not: the contracts (contract.py).
+A change breaks consumers when rows can come, or fail to come, that could not before: less is promised. When more is
+promised, those who deliver have to do more, and consumers lose nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.as_json import from_json, to_json
+from lakehouse.contracts.contract import Column, Contract
+from lakehouse.contracts.rules import pairs
+from lakehouse.errors import ContractError
+from lakehouse.features.duration import microseconds
+from lakehouse.tables.journal import Journal, append, entries
+from lakehouse.tables.read import literal
+
+CONTRACTS = Journal(
+    "slipway.contracts",
+    pa.schema(
+        [
+            ("at", pa.timestamp("us")),
+            ("table", pa.string()),
+            ("version", pa.string()),
+            ("fingerprint", pa.string()),
+            ("changes", pa.string()),
+            ("contract", pa.string()),
+            ("run_id", pa.string()),
+        ]
+    ),
+    "Every version of every contract that rows were judged by.",
+    {
+        "at": "When it was first used (UTC).",
+        "fingerprint": "The hash of what decides the verdicts.",
+        "changes": "What is different from the version before, a line each.",
+        "contract": "The whole contract (JSON).",
+    },
+)
+
+_WIDER = {("int16", "int32"), ("int16", "int64"), ("int32", "int64")}
+_STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
+"""What reaches consumers: rows that break a rule which warns do, others do not."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two contracts. `columns` are those that it is about."""
+
+    says: str
+    breaking: bool
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A version of a contract as the journal has it."""
+
+    contract: Contract
+    at: datetime
+    changes: tuple[str, ...]
+    run_id: str
+
+
+def diff(old: Contract, new: Contract) -> list[Change]:
+    """What changed, breaking changes first; nothing when both promise the same."""
+    found = [*_columns(old, new), *_parts(old, new), *_limits(old, new)]
+    return sorted(found, key=lambda change: not change.breaking)
+
+
+def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -> list[Change]:
+    """The changes. Raises ContractError when one of them breaks `consumers` and the major version is not a new one."""
+    changes = diff(old, new)
+    breaking = [change for change in changes if change.breaking]
+    if breaking and major(new.version) <= major(old.version):
+        hit = f" It hits {', '.join(consumers)}." if consumers else ""
+        raise ContractError(
+            f"The contract of {new.table} breaks its consumers without a new major version: "
+            + " ".join(change.says for change in breaking)
+            + hit,
+            where=f"contract of {new.table}, version {new.version} after {old.version}",
+            nearest=f"{major(old.version) + 1}.0.0",
+            fix="Give it a new major version once the consumers are ready for it, or take the change back.",
+        )
+    return changes
+
+
+def keep_version(
+    lake: Lakehouse, contract: Contract, run_id: str, consumers: Sequence[str] = ()
+) -> list[Change] | None:
+    """Write the contract down unless the newest kept one is the same; None, or what changed since that one.
+
+    Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits.
+    """
+    kept = versions_of(lake, contract.table)
+    text = to_json(contract)
+    if kept and to_json(kept[-1].contract) == text:
+        return None
+    changes = check_version(kept[-1].contract, contract, consumers) if kept else []
+    line = {
+        "at": datetime.now(UTC).replace(tzinfo=None),
+        "table": contract.table,
+        "version": contract.version,
+        "fingerprint": contract.fingerprint(),
+        "changes": "\n".join(("breaking: " if change.breaking else "") + change.says for change in changes),
+        "contract": text,
+        "run_id": run_id,
+    }
+    append(lake, CONTRACTS, [line], run_id)
+    return changes
+
+
+def versions_of(lake: Lakehouse, table: str) -> list[Kept]:
+    """The kept versions of a table's contract, oldest first."""
+    rows = entries(lake, CONTRACTS, f'"table" = {literal(table)}').sort_by([("at", "ascending")]).to_pylist()
+    return [
+        Kept(
+            from_json(row["contract"], f"{CONTRACTS.name}, {table} {row['version']}"),
+            row["at"],
+            tuple(row["changes"].splitlines()),
+            row["run_id"],
+        )
+        for row in rows
+    ]
+
+
+def major(version: str) -> int:
+    """The first number of a version; 0 when it has none."""
+    found = re.match(r"\s*v?(\d+)", version)
+    return int(found.group(1)) if found else 0
+
+
+def _columns(old: Contract, new: Contract) -> Iterator[Change]:
+    before = {column.name: column for column in old.columns}
+    after = {column.name: column for column in new.columns}
+    for name in (one for one in before if one not in after):
+        yield Change(f"The column {name} is gone.", breaking=True, columns=(name,))
+    for name in (one for one in after if one not in before):
+        yield Change(f"The column {name} is new.", breaking=False, columns=(name,))
+    for name, column in before.items():
+        if name in after:
+            for says, breaking in _column(column, after[name]):
+                yield Change(says, breaking, (name,))
+    shared = [name for name in before if name in after]
+    if old.ordered and (not new.ordered or shared != [name for name in after if name in before]):
+        yield Change("The order of the columns is no longer as it was.", breaking=True, columns=tuple(shared))
+
+
+def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
+    name = old.name
+    if old.kind != new.kind:
+        yield f"{name} was {old.kind} and is {new.kind}.", (old.kind, new.kind) not in _WIDER
+    if old.nullable != new.nullable:
+        yield f"{name} {'may now be null' if new.nullable else 'is now always given'}.", new.nullable
+    if old.unique != new.unique:
+        yield f"{name} {'appears once' if new.unique else 'may now appear more than once'}.", old.unique
+    comparable = (old.kind == "timestamp") == (new.kind == "timestamp")
+    for field, sign, words in (
+        ("at_least", 1, "at least"),
+        ("at_most", -1, "at most"),
+        ("shortest", 1, "at least so long"),
+        ("longest", -1, "at most so long"),
+    ):
+        one, two = getattr(old, field), getattr(new, field)
+        if one != two:
+            looser = two is None or (one is not None and (not comparable or (two < one if sign > 0 else two > one)))
+            yield f"{name} was {words}: {_none(one)}, and is {words}: {_none(two)}.", bool(looser)
+    if old.one_of != new.one_of:
+        gone = not new.one_of or (bool(old.one_of) and not set(new.one_of) <= set(old.one_of))
+        yield f"{name} was one of {_none(old.one_of)}, and is one of {_none(new.one_of)}.", gone and bool(old.one_of)
+    if old.matches != new.matches:
+        yield f"{name} had the form {_none(old.matches)}, and has {_none(new.matches)}.", bool(old.matches)
+    if old.known_after != new.known_after:
+        where = f"column {name}"
+        one, two = (microseconds(each.known_after or "0d", where=where) for each in (old, new))
+        yield f"{name} was known after {old.known_after or '0d'}, and is after {new.known_after or '0d'}.", two > one
+
+
+def _parts(old: Contract, new: Contract) -> Iterator[Change]:
+    """Keys, rules, references, distributions, and what happens when one is broken."""
+    for key in (one for one in (*old.keys, *new.keys) if (one in old.keys) != (one in new.keys)):
+        gone, names = key in old.keys, " and ".join(key)
+        says = f"{names} together {'may now appear more than once' if gone else 'appear once'}."
+        yield Change(says, gone, tuple(key))
+    for before, after in (
+        ({one.name: one for one in old.rules}, {one.name: one for one in new.rules}),
+        ({one.name: one for one in old.references}, {one.name: one for one in new.references}),
+        ({one.name: one for one in old.distributions}, {one.name: one for one in new.distributions}),
+    ):
+        yield from _named(before, after)
+    now = new.row_rules()
+    for rule in old.row_rules():
+        one, two = old.action(rule), new.action(rule)
+        if rule in now and one != two:
+            yield Change(f"{rule} did {one}, and does {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
+
+
+def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
+    for name, one in before.items():
+        columns = _concerned(one)
+        # What only warned promised nothing.
+        promised = one.action != "warn"
+        if name not in after:
+            yield Change(f"{name} is gone.", promised, columns)
+        elif _content(one) != _content(after[name]):
+            # Whether other words promise more or less cannot be told from them.
+            yield Change(f"{name} changed: {_content(one)} became {_content(after[name])}.", promised, columns)
+    for name in (one for one in after if one not in before):
+        yield Change(f"{name} is new.", breaking=False, columns=_concerned(after[name]))
+
+
+def _limits(old: Contract, new: Contract) -> Iterator[Change]:
+    one, two = (microseconds(each.freshness, where=f"contract of {each.table}") for each in (old, new))
+    if one != two:
+        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one)
+    for field in ("quarantine_share", "volume", "volume_by", "owner"):
+        one, two = getattr(old, field), getattr(new, field)
+        if one != two:
+            yield Change(f"{field} was {one}, and is {two}.", breaking=False)
+    if dict(pairs(old.may_add)) != dict(pairs(new.may_add)):
+        yield Change("What columns may be added changed; none of them is landed.", breaking=False)
+
+
+def _concerned(one: Any) -> tuple[str, ...]:  # noqa: ANN401  # a rule, a reference or a distribution
+    return tuple(getattr(one, "columns", ())) or ((one.column,) if hasattr(one, "column") else ())
+
+
+def _content(one: Any) -> str:  # noqa: ANN401
+    if hasattr(one, "sql"):
+        return one.sql
+    return one.says
+
+
+def _none(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "anything"
+    return "anything" if value in {None, ""} else str(value)

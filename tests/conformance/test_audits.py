@@ -1,0 +1,137 @@
+"""What every engine promises of audits: one contract and one snapshot give the same verdicts.
+
+What belongs here: audits of whole tables in DuckDB and on Spark. Not: judging rows in memory (tests/unit/).
+"""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
+from lakehouse.contracts.on_spark import audit_on_spark
+from lakehouse.contracts.sorting import sort_rows
+from lakehouse.contracts.whole import audit_table, read_referenced
+from lakehouse.errors import ContractError
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.write import TableShape, write_draft
+from tests.reference import moment
+
+ENGINES = {"embedded": audit_table, "spark": audit_on_spark}
+
+ORDERS = Contract(
+    table="shop.orders",
+    version="1.0.0",
+    owner="team:shop",
+    columns=[
+        Column("id", "int64", "Number.", unique=True, at_least=0),
+        Column("line", "int32", "Line.", nullable=True),
+        Column("at", "timestamp", "When.", at_least=moment("2000-01-01"), at_most=moment("2100-01-01")),
+        Column("paid", "timestamp", "When it was paid.", nullable=True),
+        Column("amount", "float64", "Paid.", at_least=0.1, at_most=100),
+        Column("limit", "int32", "At most.", nullable=True),
+        Column("code", "text", "What.", nullable=True, matches=r"[A-Z]{2}\d+'?\\?", shortest=3, longest=6),
+        Column("state", "int16", "Where it is.", one_of=(0, 1)),
+        Column("kind", "text", "Which.", nullable=True, one_of=("it's", "b")),
+        Column("sure", "bool", "Whether."),
+    ],
+    keys=[("line", "kind")],
+    rules=[
+        Rule("below_limit", "amount <= limit * 1.1", "The amount is below the limit."),
+        Rule("paid_in_a_week", "paid <= at + interval 7 day and paid >= at", "Paid within a week.", action="warn"),
+        Rule("by_the_line", "line > 0 and amount / line < 50", "The price of a line is below 50."),
+        Rule("sure_when_large", "case when amount > 50 then sure else true end", "Large ones are sure."),
+        Rule("a_day", "paid::date = at::date or hour(at) in (9, 10)", "Paid on the same day."),
+        Rule("worded", "coalesce(lower(code), 'aa1') like 'a%' or isnan(amount)", "Begins with an a."),
+        Rule("odd", r"line % 2 = 1 or regexp_matches(code, '\d$')", "Odd lines."),
+    ],
+    references=[Reference(("kind", "state"), "shop.kinds", ("name", "state"), action="warn")],
+    distributions=[
+        Distribution("amount", null_share=0.2, quantiles={0.5: (1.0, 10.0), 0.9: (1.0, 2.0)}, least_rows=5),
+        Distribution("kind", shares={"b": (0.5, 1.0), "it's": (0.0, 0.1)}, action="warn", least_rows=5),
+    ],
+)
+
+
+def orders():
+    good = {
+        "line": 1, "at": moment("2018-04-01T09:00"), "paid": moment("2018-04-01T10:00"), "amount": 5.0, "limit": 50,
+        "code": "AB1", "state": 0, "kind": None, "sure": True,
+    }  # fmt: skip
+    late = moment("2018-04-01T23:30") + timedelta(days=9)
+    changes = [
+        {}, {}, {"id": 1_000}, {"at": None}, {"id": None}, {"id": -1}, {"line": None}, {"line": -3},
+        {"line": 2, "kind": "b"},
+        {"line": 2, "kind": "b", "state": 1}, {"line": 3, "kind": "it's"}, {"kind": "c"}, {"kind": ""},
+        {"at": moment("1999-12-31T23:59:59.999999")}, {"paid": None}, {"paid": late}, {"paid": late, "at": late},
+        {"amount": math.nan}, {"amount": math.inf}, {"amount": -math.inf}, {"amount": None}, {"amount": 0.1},
+        {"amount": math.nextafter(0.1, 0)}, {"amount": -0.0}, {"amount": 55.00000000000001, "sure": False},
+        {"limit": None}, {"limit": 2**31 - 1}, {"code": None}, {"code": ""}, {"code": "AB1\n"}, {"code": "AB1'\\"},
+        {"code": "xAB12"}, {"code": "ÄÖ1"}, {"state": 2}, {"state": None}, {"sure": None}, {"sure": False},
+    ]  # fmt: skip
+    rows = [{"id": number + 1_000, **good, **change} for number, change in enumerate(changes)]
+    return pa.Table.from_pylist(rows, ORDERS.schema)
+
+
+@pytest.fixture(scope="module")
+def shop(spark_lake):
+    """A lakehouse with the orders, and the kinds that they refer to."""
+    kinds = pa.table({"name": ["it's", "b", "b"], "state": pa.array([0, 0, 0], pa.int32())})
+    tables = {ORDERS.table: orders(), "shop.kinds": kinds, "shop.none": orders().slice(0, 0)}
+    for name, rows in tables.items():
+        kept = rows.cast(pa.schema([f.with_type(pa.int32()) if f.type == pa.int16() else f for f in rows.schema]))
+        draft = write_draft(spark_lake, TableShape(name, kept.schema, None), kept, Provenance("test-run", "test"))
+        publish(spark_lake, draft)
+    return spark_lake
+
+
+@pytest.fixture(params=ENGINES)
+def audit(request):
+    return ENGINES[request.param]
+
+
+def told(verdicts):
+    return [(one.name, one.passed, one.says, one.action, dict(one.measured)) for one in verdicts]
+
+
+def test_both_engines_give_the_same_verdicts(shop):
+    embedded, on_spark = (told(audit(shop, ORDERS)) for audit in ENGINES.values())
+    assert on_spark == embedded
+    where, few = "amount > 1 and state = 0", replace(ORDERS, keys=(), references=(), rules=())
+    embedded, on_spark = (told(audit(shop, few, where=where)) for audit in ENGINES.values())
+    assert on_spark == embedded
+
+
+def test_a_whole_table_breaks_what_its_rows_in_memory_break(shop, audit):
+    parted = sort_rows(ORDERS, orders(), read_referenced(shop, ORDERS))
+    verdicts = {one.name: one for one in audit(shop, ORDERS)}
+    counted = {name: verdicts[name].measured["broken"] for name in ORDERS.row_rules()}
+    assert counted == parted.counts
+    assert sum(number > 0 for number in counted.values()) >= 20, counted
+    for name, number in counted.items():
+        if not name.endswith("_unique"):  # of equal rows a sample shows the first, too
+            assert len(verdicts[name].sample) == min(number, 5), name
+
+
+def test_a_rule_that_raises_is_one_error_that_names_it(shop, audit):
+    for sql, fault in (("amount / state < 5", "division by zero"), ("id * id * id * id * id * id * id > 0", "64 bits")):
+        with pytest.raises(ContractError) as caught:
+            audit(shop, replace(ORDERS, rules=[*ORDERS.rules, Rule("raises", sql, "It raises.")]))
+        assert "raises" in caught.value.what
+        assert fault in caught.value.what
+
+
+def test_a_table_without_rows_breaks_nothing(shop, audit):
+    verdicts = audit(shop, replace(ORDERS, table="shop.none"))
+    assert all(one.passed for one in verdicts)
+    assert {one.name for one in verdicts} > set(ORDERS.row_rules())
+
+
+def test_a_column_that_is_not_there_is_all_that_is_said(shop, audit):
+    wanting = replace(ORDERS, columns=[*ORDERS.columns, Column("more", "int64", "Not there.")])
+    (only,) = audit(shop, wanting)
+    assert (only.name, only.passed, only.blocking) == ("schema", False, True)
+    assert "more is missing" in only.says
