@@ -9,12 +9,15 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
+from cachetools import LRUCache
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from sqlalchemy import URL, event
@@ -27,6 +30,9 @@ from lakehouse.home import Home, open_home, storage_error
 from lakehouse.settings import Settings, redact
 
 CATALOG_NAME = "lake"
+
+_PARSED: LRUCache[str, TableMetadata] = LRUCache(128)
+_PARSED_LOCK = Lock()
 
 
 class HomeFileIO(PyArrowFileIO):
@@ -67,12 +73,34 @@ class ManyWritersCatalog(SqlCatalog):
                 raise
             raise CommitFailedException(str(error)) from error
 
+    def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
+        """The table of a catalog's row. A metadata file never changes, so it is parsed once.
+
+        With hundreds of snapshots parsing takes longer than all else that is done to find a table.
+        """
+        location = orm_table.metadata_location or ""
+        with _PARSED_LOCK:
+            known = _PARSED.get(location)
+        if known is None:
+            table = super()._convert_orm_to_iceberg(orm_table)
+            with _PARSED_LOCK:
+                _PARSED[location] = _copied(table.metadata)
+            return table
+        identifier = (*Catalog.identifier_to_tuple(orm_table.table_namespace or ""), orm_table.table_name or "")
+        io = self._load_file_io(known.properties, location)
+        return Table(identifier, _copied(known), location, io, self)
+
     def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
         """Make a namespace. Raises NamespaceAlreadyExistsError, also when another process made it just now."""
         try:
             super().create_namespace(namespace, properties)
         except IntegrityError as error:
             raise NamespaceAlreadyExistsError(f"Namespace {namespace} already exists") from error
+
+
+def _copied(metadata: TableMetadata) -> TableMetadata:
+    """The same metadata, with properties of its own: some writers set one for themselves."""
+    return metadata.model_copy(update={"properties": dict(metadata.properties)})
 
 
 @dataclass(frozen=True)

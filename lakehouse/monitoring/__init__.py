@@ -1,0 +1,1 @@
+"""Monitoring: what a delivery looks like beside those before it, and what changed."""

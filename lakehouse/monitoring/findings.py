@@ -1,0 +1,30 @@
+"""Findings: what somebody should know of a delivery, in words and numbers.
+
+What belongs here: the result that all detectors share. Not: detecting (changes.py, anomalies.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is odd about a delivery.
+
+    `kind` is a word such as `column_renamed`, `unit_changed`, `null_share`. `columns` are the columns it is about, the
+    most concerned one first (contract names; a delivered name where the contract has none); empty for the delivery as
+    a whole. `says` is a sentence with the numbers. `size` orders findings: about 1 where it begins to matter. `share`
+    is the share of rows that are concerned. `proposal` is the line of Python that would declare a mapping for it, where
+    there is one. `measured` holds the numbers by their usual names (psi, ks, ...), `series` what a plot needs (before,
+    after, labels).
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    says: str
+    size: float = 1.0
+    share: float | None = None
+    proposal: str | None = None
+    measured: Mapping[str, float | int | str] = field(default_factory=dict)
+    series: Mapping[str, Sequence[Any]] = field(default_factory=dict)
