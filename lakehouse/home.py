@@ -63,6 +63,10 @@ class Home:
         """Where deliveries of `source` are looked for unless the home says otherwise."""
         return self.root / "drop" / source.replace(".", "/")
 
+    def held(self, source: str) -> Path:
+        """Where copies of the source's deliveries are kept that were not published."""
+        return self.root / "held" / source.replace(".", "/")
+
     def delivered_at(self, source: str) -> Path:
         """The file or folder where deliveries of `source` are looked for."""
         chosen = self._read()["sources"].get(source)

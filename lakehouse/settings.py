@@ -25,6 +25,7 @@ _KNOWN = {
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
     "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
+    "SLIPWAY_NOTIFY": "where alarms are sent: Apprise addresses, separated by spaces (default: only logged)",
 }
 ENGINES = ("embedded", "spark")
 LEAST_MEMORY = 1 << 30
@@ -51,6 +52,7 @@ class Settings:
     spark_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
     java_home: str | None = None
     worker_python: str | None = None
+    notify: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> "Settings":
@@ -93,6 +95,7 @@ class Settings:
             spark_properties=_properties(env, "SLIPWAY_SPARK_PROPERTIES", '{"spark.executor.memory": "4g"}'),
             java_home=env.get("JAVA_HOME") or None,
             worker_python=env.get("PYSPARK_PYTHON") or None,
+            notify=tuple((env.get("SLIPWAY_NOTIFY") or "").split()),
         )
 
     def __repr__(self) -> str:

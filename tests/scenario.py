@@ -23,6 +23,7 @@ from assets.fraud.simulator import SCHEMA, FileFormat, Simulation, write_daily_f
 from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
 from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.domain import Domain
 from lakehouse.settings import Settings
 from lakehouse.sources.landing import Landed, land
 from lakehouse.tables.pins import Provenance
@@ -92,18 +93,21 @@ def make_lake(home: Path, environment: Mapping[str, str] | None = None) -> Lakeh
 
 
 def land_all(lake: Lakehouse, run_id: str = "landing-run", *, lenient: bool = False) -> Landed:
-    """Land whatever lies in the drop folder."""
-    return land(lake, lenient_source if lenient else source, run_id=run_id)
+    """Land whatever lies in the drop folder. Raises when there was something and nothing of it could be published."""
+    landed = land(lake, lenient_source if lenient else source, run_id=run_id)
+    landed.raise_if_nothing_passed()
+    return landed
 
 
 def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:
-    """Bring all dbt models up to date. Needs the landed table."""
+    """Bring all dbt models of the world up to date. Needs the landed table."""
     from lakehouse.transforms.build import build
     from lakehouse.transforms.project import load_project
 
     lake.settings.export()  # dbt reads the environment
     project = load_project(lake.settings, lake.home)
-    results = build(lake, project, [model.table for model in project.models], run_id=run_id)
+    tables = [model.table for model in project.models if model.table.startswith("fraud.")]
+    results = build(lake, project, tables, run_id=run_id)
     for result in results:
         assert result.outcome is not None, result.failure
     return [result.outcome for result in results if result.outcome]
@@ -123,6 +127,27 @@ def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:
     from lakehouse.training.training_tables import build_training_set
 
     return build_training_set(lake, training, run_id=run_id).outcome
+
+
+def build_domain(lake: Lakehouse, domain: Domain) -> None:
+    """Land what was delivered to any domain and make its tables, up to the training set, without Dagster."""
+    from lakehouse.engines.choice import engine_of
+    from lakehouse.engines.feature_tables import build_feature_set
+    from lakehouse.training.training_tables import build_training_set
+    from lakehouse.transforms.build import build
+    from lakehouse.transforms.project import load_project
+
+    for one in domain.sources:
+        land(lake, one, run_id="landing-run")
+    lake.settings.export()  # dbt reads the environment
+    project = load_project(lake.settings, lake.home)
+    tables = [model.table for model in project.models if model.table.startswith(f"{domain.name}.")]
+    for result in build(lake, project, tables, run_id="dbt-run"):
+        assert result.outcome is not None, result.failure
+    for one in domain.feature_sets:
+        build_feature_set(lake, engine_of(lake, one), one, run_id="feature-run")
+    for one in domain.training_sets:
+        build_training_set(lake, one, run_id="training-run")
 
 
 # A table without a domain, for tests of the write path alone.

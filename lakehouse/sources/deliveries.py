@@ -1,12 +1,14 @@
 """Deliveries: which files lie in a drop folder, what they are (fingerprint) and which days they hold.
 
-What belongs here: finding and inspecting files. Not: landing them. What an inspection found is kept in the home's
-work folder by path, size and modification time, so that a file is only read again when it changed.
+What belongs here: finding, inspecting and holding files. Not: landing them. What an inspection found is kept in the
+home's work folder by path, size and modification time, so that a file is only read again when it changed. A delivery
+that was not published is held: a copy of its file stays in the home until it is, whatever becomes of the drop folder.
 """
 
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,12 +26,27 @@ from lakehouse.tables.write import storage_guard
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivered file: its name below the drop folder, its fingerprint, and its rows by day of the event time."""
+    """A delivered file: its name below the drop folder, its fingerprint, and its rows by day of the event time.
+
+    `fault` holds the parts of the error of a file whose days cannot be told; then it has none.
+    """
 
     path: Path
     name: str
     fingerprint: str
     days: Mapping[date, int]
+    fault: Mapping[str, str | None] | None = None
+
+    @property
+    def order(self) -> tuple[date, str]:
+        """Deliveries are taken up in the order of their first days, then of their names."""
+        return min(self.days, default=date.max), self.name
+
+    def error(self) -> DeliveryError:
+        """The fault as an error."""
+        told = dict(self.fault or {})
+        what = told.pop("what", None) or "The file cannot be read."
+        return DeliveryError(what, where=told.get("where"), nearest=told.get("nearest"), fix=told.get("fix"))
 
 
 def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
@@ -63,76 +80,100 @@ def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
     return found
 
 
-def inspect(home: Home, source: Source, *, skip_broken: bool = False) -> list[Delivery]:
-    """Every delivery at the source's place. A file that cannot be read raises DeliveryError, or is left out."""
+def inspect(home: Home, source: Source) -> list[Delivery]:
+    """Every delivery at the source's place and those that are held, in order. A file that cannot be read has a fault.
+
+    Raises DeliveryError when the place does not exist or holds no file, and nothing is held either.
+    """
     notes_file = home.work / f"deliveries.{source.name}.json"
     try:
         notes = json.loads(notes_file.read_text())
     except (OSError, ValueError):
         notes = {}
-    try:
-        files = find_files(home, source)
-    except DeliveryError:
-        if skip_broken:
-            return []
-        raise
     kept: dict[str, dict] = {}
-    deliveries = []
-    for path, name in files:
-        status = path.stat()
-        stamp = f"{path}|{status.st_size}|{status.st_mtime_ns}|{source.contract.fingerprint()}"
+    deliveries, definition = [], source.definition()
+    for path, name in _files(home, source):
         try:
-            kept[stamp] = notes.get(stamp) or _look_into(source, path)
-        except DeliveryError:
-            if skip_broken:
-                continue
-            raise
-        note = kept[stamp]
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # it was taken away just now
+        stamp = f"{path}|{status.st_size}|{status.st_mtime_ns}|{definition}"
+        note = kept[stamp] = notes.get(stamp) or _look_into(source, path)
         counts = {date.fromisoformat(day): rows for day, rows in note["days"].items()}
         # A mistyped time makes no day: its row comes with the delivery's other days, and goes to quarantine.
         days = {day: counts[day] for day in source.possible(counts)}
-        if not days and not skip_broken:
-            raise DeliveryError(
+        fault = note.get("fault")
+        if not days and fault is None:
+            fault = DeliveryError(
                 f"No row has a {source.event_time} within the contract's bounds.",
                 where=str(path),
                 nearest=str(min(counts, default="")) or None,
                 fix="Have it delivered again with the right times, or mend the bounds in the contract.",
-            )
-        deliveries.append(Delivery(path, name, note["fingerprint"], days))
+            ).as_dict()
+        deliveries.append(Delivery(path, name, note["fingerprint"], days, fault))
     if kept != notes:
         # With the process in its name, two that look at once don't take each other's file away.
         beside = notes_file.with_suffix(f".{os.getpid()}")
         with storage_guard(str(notes_file)):
             beside.write_text(json.dumps(kept))
             beside.replace(notes_file)
-    return deliveries
+    return sorted(deliveries, key=lambda one: one.order)
 
 
-def check_no_duplicates(deliveries: list[Delivery]) -> None:
-    """Raises DeliveryError when one file was delivered twice under two names."""
-    seen: dict[str, Delivery] = {}
-    for delivery in deliveries:
-        other = seen.setdefault(delivery.fingerprint, delivery)
-        if other is not delivery:
-            raise DeliveryError(
-                f"{delivery.name} has the same content as {other.name}: one delivery came twice.",
-                where=str(delivery.path),
-                nearest=other.name,
-                fix="Remove one of the two; nothing was published.",
-            )
+def hold(home: Home, source: str, delivery: Delivery) -> None:
+    """Keep a copy of a delivery that is not published, so that nothing is lost with the drop folder."""
+    held = home.held(source) / delivery.fingerprint / delivery.name
+    if held.exists() or held == delivery.path:
+        return
+    with storage_guard(str(held)):
+        held.parent.mkdir(parents=True, exist_ok=True)
+        beside = held.with_name(f".{held.name}.{os.getpid()}")
+        shutil.copyfile(delivery.path, beside)
+        beside.replace(held)
+
+
+def let_go(home: Home, source: str, fingerprint: str) -> None:
+    """Give back the held copy of a delivery that was published, or replaced by a corrected one."""
+    shutil.rmtree(home.held(source) / fingerprint, ignore_errors=True)
+
+
+def _files(home: Home, source: Source) -> list[tuple[Path, str]]:
+    """The files at the source's place, and the held ones that are not there any more."""
+    held = [
+        (path, str(path.relative_to(folder)))
+        for folder in sorted(home.held(source.name).glob("*"))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    try:
+        delivered = find_files(home, source)
+    except DeliveryError:
+        if not held:
+            raise
+        delivered = []
+    there = {name for _, name in delivered}
+    return [*delivered, *(one for one in held if one[1] not in there)]
 
 
 def _look_into(source: Source, path: Path) -> dict:
-    check_readable(path)
-    with path.open("rb") as file:
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    times = read_delivery(source, path, [source.event_time]).column(source.event_time)
+    """The fingerprint and the rows by day; where they cannot be told, the parts of the error."""
+    fingerprint = ""
+    try:
+        check_readable(path)
+        with path.open("rb") as file:
+            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        times = read_delivery(source, path, [source.event_time]).rows.column(source.event_time)
+    except DeliveryError as error:
+        # A file that may not be opened has no content to be known by.
+        known = fingerprint or hashlib.sha256(str(path).encode()).hexdigest()[:32]
+        return {"fingerprint": known, "days": {}, "fault": error.as_dict()}
     counts = pc.value_counts(pc.drop_null(times).cast(pa.date32()))
     days = {entry["values"].isoformat(): entry["counts"] for entry in counts.to_pylist()}
-    if not days:
-        raise DeliveryError(
-            f"No row has a time in {source.event_time!r}.",
-            where=str(path),
-            fix="Have it delivered again, or remove it from the folder; nothing of it was published.",
-        )
-    return {"fingerprint": fingerprint, "days": dict(sorted(days.items()))}
+    if days:
+        return {"fingerprint": fingerprint, "days": dict(sorted(days.items()))}
+    fault = DeliveryError(
+        f"No row has a time in {source.event_time!r}.",
+        where=str(path),
+        fix="Have it delivered again, or remove it from the folder; nothing of it was published.",
+    )
+    return {"fingerprint": fingerprint, "days": {}, "fault": fault.as_dict()}

@@ -1,40 +1,44 @@
 """Landing: bringing delivered rows into a source's table, unchanged, once.
 
-What belongs here: which deliveries are new, and their way to the audit branch, the quarantine and main. Not: reading
-files (reading.py) and the verdicts (contracts/audit.py). A file is known by its fingerprint, day by day: landing it
-again changes nothing. A file that comes again under its name with other content takes the place of the old one.
+What belongs here: the way of pending deliveries to the audit branch, the quarantine and main. Not: what is pending
+(pending.py), judging (arrivals.py, repeats.py), deciding (decisions.py). Each delivery is judged by itself, in order:
+what is good is published, in one commit for all; what is not is refused, held, and named; behind an open breaker
+everything waits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.contracts.audit import (
-    SAMPLE_ROWS,
-    AuditError,
-    Sorted,
-    Verdict,
-    freshness_verdict,
-    require,
-    row_verdicts,
-    sort_rows,
-    volume_verdict,
-)
-from lakehouse.contracts.quarantine import keep_in_quarantine, quarantine_name, quarantine_shape
-from lakehouse.errors import PublishConflictError
-from lakehouse.sources.deliveries import Delivery, check_no_duplicates, inspect
-from lakehouse.sources.landed_rows import landed_rows
+from lakehouse.contracts.audit import AuditError, Verdict, require
+from lakehouse.contracts.contract import SCHEMA
+from lakehouse.contracts.quarantine import dropped_rows, keep_in_quarantine, quarantine_shape, quarantined
+from lakehouse.contracts.versions import keep_version
+from lakehouse.contracts.whole import read_referenced
+from lakehouse.errors import DeliveryError, PublishConflictError
+from lakehouse.monitoring.findings import Finding
+from lakehouse.monitoring.history import published_history, remember
+from lakehouse.monitoring.profile import DeliveryProfile
+from lakehouse.sources.arrivals import Arrival, Surroundings, arrive, faulty_arrival
+from lakehouse.sources.bookkeeping import bring_up_to_date, write_down
+from lakehouse.sources.breaker import Standing, journal_state, standing_of, transit
+from lakehouse.sources.decisions import Decided, decide
+from lakehouse.sources.deliveries import Delivery, hold
+from lakehouse.sources.landed import Landed, Refusal
+from lakehouse.sources.ledger import Status, failures_in_a_row, record
+from lakehouse.sources.pending import Pending, find_pending, landed_rows_by_day, published_rows
+from lakehouse.sources.repeats import find_repeats
 from lakehouse.sources.source import Source
+from lakehouse.sources.verdicts import together
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve, rows_by_day
+from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
 from lakehouse.tables.upkeep import Outcome, last_made
 from lakehouse.tables.write import Draft, Rows, ensure_table, write_draft
 
@@ -44,72 +48,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Pending:
-    """What is still to be landed: deliveries with their days, and fingerprints whose rows are to go."""
-
-    deliveries: Mapping[str, tuple[Delivery, tuple[date, ...]]]
-    superseded: Mapping[str, tuple[date, ...]]
-
-    @property
-    def days(self) -> list[date]:
-        """All days that landing would write."""
-        arriving = [day for _, days in self.deliveries.values() for day in days]
-        leaving = [day for days in self.superseded.values() for day in days]
-        return sorted({*arriving, *leaving})
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What landing did: the table's outcome and the verdicts (none when there was nothing to do)."""
-
-    outcome: Outcome
-    verdicts: Sequence[Verdict]
-    quarantined: int
-
-
-@dataclass(frozen=True)
-class _Delivered:
-    """What was delivered, for the audit; with Spark, also `elsewhere`, from where it is written."""
-
-    rows: pa.Table
-    elsewhere: "DeliveredOnSpark | None" = None
-
-
-def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None = None) -> Pending:
-    """What has been delivered and not landed yet, on the `asked` days (None: on any).
-
-    Raises DeliveryError for a file that cannot be read or that came twice.
-    """
-    deliveries = inspect(lake.home, source)
-    check_no_duplicates(deliveries)
-    made = last_made(lake, source.name)
-    # Under a changed contract every delivery that is still there is judged anew, whatever days were asked for.
-    judged = made is None or made.definition == source.contract.fingerprint()
-    landed = _landed(lake, source)
-    wanted = None if asked is None or not judged else set(asked)
-    pending = {}
-    for delivery in deliveries:
-        known = landed.get(delivery.fingerprint, (delivery.name, {}))[1]
-        # All rows of a day or none count as landed: a run that was killed may have left only those in quarantine.
-        days = tuple(
-            day
-            for day, rows in delivery.days.items()
-            if (known.get(day) != rows or not judged) and (wanted is None or day in wanted)
-        )
-        if days:
-            pending[delivery.fingerprint] = (delivery, days)
-    present = {delivery.name: delivery.fingerprint for delivery in deliveries}
-    # A file that was only renamed is still there, whatever came under its old name.
-    there = set(present.values())
-    superseded = {
-        fingerprint: tuple(day for day in days if wanted is None or day in wanted)
-        for fingerprint, (name, days) in landed.items()
-        if present.get(name, fingerprint) != fingerprint and fingerprint not in there
-    }
-    return Pending(pending, superseded)
-
-
 def land(
     lake: Lakehouse,
     source: Source,
@@ -117,60 +55,255 @@ def land(
     run_id: str,
     asked: Sequence[date] | None = None,
     progress: Progress = lambda _: None,
+    consumers: Sequence[str] = (),
+    learned_from: int | None = None,
 ) -> Landed:
     """Land what is pending on the `asked` days (None: on any): audit branch, audit, quarantine, publish.
 
-    Raises DeliveryError for a bad file and AuditError for a draft that the contract refuses; then nothing changed.
+    `consumers` are the models that rely on the source, `learned_from` its snapshot that the champion was trained on.
+    A bad delivery is no error here: the result tells what became of each (`Landed.raise_if_nothing_passed`).
+    Raises DeliveryError where there is nowhere to look for deliveries, ContractError for a contract with a breaking
+    change and no new major version.
     """
 
     @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
     def attempt() -> Landed:
         pending = find_pending(lake, source, asked)
-        if not pending.days:
-            return _nothing_new(lake, source)
-        return _land(lake, source, pending, run_id, progress)
+        if pending.anything:
+            keep_version(lake, source.contract, run_id, consumers)
+            return _Landing(lake, source, pending, run_id, progress, learned_from).land()
+        # A run that was killed after publishing left its lines out of the ledger.
+        record(lake, bring_up_to_date(lake, source, pending.lines), run_id)
+        return _nothing_new(lake, source)
 
     return attempt()
 
 
-def _land(lake: Lakehouse, source: Source, pending: Pending, run_id: str, progress: Progress) -> Landed:
-    contract = source.contract
-    provenance = Provenance(run_id, contract.fingerprint(), {}, contract.version)
-    delivered = _read_pending(lake, source, pending, progress)
-    parted = sort_rows(contract, delivered.rows)
-    verdicts = row_verdicts(contract, parted)
-    shape = source.shape
-    base = resolve(ensure_table(lake, shape))
-    landing = {**pending.superseded, **{name: days for name, (_, days) in pending.deliveries.items()}}
-    where = days_filter(source.event_time, pending.days)
-    rows = _draft_rows(lake, source, delivered, parted, landing, where, base)
-    draft = write_draft(lake, shape, rows, provenance, where, base)
-    verdicts += _draft_verdicts(lake, source, draft, pending, parted.good, len(delivered.rows), len(parted.broken))
-    require(source.name, verdicts, draft.branch)
-    # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-    keep_in_quarantine(
-        lake, quarantine_shape(shape), source.event_time, parted.broken, landing, provenance, source.possible
-    )
-    published = publish(lake, draft)
-    cause = f"{len(pending.deliveries)} new deliveries with {in_words(pending.days)}"
-    outcome = Outcome(
-        source.name,
-        published.snapshot_id,
-        published.rows,
-        len(parted.good),
-        tuple(pending.days),
-        (cause,),
-        {},
-        recomputed=True,
-    )
-    return Landed(outcome, verdicts, len(parted.broken))
+@dataclass
+class _Landing:
+    """One attempt at landing what is pending."""
 
+    lake: Lakehouse
+    source: Source
+    pending: Pending
+    run_id: str
+    progress: Progress
+    learned_from: int | None = None
+    definition: str = field(init=False)
+    provenance: Provenance = field(init=False)
+    base: int = field(init=False)
 
-def _without(rows: pa.Table, event_time: str, landing: Mapping[str, Sequence[date]]) -> pa.Table:
-    """Rows of other deliveries, and of other days of these (fingerprint -> days): they stay as they are."""
-    places = _places(landing)
-    days = rows.append_column("day", rows.column(event_time).cast(pa.date32()))
-    return days.join(places, keys=["_fingerprint", "day"], join_type="left anti")
+    def __post_init__(self) -> None:
+        self.definition = self.source.definition()
+        contract = self.source.contract
+        pins = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
+        self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
+        self.base = resolve(ensure_table(self.lake, self.source.shape))
+
+    def land(self) -> Landed:
+        lake, source = self.lake, self.source
+        journal_at = journal_state(lake)
+        standing = self.pending.standing
+        arrivals = self._arrivals()
+        decided = self._decide(arrivals, standing)
+        if decided.transitions:
+            transit(lake, decided.transitions, self.run_id, journal_at)
+        accepted = [one for one, is_ in zip(arrivals, decided.decisions, strict=True) if is_.status is Status.PUBLISHED]
+        landing = self._landing(accepted)
+        held_back = [
+            (arrival, decision)
+            for arrival, decision in zip(arrivals, decided.decisions, strict=True)
+            if decision.status is not Status.PUBLISHED
+        ]
+        for arrival, _ in held_back:
+            hold(lake.home, source.name, arrival.delivery)
+        branches = {arrival.delivery.name: self._inspectable(arrival) for arrival, _ in held_back}
+        remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
+        verdicts: list[Verdict] = []
+        outcome = _nothing_new(lake, source).outcome
+        if landing:
+            verdicts, outcome = self._publish(accepted, landing)
+        copies = [_copy_refusal(delivery, original) for delivery, original in self.pending.copies]
+        write_down(lake, source, self.pending, arrivals, decided, branches, self.run_id)
+        refused = [
+            self._refusal(one, is_.reason, branches[one.delivery.name])
+            for one, is_ in held_back
+            if is_.reason is not None
+        ]
+        waiting = [one.delivery.name for one, is_ in held_back if is_.status is Status.WAITING]
+        if decided.transitions:
+            standing = standing_of(lake, source.name, source.breaker, self.definition)
+        return Landed(
+            outcome,
+            verdicts,
+            sum(len(one.broken) for one in accepted),
+            [*refused, *copies],
+            waiting,
+            {one.delivery.name: one.findings for one in arrivals if one.findings},
+            standing,
+            decided.transitions,
+        )
+
+    def _arrivals(self) -> list[Arrival]:
+        """Pending deliveries, judged one by one; those whose days cannot be told come last."""
+        deliveries = list(self.pending.deliveries.values())
+        replaced = {name: days for name, (_, days) in self.pending.deliveries.items()}
+        replaced |= {name: days for name, (_, days) in self.pending.superseded.items() if name not in replaced}
+        known: dict[date, int] = {}
+        for fingerprint, (_, days) in landed_rows_by_day(self.lake, self.source).items():
+            for day, rows in days.items():
+                if day not in replaced.get(fingerprint, ()):
+                    known[day] = known.get(day, 0) + rows
+        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape)))
+        referenced = read_referenced(self.lake, self.source.contract, self.provenance.pins)
+        around = Surroundings(self.source, known, dropped, self._history(), referenced, self._learned_from())
+        arrivals = list(arrive(around, deliveries, self.progress))
+        return arrivals + [faulty_arrival(around, one, one.error()) for one in self.pending.faulty]
+
+    def _learned_from(self) -> pa.Table | None:
+        """The columns that have to lie as in the champion's snapshot, there."""
+        columns = [one.column for one in self.source.contract.distributions if one.like_champion]
+        if not columns or self.learned_from is None:
+            return None
+        return read(self.lake, self.source.name, columns, at=self.learned_from)
+
+    def _history(self) -> list[DeliveryProfile]:
+        """The profiles of published deliveries that are not landed anew now, in order of their days."""
+        replaced = {*self.pending.deliveries, *self.pending.superseded}
+        published = [
+            (min((day for day in days if day is not None), default=date.max), name)
+            for name, (_, days) in published_rows(self.lake, self.source).items()
+            if name not in replaced
+        ]
+        return published_history(self.lake, self.source.name, [name for _, name in sorted(published)])
+
+    def _decide(self, arrivals: Sequence[Arrival], standing: Standing) -> Decided:
+        repeats = find_repeats(self.lake, self.source, arrivals, _places(self._places(arrivals)), self.base)
+        blocks = {name: blocking for name, (_, blocking) in self.source.contract.checks().items()}
+
+        def refusal(place: int, before: set[int]) -> DeliveryError | AuditError | None:
+            arrival = arrivals[place]
+            arrival.verdicts += repeats.verdicts(blocks, place, before) if len(arrival.good) else []
+            return arrival.refusal(self.source.name)
+
+        failures = failures_in_a_row(self.pending.lines, standing.since)
+        names = [one.delivery.name for one in arrivals]
+        return decide(names, refusal, standing, failures, self.source.breaker.failures, self.definition)
+
+    def _places(self, arrivals: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+        """The days whose rows go or are replaced, by fingerprint, if all of the arrivals are accepted."""
+        arriving = {one.delivery.fingerprint: one.days for one in arrivals if one.days}
+        refused = {one.delivery.fingerprint for one in arrivals if not one.days}
+        leaving = {
+            name: days
+            for name, (by, days) in self.pending.superseded.items()
+            if by not in refused and name not in arriving
+        }
+        return {**leaving, **arriving}
+
+    def _landing(self, accepted: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+        """The same for the accepted ones: what a refused file would replace stays."""
+        here = {one.delivery.fingerprint for one in accepted}
+        held_back = {*self.pending.deliveries, *(one.fingerprint for one in self.pending.faulty)} - here
+        leaving = {name: days for name, (by, days) in self.pending.superseded.items() if by not in held_back}
+        return {**leaving, **{one.delivery.fingerprint: one.days for one in accepted}}
+
+    def _publish(
+        self, accepted: Sequence[Arrival], landing: Mapping[str, tuple[date, ...]]
+    ) -> tuple[list[Verdict], Outcome]:
+        lake, source = self.lake, self.source
+        schema = source.shape.schema
+        days = sorted({day for days in landing.values() for day in days})
+        good = pa.concat_tables([schema.empty_table(), *(one.good for one in accepted)])
+        quarantine = quarantine_shape(source.shape)
+        broken = pa.concat_tables([one.broken for one in accepted]) if accepted else None
+        rows = self._draft_rows(accepted, good, landing, days)
+        draft = write_draft(lake, source.shape, rows, self.provenance, days_filter(source.event_time, days), self.base)
+        verdicts = together([one.verdicts for one in accepted])
+        delivered = sum(one.rows for one in accepted)
+        verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken) if broken is not None else 0)
+        require(source.name, verdicts, draft.branch)
+        # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
+        keep_in_quarantine(
+            lake,
+            quarantine,
+            source.event_time,
+            quarantine.schema.empty_table() if broken is None else broken,
+            landing,
+            self.provenance,
+            source.possible,
+        )
+        published = publish(lake, draft)
+        cause = f"{len(accepted)} new deliveries with {in_words(days)}"
+        return verdicts, Outcome(
+            source.name, published.snapshot_id, published.rows, len(good), tuple(days), (cause,), {}, recomputed=True
+        )
+
+    def _draft_rows(
+        self, accepted: Sequence[Arrival], good: pa.Table, landing: Mapping[str, Sequence[date]], days: Sequence[date]
+    ) -> Rows:
+        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
+        where = days_filter(self.source.event_time, days)
+        if self.lake.settings.engine == "spark":
+            elsewhere = self._on_spark(accepted)
+            broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
+            return elsewhere.draft_rows(
+                pa.concat_tables(broken) if broken else None, self.base, where, _places(landing)
+            )
+        return self._joined(good, landing, where)
+
+    def _joined(self, arriving: pa.Table, landing: Mapping[str, Sequence[date]], where: str) -> pa.Table:
+        """What stays of the days that are looked at, and the arriving rows."""
+        schema, time = self.source.shape.schema, self.source.event_time
+        rows = read(self.lake, self.source.name, at=self.base, where=where)
+        marked = rows.append_column("day", rows.column(time).cast(pa.date32()))
+        staying = marked.join(_places(landing), keys=["_fingerprint", "day"], join_type="left anti")
+        joined = pa.concat_tables([staying.select(schema.names).cast(schema), arriving])
+        return joined.sort_by([(time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
+
+    def _on_spark(self, accepted: Sequence[Arrival]) -> "DeliveredOnSpark":
+        from lakehouse.sources.on_spark import read_on_spark
+
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
+
+    def _draft_verdicts(
+        self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date], delivered: int, broken: int
+    ) -> list[Verdict]:
+        """The verdicts that need the whole draft: read from the audit branch, as a reader would after publishing."""
+        chosen = _places({one.delivery.fingerprint: one.days for one in accepted})
+        where = days_filter(self.source.event_time, days)
+        with connect() as connection:
+            attach(connection, plan(self.lake, self.source.name, at=draft.branch, where=where), "draft")
+            connection.register("chosen", chosen)
+            found = connection.execute(
+                f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
+                f"and {quoted(self.source.event_time)}::date = chosen.day"
+            ).fetchone()
+        written = int(found[0]) if found else 0
+        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - len(accepted)
+        says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
+        if held_back:
+            says += f" {held_back} deliveries beside them were not published."
+        measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": held_back}
+        return [
+            Verdict(SCHEMA, passed=True, says="The delivered columns and types are those of the contract."),
+            Verdict("conservation", passed=written + broken == delivered, says=says, measured=measured),
+        ]
+
+    def _refusal(self, arrival: Arrival, reason: DeliveryError | AuditError, branch: str) -> Refusal:
+        if isinstance(reason, AuditError) and branch:
+            reason = AuditError(self.source.name, arrival.verdicts, branch)
+        return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
+
+    def _inspectable(self, arrival: Arrival) -> str:
+        """The audit branch on which a delivery that is not published can be looked at; none where it has no rows."""
+        if not arrival.rows:
+            return ""
+        where = days_filter(self.source.event_time, arrival.days)
+        arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])
+        rows = self._joined(arriving, {arrival.delivery.fingerprint: arrival.days}, where)
+        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
 
 
 def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
@@ -184,144 +317,19 @@ def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
     )
 
 
-def _read_pending(lake: Lakehouse, source: Source, pending: Pending, progress: Progress) -> _Delivered:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    if lake.settings.engine == "spark":
-        from lakehouse.sources.on_spark import read_on_spark
-
-        elsewhere = read_on_spark(lake, source, list(pending.deliveries.values()), now)
-        rows = elsewhere.to_arrow()
-        for delivery, _ in pending.deliveries.values():
-            progress(delivery.name)
-        return _Delivered(rows, elsewhere)
-    tables = [source.shape.schema.empty_table()]
-    for delivery, days in pending.deliveries.values():
-        tables.append(landed_rows(source, delivery, days, now))
-        progress(delivery.name)
-    return _Delivered(pa.concat_tables(tables))
-
-
-def _draft_rows(
-    lake: Lakehouse,
-    source: Source,
-    delivered: _Delivered,
-    parted: Sorted,
-    landing: Mapping[str, Sequence[date]],
-    where: str,
-    base: int,
-) -> Rows:
-    """The rows of the landed days: what stays of the snapshot `base`, and the good ones that were delivered."""
-    if delivered.elsewhere is not None:
-        return delivered.elsewhere.draft_rows(parted.broken, base, where, _places(landing))
-    schema = source.shape.schema
-    staying = _without(read(lake, source.name, at=base, where=where), source.event_time, landing)
-    together = pa.concat_tables([staying.select(schema.names).cast(schema), parted.good])
-    return together.sort_by([(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
-
-
-def _draft_verdicts(
-    lake: Lakehouse, source: Source, draft: Draft, pending: Pending, good: pa.Table, delivered: int, broken: int
-) -> list[Verdict]:
-    """The verdicts that need the whole draft: read from the audit branch, as a reader would after publishing."""
-    contract = source.contract
-    where = days_filter(source.event_time, pending.days)
-    planned = plan(lake, source.name, at=draft.branch)
-    delivered_days = sorted({day for _, days in pending.deliveries.values() for day in days})
-    by_day = rows_by_day(planned)
-    on_branch = plan(lake, source.name, at=draft.branch, where=where)
-    arrived = rows_by_day(on_branch)
-    verdicts = [
-        Verdict("schema", passed=True, says="The delivered columns and types are those of the contract."),
-        volume_verdict(contract, {day: arrived.get(day, 0) for day in delivered_days}, by_day),
-    ]
-    if len(good):
-        newest = good.sort_by([(source.event_time, "ascending")]).slice(len(good) - 1)
-        verdicts.append(freshness_verdict(contract, source.event_time, newest, delivered_days))
-    unique = [column.name for column in contract.columns if column.unique]
-    if len(good):
-        verdicts += [_unique_across(lake, source, draft, name, good) for name in unique]
-    counted = sum(arrived.values())
-    with connect() as connection:
-        attach(connection, on_branch, "draft")
-        connection.register("chosen", _places({name: days for name, (_, days) in pending.deliveries.items()}))
-        found = connection.execute(
-            f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
-            f"and {quoted(source.event_time)}::date = chosen.day"
-        ).fetchone()
-    written = int(found[0]) if found else 0
-    verdicts.append(
-        Verdict(
-            "conservation",
-            passed=written + broken == delivered,
-            says=f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine.",
-            measured={"delivered": delivered, "written": written, "quarantined": broken, "rows_of_days": counted},
-        )
+def _copy_refusal(delivery: Delivery, original: str) -> Refusal:
+    error = DeliveryError(
+        f"{delivery.name} has the same content as {original}: one delivery came twice.",
+        where=str(delivery.path),
+        nearest=original,
+        fix="Remove one of the two; nothing of it was landed twice.",
     )
-    return verdicts
-
-
-def _unique_across(lake: Lakehouse, source: Source, draft: Draft, column: str, good: pa.Table) -> Verdict:
-    """Whether the values of a unique column are new to the table. Column statistics spare reading most files."""
-    bounds = pc.min_max(good.column(column)).as_py()
-    name, where = quoted(column), None
-    if isinstance(bounds["min"], int):
-        where = f"{name} >= {bounds['min']} and {name} <= {bounds['max']}"
-    with connect() as connection:
-        draft_rows = attach(connection, plan(lake, source.name, at=draft.branch, where=where), "draft")
-        found = connection.sql(
-            f"select {name}, count(*) as times, list(distinct _file)[:3] as files from {draft_rows} "
-            f"where {name} is not null group by {name} having count(*) > 1 order by {name} limit 100"
-        ).to_arrow_table()
-    says = f"Each {column} is new: no earlier delivery brought it."
-    if len(found):
-        says = f"{len(found)}{'+' if len(found) == 100 else ''} values of {column} were delivered before."  # noqa: PLR2004
-    return Verdict(
-        f"{column}_unique_across_deliveries",
-        passed=not len(found),
-        says=says,
-        measured={"repeated": len(found)},
-        sample=found.slice(0, SAMPLE_ROWS).to_pylist(),
-    )
-
-
-def check_names(source: Source) -> dict[str, tuple[str, bool]]:
-    """Every verdict that landing can give: name -> (what it says, whether it blocks)."""
-    names = {rule: (says, False) for rule, says in source.contract.row_rules().items()}
-    names["quarantine_share"] = ("Few enough rows break a rule.", True)
-    names["schema"] = ("The delivered columns and types are those of the contract.", True)
-    names["volume"] = ("Each delivered day has about as many rows as others.", True)
-    names["freshness"] = ("The newest event belongs to the newest delivered day.", True)
-    for column in source.contract.columns:
-        if column.unique:
-            names[f"{column.name}_unique_across_deliveries"] = (f"No {column.name} was delivered before.", True)
-    names["conservation"] = ("Every delivered row is either published or in quarantine.", True)
-    return names
-
-
-def _landed(lake: Lakehouse, source: Source) -> dict[str, tuple[str, dict[date, int]]]:
-    """What was landed: fingerprint -> (file name, rows by day), quarantined rows included."""
-    landed: dict[str, tuple[str, dict[date, int]]] = {}
-    for name in (source.name, quarantine_name(source.name)):
-        if last_made(lake, name) is None:
-            continue
-        with connect() as connection:
-            table = attach(connection, plan(lake, name), "landed")
-            found = connection.execute(
-                f'select _fingerprint, _file, "{source.event_time}"::date as day, count(*) from {table} group by all'
-            ).fetchall()
-        for fingerprint, file, day, rows in found:
-            days = landed.setdefault(fingerprint, (file, {}))[1]
-            if day is not None and source.possible([day]):
-                days[day] = days.get(day, 0) + rows
-    return landed
+    finding = Finding("duplicated_delivery", (), error.what, share=1.0)
+    return Refusal(delivery.name, delivery.fingerprint, error, [finding])
 
 
 def _nothing_new(lake: Lakehouse, source: Source) -> Landed:
     made = last_made(lake, source.name)
     table = ensure_table(lake, source.shape)
-    return Landed(
-        Outcome(source.name, resolve(table), made.rows if made else 0, 0, (), (), {}, recomputed=False), (), 0
-    )
-
-
-__all__ = ["AuditError", "Landed", "Pending", "check_names", "find_pending", "land"]
+    rows = made.rows if made else 0
+    return Landed(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), (), 0)

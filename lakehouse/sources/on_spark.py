@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
@@ -21,13 +20,10 @@ from lakehouse.sources.source import Source
 from lakehouse.spark.resources import tasks_at_once
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, identifier, pinned, spark_schema
-from lakehouse.spark.words import in_words
 from lakehouse.spark.worker import on_worker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_PLACE = "_delivery"
 
 
 @dataclass(frozen=True)
@@ -38,15 +34,7 @@ class DeliveredOnSpark:
     source: Source
     frame: "DataFrame"
 
-    def to_arrow(self) -> pa.Table:
-        """All of them in this process: delivery by delivery, in the order of the files."""
-        schema = self.source.shape.schema
-        with in_words(f"deliveries of {self.source.name} on Spark"):
-            rows = self.frame.toArrow()
-        rows = rows.sort_by([(_PLACE, "ascending"), ("_row", "ascending")])
-        return rows.select(schema.names).cast(schema)
-
-    def draft_rows(self, broken: pa.Table, base: int, where: str, places: pa.Table) -> SparkRows:
+    def draft_rows(self, broken: pa.Table | None, base: int, where: str, places: pa.Table) -> SparkRows:
         """The rows of a draft: those that stay of snapshot `base`, and the delivered ones without the `broken`.
 
         `where` are the days that are landed; rows of the deliveries and days in `places` do not stay.
@@ -56,7 +44,7 @@ class DeliveredOnSpark:
         shape = self.source.shape
         session, time = self.frame.sparkSession, identifier(self.source.event_time)
         good, columns = self.frame, [identifier(name) for name in shape.schema.names]
-        if len(broken):
+        if broken is not None and len(broken):
             pairs = session.createDataFrame(broken.select(["_fingerprint", "_row"]))
             good = good.join(F.broadcast(pairs), ["_fingerprint", "_row"], "left_anti")
         held = pinned(self.lake, self.source.name, at=base, where=where).frame.withColumn("day", F.to_date(F.col(time)))
@@ -70,7 +58,7 @@ def read_on_spark(
     lake: Lakehouse, source: Source, deliveries: Sequence[tuple[Delivery, Sequence[date]]], now: datetime
 ) -> DeliveredOnSpark:
     """The rows of the deliveries' days, as `landed_rows` gives them, on Spark."""
-    schema = source.shape.schema.append(pa.field(_PLACE, pa.int64()))
+    schema = source.shape.schema
     chosen = list(deliveries)
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -78,10 +66,9 @@ def read_on_spark(
             for batch in batches:
                 for place in batch.column(0).to_pylist():
                     delivery, days = chosen[place]
-                    rows = landed_rows(source, delivery, days, now)
+                    rows = landed_rows(source, delivery, days, now).rows
                     _check_unchanged(delivery)
-                    marked = rows.append_column(_PLACE, pa.array(np.full(len(rows), place)))
-                    yield from marked.cast(schema).to_batches()
+                    yield from rows.cast(schema).to_batches()
 
     numbers = spark_of(lake).range(0, len(chosen), 1, min(max(len(chosen), 1), 4 * tasks_at_once(lake.settings)))
     return DeliveredOnSpark(lake, source, numbers.mapInArrow(read, spark_schema(schema)))

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.sources.breaker import Breaker
+from lakehouse.sources.mapping_kinds import ColumnMapping
+from lakehouse.sources.mappings import check_mappings, fingerprint
 from lakehouse.tables.write import TableShape
 
 METADATA = pa.schema(
@@ -34,6 +37,8 @@ class Source:
     """Files of one kind that somebody delivers.
 
     `time_zone` is the zone of times that come without one: only "UTC" can be declared; None refuses such times.
+    `breaker` says when its circuit breaker opens. `mappings` say how deliveries of another format are read
+    (mappings.py).
     """
 
     name: str
@@ -42,6 +47,8 @@ class Source:
     description: str
     owner: str
     time_zone: str | None = None
+    breaker: Breaker = Breaker()  # noqa: RUF009  # it is frozen
+    mappings: tuple[ColumnMapping, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises DeclarationError when the contract or the event time do not belong to the source."""
@@ -74,6 +81,14 @@ class Source:
                 nearest="UTC",
                 fix="Deliver times with their offset, or in UTC.",
             )
+        object.__setattr__(self, "mappings", tuple(self.mappings))
+        check_mappings(self.mappings, self.contract, f"{where}, mappings")
+
+    def definition(self) -> str:
+        """A short hash of what decides what a delivery becomes: the contract, and the mappings if there are any."""
+        if not self.mappings:
+            return self.contract.fingerprint()
+        return f"{self.contract.fingerprint()}-{fingerprint(self.mappings)}"
 
     def possible(self, days: Iterable[date]) -> list[date]:
         """Those of the days that lie inside the contract's bounds of the event time, sorted."""

@@ -52,12 +52,10 @@ def state(lake):
 
 
 def refused(lake, name, *, says, where="", nearest=None, kind=source):
-    """Landing stops at the file with one error in all its parts, and readers see no difference."""
+    """The file is refused with one error in all its parts, and readers see no difference."""
     before = state(lake)
-    # A good file beside it is not landed either: what is delivered together is published together.
-    scenario.deliver(lake, scenario.payments_on(DAYS[6:7]))
     with pytest.raises(DeliveryError) as caught:
-        land(lake, kind, run_id="r")
+        land(lake, kind, run_id="r").raise_if_nothing_passed()
     error = caught.value
     assert says in error.what
     assert f"{lake.home.drop_folder(NAME) / name}{where}" == error.where
@@ -66,6 +64,10 @@ def refused(lake, name, *, says, where="", nearest=None, kind=source):
         assert error.nearest == nearest
     assert len(str(error).splitlines()) <= 4
     assert state(lake) == before
+    # It stands in nobody's way: what is good flows on, and the file is not looked at again until it is another one.
+    scenario.deliver(lake, scenario.payments_on(DAYS[6:7]))
+    landed = land(lake, kind, run_id="r")
+    assert (landed.outcome.recomputed, landed.refused) == (True, [])
     return error
 
 

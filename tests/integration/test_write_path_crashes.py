@@ -24,6 +24,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.contracts.quarantine import quarantine_name
+from lakehouse.sources.account import account_of
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read
@@ -164,11 +165,11 @@ def land(lake):
 
 
 def rows_of(lake, name):
-    """A table as a reader sees it: columns and sorted rows without the time of arrival; None when there is none."""
+    """A table as a reader sees it: columns and sorted rows without the times of arrival; None when there is none."""
     if not lake.has(name) or not plan(lake, name).tasks:
         return None
     rows = pl.DataFrame(pl.from_arrow(read(lake, name)))
-    return rows.drop("_arrived_at", strict=False).sort(pl.all()).to_dict(as_series=False)
+    return rows.drop("_arrived_at", "_quarantined_at", strict=False).sort(pl.all()).to_dict(as_series=False)
 
 
 def copy(home, tmp_path):
@@ -180,7 +181,9 @@ def check(task, step, home, tmp_path, table, states):
     place = copy(home, tmp_path)
     assert run_child(die_at, step, task, place) == -signal.SIGKILL, "the step was not reached"
     lake = scenario.make_lake(place)
-    published = step in {after(COMMIT, LAST[task]), after("lakehouse.tables.upkeep:publish")}
+    committed = step.target == COMMIT and step.when == "after" and step.nth >= LAST[task]
+    committed = committed or (step.target == METADATA and step.nth > LAST[task])
+    published = committed or step == after("lakehouse.tables.upkeep:publish")
     assert rows_of(lake, table) == states[published]
     task(lake)
     assert rows_of(lake, table) == states[1]
@@ -347,19 +350,20 @@ def landed_states(home_with_deliveries, tmp_path_factory):
     return states, quarantined
 
 
-# Its commits: open the branch, write on it; the same for the quarantine, publish that; publish. In each there are three
-# moments: nothing done (that is where the one before was done), the new metadata written, all done.
-LAST[land] = 6
+# Its commits: the profiles; open the branch, write on it; the same for the quarantine, publish that; publish; ledger,
+# audits. In each there are three moments: nothing done (that is where the one before was done), the new metadata
+# written, all done.
+LAST[land] = 7
 
 
 @pytest.mark.parametrize(
     "step",
     [
         before(COMMIT),
-        *(after(target, nth) for nth in range(1, 7) for target in (METADATA, COMMIT)),
+        *(after(target, nth) for nth in range(1, 10) for target in (METADATA, COMMIT)),
         after(DATA_FILE),
-        after(DATA_FILE, 3),
-        after(DATA_FILE, 4),  # a file of the quarantine
+        after(DATA_FILE, 4),
+        after(DATA_FILE, 5),  # a file of the quarantine
         before("lakehouse.sources.landing:require"),
         before("lakehouse.sources.landing:keep_in_quarantine"),
     ],
@@ -369,6 +373,9 @@ def test_a_killed_landing_is_made_good_by_the_next(step, home_with_deliveries, l
     states, quarantined = landed_states
     lake = check(land, step, home_with_deliveries, tmp_path, lenient_source.name, states)
     assert rows_of(lake, quarantine_name(lenient_source.name)) == quarantined, "each bad row is there once"
+    account = account_of(lake, lenient_source)
+    assert account.balanced, account.says
+    assert account.delivered == len(scenario.payments_on(EVERY_DAY[:6]))
 
 
 @pytest.mark.parametrize("step", [before("pathlib:Path.replace"), after("lakehouse.home:_make_home")], ids=str)
@@ -418,3 +425,4 @@ def test_runs_that_are_killed_at_random_moments_lose_and_double_nothing(tmp_path
     assert sorted(found["TRANSACTION_ID"] + bad["TRANSACTION_ID"]) == everything["TRANSACTION_ID"].to_list()
     assert len(bad["_row"]) == 2 * (len(days) - 1)
     assert land(lake).outcome.recomputed is False
+    assert account_of(lake, lenient_source).balanced

@@ -1,0 +1,91 @@
+"""Bookkeeping: what landing writes down of its deliveries, after the fact.
+
+What belongs here: the lines of the ledger and of the journal of audits, and giving back held copies. Not: deciding.
+A crash before the books are written leaves lines out; what was published shows in the tables, and the next landing
+adds them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audits import audit_lines, record_audits
+from lakehouse.sources.arrivals import Arrival
+from lakehouse.sources.decisions import Decided
+from lakehouse.sources.deliveries import let_go
+from lakehouse.sources.ledger import Entry, Status, record
+from lakehouse.sources.pending import Pending, published_rows, quarantined_rows
+from lakehouse.sources.source import Source
+
+
+def write_down(  # all that is known at the end
+    lake: Lakehouse,
+    source: Source,
+    pending: Pending,
+    arrivals: Sequence[Arrival],
+    decided: Decided,
+    branches: Mapping[str, str],
+    run_id: str,
+) -> None:
+    """Bring ledger and audits up to what is published, and to what was decided on the arrivals."""
+    new = []
+    for arrival, decision in zip(arrivals, decided.decisions, strict=True):
+        if decision.status is not Status.PUBLISHED:
+            one = arrival.delivery
+            reason = decision.reason.what if decision.reason else "The breaker is open."
+            line = _entry(source, one.name, one.fingerprint, decision.status, reason)
+            new.append(replace(line, rows=arrival.delivered, branch=branches[one.name]))
+    for delivery, original in pending.copies:
+        says = f"It has the content of {original}."
+        new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, says))
+    new += bring_up_to_date(lake, source, pending.lines, new)
+    record(lake, new, run_id)
+    told = [
+        line
+        for one in arrivals
+        for line in audit_lines(
+            source.name,
+            source.contract.version,
+            one.delivery.name,
+            one.delivery.fingerprint,
+            one.rows,
+            one.verdicts,
+            run_id,
+        )
+    ]
+    record_audits(lake, told, run_id)
+
+
+def bring_up_to_date(
+    lake: Lakehouse, source: Source, lines: Mapping[tuple[str, str], Entry], known_now: Sequence[Entry] = ()
+) -> list[Entry]:
+    """The lines that the ledger lacks of what is published and of what was replaced.
+
+    `lines` are those that it has, `known_now` those that are being written beside the result.
+    """
+    published, waiting = published_rows(lake, source), quarantined_rows(lake, source)
+    new, nothing = [], _entry(source, "", "", Status.PUBLISHED)
+    for fingerprint in dict.fromkeys([*published, *waiting]):
+        name = (published.get(fingerprint) or waiting[fingerprint])[0]
+        here = sum(published[fingerprint][1].values()) if fingerprint in published else 0
+        there = sum(waiting[fingerprint][1].values()) if fingerprint in waiting else 0
+        line = replace(
+            nothing, delivery=name, fingerprint=fingerprint, rows=here + there, published=here, quarantined=there
+        )
+        known = lines.get(line.key)
+        if known is None or replace(known, at=None, run_id="") != line:
+            new.append(line)
+            let_go(lake.home, source.name, fingerprint)
+    landed = {*published, *waiting}
+    newest = {line.delivery: line.fingerprint for line in [*lines.values(), *known_now, *new]}
+    for line in lines.values():
+        landed_once = line.status is Status.PUBLISHED
+        gone = line.fingerprint not in landed if landed_once else newest[line.delivery] != line.fingerprint
+        if gone and line.status not in {Status.SUPERSEDED, Status.COPY}:
+            new.append(replace(line, status=Status.SUPERSEDED, reason="Another file came under its name."))
+            let_go(lake.home, source.name, line.fingerprint)
+    return new
+
+
+def _entry(source: Source, name: str, fingerprint: str, status: Status, reason: str = "") -> Entry:
+    return Entry(source.name, name, fingerprint, status, 0, 0, 0, source.definition(), reason)

@@ -1,0 +1,121 @@
+"""The ledger: what became of each delivery, in the journal `slipway.deliveries`.
+
+What belongs here: writing it down and reading it. Not: deciding it (landing.py). A delivery is known by its content's
+fingerprint and its name; what was written last of it holds. Of what is published the table itself is the truth: after
+a crash the ledger can lack a line of it, which the next landing adds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.tables.journal import Journal, append, entries
+from lakehouse.tables.read import literal
+
+DELIVERIES = Journal(
+    "slipway.deliveries",
+    pa.schema(
+        [
+            ("at", pa.timestamp("us")),
+            ("source", pa.string()),
+            ("delivery", pa.string()),
+            ("fingerprint", pa.string()),
+            ("status", pa.string()),
+            ("rows", pa.int64()),
+            ("published", pa.int64()),
+            ("quarantined", pa.int64()),
+            ("definition", pa.string()),
+            ("reason", pa.string()),
+            ("branch", pa.string()),
+            ("run_id", pa.string()),
+        ]
+    ),
+    "What became of each delivery: published, refused, waiting behind an open breaker, or replaced by a corrected one.",
+    {
+        "at": "When it was decided (UTC).",
+        "delivery": "The file, by its path below the drop folder.",
+        "fingerprint": "The hash of its content.",
+        "status": "published, refused, waiting, superseded, copy or again.",
+        "rows": "Rows that it has; 0 where it could not be read.",
+        "published": "Rows of it that were published.",
+        "quarantined": "Rows of it that went to quarantine.",
+        "definition": "The fingerprint of the contract and the mappings that it was judged by.",
+        "reason": "Why it was not published.",
+        "branch": "The audit branch that holds its rows, where there is one.",
+    },
+)
+
+
+class Status(StrEnum):
+    """What became of a delivery.
+
+    `COPY`: it has the content of another file, so there was nothing to land. `AGAIN`: a person asked that it is judged
+    once more.
+    """
+
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    SUPERSEDED = "superseded"
+    COPY = "copy"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger; `at` is set when it is written."""
+
+    source: str
+    delivery: str
+    fingerprint: str
+    status: Status
+    rows: int
+    published: int
+    quarantined: int
+    definition: str
+    reason: str = ""
+    branch: str = ""
+    run_id: str = ""
+    at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the delivery is known by."""
+        return self.fingerprint, self.delivery
+
+
+def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
+    """Write the lines down, in their order."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = [
+        {**asdict(line), "at": now + timedelta(microseconds=place), "run_id": run_id}
+        for place, line in enumerate(lines)
+    ]
+    if rows:
+        append(lake, DELIVERIES, rows, run_id)
+
+
+def known_deliveries(lake: Lakehouse, source: str) -> dict[tuple[str, str], Entry]:
+    """The last line of each delivery of the source, oldest first."""
+    found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
+    lines: dict[tuple[str, str], Entry] = {}
+    for row in found.iter_rows(named=True):
+        line = Entry(**{**row, "status": Status(row["status"])})
+        lines.pop(line.key, None)
+        lines[line.key] = line
+    return lines
+
+
+def failures_in_a_row(lines: Mapping[tuple[str, str], Entry], since: datetime | None) -> int:
+    """How many of the deliveries decided last were refused, one after the other, after the time `since`."""
+    number = 0
+    for line in reversed(list(lines.values())):
+        if line.status is Status.PUBLISHED or (since is not None and line.at is not None and line.at <= since):
+            break
+        number += line.status is Status.REFUSED
+    return number

@@ -1,0 +1,156 @@
+"""Why a delivery is refused for its columns: missing, unknown, of another type, or without a value that can be read.
+
+What belongs here: the faults, in words and as findings. Not: reading (reading.py), and naming changes by what is in the
+columns (changes.py).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from lakehouse.contracts.contract import Column
+from lakehouse.errors import DeliveryError, nearest_name
+from lakehouse.monitoring.findings import Finding
+from lakehouse.sources.casting import Cast, cast_columns
+from lakehouse.sources.file_formats import Delivered
+from lakehouse.sources.mapping_kinds import Absent
+from lakehouse.sources.source import Source
+
+_EXAMPLES = {"timestamp": "2018-04-01T00:00:31Z", "bool": "true", "float64": "12.5"}
+_SHOWN = 3
+
+
+class StructureError(DeliveryError):
+    """A delivery whose columns are not the contract's. `findings` say how, and which mapping would mend it."""
+
+    def __init__(
+        self, what: str, findings: Sequence[Finding], *, where: str, nearest: str | None = None, fix: str
+    ) -> None:
+        self.findings = tuple(findings)
+        super().__init__(what, where=where, nearest=nearest, fix=fix)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One reason to refuse a file: for the detectors, and in words."""
+
+    finding: Finding
+    fix: str
+    nearest: str | None = None
+    row: int | None = None
+
+    def error(self, path: Path) -> StructureError:
+        """The refusal of the file."""
+        where = str(path) if self.row is None else f"{path}, row {self.row}"
+        return StructureError(self.finding.says, [self.finding], where=where, nearest=self.nearest, fix=self.fix)
+
+
+def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unknown: Sequence[str]) -> list[Fault]:
+    """What is wrong with a file's columns by their names: those that are missing, unknown, in another order.
+
+    `names` are the contract's columns with the delivered names, `unknown` the delivered names that nobody knows. Raises
+    DeliveryError for a column that is there twice.
+    """
+    contract, where = source.contract, str(opened.path)
+    for name, times in Counter(opened.names).items():
+        if times > 1:
+            raise DeliveryError(f"The column {name!r} is there twice.", where=where, fix="Have it delivered once.")
+    known = [column.name for column in contract.columns]
+    absent = {one.column for one in source.mappings if isinstance(one, Absent)}
+    faults = []
+    for name in known:
+        if name not in names and name not in absent:
+            nearest = nearest_name(name, unknown)
+            proposal = f"renamed({nearest!r}, {name!r})" if nearest else None
+            faults.append(
+                Fault(
+                    Finding(
+                        "column_removed", (name,), f"The column {name!r} is missing.", share=1.0, proposal=proposal
+                    ),
+                    f"Have it delivered with the columns of the contract {contract.table}: {', '.join(known)}."
+                    + _or_declare(source, proposal),
+                    nearest,
+                )
+            )
+    blocked = [name for name in unknown if contract.on_added(name) == "block"]
+    if blocked:
+        shown = f"The column {blocked[0]!r} is unknown."
+        if len(blocked) > 1:
+            more = f" and {len(blocked) - _SHOWN:,} more" if len(blocked) > _SHOWN else ""
+            shown = f"The columns {', '.join(map(repr, blocked[:_SHOWN]))}{more} are unknown."
+        proposal = ", ".join(f"ignored({name!r})" for name in blocked[:_SHOWN])
+        faults.append(
+            Fault(
+                Finding("column_added", tuple(blocked), shown, share=1.0, proposal=proposal),
+                f"Declare it in the contract {contract.table}, or have it delivered without."
+                + _or_declare(source, proposal),
+                nearest_name(blocked[0], known),
+            )
+        )
+    in_order = [name for name in known if name in names]
+    if contract.ordered and sorted(in_order, key=lambda name: opened.names.index(names[name])) != in_order:
+        says = "The columns come in another order than the contract's."
+        faults.append(
+            Fault(
+                Finding("columns_reordered", tuple(in_order), says, share=1.0),
+                f"Have it delivered in the order {', '.join(known)}, or take `ordered` out of the contract.",
+            )
+        )
+    return faults
+
+
+def _or_declare(source: Source, proposal: str | None) -> str:
+    return f" Or declare {proposal} in the mappings of the source {source.name}." if proposal else ""
+
+
+def value_fault(
+    source: Source, column: Column, cast: Cast, delivered: pa.Table, names: Mapping[str, str], *, texts: bool
+) -> Fault | None:
+    """Why a column's values refuse the file: their type, or that none of those given could be read."""
+    name, kind = column.name, column.kind
+    fix = "Have it delivered in the contract's type."
+    if name in cast.mistyped:
+        readable = name not in cast.unreadable or not cast.unreadable[name].all()
+        proposal = f"retyped({name!r})" if readable else None
+        says = f"The column {name!r} is {cast.mistyped[name]}, but the contract says {kind}."
+        finding = Finding("type_changed", (name,), says, share=1.0, proposal=proposal)
+        return Fault(finding, fix + _or_declare(source, proposal), kind)
+    bad = cast.unreadable.get(name)
+    if bad is None:
+        return None
+    given = delivered.column(names[name])
+    if int(bad.sum()) < len(given) - given.null_count:
+        return None
+    row = int(np.argmax(bad))
+    finding = Finding("type_changed", (name,), "", share=float(bad.mean()))
+    if kind == "timestamp" and source.time_zone is None and _only_zone_is_missing(source, given, name, texts=texts):
+        says = f"The times in {name!r} have no time zone."
+        fix = f'Deliver them with an offset, or declare time_zone="UTC" in the source {source.name}.'
+        return Fault(replace(finding, says=says), fix, _EXAMPLES[kind])
+    if texts or not (pa.types.is_timestamp(given.type) or pa.types.is_integer(given.type)):
+        says = f"{str(given[row].as_py())[:80]!r} in column {name!r} is not {kind}: no value of it is."
+        return Fault(replace(finding, says=says), fix, _EXAMPLES.get(kind, kind), row + 1)
+    if kind == "timestamp":
+        try:
+            given.cast(pa.timestamp("us", given.type.tz))
+            why = f"row {row + 1} lies outside of the years 1 to 9999"
+        except pa.ArrowInvalid as error:
+            why = str(error)[:120]
+        says = f"A time in {name!r} is out of range or finer than a microsecond: {why}."
+        return Fault(
+            replace(finding, says=says),
+            "Deliver times between the years 1 and 9999, in microseconds or coarser.",
+        )
+    return Fault(replace(finding, says=f"A value of {name!r} does not fit into {kind}: none of them does."), fix)
+
+
+def _only_zone_is_missing(source: Source, given: pa.ChunkedArray, name: str, *, texts: bool) -> bool:
+    """Whether the times could be read if they were in UTC."""
+    column = next(one for one in source.contract.columns if one.name == name)
+    mappings = [one for one in source.mappings if name in one.touched()]
+    cast = cast_columns(pa.table({name: given}), [column], mappings, naive=True, texts=texts)
+    return cast.columns[name].null_count < len(given)

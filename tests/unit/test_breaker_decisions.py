@@ -1,0 +1,96 @@
+"""What becomes of deliveries as the breaker has it, without any table.
+
+What belongs here: the rule of decisions.py over all orders of good and bad deliveries. Not: landing
+(tests/integration/test_breaker.py).
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse.errors import DeclarationError, DeliveryError
+from lakehouse.sources.breaker import Breaker, Standing, State
+from lakehouse.sources.decisions import decide
+from lakehouse.sources.ledger import Status
+
+
+def decided(good, state=State.CLOSED, failures=0, most=3):
+    """Decide on deliveries of which `good` says whether they are."""
+
+    def refusal(place, _):
+        return None if good[place] else DeliveryError(f"{place} is bad.")
+
+    names = [f"{place}.csv" for place in range(len(good))]
+    return decide(names, refusal, Standing("shop.payments", state), failures, most, "definition")
+
+
+def statuses(*args, **kwargs):
+    return [str(one.status) for one in decided(*args, **kwargs).decisions]
+
+
+def test_what_is_good_flows_on_beside_what_is_bad():
+    assert statuses([True, False, True, False, True]) == ["published", "refused", "published", "refused", "published"]
+
+
+def test_it_opens_after_so_many_failures_in_a_row_and_then_everything_waits():
+    found = decided([True, False, False, False, True, False, True])
+    told = [str(one.status) for one in found.decisions]
+    assert told == ["published", "refused", "refused", "refused", "waiting", "waiting", "waiting"]
+    (step,) = found.transitions
+    assert (step.before, step.state, step.delivery) == (State.CLOSED, State.OPEN, "3.csv")
+    assert "3 deliveries in a row" in step.reason
+    assert "3 is bad" in step.reason
+    assert found.state is State.OPEN
+
+
+def test_failures_of_earlier_landings_count():
+    assert statuses([False, True], failures=2) == ["refused", "waiting"]
+    assert statuses([True, False, False, True], failures=2) == ["published", "refused", "refused", "published"]
+
+
+def test_a_half_open_breaker_tries_one_delivery_alone():
+    good = decided([True, True, False, True], State.HALF_OPEN, failures=3)
+    assert [str(one.status) for one in good.decisions] == ["published", "published", "refused", "published"]
+    assert [(step.before, step.state) for step in good.transitions] == [(State.HALF_OPEN, State.CLOSED)]
+    bad = decided([False, True, True], State.HALF_OPEN)
+    assert [str(one.status) for one in bad.decisions] == ["refused", "waiting", "waiting"]
+    assert [(step.before, step.state) for step in bad.transitions] == [(State.HALF_OPEN, State.OPEN)]
+
+
+@given(
+    good=st.lists(st.booleans(), max_size=12),
+    state=st.sampled_from(State),
+    failures=st.integers(0, 3),
+    most=st.integers(1, 4),
+)
+def test_nothing_bad_is_published_and_nothing_passes_an_open_breaker(good, state, failures, most):
+    found = decided(good, state, failures, most)
+    told = [one.status for one in found.decisions]
+    assert len(told) == len(good)
+    opened = state is State.OPEN
+    tried = state is State.HALF_OPEN
+    in_a_row = failures
+    for status, is_good in zip(told, good, strict=True):
+        if opened:
+            assert status is Status.WAITING
+            continue
+        assert status is (Status.PUBLISHED if is_good else Status.REFUSED)
+        in_a_row = 0 if is_good else in_a_row + 1
+        opened = not is_good and (tried or in_a_row >= most)
+        tried = False
+    assert (found.state is State.OPEN) == opened
+    states = [state, *(step.state for step in found.transitions)]
+    assert [step.before for step in found.transitions] == states[:-1]
+    assert states[-1] is found.state
+
+
+@pytest.mark.parametrize("failures", [0, -1, 1.5, True, "3"])
+def test_a_breaker_that_cannot_open_is_no_declaration(failures):
+    with pytest.raises(DeclarationError) as caught:
+        Breaker(failures=failures)
+    assert (caught.value.where, caught.value.nearest) == ("Breaker.failures", "3")
+
+
+def test_a_cool_down_needs_a_unit():
+    with pytest.raises(DeclarationError, match="not a length of time"):
+        Breaker(cool_down="30")
