@@ -20,6 +20,8 @@ from lakehouse.errors import ContractError
 from lakehouse.tables.read import connect, literal, quoted
 
 SAMPLE_ROWS = 5
+SAMPLE_CELLS = 1_000_000
+"""Sample rows of all rules together have at most so many values."""
 RULE = "_rule"
 """The column of a quarantine table that names the broken rules."""
 
@@ -84,7 +86,8 @@ def sort_writes(
         for name in named
     }
     rules = [RowRule(name, "", "quarantine") for name in named] + compile_rules(contract)
-    columns = [name for name in contract.schema.names if name in rows.schema.names]
+    there = set(rows.schema.names)
+    columns = [name for name in contract.schema.names if name in there]
     looked_at = rows.select(columns).append_column(_PLACE, pa.array(np.arange(len(rows))))
     looked_at = looked_at.append_column(_WRITE, pa.array(np.repeat(np.arange(len(sizes)), sizes)))
     with connect() as connection:
@@ -163,7 +166,13 @@ def _parted(
         return rows.take(pa.array(places)).append_column(RULE, names.take(pa.array(np.searchsorted(known, places))))
 
     chosen = np.flatnonzero(stopped)
-    samples = {name: marked(first).to_pylist() for name, first in firsts.items()}
+    # Each sample row is made once, however many rules it breaks, and in wide tables there are fewer of them.
+    shown = np.unique(np.concatenate([np.zeros(0, np.int64), *firsts.values()]))
+    shown = shown[: max(SAMPLE_ROWS, SAMPLE_CELLS // rows.num_columns)]
+    samples_at = dict(zip(shown.tolist(), marked(shown).to_pylist(), strict=True))
+    samples = {
+        name: [samples_at[place] for place in first.tolist() if place in samples_at] for name, first in firsts.items()
+    }
     return Sorted(rows.filter(pa.array(~stopped)) if len(chosen) else rows, marked(chosen), counts, samples)
 
 

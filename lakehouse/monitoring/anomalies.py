@@ -6,7 +6,7 @@ and how it can be undone (changes.py). Nothing here has a threshold but the leve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,8 +25,21 @@ LEVEL = 0.01
 """The share of good deliveries that may be alarmed by, all columns and readings together."""
 FEWEST = 4
 """Deliveries that history must have: the fifth is the first that is judged."""
+_AT_LEAST, _AT_ONCE = 12, 120_000
+"""Of very wide deliveries fewer before are looked at: this many at least, and so many of their columns in all, which
+bounds time and memory. Limits are then those of the normal distribution at least (judgement.py).
+"""
+_TOLD = 100
+"""Columns that are told of at most: of more, the delivery is what is wrong."""
+_PLOTTED = 60
+"""Numbers that a series of a plot has at most."""
 _COMPARED = 30
 """Of so many newest deliveries the distribution before is shown."""
+_TAIL_POINTS = 4
+_SHOWN_AT = tuple(
+    place for place in range(len(SHARES)) if place % 2 == 0 or not _TAIL_POINTS <= place < len(SHARES) - _TAIL_POINTS
+)
+"""Points of the grid that a plot shows: every second, and all in the tails."""
 _A_COLUMN = 3
 """Findings of one column at most."""
 _CLOCK_KINDS = frozenset({"values", "values_outside", "values_far", "values_distance", "span", "hours", "deviation"})
@@ -90,17 +103,18 @@ def find_anomalies(
 ) -> list[Finding]:
     """What is unlike history, most surprising first; nothing when all is as usual, or history is too short to tell.
 
-    `history`: the profiles of published deliveries, oldest first; the newest 90 are looked at. With a contract only its
+    `history`: the profiles of published deliveries, oldest first; the newest 60 are looked at. With a contract only its
     columns are. `level`: the share of good deliveries that may be alarmed by.
     """
-    known = [_within(one, contract) for one in history[-MOST:] if one.rows]
+    most = min(MOST, max(_AT_LEAST, _AT_ONCE // max(len(profile.columns), 1)))
+    known = [one for one in history[-most:] if one.rows]
     if len(known) < FEWEST:
         return []
     if not profile.rows:
         usual = int(np.median([one.rows for one in known]))
         return [Finding("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
-    deliveries = [*known, _within(profile, contract)]
-    readings = readings_of(deliveries)
+    deliveries = [*known, profile]
+    readings = readings_of(deliveries, {one.name for one in contract.columns} if contract else None)
     judged = judge(
         np.column_stack([one.values for one in readings]),
         np.column_stack([one.noise for one in readings]),
@@ -110,7 +124,7 @@ def find_anomalies(
     shown = _shown(readings, judged, judgement)
     found: list[Finding] = []
     told: set[Family] = set()
-    for column, score in sorted(judgement.scores.items(), key=lambda pair: -pair[1]):
+    for column, score in sorted(judgement.scores.items(), key=lambda pair: -pair[1])[:_TOLD]:
         if score <= 1:
             break
         chosen = _of(column, shown)
@@ -119,15 +133,6 @@ def find_anomalies(
                 told.add(one.family)
                 found.append(_finding(one, column, score * one.size / chosen[0].size, deliveries))
     return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
-
-
-def _within(profile: DeliveryProfile, contract: Contract | None) -> DeliveryProfile:
-    if contract is None:
-        return profile
-    names = {one.name for one in contract.columns}
-    if names >= set(profile.columns):
-        return profile
-    return replace(profile, columns={name: one for name, one in profile.columns.items() if name in names})
 
 
 def _shown(readings: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
@@ -171,9 +176,8 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
         "now": round(reading.natural(now), 6),
         "expected": round(reading.natural(one.expected), 6),
     }
-    series: dict[str, Sequence[object]] = {
-        "history": [round(reading.natural(float(value)), 6) for value in reading.values if np.isfinite(value)]
-    }
+    history = reading.values[np.isfinite(reading.values)][-_PLOTTED:]
+    series: dict[str, Sequence[object]] = {"history": [round(reading.natural(float(value)), 6) for value in history]}
     before = _before(deliveries, column)
     if before is not None:
         after = deliveries[-1].columns[column]
@@ -183,15 +187,23 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
 
 
 def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
-    """What a plot of a column before and after needs: shares by label, and of numbers the quantiles by share."""
+    """What a plot of a column before and after needs: shares by label, and of numbers and times some quantiles by
+    share. `before` is of the deliveries before together (or of the training rows), `after` of what is judged.
+    """
     labels, first, second = shares_of(before, after)
+    if len(labels) > _PLOTTED:  # categories: those that differ most, and what is left of all others
+        chosen = np.sort(np.argsort(-np.abs(second - first), kind="stable")[: _PLOTTED - 1])
+        labels = [*(labels[one] for one in chosen), "the rest"]
+        first, second = (np.append(one[chosen], max(1 - one[chosen].sum(), 0.0)) for one in (first, second))
     series: dict[str, Sequence[object]] = {
         "labels": labels,
         "before": [round(float(one), 6) for one in first],
         "after": [round(float(one), 6) for one in second],
     }
     if before.grid and after.grid:
-        series |= {"shares": SHARES, "quantiles_before": before.grid, "quantiles_after": after.grid}
+        series["shares"] = [SHARES[one] for one in _SHOWN_AT]
+        series["quantiles_before"] = [before.grid[one] for one in _SHOWN_AT]
+        series["quantiles_after"] = [after.grid[one] for one in _SHOWN_AT]
     return series
 
 
@@ -228,7 +240,7 @@ def _cut_short(found: list[Finding], shown: Sequence[_Shown], now: DeliveryProfi
         f"{_number(rows.reading, rows.expected)} were."
     )
     measured = {"rows": now.rows, "expected": round(rows.reading.natural(rows.expected))}
-    history = [round(rows.reading.natural(float(value))) for value in rows.reading.values]
+    history = [round(rows.reading.natural(float(value))) for value in rows.reading.values[-_PLOTTED:]]
     kind = "begins_late" if early else "ends_early"
     return [Finding(kind, (), says, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
 

@@ -7,7 +7,8 @@ the grid and what is counted beyond the caps within the grid's steps.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -99,7 +100,35 @@ class ColumnProfile:
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON can hold; what is empty is left out."""
-        return {name: value for name, value in asdict(self).items() if value not in ((), {}, None)}
+        named = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: value for name, value in named if value is not None and value not in ((), {})}
+
+    # Each delivery is compared with many that come after it: what that needs is made once.
+
+    @cached_property
+    def grid_array(self) -> np.ndarray:
+        """The grid as an array."""
+        return np.array(self.grid, float)
+
+    @cached_property
+    def lengths_array(self) -> np.ndarray:
+        """The grid of lengths as an array."""
+        return np.array(self.lengths, float)
+
+    @cached_property
+    def sketch_array(self) -> np.ndarray:
+        """The sketch as an array."""
+        return np.array(self.sketch, np.int64)
+
+    @cached_property
+    def top_counted(self) -> tuple[np.ndarray, np.ndarray]:
+        """A number for each value of `top`, equal within a process where values are, and the counts."""
+        return _counted(self.top, text=self.kind == "text")
+
+    @cached_property
+    def shapes_counted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same of `shapes`."""
+        return _counted(self.shapes, text=True)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ColumnProfile":
@@ -195,6 +224,14 @@ def _merge_sketches(profiles: Sequence[ColumnProfile]) -> tuple[int, tuple[int, 
     kept = tuple(smallest[:SKETCH])
     estimate = round((len(kept) - 1) / (kept[-1] / 2**HASH_BITS)) if kept and kept[-1] else len(kept)
     return max(estimate, *(profile.distinct for profile in profiles)), kept
+
+
+def _counted(pairs: Sequence[tuple[Category, int]], *, text: bool) -> tuple[np.ndarray, np.ndarray]:
+    if text:
+        codes = np.array([hash(value) for value, _ in pairs], np.int64)
+    else:
+        codes = np.array([value for value, _ in pairs], float).view(np.int64)
+    return codes, np.array([count for _, count in pairs], float)
 
 
 def _added(counts: Sequence[Sequence[int]]) -> tuple[int, ...]:

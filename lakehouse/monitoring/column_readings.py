@@ -7,13 +7,14 @@ needs no scale, and is right for numbers of which many are equal. Values that mo
 by their steps.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
 from lakehouse.monitoring.column_profile import SHARES, SKETCH, TOP, ColumnProfile
-from lakehouse.monitoring.distances import shares_below
+from lakehouse.monitoring.distances import shares_below, shares_below_all
 from lakehouse.monitoring.profile import DeliveryProfile
 from lakehouse.monitoring.reading import Form, Readings, new_hashes
 
@@ -35,8 +36,9 @@ _GRID = np.array(SHARES)
 _MIDDLE, _LOW, _HIGH, _LOWER, _UPPER = (int(np.searchsorted(_GRID, one)) for one in (0.5, 0.1, 0.9, 0.25, 0.75))
 _MONOTONE = 0.9
 _PARTS = (0.25, 0.5, 0.75)
-
-Grids = Sequence[Sequence[float]]
+_NO_HASHES, _NO_COUNTS = np.zeros(0, np.int64), np.zeros(0)
+_COUNTED = attrgetter("rows", "nulls", "nans", "infinities", "distinct")
+_NOT_COUNTED = (np.nan,) * 5
 
 
 @dataclass(frozen=True)
@@ -67,30 +69,31 @@ class ColumnReadings:
 
     def take(self) -> None:
         """Take them all."""
-        rows, given = self._of(lambda one: one.rows), self._of(lambda one: one.given)
-        self._share("null_share", "", self._of(lambda one: one.nulls), rows)
-        self._share("nan_share", "", self._of(lambda one: one.nans), given)
-        self._share("infinity_share", "", self._of(lambda one: one.infinities), given)
-        for mark in sorted({mark for one in self.columns if one for mark in one.marks}):
-            self._share(mark, "", self._of(lambda one: one.marks.get(mark, 0)))  # noqa: B023
-        self._distinct()
-        self._counted("category", [one.top if one else () for one in self.columns], CATEGORIES)
-        sketches = [one.sketch if one else () for one in self.columns]
+        counts = np.array([_COUNTED(one) if one else _NOT_COUNTED for one in self.columns], float)
+        self._share("null_share", "", counts[:, 1], counts[:, 0])
+        given = counts[:, 0] - counts[:, 1]
+        self._share("nan_share", "", counts[:, 2], given)
+        self._share("infinity_share", "", counts[:, 3], given)
+        marks = sorted({mark for one in self.columns if one for mark in one.marks})
+        if marks:
+            none = [np.nan] * len(marks)
+            bears = np.array([[one.marks.get(mark, 0) for mark in marks] if one else none for one in self.columns])
+            self._shares([(mark, "") for mark in marks], bears.astype(float))
+        self._distinct(counts[:, 4])
+        self._counted("category", [one.top_counted if one else None for one in self.columns], CATEGORIES)
+        sketches = [one.sketch_array if one else _NO_HASHES for one in self.columns]
         self._share("new_values", "", *new_hashes(sketches, SKETCH))
         now = self.columns[-1]
         if now is None or now.kind == "text":
             if max((one.distinct for one in self.columns[:-1] if one), default=0) <= TOP:
                 return  # its shapes and lengths are those of its categories
-            self._counted("shape", [one.shapes if one else () for one in self.columns], _SHAPES)
-            self._grids("length", [one.lengths if one else () for one in self.columns])
+            self._counted("shape", [one.shapes_counted if one else None for one in self.columns], _SHAPES)
+            self._grids("length", _stacked([one.lengths_array if one else None for one in self.columns]))
             return
-        grids: Grids = [one.grid if one else () for one in self.columns]
+        grids = _stacked([one.grid_array if one else None for one in self.columns])
         if now.kind == "time":
             self._hours()
-            grids = [
-                tuple(value - day for value in grid) if np.isfinite(day) else ()
-                for grid, day in zip(grids, self.days, strict=True)
-            ]
+            grids = grids - self.days[:, None]
         if _drifts(grids[:-1]):
             self._steps(grids)
         else:
@@ -99,11 +102,11 @@ class ColumnReadings:
             if self.name == self.event_time:
                 self._parts(grids)
 
-    def _of(self, count: Callable[[ColumnProfile], float]) -> np.ndarray:
-        return np.array([np.nan if one is None else count(one) for one in self.columns], float)
-
     def _share(self, kind: str, detail: str, counts: np.ndarray, of: np.ndarray | None = None) -> None:
         self.readings.share([self.name], kind, detail, counts, self.finite if of is None else of, self.worth)
+
+    def _shares(self, kinds: Sequence[tuple[str, str]], counts: np.ndarray) -> None:
+        self.readings.shares([self.name], kinds, counts, self.finite, self.worth)
 
     def _plain(self, kind: str, detail: str, form: Form, values: np.ndarray, noise: np.ndarray) -> None:
         self.readings.plain([self.name], kind, detail, form, values, noise)
@@ -111,9 +114,8 @@ class ColumnReadings:
     def _noise(self) -> np.ndarray:
         return 0.5 / np.sqrt(self.finite * self.worth + 0.5)
 
-    def _distinct(self) -> None:
+    def _distinct(self, distinct: np.ndarray) -> None:
         """How many different values there are, beside what so many rows have had."""
-        distinct = self._of(lambda one: one.distinct)
         many, rows = np.log(np.maximum(distinct, 0.5)), np.log(np.maximum(self.finite, 1))
         usable = np.isfinite(many[:-1]) & (self.finite[:-1] > 0)
         if not usable.any():
@@ -124,31 +126,44 @@ class ColumnReadings:
         noise = 0.5 / np.sqrt(np.maximum(distinct * self.worth, 1))
         self._plain("distinct", "", "log", np.where(self.finite > 0, values, np.nan), noise)
 
-    def _counted(self, kind: str, counted: Sequence[Iterable[tuple[object, int]]], most: int) -> None:
+    def _counted(self, kind: str, counted: Sequence[tuple[np.ndarray, np.ndarray] | None], most: int) -> None:
         """Shares of the most frequent categories of history, of all the others, of the largest that is new, and how
         far all of them together lie from history's (total variation).
         """
-        shares: dict[object, float] = {}
-        tables = [dict(one) for one in counted]
-        for table, rows in zip(tables[:-1], self.finite[:-1], strict=True):
-            for value, count in table.items():
-                shares[value] = shares.get(value, 0.0) + count / rows
-        frequent = sorted(shares, key=lambda one: (-shares[one], str(one)))[:most]
+        tables = [(_NO_HASHES, _NO_COUNTS) if one is None else one for one in counted]
+        places = np.repeat(np.arange(len(tables)), [len(codes) for codes, _ in tables])
+        times = np.concatenate([one for _, one in tables])
+        _, first, values = np.unique(
+            np.concatenate([codes for codes, _ in tables]), return_index=True, return_inverse=True
+        )
+        past = places < len(tables) - 1
+        among = np.bincount(values[past], minlength=len(first))
+        shares = np.bincount(values[past], (times / np.maximum(self.finite, 1)[places])[past], len(first))
         # What comes now and then comes in bursts: it is read with all others.
-        deliveries = sum(bool(table) for table in tables[:-1])
-        frequent = [one for one in frequent if 2 * sum(one in table for table in tables[:-1]) > deliveries]
-        counts = np.array([[table.get(value, 0) for value in frequent] for table in tables], float)
-        counts = np.column_stack([counts.reshape(len(tables), len(frequent)), self.finite - counts.sum(axis=1)])
-        for place, value in enumerate([*map(str, frequent), "all others"]):
-            self._share(f"{kind}_share", value, counts[:, place])
+        often = np.flatnonzero(2 * among > np.count_nonzero(np.bincount(places[past])))
+        names = [self._name(kind, counted, int(places[one]), int(one), places) for one in first[often]]
+        order = sorted(range(len(often)), key=lambda one: (-shares[often[one]], names[one]))[:most]
+        column = np.full(len(first), len(order))
+        column[often[order]] = np.arange(len(order))
+        counts = np.zeros((len(tables), len(order) + 1))
+        np.add.at(counts, (places, column[values]), times)
+        counts[:, -1] = self.finite - counts[:, :-1].sum(axis=1)
+        share = f"{kind}_share"
+        self._shares([*((share, names[one]) for one in order), (share, "all others")], counts)
         self._distance(f"{kind}_distance", counts, 0.5)
-        seen: set[object] = set()
         newest = np.zeros(len(tables))
-        for place, table in enumerate(tables):
-            newest[place] = max((count for value, count in table.items() if value not in seen), default=0)
-            seen.update(table)
+        fresh = places == places[first][values]
+        np.maximum.at(newest, places[fresh], times[fresh])
         newest[0] = np.nan  # everything is new in the first
         self._share(f"new_{kind}", "", newest)
+
+    def _name(self, kind: str, counted: Sequence[object], delivery: int, place: int, places: np.ndarray) -> str:
+        """The text of a category, from the delivery that had it first."""
+        column = self.columns[delivery]
+        if column is None:
+            raise AssertionError(counted[delivery])  # it has none
+        pairs = column.top if kind == "category" else column.shapes
+        return str(pairs[place - int(np.searchsorted(places, delivery))][0])
 
     def _distance(self, kind: str, counts: np.ndarray, factor: float) -> None:
         """How far each delivery's shares lie from the middle of history's: sum or largest of differences."""
@@ -160,68 +175,58 @@ class ColumnReadings:
         off = np.abs(shares - np.median(known, axis=0))
         self._plain(kind, "", "plain", factor * off.sum(axis=1) if factor else off.max(axis=1), self._noise())
 
-    def _grids(self, kind: str, grids: Grids) -> None:
-        known = np.array([grid for grid in grids[:-1] if len(grid)])
-        if not len(known):
+    def _grids(self, kind: str, grids: np.ndarray) -> None:
+        usual = _usual(grids)
+        if usual is None:
             return
-        usual = np.median(known, axis=0)
         inside, outside = ([float(usual[np.searchsorted(_GRID, one)]) for one in some] for some in (_INSIDE, _OUTSIDE))
         far = [float(usual[_MIDDLE] + _FAR * (one - usual[_MIDDLE])) for one in outside]
-        inside, outside = (
-            list(dict.fromkeys(inside)),
-            [one for one in dict.fromkeys(outside + far) if one not in inside],
-        )
-        values = [*inside, *outside]
-        shares = dict(zip(values, self._below(grids, values).T, strict=True))
-        for value, below in shares.items():
-            self._share(kind if value in inside else f"{kind}_outside", f"{value:g}", below)
-        self._distance(f"{kind}_distance", np.column_stack([shares[value] for value in dict.fromkeys(inside)]), 0.0)
+        inside = list(dict.fromkeys(inside))
+        outside = [one for one in dict.fromkeys(outside + far) if one not in inside]
+        below = self._below(grids, [*inside, *outside])
+        kinds = [(kind, f"{value:g}") for value in inside] + [(f"{kind}_outside", f"{value:g}") for value in outside]
+        self._shares(kinds, below)
+        self._distance(f"{kind}_distance", below[:, : len(inside)], 0.0)
 
-    def _below(self, grids: Grids, values: Sequence[float]) -> np.ndarray:
+    def _below(self, grids: np.ndarray, values: Sequence[float]) -> np.ndarray:
         """How many rows of each delivery lie below each value, shape (T, values)."""
-        none = np.full(len(values), np.nan)
-        below = np.array([shares_below(grid, values) if len(grid) else none for grid in grids])
-        return below * self.finite[:, None]
+        return shares_below_all(grids, values) * self.finite[:, None]
 
-    def _parts(self, grids: Grids) -> None:
+    def _parts(self, grids: np.ndarray) -> None:
         """How many rows there are from some time of the day on, and up to it: a file may end early or begin late."""
-        known = np.array([grid for grid in grids[:-1] if len(grid)])
-        if not len(known):
+        usual = _usual(grids)
+        if usual is None:
             return
-        usual = np.median(known, axis=0)
         values = [float(usual[np.searchsorted(_GRID, share)]) for share in _PARTS]
+        noise = 0.5 / np.sqrt(self.worth)
         for value, below in zip(values, self._below(grids, values).T, strict=True):
             for kind, rows in (("early_rows", below), ("late_rows", self.finite - below)):
-                noise = 0.5 / np.sqrt(self.worth)
                 self.readings.plain((), kind, f"{value:g}", "root", np.sqrt(rows + 0.375), noise)
 
-    def _ends(self, grids: Grids, kind: str) -> None:
+    def _ends(self, grids: np.ndarray, kind: str) -> None:
         """How far the values lie apart; of times, when they begin and end."""
-        known = np.array([grid for grid in grids[:-1] if len(grid)])
-        if not len(known):
+        usual = _usual(grids)
+        if usual is None:
             return
-        usual = np.median(known, axis=0)
         width = max(float(usual[_UPPER] - usual[_LOWER]), 1e-9)
         for detail, place in (("begin", 0), ("end", -1)) if kind == "time" else ():
-            ends = np.array([(grid[place] - usual[place]) / width if len(grid) else np.nan for grid in grids])
+            ends = (grids[:, place] - usual[place]) / width
             self._plain("span", detail, "plain", np.arcsinh(ends), np.full(len(grids), _EXTREME))
-        spread = np.log1p(self._of(lambda one: one.std or 0.0) / width)
+        deviations = np.array([np.nan if one is None else one.std or 0.0 for one in self.columns])
+        spread = np.log1p(deviations / width)
         # Three times as much noise as in a share: values with a long tail have few that decide how far they spread.
         self._plain("deviation", "", "plain", np.where(self.finite > 1, spread, np.nan), 3 * self._noise())
 
-    def _steps(self, grids: Grids) -> None:
+    def _steps(self, grids: np.ndarray) -> None:
         """Of values that move on: how far since the delivery before, how wide they lie, how many lie behind."""
+        usual = float(np.nanmedian(grids[:-1, _UPPER] - grids[:-1, _LOWER])) or 1.0
         steps, behind, wide = (np.full(len(grids), np.nan) for _ in range(3))
-        before: Sequence[float] = ()
-        usual = float(np.median([grid[_UPPER] - grid[_LOWER] for grid in grids[:-1] if len(grid)])) or 1.0
-        for place, grid in enumerate(grids):
-            if not len(grid):
-                continue
-            wide[place] = np.log(max((grid[_HIGH] - grid[_LOW]) / usual, 1e-6))
-            if before:
-                steps[place] = np.arcsinh((grid[_MIDDLE] - before[_MIDDLE]) / usual)
-                behind[place] = float(shares_below(grid, before[-1:])[0])
-            before = grid
+        given = np.flatnonzero(~np.isnan(grids[:, 0]))
+        known = grids[given]
+        wide[given] = np.log(np.maximum((known[:, _HIGH] - known[:, _LOW]) / usual, 1e-6))
+        steps[given[1:]] = np.arcsinh(np.diff(known[:, _MIDDLE]) / usual)
+        for place, before, now in zip(given[1:], known, known[1:], strict=False):
+            behind[place] = float(shares_below(now, before[-1:])[0])
         self._plain("step", "", "plain", steps, 2 * self._noise())
         self._plain("spread", "", "log", wide, 2 * self._noise())
         self._share("behind", "", behind * self.finite, np.where(np.isnan(behind), 0, self.finite))
@@ -232,13 +237,26 @@ class ColumnReadings:
         if not total.sum():
             return
         cuts = {int(np.searchsorted(np.cumsum(total) / total.sum(), share)) for share in _HOURS}
-        for hour in sorted(cuts - {23}):
-            self._share("hours", f"{hour + 1}:00", hours[:, : hour + 1].sum(axis=1))
+        chosen = sorted(cuts - {23})
+        if chosen:
+            self._shares([("hours", f"{hour + 1}:00") for hour in chosen], np.cumsum(hours, axis=1)[:, chosen])
 
 
-def _drifts(grids: Grids) -> bool:
+def _stacked(grids: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Grids as one array, shape (T, points), NaN where there is none."""
+    none = np.full(len(_GRID), np.nan)
+    return np.array([none if one is None or not len(one) else one for one in grids])
+
+
+def _usual(grids: np.ndarray) -> np.ndarray | None:
+    """The middle of history's grids; None where there is none."""
+    known = grids[:-1][~np.isnan(grids[:-1, 0])]
+    return np.median(known, axis=0) if len(known) else None
+
+
+def _drifts(grids: np.ndarray) -> bool:
     """Whether the values move on from delivery to delivery: running numbers, days."""
-    known = np.array([grid for grid in grids if len(grid)])
+    known = grids[~np.isnan(grids[:, 0])]
     if len(known) <= 2:  # noqa: PLR2004  # two steps at least
         return False
     steps = np.diff(known[:, _MIDDLE])

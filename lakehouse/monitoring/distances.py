@@ -71,6 +71,20 @@ def shares_below(grid: Sequence[float], values: np.ndarray | Sequence[float]) ->
     return np.where(places == 0, 0.0, np.where(places == len(points), 1.0, found))
 
 
+def shares_below_all(grids: np.ndarray, values: np.ndarray | Sequence[float]) -> np.ndarray:
+    """`shares_below` of T grids at once, shape (T, points), NaN where a grid is: shape (T, values)."""
+    wanted = np.asarray(values, float)
+    places = (grids[:, :, None] <= wanted).sum(axis=1)
+    last = grids.shape[1] - 1
+    low, high = np.maximum(places - 1, 0), np.minimum(places, last)
+    below, above = np.take_along_axis(grids, low, axis=1), np.take_along_axis(grids, high, axis=1)
+    width = above - below
+    step = np.where(width > 0, (wanted - below) / np.where(width > 0, width, 1), 0.0)
+    found = _GRID[low] + step * (_GRID[high] - _GRID[low])
+    found = np.where(places == 0, 0.0, np.where(places > last, 1.0, found))
+    return np.where(np.isnan(grids[:, :1]), np.nan, found)
+
+
 def shares_of(before: ColumnProfile, after: ColumnProfile) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Labels of bins and the shares of two profiles in them: of numbers and times tenths of `before`, of texts their
     categories; what has no value is a bin of its own.

@@ -13,7 +13,7 @@ from lakehouse.monitoring.profile import DeliveryProfile
 from lakehouse.tables.journal import Journal, append, entries
 from lakehouse.tables.read import literal
 
-MOST = 90
+MOST = 60
 """Deliveries that the next one is judged by, the newest: what judging costs does not grow with all that ever came."""
 
 PROFILES = Journal(

@@ -239,7 +239,7 @@ INCIDENTS = {
         Incident(
             "vendor_format_change",
             "The vendor moves to another system: other codes, day/month/year, letters for categories, decimal commas.",
-            ("unit_changed", "date_format_changed", "category_recoded", "number_format_changed", "type_changed"),
+            ("unit_changed", "time_format_changed", "category_recoded", "number_format_changed"),
             _vendor,
         ),
         Incident("column_renamed", "The most used number comes under another name.", ("column_renamed",), _renamed),
@@ -248,13 +248,20 @@ INCIDENTS = {
         Incident("type_changed", "An amount comes as a text with its currency.", ("type_changed",), _type),
         Incident("unit_changed", "The most used number is a hundred times as large.", ("unit_changed",), _unit),
         Incident("currency_cents", "All amounts come in cents.", ("unit_changed",), _cents),
-        Incident("day_month_swapped", "Dates come as day/month/year.", ("date_format_changed",), _dates),
+        Incident(
+            "day_month_swapped",
+            "Dates come as day/month/year.",
+            ("time_format_changed", "day_month_swapped"),
+            _dates,
+        ),
         Incident("decimal_comma", "Amounts come with a decimal comma.", ("number_format_changed",), _comma),
         Incident("category_recoded", "A category's values are letters now.", ("category_recoded",), _recoded),
         Incident("null_respelt", f"What is not known comes as {NOT_KNOWN}.", ("null_respelt",), _nulls),
         Incident("encoding_changed", "The file comes in UTF-16.", ("encoding_changed",), _encoding),
         Incident("text_truncated", f"Values are cut off after {CUT_TO} characters.", ("text_truncated",), _truncated),
-        Incident("duplicated_delivery", "Every row comes twice.", ("duplicated_delivery",), _duplicated),
-        Incident("stale_delivery", "The delivery before comes again.", ("stale_delivery",), _stale),
+        Incident("duplicated_delivery", "Every row comes twice.", ("rows_duplicated",), _duplicated),
+        Incident(
+            "stale_delivery", "The delivery before comes again.", ("delivery_stale", "duplicated_delivery"), _stale
+        ),
     )
 }

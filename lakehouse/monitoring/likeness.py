@@ -4,17 +4,30 @@ What belongs here: distances between profiles of a column, and how far clean del
 change explains a distance (lakehouse/sources/changes.py), and alarms for columns without an explanation (anomalies.py).
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
-from lakehouse.monitoring.column_profile import SHARES, Category, ColumnProfile, merge_columns, mix_grids
+from lakehouse.monitoring.column_profile import (
+    SHARES,
+    TOP,
+    Category,
+    ColumnKind,
+    ColumnProfile,
+    merge_columns,
+    mix_grids,
+)
 
 _SHARES = np.array(SHARES)
+_BELOW = np.concatenate([[0.0], _SHARES])
 RECENT = 12
 """So many deliveries count as what a column looks like: enough to know its spread, few enough to follow a trend."""
+FEW_ROWS = 20
+"""Fewer values say nothing of a column: neither what it looks like, nor that it changed."""
 _FEW = 3
 _UNKNOWN_SPREAD = 0.15
 """How far two clean deliveries may lie apart where fewer than these are known: two say nothing of a third."""
@@ -34,12 +47,20 @@ class Shape:
 
     def below(self, values: np.ndarray) -> np.ndarray:
         """The share of numbers that are at most each of the values."""
-        places = np.searchsorted(self.grid, values, side="right")
-        return np.where(places > 0, _SHARES[np.maximum(places, 1) - 1], 0.0)
+        return _BELOW[self.grid.searchsorted(values, side="right")]
+
+    def share_below(self, value: float) -> float:
+        """The share of numbers that are at most this one."""
+        return float(_BELOW[self.grid.searchsorted(value, side="right")])
 
     def times(self, factor: float) -> "Shape":
         """The shape of the numbers times a factor, without the last digits that multiplying gets wrong."""
-        return Shape(np.sort([float(f"{value:.12g}") for value in (self.grid * factor).tolist()]), self.count)
+        numbers = self.grid * factor
+        with np.errstate(all="ignore"):  # what no digits are known of stays as it is
+            size = 10.0 ** (11 - np.floor(np.log10(np.abs(numbers))))
+            rounded = np.round(numbers * size) / size
+        rounded = np.where(np.isfinite(rounded), rounded, numbers)
+        return Shape(np.sort(rounded), self.count)
 
     def moved(self, by: float) -> "Shape":
         """The shape of the numbers plus a number."""
@@ -47,7 +68,7 @@ class Shape:
 
     def at(self, share: float) -> float:
         """The number that this share of the numbers is at most."""
-        return float(self.grid[np.searchsorted(_SHARES, share)])
+        return float(self.grid[_SHARES.searchsorted(share)])
 
     @property
     def middle(self) -> float:
@@ -103,10 +124,27 @@ class ColumnHistory:
     profiles: Sequence[ColumnProfile]
 
     @classmethod
-    def of(cls, profiles: Sequence[ColumnProfile]) -> "ColumnHistory | None":
-        """The most recent ones of those that have values; None when there is none."""
-        kept = [one for one in profiles if one.given]
-        return cls(kept[-RECENT:]) if kept else None
+    def of(cls, profiles: Iterable[ColumnProfile]) -> "ColumnHistory | None":
+        """The most recent ones of those that have enough values to look like anything; None when there is none.
+
+        `profiles` go from the newest back, and are looked at no further than it must be.
+        """
+        kept = list(islice((one for one in profiles if one.given >= FEW_ROWS), RECENT))
+        return cls(kept[::-1]) if kept else None
+
+    @cached_property
+    def kind(self) -> ColumnKind:
+        """What the values are, where kinds differ those of most rows."""
+        rows = Counter[ColumnKind]()
+        for one in self.profiles:
+            rows[one.kind] += one.rows
+        return max(rows, key=lambda one: (rows[one], one))
+
+    @cached_property
+    def null_share(self) -> float:
+        """The share of rows without a value."""
+        of_kind = [one for one in self.profiles if one.kind == self.kind]
+        return sum(one.nulls for one in of_kind) / sum(one.rows for one in of_kind)
 
     @cached_property
     def pooled(self) -> ColumnProfile:
@@ -116,22 +154,41 @@ class ColumnHistory:
     @cached_property
     def shape(self) -> Shape | None:
         """The distribution of all of them; None for texts."""
-        return Shape.of(self.pooled)
+        given = [one for one in self.profiles if one.kind == self.kind]
+        grid = mix_grids([one.grid for one in given], [one.finite for one in given])
+        return Shape(np.array(grid), sum(one.finite for one in given)) if grid else None
 
     @cached_property
     def shapes(self) -> list[Shape]:
         """The distribution of each."""
         return [shape for shape in map(Shape.of, self.profiles) if shape]
 
+    def chance(self, count: int) -> float:
+        """How far as many values lie from those of the history by chance, in shares (two samples)."""
+        return float(np.sqrt(1 / max(count, 1) + 1 / sum(one.given for one in self.profiles)))
+
+    @cached_property
+    def largest(self) -> float:
+        """Nearly the largest number that came; at least one did."""
+        return max(shape.at(0.998) for shape in self.shapes)
+
+    @cached_property
+    def smallest(self) -> float:
+        """Nearly the smallest number above zero that came; 0 where a delivery had none."""
+        above = [shape.grid[shape.grid > 0] for shape in self.shapes]
+        return min(float(one[min(1, len(one) - 1)]) if len(one) else 0.0 for one in above)
+
     @cached_property
     def categories(self) -> dict[Category, float]:
         """The shares of the frequent values."""
         return shares_of(self.pooled)
 
-    @property
+    @cached_property
     def few_values(self) -> bool:
         """Whether it holds categories: few different values, each of which comes often enough to be known."""
         most = max(one.distinct for one in self.profiles)
+        if most > TOP:
+            return False
         rows = sum(one.given for one in self.profiles)
         return most <= len(self.pooled.top) and self.pooled.distinct <= max(2, rows // 5)
 
@@ -148,7 +205,7 @@ class ColumnHistory:
         distances = [differing(shares_of(one), self.categories) for one in self.profiles]
         return max([*distances, _UNKNOWN_SPREAD / 3 if len(distances) < _FEW else 0.0])
 
-    @property
+    @cached_property
     def moves(self) -> bool:
         """Whether its numbers move from delivery to delivery, as counters and times do."""
         return len(self.shapes) > 1 and self.apart > 0.45  # noqa: PLR2004  # of two that share no value it is a half
@@ -162,7 +219,7 @@ class ColumnHistory:
         counts = [shape.count for shape in self.shapes]
         return Shape(np.array(mix_grids([grid.tolist() for grid in grids], counts)), sum(counts))
 
-    @property
+    @cached_property
     def next_middle(self) -> tuple[float, float]:
         """Of a column that moves: where the next median is to be expected, and within what."""
         middles = np.array([shape.middle for shape in self.shapes])
@@ -179,7 +236,15 @@ class ColumnHistory:
 
     def largest_share(self, value: Category) -> float:
         """The largest share that a value had among the rows of one delivery."""
-        return max(dict(one.top).get(value, 0) / max(one.rows, 1) for one in self.profiles)
+        return self._shares_of_top.get(value, 0.0)
+
+    @cached_property
+    def _shares_of_top(self) -> dict[Category, float]:
+        found: dict[Category, float] = {}
+        for one in self.profiles:
+            for value, count in one.top:
+                found[value] = max(found.get(value, 0.0), count / max(one.rows, 1))
+        return found
 
     def largest_mark(self, mark: str) -> float:
         """The largest share of rows that bore a mark in one delivery."""

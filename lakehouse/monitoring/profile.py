@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ ROW_SKETCH = 256
 _VERSION = 1
 _RELATED = 20
 """Columns whose dependencies are looked at."""
+_DECIDES = 0.8
+"""From this strength on (0: no better than the most frequent value, 1: always) rows of one a come with one b."""
 _EPOCH = date(1970, 1, 1)
 _DAY = 86_400_000_000
 
@@ -51,6 +54,36 @@ class DeliveryProfile:
     repeated: int = 0
     row_sketch: tuple[int, ...] = ()
     dependencies: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+
+    @cached_property
+    def row_sketch_array(self) -> np.ndarray:
+        """The sketch of rows as an array."""
+        return np.array(self.row_sketch, np.int64)
+
+    @cached_property
+    def worths(self) -> dict[str, float]:
+        """How many independent rows each row of a column is worth, from 0 to 1, where it is not one.
+
+        Where all rows of one order have one country, there are as many independent countries as orders: chance moves
+        their shares as much. A column with many values that decides this one says so.
+        """
+        found: dict[str, float] = {}
+        for pair, (strength, _) in self.dependencies.items():
+            other, arrow, name = pair.partition(" > ")
+            column, decider = self.columns.get(name), self.columns.get(other)
+            if not arrow or column is None or decider is None or not column.finite:
+                continue
+            most = column.top[0][1] / column.finite if column.top else 0.0
+            if column.kind == "text":
+                strength = (strength - most) / (1 - most) if most < 1 else 0.0  # noqa: PLW2901  # as the kind has it
+            if strength >= _DECIDES and decider.diversity >= np.sqrt(column.finite):
+                found[name] = min(found.get(name, 1.0), decider.diversity / column.finite)
+        return found
+
+    @cached_property
+    def measured_pairs(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """The pairs of `dependencies`, with their strengths and rows as an array of shape (pairs, 2)."""
+        return tuple(self.dependencies), np.array(list(self.dependencies.values()), float).reshape(-1, 2)
 
     def named(self, source: str, delivery: str) -> "DeliveryProfile":
         """The same, with the names of its source and its file."""
@@ -114,7 +147,8 @@ def profile_rows(
     Contract columns that `rows` does not have are left out. `event_time`: the column that says of which day a row is;
     without it, the first column of times is.
     """
-    names = [one.name for one in columns if one.name in rows.column_names]
+    there = set(rows.column_names)
+    names = [one.name for one in columns if one.name in there]
     encoded = rows.column(by).combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()

@@ -4,6 +4,7 @@ What belongs here: what a reading is, and taking shares, numbers and how many ha
 (readings.py, column_readings.py).
 """
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -54,11 +55,27 @@ class Readings:
         worth: np.ndarray | float = 1.0,
     ) -> None:
         """A share of rows, each `worth` so many independent ones. One that is always none or NaN is not read."""
+        self.shares(columns, [(kind, detail)], counts[:, None], of, worth)
+
+    def shares(
+        self,
+        columns: Sequence[str],
+        kinds: Sequence[tuple[str, str]],
+        counts: np.ndarray,
+        of: np.ndarray,
+        worth: np.ndarray | float = 1.0,
+    ) -> None:
+        """Several shares of the same rows: `kinds` are their kinds and details, `counts` has shape (T, kinds)."""
+        there = ((counts > 0) & (of > 0)[:, None]).any(axis=0)
+        if not there.any():
+            return
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = np.arcsin(np.sqrt(np.clip((counts + 0.375) / (of + 0.75), 0, 1)))
+            values = np.arcsin(np.sqrt(np.clip((counts + 0.375) / (of + 0.75)[:, None], 0, 1)))
             noise = 0.5 / np.sqrt(of * worth + 0.5)
-        if np.any((counts > 0) & (of > 0)):
-            self.found.append(Reading(tuple(columns), kind, detail, "share", np.where(of > 0, values, np.nan), noise))
+        values[~(of > 0)] = np.nan
+        names = tuple(columns)
+        for place in np.flatnonzero(there).tolist():
+            self.found.append(Reading(names, *kinds[place], "share", values[:, place], noise))
 
     def plain(
         self, columns: Sequence[str], kind: str, detail: str, form: Form, values: np.ndarray, noise: np.ndarray
@@ -67,20 +84,32 @@ class Readings:
         self.found.append(Reading(tuple(columns), kind, detail, form, values, noise))
 
 
-def new_hashes(sketches: Sequence[Sequence[int]], cap: int) -> tuple[np.ndarray, np.ndarray]:
+def new_hashes(sketches: Sequence[np.ndarray], cap: int) -> tuple[np.ndarray, np.ndarray]:
     """How many of each sketch's hashes no sketch before it had, and of how many; shape (T,), NaN for the first.
 
     A full sketch knows nothing of larger hashes than its last, so only hashes that most sketches before could know of
     are looked at.
     """
-    seen: set[int] = set()
-    fresh, of = np.full(len(sketches), np.nan), np.zeros(len(sketches))
-    reach: list[float] = []
-    for place, sketch in enumerate(sketches):
-        if place:
-            limit = float(np.median(reach))
-            looked = [one for one in sketch if one <= limit]
-            fresh[place], of[place] = sum(one not in seen for one in looked), len(looked)
-        reach.append(float(sketch[-1]) if len(sketch) >= cap else np.inf)
-        seen.update(sketch)
+    sizes = np.array([len(one) for one in sketches])
+    hashes = np.concatenate(sketches)
+    places = np.repeat(np.arange(len(sketches)), sizes)
+    reach = np.array([float(one[-1]) if len(one) >= cap else np.inf for one in sketches])
+    limits = np.array([np.inf, *running_medians(reach)[:-1]])
+    order = np.argsort(hashes, kind="stable")
+    first = np.zeros(len(hashes), bool)
+    first[order] = np.concatenate([[True], np.diff(hashes[order]) != 0]) if len(hashes) else first
+    looked = hashes <= limits[places]
+    fresh, of = (np.bincount(places[one], minlength=len(sketches)).astype(float) for one in (looked & first, looked))
+    fresh[0], of[0] = np.nan, 0
     return fresh, of
+
+
+def running_medians(values: np.ndarray) -> list[float]:
+    """The median of the values up to each."""
+    ordered: list[float] = []
+    medians = []
+    for value in values.tolist():
+        insort(ordered, value)
+        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        medians.append(low if low == high else (low + high) / 2)
+    return medians

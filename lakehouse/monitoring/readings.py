@@ -5,7 +5,8 @@ independent rows a row is worth. Not: what a reading is (reading.py), the readin
 what is to be expected (expectation.py), what is said about it (anomalies.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -13,44 +14,21 @@ from lakehouse.monitoring.column_readings import ColumnReadings
 from lakehouse.monitoring.profile import ROW_SKETCH, DeliveryProfile
 from lakehouse.monitoring.reading import Reading, Readings, new_hashes
 
-_DECIDES = 0.8
-"""From this strength on (0: no better than the most frequent value, 1: always) rows of one a come with one b."""
-
 _DEPENDS, _TEXT_DEPENDS = 0.2, 0.75
 """Dependencies that history shows at least so strong are read: of pairs of two, chance alone makes a half."""
 
 
-def readings_of(profiles: Sequence[DeliveryProfile]) -> list[Reading]:
-    """All readings of deliveries in order, the last of which is judged against the others."""
+def readings_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
+    """All readings of deliveries in order, the last of which is judged against the others; of these columns only."""
     readings = Readings()
+    chosen = [name for name in profiles[-1].columns if names is None or name in names]
     _read_delivery(readings, profiles)
-    worths, alone = worths_of(profiles), np.ones(len(profiles))
-    for name in profiles[-1].columns:
-        ColumnReadings.of(readings, profiles, name, worths.get(name, alone)).take()
-    _read_dependencies(readings, profiles)
+    worths = [one.worths for one in profiles]
+    for name in chosen:
+        worth = np.array([one.get(name, 1.0) for one in worths])
+        ColumnReadings.of(readings, profiles, name, worth).take()
+    _read_dependencies(readings, profiles, chosen)
     return readings.found
-
-
-def worths_of(profiles: Sequence[DeliveryProfile]) -> dict[str, np.ndarray]:
-    """How many independent rows each row of a column is worth, shape (T,), from 0 to 1, where it is not one.
-
-    Where all rows of one order have one country, there are as many independent countries as orders: chance moves their
-    shares as much. A column with many values that decides this one says so.
-    """
-    worths: dict[str, np.ndarray] = {}
-    for place, profile in enumerate(profiles):
-        for pair, (strength, _) in profile.dependencies.items():
-            other, arrow, name = pair.partition(" > ")
-            column, decider = profile.columns.get(name), profile.columns.get(other)
-            if not arrow or column is None or decider is None or not column.finite:
-                continue
-            most = column.top[0][1] / column.finite if column.top else 0.0
-            if column.kind == "text":
-                strength = (strength - most) / (1 - most) if most < 1 else 0.0  # noqa: PLW2901  # as the kind has it
-            if strength >= _DECIDES and decider.diversity >= np.sqrt(column.finite):
-                worth = worths.setdefault(name, np.ones(len(profiles)))
-                worth[place] = min(worth[place], decider.diversity / column.finite)
-    return worths
 
 
 def _read_delivery(readings: Readings, profiles: Sequence[DeliveryProfile]) -> None:
@@ -60,24 +38,39 @@ def _read_delivery(readings: Readings, profiles: Sequence[DeliveryProfile]) -> N
     gaps = np.diff([np.nan, *(one.day.toordinal() if one.day else np.nan for one in profiles)])
     event_time = profiles[-1].event_time
     readings.plain((event_time,), "days_on", "", "plain", np.arcsinh(gaps), np.full(len(gaps), 0.5))
-    sketches = [one.row_sketch for one in profiles]
+    sketches = [one.row_sketch_array for one in profiles]
     fresh, of = new_hashes(sketches, ROW_SKETCH)
     readings.share((), "rows_seen_before", "", of - fresh, of)
 
 
-def _read_dependencies(readings: Readings, profiles: Sequence[DeliveryProfile]) -> None:
-    for pair in profiles[-1].dependencies:
-        measured = [one.dependencies.get(pair) for one in profiles]
-        strength = np.array([np.nan if one is None else one[0] for one in measured])
-        rows = np.array([0.0 if one is None else one[1] for one in measured])
-        known = strength[:-1][np.isfinite(strength[:-1])]
+def _read_dependencies(readings: Readings, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
+    pairs, _ = profiles[-1].measured_pairs
+    if not pairs:
+        return
+    none = (np.nan, 0)
+    measured = np.array(
+        [
+            one.measured_pairs[1]
+            if one.measured_pairs[0] == pairs
+            else [one.dependencies.get(pair, none) for pair in pairs]
+            for one in profiles
+        ],
+        float,
+    )
+    with catch_warnings():
+        simplefilter("ignore", RuntimeWarning)  # a pair that no delivery before had
+        usual = np.abs(np.nanmedian(measured[:-1, :, 0], axis=0))
+    for place, pair in enumerate(pairs):
+        strength, rows = measured[:, place, 0], measured[:, place, 1]
         if " ~ " in pair:
             columns, kind = tuple(pair.split(" ~ ")), "correlation"
         else:
             # What is decided is named first: it is what changes when it breaks more often than the decider.
             columns, kind = tuple(pair.split(" > ")[::-1]), "dependency"
+        if not all(name in names for name in columns):
+            continue
         is_text = kind == "dependency" and profiles[-1].columns[columns[0]].kind == "text"
-        if not len(known) or abs(np.median(known)) < (_TEXT_DEPENDS if is_text else _DEPENDS):
+        if not usual[place] >= (_TEXT_DEPENDS if is_text else _DEPENDS):
             continue
         if is_text:
             readings.share(columns, kind, pair, np.nan_to_num(strength) * rows, np.where(np.isnan(strength), 0, rows))

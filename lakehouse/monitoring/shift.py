@@ -24,12 +24,15 @@ class Shift:
     """How far all features are shifted together, from 0 to 1: the weighted mean of their Jensen-Shannon distances, and
     `by_chance`, what samples of these sizes have from each other when nothing is shifted. `findings`: the features that
     are shifted by more than chance, those that concern the model most first; `size` is the feature's distance times its
-    weight, in units of the mean weight and of the distance by chance.
+    weight, in units of the mean weight and of the distance by chance. `psi`: by feature (of one that is missing,
+    infinite), and `psi_together` their weighted mean.
     """
 
     total: float
     by_chance: float
     findings: list[Finding]
+    psi: Mapping[str, float]
+    psi_together: float
 
 
 def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[str, float]) -> Shift:
@@ -43,20 +46,24 @@ def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[st
     if total <= 0:
         raise ValueError("No feature has a weight above 0.")
     findings, together, by_chance = [], 0.0, 0.0
+    psi: dict[str, float] = {}
     for name, weight in used.items():
         before, after = learned.columns.get(name), now.columns.get(name)
         if before is None or after is None or not before.rows or not after.rows:
             says = f"{name} is not there{'' if after is None else ' in the training data'}, and the model uses it."
             findings.append(Finding("feature_missing", (name,), says, size=100.0 * weight / total * len(used)))
             together += weight / total
+            psi[name] = np.inf
             continue
         measured = distances(before, after)
         chance = _by_chance(before, after)
+        psi[name] = measured["psi"]
         together += weight / total * measured["jensen_shannon"]
         by_chance += weight / total * chance
         if _differs(before, after, LEVEL / len(used)):
             findings.append(_finding(before, after, measured, weight / total * len(used), chance))
-    return Shift(together, by_chance, sorted(findings, key=lambda one: -one.size))
+    psi_together = sum(weight / total * psi[name] for name, weight in used.items() if weight)
+    return Shift(together, by_chance, sorted(findings, key=lambda one: -one.size), psi, psi_together)
 
 
 def _finding(

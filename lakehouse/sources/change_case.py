@@ -15,7 +15,7 @@ import pyarrow as pa
 from lakehouse.contracts.contract import Column
 from lakehouse.errors import DeclarationError
 from lakehouse.monitoring.column_profile import ColumnProfile
-from lakehouse.monitoring.likeness import ColumnHistory
+from lakehouse.monitoring.likeness import FEW_ROWS, ColumnHistory
 from lakehouse.monitoring.profile import DeliveryProfile, profile_table
 from lakehouse.sources.mapping_kinds import ColumnMapping
 from lakehouse.sources.reading import Read, recast
@@ -55,7 +55,8 @@ class Case:
         """What each column of the contract looked like, where it had values."""
         found = {}
         for column in self.source.contract.columns:
-            known = ColumnHistory.of([one.columns[column.name] for one in self.history if column.name in one.columns])
+            back = (one.columns[column.name] for one in reversed(self.history) if column.name in one.columns)
+            known = ColumnHistory.of(back)
             if known:
                 found[column.name] = known
         return found
@@ -69,6 +70,16 @@ class Case:
     def present(self) -> list[Column]:
         """The contract's columns that were delivered, and whose deliveries before are known."""
         return [one for one in self.source.contract.columns if one.name in self.before and one.name not in self.missing]
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether it is of later days than all before it: only then a value that moves on is known to be odd."""
+        last = max((one.day for one in self.history if one.day), default=None)
+        return last is None or self.profile.day is None or self.profile.day > last
+
+    def enough(self, name: str) -> bool:
+        """Whether a column has enough values to tell that they changed."""
+        return self.profile.columns[name].given >= FEW_ROWS
 
     def unreadable(self, name: str) -> float:
         """The share of rows whose value was given and could not be read."""

@@ -68,7 +68,7 @@ def find_changes(
     found += [one for one in (find_unreadable(case, name) for name in _others(case) if name not in taken) if one]
     taken |= {name for one in found for name in one.columns}
     for column in case.present:
-        if column.name not in taken and column.name != source.event_time:
+        if column.name not in taken and column.name != source.event_time and case.enough(column.name):
             asked = (detect(case, column.name) for detect in _OF_COLUMNS)
             found += [one for one in asked if one][:1]
     return _ordered([_in_full(case, one) for one in found])
@@ -135,4 +135,5 @@ def _structure(case: Case, named: Sequence[Finding]) -> list[Finding]:
 
 
 def _ordered(found: Sequence[Finding]) -> list[Finding]:
-    return sorted(found, key=lambda one: -one.size)
+    # In steps, so that several of about the same size stay in the order of the contract's columns.
+    return sorted(found, key=lambda one: -round(one.size, 1))

@@ -21,6 +21,8 @@ _READABLE = 0.05
 _NAMES_COUNT = 0.15
 """What equal names are worth beside equal distributions."""
 _FIRST_LOOK = 0.3
+_LEAST_OF_A_SWAP = 0.04
+"""Columns that lie nearer to what they were are no part of a swap."""
 
 
 def find_renamed(case: Case) -> list[Finding]:
@@ -61,10 +63,9 @@ def find_renamed(case: Case) -> list[Finding]:
 
 def likeness(found: ColumnProfile, before: ColumnHistory) -> float:
     """How alike, from 0 to 1: one less the distance; what clean deliveries lie apart counts for nothing."""
-    pooled = before.pooled
-    if not found.given or found.kind != pooled.kind:
+    if not found.given or found.kind != before.kind:
         return 0.0
-    nulls = abs(found.null_share - pooled.null_share) / 2
+    nulls = abs(found.null_share - before.null_share) / 2
     shape = Shape.of(found)
     if shape and before.shape:
         if before.moves or found.kind == "time":
@@ -115,15 +116,9 @@ def _lengths_apart(found: ColumnProfile, pooled: ColumnProfile) -> float:
 
 def find_swapped(case: Case) -> list[Finding]:
     """Pairs of columns that fit better when they change places, in all rows or in a share of them."""
-    odd = {}
-    for column in case.present:
-        tried = case.profile.columns.get(column.name)
-        if tried is None or column.name == case.source.event_time:
-            continue
-        size = 1.0 if case.unreadable(column.name) > _FIRST_LOOK else 1 - likeness(tried, case.before[column.name])
-        odd[column.name] = size
+    odd = {column.name: _odd(case, column.name) for column in case.present if column.name != case.source.event_time}
     findings, taken = [], set()
-    for one, other in combinations(odd, 2):
+    for one, other in combinations([name for name, size in odd.items() if size > 0], 2):
         if {one, other} & taken:
             continue
         found = _whole_swap(case, one, other, odd) or _part_swap(case, one, other)
@@ -131,6 +126,23 @@ def find_swapped(case: Case) -> list[Finding]:
             findings.append(found)
             taken |= {one, other}
     return findings
+
+
+def _odd(case: Case, name: str) -> float:
+    """How little a column looks as it did, from 0 to 1; 0 where it is too near for any swap."""
+    now, before = case.profile.columns[name], case.before[name]
+    if case.unreadable(name) > _FIRST_LOOK:
+        return 1.0
+    if not case.enough(name):
+        return 0.0
+    shape = Shape.of(now)
+    if shape and before.shape and now.kind == before.kind:
+        apart = farthest(shape, before.shape) + abs(now.null_share - before.null_share) / 2
+        if apart < _LEAST_OF_A_SWAP:  # of most columns this is all that is asked
+            return 0.0
+        if before.moves and not case.in_order:
+            return 0.0
+    return 1 - likeness(now, before)
 
 
 def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Finding | None:
@@ -158,9 +170,10 @@ def _part_swap(case: Case, one: str, other: str) -> Finding | None:
         if not delivered or not known.shape or not strange.shape or known.moves or strange.moves:
             return None
         apart = farthest(delivered, known.shape)
+        if apart < max(_LEAST_OF_A_SWAP, 1.5 * known.apart, 2.5 / np.sqrt(delivered.count)):
+            return None
         share, left = mixture(delivered, known.shape, strange.shape)
-        limit = max(0.04, 1.5 * known.apart, 2.5 / np.sqrt(delivered.count))
-        if apart < limit or left > apart / 3 or farthest(known.shape, strange.shape) < _FIRST_LOOK:
+        if left > apart / 3 or farthest(known.shape, strange.shape) < _FIRST_LOOK:
             return None
         shares.append(share)
     if min(shares) < 0.04 or max(shares) > 1.5 * min(shares):  # noqa: PLR2004  # of two estimates of one share

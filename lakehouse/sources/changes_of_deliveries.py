@@ -3,31 +3,43 @@
 What belongs here: comparing sketches of rows. Not: columns (the other changes_of_*.py).
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from lakehouse.monitoring.column_profile import ColumnProfile
 from lakehouse.monitoring.findings import Finding
+from lakehouse.monitoring.likeness import FEW_ROWS
 from lakehouse.monitoring.profile import DeliveryProfile
 from lakehouse.sources.change_case import Case, percent
 
 _MOSTLY, _WHOLE = 0.5, 0.99
-_FEW_ROWS = 20
+_KNOWN = 3
+"""So many deliveries tell that a column's values never come twice."""
+_FIRST = 32
+"""Of two deliveries that share half of their values, the chance that none of so many smallest hashes is shared is
+below 1 in 10^9."""
 _NEVER = 0.1
 _REPEATED = 0.05
 
 
 def find_repeated(case: Case) -> list[Finding]:
     """A delivery whose rows, or all columns but the times, were delivered before; and rows that stand there twice."""
-    for one in reversed(case.history):
+    telling = _telling(case)
+    plain = [name for name, one in case.profile.columns.items() if one.kind != "time"]
+    first = frozenset(case.profile.row_sketch[:_FIRST])
+    for one in reversed(case.history) if case.rows >= FEW_ROWS else ():
         if one.fingerprint == case.profile.fingerprint:
             continue
         named = one.delivery or "an earlier delivery"
-        share = _common(case.profile.row_sketch, one.row_sketch)
-        if share >= _MOSTLY and case.rows >= _FEW_ROWS:
+        # The cheap question first: it is asked of all that ever came.
+        alike = not first.isdisjoint(one.row_sketch[:_FIRST])
+        share = _common(case.profile.row_sketch, one.row_sketch) if alike else 0.0
+        if share >= _MOSTLY:
             whole = share > _WHOLE
             kind, how = ("delivery_repeated", "has the rows of") if whole else ("delivery_stale", "repeats rows of")
             says = f"The delivery {how} {named}: {percent(share)} of all rows are the same."
             return [Finding(kind, (), says, 3 + share, share, measured={"same_rows": round(share, 4)})]
-        stale = _stale(case, one)
+        stale = _stale(case, one, plain, telling)
         if stale:
             says = f"The delivery is {named} once more, with other times: {stale}."
             return [Finding("delivery_stale", (), says, 3.0, 1.0)]
@@ -37,7 +49,7 @@ def find_repeated(case: Case) -> list[Finding]:
         not case.history
         or case.missing
         or share < max(_REPEATED, 2 * most + 0.03)
-        or case.profile.repeated < _FEW_ROWS // 4
+        or case.profile.repeated < FEW_ROWS // 4
     ):
         return []
     says = f"{percent(share)} of the rows equal another row before them; so far at most {percent(most)} did."
@@ -49,41 +61,64 @@ def _common(one: tuple[int, ...], other: tuple[int, ...]) -> float:
     containment of documents" (1997).
     """
     kept = min(len(one), len(other))
-    if set(one).isdisjoint(other):
+    both = set(one) & set(other)
+    if not both:
         return 0.0
     union = sorted({*one, *other})[:kept]
-    return len(set(one) & set(other) & set(union)) / len(union)
+    return len(both.intersection(union)) / len(union)
 
 
-def _stale(case: Case, old: DeliveryProfile) -> str:
-    """Why it is an old delivery with other times; empty when it is not."""
-    plain = [name for name, one in case.profile.columns.items() if one.kind != "time" and name in old.columns]
-    if not plain or case.rows < _FEW_ROWS:
-        return ""
-    telling = [name for name in plain if case.profile.columns[name].distinct >= max(_FEW_ROWS, case.rows // 20)]
-    same = all(
-        (new.rows, new.nulls, new.distinct, new.grid, new.sketch)
-        == (before.rows, before.nulls, before.distinct, before.grid, before.sketch)
-        for new, before in ((case.profile.columns[name], old.columns[name]) for name in plain)
-    )
-    if same and telling and not _alike_before(case, plain):
-        return "every column but the times is the same"
-    for name in telling:
-        share = _common(case.profile.columns[name].sketch, old.columns[name].sketch)
-        if share < _MOSTLY:
+def _telling(case: Case) -> dict[str, frozenset[int]]:
+    """The columns of many values, none of which came twice so far, such as a number of its own: their first hashes."""
+    found = {}
+    for name, one in case.profile.columns.items():
+        if one.kind == "time" or one.distinct < max(FEW_ROWS, case.rows // 20):
             continue
-        # A column whose values are new in each delivery, such as a number of its own, and now are not.
-        known = [one.columns[name].sketch for one in case.history if name in one.columns]
-        natural = max((_common(first, second) for first, second in pairwise(known)), default=1.0)
-        if natural <= _NEVER:
+        first = frozenset(one.sketch[:_FIRST])
+        again = any(
+            name in old.columns and not first.isdisjoint(old.columns[name].sketch[:_FIRST]) for old in case.history
+        )
+        # Only where something came again it is asked whether that never happened before.
+        if again and not _came_again(case, name):
+            found[name] = first
+    return found
+
+
+def _came_again(case: Case, name: str) -> bool:
+    """Whether values of a column came in two deliveries, one after the other, before; true where too few are known."""
+    known = [one.columns[name] for one in case.history if name in one.columns]
+    known = [one.sketch for one in known if one.distinct >= FEW_ROWS]
+    return len(known) < _KNOWN or any(_common(first, second) > _NEVER for first, second in pairwise(known))
+
+
+def _stale(case: Case, old: DeliveryProfile, plain: Sequence[str], telling: Mapping[str, frozenset[int]]) -> str:
+    """Why it is an old delivery with other times; empty when it is not."""
+    if plain and all(name in old.columns and _same(case.profile.columns[name], old.columns[name]) for name in plain):
+        many = any(case.profile.columns[name].distinct >= max(FEW_ROWS, case.rows // 20) for name in plain)
+        if many and not _alike_before(case, plain):
+            return "every column but the times is the same"
+    for name, first in telling.items():
+        if name not in old.columns or first.isdisjoint(old.columns[name].sketch[:_FIRST]):
+            continue
+        share = _common(case.profile.columns[name].sketch, old.columns[name].sketch)
+        if share >= _MOSTLY:
             return f"{percent(share)} of the values of {name}, which never came twice, are the same"
     return ""
 
 
-def _alike_before(case: Case, names: list[str]) -> bool:
+def _same(one: ColumnProfile, other: ColumnProfile) -> bool:
+    return (
+        one.rows == other.rows
+        and one.distinct == other.distinct
+        and one.nulls == other.nulls
+        and one.grid == other.grid
+        and one.sketch == other.sketch
+    )
+
+
+def _alike_before(case: Case, names: Sequence[str]) -> bool:
     """Whether two deliveries before were the same in all these columns, so that it means nothing."""
-    pairs = pairwise(case.history)
     return any(
-        all(one.columns.get(name) is not None and one.columns[name] == two.columns.get(name) for name in names)
-        for one, two in pairs
+        all(name in one.columns and name in two.columns and one.columns[name] == two.columns[name] for name in names)
+        for one, two in pairwise(case.history)
     )

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.monitoring.column_profile import Category, ColumnProfile
@@ -43,6 +44,8 @@ NULL_WORDS = frozenset(
 )
 _LITTLE = 0.02
 _CODES = 60
+_KNOWN = 2
+"""Deliveries before it that tell which codes there are."""
 _LOOK = " Told by how often each comes: look at the rare ones before you declare it."
 _LETTERS = {"padded": "white space around", "lower": "small letters only", "upper": "capital letters only"}
 _NAMED = 0.9
@@ -115,20 +118,14 @@ def _code_words(case: Case, name: str, words: Counter[str]) -> dict[str | int, s
 def find_recoded(case: Case, name: str) -> Finding | None:
     """A category whose codes are others, or mean others, than before."""
     before, now = case.before[name], case.profile.columns[name]
-    if (
-        not before.few_values
-        or len(before.categories) == 1
-        or now.kind != before.pooled.kind
-        or not now.given
-        or now.distinct > _CODES
-    ):
+    if not 1 < now.distinct <= _CODES or case.column(name).kind in {"float64", "bool", "timestamp"}:
         return None
-    if case.column(name).kind in {"float64", "bool", "timestamp"}:
+    if now.kind != before.kind or not before.few_values or len(before.categories) == 1:
         return None
     found = shares_of(now)
     new = {code: share for code, share in found.items() if code not in before.categories}
     apart = differing(found, before.categories)
-    limit = max(0.12, 2.5 * before.categories_apart, 2.0 / np.sqrt(now.given))
+    limit = max(0.12, 2.5 * before.categories_apart, 2.0 * before.chance(now.given))
     share = sum(new.values())
     if apart < limit:
         return None
@@ -136,6 +133,8 @@ def find_recoded(case: Case, name: str) -> Finding | None:
     sent = {code: one / share for code, one in new.items()} if share > limit / 2 else found
     matched = match_codes(sent, before.categories, round(now.given * (share if new else 1)))
     if not matched or matched.apart > max(limit / 2, 1.5 * before.categories_apart) or matched.apart > apart / 3:
+        return None
+    if len(before.profiles) < _KNOWN or _moves_on(case, name):
         return None
     codes = {code: means for code, means in matched.codes.items() if code != means}
     rows = share if sent is not found else sum(found[code] for code in codes)
@@ -146,6 +145,16 @@ def find_recoded(case: Case, name: str) -> Finding | None:
     mapping = recoded(name, {_code(code): _value(case, name, means) for code, means in codes.items()}, since=since)
     measured = {"total_variation": round(apart, 4), "total_variation_mended": round(matched.apart, 4)}
     return Finding("category_recoded", (name,), says, 2 + rows, rows, mapping.line(), measured)
+
+
+def _moves_on(case: Case, name: str) -> bool:
+    """Whether the values follow one another in time, as those of a running number do, and are no codes."""
+    if case.source.event_time not in case.read.rows.column_names:
+        return False
+    rows = pa.table({"time": case.read.rows.column(case.source.event_time), "code": case.read.rows.column(name)})
+    spans = rows.drop_null().group_by("code").aggregate([("time", "min"), ("time", "max")]).sort_by("time_min")
+    first, last = (spans.column(one).to_numpy() for one in ("time_min", "time_max"))
+    return bool((last[:-1] < first[1:]).all())
 
 
 def _code(code: Category) -> str | int:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from lakehouse.monitoring.column_profile import ColumnProfile
 from lakehouse.monitoring.findings import Finding
 from lakehouse.monitoring.likeness import ColumnHistory, Shape, moments
+from lakehouse.monitoring.profile import DeliveryProfile
 from lakehouse.sources.casting import as_text
 from lakehouse.sources.change_case import Case, few_unreadable, percent
 from lakehouse.sources.mapping_kinds import UNITS
@@ -29,9 +30,13 @@ _NUMBERS = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})" + _CLOCK + _ZONE)
 _WORDS = re.compile(r"(\d{1,2})([ .-]?)([A-Za-z]{3,9})\2(\d{4})" + _CLOCK + _ZONE)
 _DIGITS = re.compile(r"\d{8}" + _CLOCK + _ZONE)
 _READ = 0.05
-_WINDOW = timedelta(days=31)
+_NEAR = timedelta(days=20)
+_HABIT = 0.6
+"""The share of steps from day to day that must be the same for the next to be known."""
 _FEW, _ENOUGH = 3, 5
 _UNKNOWN_SPREAD = 0.15
+_TOO_FEW = 0.15
+"""What chance may do at most where rows by hour of day are compared; so it is for a hundred rows beside a hundred."""
 _YEAR = 4
 """Digits of a year."""
 
@@ -113,17 +118,15 @@ def find_day_and_month(case: Case) -> Finding | None:
     name, last = case.source.event_time, max((one.last_day for one in case.history if one.last_day), default=None)
     if name not in case.before or last is None or case.profile.day is None:
         return None
-    known = sorted({one.day for one in case.history if one.day})
-    steps = [later - earlier for earlier, later in pairwise(known)]
-    window = max(1.5 * max(steps), timedelta(days=2)) if steps else _WINDOW
+    following = _following(case.history, last)
     counts = {
         one["values"]: one["counts"]
         for one in pc.value_counts(pc.drop_null(case.read.rows.column(name)).cast(pa.date32())).to_pylist()
     }
     total = sum(counts.values())
-    expected = {day for day in counts if last < day <= last + window}
+    expected = {day for day in counts if following[0] <= day <= following[1] or _is_a_gap(case.history, day)}
     moved = {day: swapped for day in counts if day not in expected and (swapped := _swapped(day)) is not None}
-    there = {day for day, swapped in moved.items() if last < swapped <= last + window}
+    there = {day for day, swapped in moved.items() if following[0] <= swapped <= following[1]}
     in_place = sum(counts[day] for day in expected) / total
     mended = sum(counts[day] for day in there) / total
     if case.profile.day in there and in_place < 0.1 and mended >= 0.9:  # noqa: PLR2004  # nearly none, nearly all
@@ -136,16 +139,39 @@ def find_day_and_month(case: Case) -> Finding | None:
     # A share of the rows: their days are those of the other rows, with day and month the other way round.
     strange = [day for day, swapped in moved.items() if swapped == case.profile.day and counts[day] >= 4]  # noqa: PLR2004
     share = sum(counts[day] for day in strange) / total
+    near = sum(count for day, count in counts.items() if abs(day - case.profile.day) <= _NEAR)
+    if near / total + share < 0.95:  # noqa: PLR2004  # it is a delivery of many days, and those are some of them
+        return None
     if share >= 0.01 and all(_spans(one) for one in case.history):  # noqa: PLR2004  # no slip of a hand
         says = f"Day and month of `{name}` have changed places in {percent(share)} of the rows."
         return Finding("day_month_swapped", (name,), says, 2 + share, share)
     return None
 
 
+def _following(history: Sequence[DeliveryProfile], last: date) -> tuple[date, date]:
+    """The first and the last day that the next delivery can be of; where days do not come regularly, there is none."""
+    known = sorted({one.day for one in history if one.day})
+    steps = sorted((later - earlier).days for earlier, later in pairwise(known))
+    if len(steps) < _FEW - 1:
+        return date.max, date.min
+    usual, longest = steps[len(steps) // 2], steps[min(int(len(steps) * 0.9), len(steps) - 1)]
+    regular = [step for step in steps if abs(step - usual) <= 0.1 * usual]
+    if len(regular) < _HABIT * len(steps) or longest > max(2 * usual, 3):
+        return date.max, date.min
+    return last + timedelta(days=regular[0]), last + timedelta(days=longest)
+
+
+def _is_a_gap(history: Sequence[DeliveryProfile], day: date) -> bool:
+    """Whether a day lies between those that came, and none came of it: then it comes late."""
+    spans = [(one.first_day, one.last_day) for one in history if one.first_day and one.last_day]
+    within = min(first for first, _ in spans) < day < max(last for _, last in spans)
+    return within and not any(first <= day <= last for first, last in spans)
+
+
 def _spans(one: object) -> bool:
     """Whether a delivery's days lie close together."""
     first, last = getattr(one, "first_day", None), getattr(one, "last_day", None)
-    return bool(first and last and last - first < timedelta(days=20))
+    return bool(first and last and last - first < _NEAR)
 
 
 def _swapped(day: date) -> date | None:
@@ -157,7 +183,7 @@ def _swapped(day: date) -> date | None:
 def find_clock(case: Case, name: str) -> Finding | None:
     """Times that lie some whole hours beside those that are usual."""
     before, now = case.before[name], case.profile.columns[name]
-    if not sum(now.hours) or not sum(before.pooled.hours):
+    if not case.enough(name) or not sum(now.hours) or not sum(before.pooled.hours):
         return None
     hours = _by_all_hours(before, now) or _by_opening_hours(before, now)
     if not hours or not _as_usual(before, np.roll(now.hours, -hours)):
@@ -175,7 +201,9 @@ def _by_all_hours(before: ColumnHistory, now: ColumnProfile) -> int:
     apart = max(0.5 * float(np.abs(one - pooled).sum()) for one in usual)
     if len(usual) < _FEW:
         apart = max(apart, _UNKNOWN_SPREAD)
-    chance = 1 / np.sqrt(now.given)
+    chance = before.chance(now.given)
+    if chance > _TOO_FEW:
+        return 0
     as_it_is = 0.5 * float(np.abs(found - pooled).sum())
     shifts = {hours: 0.5 * float(np.abs(np.roll(found, -hours) - pooled).sum()) for hours in range(-11, 13) if hours}
     best = min(shifts, key=lambda one: (shifts[one], abs(one)))
@@ -188,7 +216,7 @@ def _by_opening_hours(before: ColumnHistory, now: ColumnProfile) -> int:
     usual = before.moments_of_day
     if usual is None or len(usual) < _ENOUGH:
         return 0
-    spread = np.maximum(usual.std(axis=0, ddof=1), 0.25)
+    spread = np.maximum(usual.std(axis=0, ddof=1), max(0.25, 8 / np.sqrt(now.given)))
     moved = moments(now.hours) - usual.mean(axis=0)
     weights = 1 / spread**2
     about = round(float((moved * weights).sum() / weights.sum()))

@@ -31,6 +31,8 @@ def find_unit(case: Case, name: str) -> Finding | None:
     delivered = Shape.of(now)
     if not delivered or not before.shape or now.kind != "number" or now.distinct < _SPREAD:
         return None
+    if before.moves and not case.in_order:
+        return None
     whole = _whole(delivered, before)
     if whole:
         factor, far, near = whole
@@ -57,7 +59,7 @@ def _unit(name: str, factor: float, share: float, distances: tuple[float, float]
 def misfit(delivered: Shape, before: ColumnHistory) -> float:
     """The distance from which on a column does not look as it did: far beyond what clean deliveries do."""
     apart = 0.0 if before.moves else before.apart
-    return max(0.25, 1.4 * apart, 2.5 / np.sqrt(delivered.count))
+    return max(0.25, 1.4 * apart, 2.5 * before.chance(delivered.count))
 
 
 def _whole(delivered: Shape, before: ColumnHistory) -> tuple[float, float, float] | None:
@@ -76,12 +78,12 @@ def _whole(delivered: Shape, before: ColumnHistory) -> tuple[float, float, float
 
 def _distance(delivered: Shape, before: ColumnHistory) -> float:
     """How far from what was; of a column that moves, about its median, and 1 when that is nowhere near."""
-    if not before.shape or not before.centred:
+    if not before.shape:
         return 1.0
     if not before.moves:
         return farthest(delivered, before.shape)
     expected, near = before.next_middle
-    if abs(delivered.middle - expected) > near:
+    if abs(delivered.middle - expected) > near or not before.centred:
         return 1.0
     return farthest(delivered.moved(-delivered.middle), before.centred)
 
@@ -95,10 +97,12 @@ def _part(delivered: Shape, before: ColumnHistory) -> tuple[float, float, float,
     clear = apart >= max(0.05, 2 * before.apart, 2.5 / np.sqrt(delivered.count))
     best: tuple[float, float, float] | None = None
     for factor in _PARTS:
-        share, left = mixture(delivered, known, known.times(1 / factor))
-        beyond = _beyond(delivered, before, factor)
         # Clean deliveries have next to nothing where the changed numbers lie.
-        seen = beyond >= max(_LITTLE, 5 / delivered.count) and beyond >= 0.5 * share
+        beyond = _beyond(delivered, before, factor)
+        if beyond < max(_LITTLE, 5 / delivered.count, 10 * before.chance(delivered.count) ** 2):
+            continue
+        share, left = mixture(delivered, known, known.times(1 / factor))
+        seen = beyond >= 0.5 * share
         enough = (clear and left <= apart / 3) or (seen and left <= max(apart / 2, 1.3 * before.apart))
         if enough and seen and share >= _LITTLE and (best is None or left < best[2]):
             best = (factor, share, left)
@@ -109,34 +113,28 @@ def _beyond(delivered: Shape, before: ColumnHistory, factor: float) -> float:
     """The share of numbers beyond all that clean deliveries had, on the side where the factor would put them."""
 
     def share(shape: Shape, limit: float, *, above: bool) -> float:
-        below = float(shape.below(np.array([limit]))[0])
+        below = shape.share_below(limit)
         return 1 - below if above else below
 
     if factor == -1:
         negative = before.shape is not None and before.shape.middle < 0
         limit = 0.0 if negative else -1e-12
-        most = max(share(one, limit, above=negative) for one in before.shapes)
         found = share(delivered, limit, above=negative)
+        if found < _LITTLE:
+            return 0.0
+        most = max(share(one, limit, above=negative) for one in before.shapes)
         return found - most if found >= 3 * most + _LITTLE else 0.0
     above = factor < 1
-    edges = [_edge(one, above=above) for one in before.shapes]
-    limit = max(edges) * _TAIL if above else min(edges) / _TAIL
+    limit = before.largest * _TAIL if above else before.smallest / _TAIL
     if limit <= 0:
         return 0.0
-    floor = 0.0 if above else share(delivered, 1e-12, above=False)
+    found = share(delivered, limit, above=above) - (0.0 if above else share(delivered, 1e-12, above=False))
+    if found < _LITTLE:
+        return 0.0
     most = max(
         share(one, limit, above=above) - (0.0 if above else share(one, 1e-12, above=False)) for one in before.shapes
     )
-    found = share(delivered, limit, above=above) - floor
     return found - most if found >= 5 * most else 0.0
-
-
-def _edge(shape: Shape, *, above: bool) -> float:
-    """Nearly the largest number, or nearly the smallest above zero."""
-    if above:
-        return shape.at(0.998)
-    positive = shape.grid[shape.grid > 0]
-    return float(positive[min(1, len(positive) - 1)]) if len(positive) else 0.0
 
 
 def find_sentinel(case: Case, name: str) -> Finding | None:
@@ -147,13 +145,13 @@ def find_sentinel(case: Case, name: str) -> Finding | None:
     fewer_nulls = min(one.null_share for one in before.profiles) - now.null_share
     spellings, share = [], 0.0
     for value, count in now.top:
-        here, most = count / now.rows, before.largest_share(value)
-        low, high = before.shape.grid[0], before.shape.grid[-1]
-        outside = not low <= value <= high  # type: ignore[operator]
+        here = count / now.rows
         in_place = fewer_nulls > _LITTLE and 0.3 * here <= fewer_nulls
-        told = _SENTINEL.fullmatch(str(value)) is not None or (in_place and value == 0)
+        told = (in_place and value == 0) or _SENTINEL.fullmatch(str(value)) is not None
         if not told or count < 4:  # noqa: PLR2004  # fewer are no habit
             continue
+        most, low, high = before.largest_share(value), before.shape.grid[0], before.shape.grid[-1]
+        outside = not low <= value <= high  # type: ignore[operator]
         if float(value) < 0 and count < _MOST * now.marks.get("negative", 0):
             continue  # one of many numbers below zero
         # Where such a number is possible anyway, it must stand out far more.

@@ -139,16 +139,16 @@ def _cast(
     name: str,
 ) -> Cast:
     """The wanted columns that are there. Mappings of the event time hold or not for the delivery as a whole."""
-    there = pa.table(
-        {column: delivered.column(found) for column, found in names.items() if found in delivered.column_names}
-    )
-    present = [column for column in wanted if column.name in there.column_names]
+    given = set(delivered.column_names)
+    there = pa.table({column: delivered.column(found) for column, found in names.items() if found in given})
+    known = set(there.column_names)
+    present = [column for column in wanted if column.name in known]
     naive = source.time_zone is not None
     of_time = [one for one in source.mappings if source.event_time in one.touched()]
     others = [one for one in source.mappings if source.event_time not in one.touched()]
     times, cast = None, Cast()
     dated = any(one.since or one.until for one in others)
-    if source.event_time in there.column_names and (dated or any(one.name == source.event_time for one in present)):
+    if source.event_time in known and (dated or any(one.name == source.event_time for one in present)):
         declared = [column for column in source.contract.columns if column.name == source.event_time]
         cast = cast_columns(there, declared, of_time, naive=naive, texts=texts)
         if any(one.since or one.until for one in of_time):

@@ -61,21 +61,26 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
             raise DeliveryError(f"The column {name!r} is there twice.", where=where, fix="Have it delivered once.")
     known = [column.name for column in contract.columns]
     absent = {one.column for one in source.mappings if isinstance(one, Absent)}
-    faults = []
-    for name in known:
-        if name not in names and name not in absent:
-            nearest = nearest_name(name, unknown)
-            proposal = f"renamed({nearest!r}, {name!r})" if nearest else None
-            faults.append(
-                Fault(
-                    Finding(
-                        "column_removed", (name,), f"The column {name!r} is missing.", share=1.0, proposal=proposal
-                    ),
-                    f"Have it delivered with the columns of the contract {contract.table}: {', '.join(known)}."
-                    + _or_declare(source, proposal),
-                    nearest,
-                )
-            )
+    missing = [name for name in known if name not in names and name not in absent]
+    alike = {name: nearest for name in missing if (nearest := nearest_name(name, unknown))}
+    proposals = {name: f"renamed({nearest!r}, {name!r})" for name, nearest in alike.items()}
+    # A file is mended in one go: whichever column is told of first, all names that are alike are proposed.
+    fix = f"Have it delivered with the columns of the contract {contract.table}: {', '.join(known)}."
+    fix += _or_declare(source, ", ".join(proposals.values()))
+    faults = [
+        Fault(
+            Finding(
+                "column_removed",
+                (name,),
+                f"The column {name!r} is missing.",
+                share=1.0,
+                proposal=proposals.get(name),
+            ),
+            fix,
+            alike.get(name),
+        )
+        for name in missing
+    ]
     blocked = [name for name in unknown if contract.on_added(name) == "block"]
     if blocked:
         shown = f"The column {blocked[0]!r} is unknown."

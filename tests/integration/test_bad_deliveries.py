@@ -4,6 +4,7 @@ What belongs here: bad files and bad places. Not: bad rows in good files (test_l
 """
 
 import gzip
+import json
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ import pytest
 from assets.fraud.sources import transactions as source
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
+from lakehouse.sources.account import account_of
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.landing import land
 from lakehouse.sources.reading import read_delivery
@@ -238,12 +240,11 @@ def test_a_column_that_is_there_twice(week):
     put(week, "bad.parquet", pa.table([*table.columns, table.column("TX_FRAUD")], names=[*ROWS.columns, "TX_FRAUD"]))
     refused(week, "bad.parquet", says="'TX_FRAUD' is there twice")
     (week.home.drop_folder(NAME) / "bad.parquet").unlink()
-    put(
-        week,
-        "bad.csv",
-        joined([f"{line},{'TX_FRAUD' if number == 0 else 0}" for number, line in enumerate(csv_lines())]),
-    )
-    refused(week, "bad.csv", says="'TX_FRAUD' is there twice")
+    # As the file of another day: the days after the first one have landed meanwhile.
+    lines = csv_lines(scenario.payments_on(DAYS[7:8]))
+    put(week, "bad.csv", joined([f"{line},{'TX_FRAUD' if number == 0 else 0}" for number, line in enumerate(lines)]))
+    error = refused_somewhere(week, "bad.csv")
+    assert "'TX_FRAUD' is there twice" in error.what
 
 
 # Types. A value is never bent to fit.
@@ -288,17 +289,46 @@ def test_a_parquet_value_that_does_not_fit(week):
         ("TX_DATETIME", "2018-04-01T00:00:00.123456789", "timestamp"),
     ],
 )
-def test_a_text_value_of_another_type_is_named_with_its_row(week, column, value, kind):
-    put(week, "bad.csv", with_cell(12, column, value))
-    error = refused(week, "bad.csv", says=f"{value!r} in column {column!r} is not {kind}", where=", row 12")
-    assert error.nearest
+def test_a_value_of_another_type_keeps_its_row_out_and_nothing_else(week, column, value, kind):
+    put(week, "odd.csv", with_cell(12, column, value))
+    held = quarantined_alone(week, column, row=12)
+    assert held[column] == value
+    assert source.contract.column(column).kind == kind
 
 
-def test_a_json_value_of_another_type_is_named_with_its_row(week):
+def test_a_json_value_of_another_type_keeps_its_row_out(week):
     lines = json_lines()
     lines[6] = lines[6].replace('"TX_FRAUD":0', '"TX_FRAUD":0.5')
-    put(week, "bad.jsonl", joined(lines))
-    refused(week, "bad.jsonl", says="'0.5' in column 'TX_FRAUD' is not int16", where=", row 7")
+    put(week, "odd.jsonl", joined(lines))
+    assert str(quarantined_alone(week, "TX_FRAUD", row=7)["TX_FRAUD"]) == "0.5"
+
+
+def quarantined_alone(lake, column, row):
+    """Lands; all rows but this one are published, and it waits with the rule. Returns it as it was delivered."""
+    landed = land(lake, source, run_id="r")
+    assert (landed.refused, landed.quarantined) == ([], 1)
+    assert account_of(lake, source).balanced
+    assert len(read(lake, NAME)) == len(scenario.payments_on(DAYS[:6])) - 1
+    (held,) = read(lake, quarantine_name(NAME)).to_pylist()
+    assert f"{column}_readable" in held["_rule"].split(", ")
+    assert (held["_row"], held[column]) == (row, None)
+    return json.loads(held["_delivered"])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("CUSTOMER_ID", "abc", "is not int32"),
+        ("TX_AMOUNT", "12.5 EUR", "is not float64"),
+        ("TX_DATETIME", "soon", "is not timestamp"),
+    ],
+)
+def test_a_column_without_a_readable_value_refuses_the_file(week, column, value, says):
+    put(week, "bad.csv", text().with_columns(pl.lit(value).alias(column)).write_csv())
+    error = refused_somewhere(week, "bad.csv")
+    assert says in error.what
+    assert column in error.what
+    assert error.fix
 
 
 def test_whole_numbers_with_a_point_are_whole_numbers(week):
@@ -320,7 +350,7 @@ def test_times_without_a_zone_where_none_is_declared(week, name):
         path.unlink()
     before = state(week)
     with pytest.raises(DeliveryError, match="'TX_DATETIME' have no time zone") as caught:
-        land(week, zoneless, run_id="r")
+        land(week, zoneless, run_id="r").raise_if_nothing_passed()
     assert caught.value.nearest == "2018-04-01T00:00:31Z"
     assert 'time_zone="UTC"' in caught.value.fix
     assert state(week) == before
@@ -408,26 +438,29 @@ def test_a_file_that_may_not_be_read(name):
             drop.mkdir(parents=True)
             (drop / name).write_bytes(b"something")
             (drop / name).chmod(0)
-            with pytest.raises(DeliveryError, match="cannot be opened: Permission denied") as caught:
-                inspect(lake.home, source)
-            assert caught.value.where == str(drop / name)
-            assert caught.value.fix
-            assert inspect(lake.home, source, skip_broken=True) == []
+            (found,) = inspect(lake.home, source)
+            assert (found.name, found.days) == (name, {})
+            assert "cannot be opened: Permission denied" in found.error().what
+            assert found.error().where == str(drop / name)
+            assert found.error().fix
         shutil.rmtree(lake.home.root)
 
 
 # Beside a bad file.
 
 
-def test_looking_around_leaves_bad_files_out(week):
+def test_looking_around_names_bad_files_with_their_fault(week):
     put(week, "bad.parquet", b"")
-    names = [delivery.name for delivery in inspect(week.home, source, skip_broken=True)]
-    assert names == [f"transactions_{day}.parquet" for day in DAYS[:5]]
+    found = inspect(week.home, source)
+    assert [one.name for one in found if not one.fault] == [f"transactions_{day}.parquet" for day in DAYS[:5]]
+    assert [(one.name, one.error().what) for one in found if one.fault] == [
+        ("bad.parquet", "The file is empty (0 bytes).")
+    ]
 
 
 def test_once_the_bad_file_is_gone_the_rest_lands(week):
-    bad = put(week, "bad.csv", with_cell(12, "TX_AMOUNT", "much"))
-    refused(week, "bad.csv", says="'much'", where=", row 12")
+    bad = put(week, "bad.csv", joined(csv_lines())[:-12])
+    refused(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
     bad.unlink()
     land(week, source, run_id="r")
     assert len(read(week, NAME)) == len(scenario.payments_on([*DAYS[:5], DAYS[6]]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.monitoring.anomalies import FEWEST, find_anomalies
+from lakehouse.monitoring.anomalies import FEWEST, before_after, find_anomalies
 from lakehouse.monitoring.judgement import drawn_out
 from lakehouse.monitoring.profile import merge, profile_table
 from lakehouse.monitoring.shift import shift_of
@@ -90,6 +90,32 @@ def test_a_finding_says_before_and_after_and_brings_the_plot():
     assert {"psi", "jensen_shannon", "wasserstein", "ks"} <= set(found.measured)
     assert len(found.series["labels"]) == len(found.series["before"]) == len(found.series["after"])
     assert len(found.series["history"]) == 31
+    assert {"shares", "quantiles_before", "quantiles_after"} <= set(found.series)
+    assert max(len(one) for one in found.series.values()) <= 60
+
+
+def test_a_column_of_many_categories_is_plotted_by_those_that_differ_most():
+    random = np.random.default_rng(4)
+    columns = [
+        profile_table(pa.table({"one": [f"{begin + one}" for one in random.integers(0, 50, 500)]}), "x").columns["one"]
+        for begin in (0, 40)
+    ]
+    series = before_after(*columns)
+    assert len(series["labels"]) <= 60
+    assert sum(series["before"]) == pytest.approx(1, abs=1e-3)  # type: ignore[arg-type]
+    assert sum(series["after"]) == pytest.approx(1, abs=1e-3)  # type: ignore[arg-type]
+
+
+def test_a_very_wide_delivery_is_judged_and_names_few_of_its_columns():
+    def wide(day, factor=1.0):
+        random = np.random.default_rng(day)
+        values = {f"c{place}": random.normal(0, factor, 60) for place in range(130)}
+        return profile_table(pa.table(values), str(day))
+
+    history = [wide(day) for day in range(12)]
+    assert find_anomalies(wide(12), history) == []
+    found = find_anomalies(wide(13, 30.0), history)
+    assert 0 < len({one.columns for one in found}) <= 101
 
 
 def test_a_file_that_ends_early_is_about_the_delivery():
