@@ -29,6 +29,12 @@ class Domain:
     models: Sequence[Model]
     owners: Sequence[str]
 
+    @property
+    def made(self) -> list[str]:
+        """The tables and models that are made from its sources by Python, in order of their making."""
+        names = [one.name for one in (*self.feature_sets, *self.training_sets)]
+        return names + [name for model in self.models for name in (model.name, model.predictions)]
+
     def training_set(self, name: str) -> TrainingSet:
         """The training set of that name."""
         return next(one for one in self.training_sets if one.name == name)

@@ -5,7 +5,7 @@ What belongs here: from details to files. Not: what a page looks like (templates
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.domain import Domain
@@ -18,7 +18,10 @@ from lakehouse.models.registry import Registry
 from lakehouse.tables.pins import code_version
 from lakehouse.transforms.project import TransformProject
 
-_TEMPLATES = Path(__file__).parent / "templates"
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
 _AS_THEY_ARE = ("catalog.css", "catalog.js")
 
 
@@ -39,7 +42,7 @@ def write_site(
     texts = {"index.html": _rendered("index.html", pages=pages, search_index=_search_index(pages))}
     for page in pages:
         texts[page_of(page.entry.name)] = _rendered("set.html", page=page, pages={one.entry.name for one in pages})
-    texts.update({name: (_TEMPLATES / name).read_text(encoding="utf-8") for name in _AS_THEY_ARE})
+    texts.update({name: (TEMPLATES / name).read_text(encoding="utf-8") for name in _AS_THEY_ARE})
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
@@ -65,17 +68,22 @@ def _search_index(pages: Sequence[Detail]) -> list[dict[str, Any]]:
     ]
 
 
-def _rendered(template: str, **content: Any) -> str:  # noqa: ANN401  # whatever the template takes
+def templates_in(*folders: Path) -> "Environment":
+    """The templates in these folders, the first that has one wins. Whatever is put into them is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+    return Environment(
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _rendered(template: str, **content: Any) -> str:  # noqa: ANN401  # whatever the template takes
+    environment = templates_in(TEMPLATES)
     environment.globals.update(drawing=drawing, wording=wording, page_of=page_of, version=code_version())
     environment.filters.update(number=drawing.number, percent=_percent)
     return environment.get_template(template).render(**content)

@@ -15,6 +15,8 @@ from lakehouse.errors import SlipwayError
 
 CARDS_A_DAY = 100
 """How many cards a day the fraud team of the published protocol can look at."""
+DECIDED = 0.5
+"""The score from which on a row is taken for label 1, where accuracy is measured."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,13 @@ class Metric:
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("auc", "AUC", "the chance that a fraud gets a higher score than a genuine transaction"),
+        Metric("auc", "AUC", "the chance that a row of label 1 gets a higher score than one of label 0"),
+        Metric("accuracy", "Accuracy", "the share of rows decided rightly, when a score of 0.5 or more means 1"),
         Metric("average_precision", "Average precision", "precision, averaged over all levels of recall"),
         Metric(
             "card_precision_100",
             "Card precision at 100",
-            "the share of compromised cards among the 100 cards that look worst, averaged over the test days",
+            "the share of entities with label 1 among the 100 that look worst, averaged over the test days",
         ),
         Metric("log_loss", "Log loss", "how surprising the truth is, given the scores", higher_is_better=False),
         Metric("brier", "Brier score", "the mean squared error of the scores as probabilities", higher_is_better=False),
@@ -67,11 +70,17 @@ def measure(
         )
     return {
         "auc": float(roc_auc_score(labels, scores)),
+        "accuracy": accuracy(labels, scores),
         "average_precision": float(average_precision_score(labels, scores)),
         f"card_precision_{CARDS_A_DAY}": card_precision_top_k(days, cards, labels, scores),
         "log_loss": float(log_loss(labels, scores)),
         "brier": float(brier_score_loss(labels, scores)),
     }
+
+
+def accuracy(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """The share of rows decided rightly; a score of 0.5 or more decides for label 1."""
+    return float(((scores >= DECIDED) == (labels == 1)).mean())
 
 
 def card_precision_top_k(

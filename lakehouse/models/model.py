@@ -11,13 +11,14 @@ import math
 import re
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakehouse.errors import DeclarationError, nearest_name
+from lakehouse.models.expected import Expected
 from lakehouse.models.metrics import METRICS
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -83,14 +84,28 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How candidates are compared: so many whole days to train on, to wait for labels, and to test on."""
+    """How candidates are compared: so many whole days to train on, to wait for labels, and to test on.
+
+    Days with rows lie at most `apart_days` apart: 1 for what happens every day, 31 for monthly statements. `unlabelled`
+    is the largest share of a day's rows that may stay without a label for good, such as clients who left; they are left
+    out of training and test.
+    """
 
     train_days: int = 7
     delay_days: int = 7
     test_days: int = 7
+    apart_days: int = 1
+    unlabelled: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, least in (("train_days", 1), ("delay_days", 0), ("test_days", 1)):
+        if not 0 <= self.unlabelled < 1:
+            raise DeclarationError(
+                f"{self.unlabelled!r} is no share of rows that may go without a label.",
+                where="Protocol.unlabelled",
+                nearest="0.01",
+                fix="Give a share from 0 up to, not including, 1.",
+            )
+        for field, least in (("train_days", 1), ("delay_days", 0), ("test_days", 1), ("apart_days", 1)):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise DeclarationError(
@@ -162,7 +177,8 @@ class Model:
     `training_set` is the table with one row per `key`: `event_time` (UTC), `entity` (whose cases are followed through
     time), `label` (0, 1, or null while unknown) and the `inputs`, in the order in which the model takes them.
     `candidates` are compared under `protocol`; the one that is best by `select_by` stands for the model. `predictions`
-    is the table of its scores. `input_ceiling` is the largest AUC that a single input may have on the test days
+    is the table of its scores. `expects` is what it relies on in its inputs, judged before it learns and before it
+    scores. `input_ceiling` is the largest AUC that a single input may have on the test days
     (suspicion.py). Raises DeclarationError which names the field and the nearest valid value.
     """
 
@@ -181,10 +197,11 @@ class Model:
     description: str
     predictions: str
     input_ceiling: float = 0.95
+    expects: Sequence[Expected] = ()
 
     def __post_init__(self) -> None:
         where = f"Model({self.name!r})"
-        for field in ("inputs", "candidates", "gates"):
+        for field in ("inputs", "candidates", "gates", "expects"):
             # A list in a declaration could be changed after it was checked.
             object.__setattr__(self, field, tuple(getattr(self, field)))
         for field, example in (
@@ -200,6 +217,8 @@ class Model:
         _check_distinct(self.inputs, f"{where}.inputs", "input")
         _check_distinct([candidate.name for candidate in self.candidates], f"{where}.candidates", "candidate")
         _check_distinct([gate.name for gate in self.gates], f"{where}.gates", "gate")
+        for one in self.expects:
+            _check_option(one.name, self.inputs, f"{where}.expects", "input")
         for field in ("label", "key"):
             if getattr(self, field) in self.inputs:
                 raise DeclarationError(
@@ -240,8 +259,12 @@ class Model:
                 [gate.name, gate.metric, gate.at_least, gate.at_most, gate.champion_margin] for gate in self.gates
             ],
         }
+        if (self.protocol.apart_days, self.protocol.unlabelled) != (Protocol.apart_days, Protocol.unlabelled):
+            told["protocol"] += [self.protocol.apart_days, self.protocol.unlabelled]
         if self.input_ceiling != Model.input_ceiling:
             told["input_ceiling"] = [self.input_ceiling]
+        if self.expects:
+            told["expects"] = [asdict(one) for one in self.expects]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

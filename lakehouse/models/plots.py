@@ -6,7 +6,7 @@ Design" (2008), which people with any colour vision tell apart; lines also diffe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
@@ -32,11 +32,13 @@ class Pictures:
     """The pictures of a training, as PNG of 900 pixels' width.
 
     `training` by name: precision_recall shows all candidates; calibration, feature_importance and score_distribution
-    show the winner. `candidates` holds calibration and score_distribution of each candidate, by its name.
+    show the winner. `candidates` holds calibration and score_distribution of each candidate, by its name. `importance`
+    is what feature_importance shows, by input.
     """
 
     training: dict[str, bytes]
     candidates: dict[str, dict[str, bytes]]
+    importance: dict[str, float] = field(default_factory=dict)
 
 
 def draw(model: Model, split: Split, trained: Sequence[Trained]) -> Pictures:
@@ -45,6 +47,7 @@ def draw(model: Model, split: Split, trained: Sequence[Trained]) -> Pictures:
     inputs = design(split.test, model.inputs, model.training_set)
     winner = choose(model, trained)
     lost = importance(lambda rows: probabilities(winner.pipeline, rows), inputs, labels)
+    by_input = dict(zip(model.inputs, lost.tolist(), strict=True))
     name, case = winner.candidate.name, _plain(model.label.removeprefix("is_"))
     candidates = {
         one.candidate.name: {
@@ -55,10 +58,10 @@ def draw(model: Model, split: Split, trained: Sequence[Trained]) -> Pictures:
     }
     training = {
         "precision_recall": precision_recall(labels, {one.candidate.name: one.scores for one in trained}, case),
-        "feature_importance": feature_importance(dict(zip(model.inputs, lost, strict=True)), name),
+        "feature_importance": feature_importance(by_input, name),
         **candidates[name],
     }
-    return Pictures(training, candidates)
+    return Pictures(training, candidates, by_input)
 
 
 def precision_recall(labels: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]], case: str) -> bytes:

@@ -14,9 +14,12 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.errors import SlipwayError
+from lakehouse.models.expected import judge_expected
+from lakehouse.models.learned import CHECK, SAYS, judge_learned
 from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
+from lakehouse.sources.breaker import held_back
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.read import attach, connect, plan, published_days
 from lakehouse.tables.upkeep import Computed, Work, changed_by_others, current_pins, last_made
@@ -24,9 +27,10 @@ from lakehouse.tables.write import Draft, TableShape
 from lakehouse.training.assemble import with_features
 from lakehouse.training.training_set import TrainingSet
 
-CHECKS = {
+CHECKS: dict[str, str | tuple[str, bool]] = {
     "every_row_scored": "Each row of the day has one score.",
     "scores_are_probabilities": "Each score lies between 0 and 1.",
+    CHECK: (SAYS, False),
 }
 
 
@@ -40,7 +44,10 @@ def predict(
     asked: Sequence[date] = (),
     rebuild: bool = False,
 ) -> Built:
-    """Score the newest day (or the `asked` days) with the champion, pinned. Raises SlipwayError without a champion."""
+    """Score the newest day (or the `asked` days) with the champion, pinned.
+
+    Raises SlipwayError without a champion, AuditError for inputs that are not as the model expects them.
+    """
     champion = registry.champion(model.name)
     if champion is None:
         raise SlipwayError(
@@ -52,12 +59,20 @@ def predict(
     def find() -> Work:
         return prediction_work(lake, model, training_set, champion, asked, rebuild=rebuild)
 
+    judged: list[Verdict] = []
+
     def compute(work: Work) -> Computed:
-        rows = _score(lake, registry, model, training_set, champion, work)
-        return Computed(_shape(model, training_set, rows.schema), rows, {"model": champion.uri})
+        frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.pins, work.days)))
+        judged[:] = judge_expected(model.expects, frame, model.predictions)
+        judged.append(judge_learned(registry, champion, frame))
+        rows = _scored(registry, model, training_set, champion, frame, work)
+        notes = {"model": champion.uri}
+        if stale := held_back(lake, model.name.split(".")[0]):
+            notes["stale"] = stale
+        return Computed(_shape(model, training_set, rows.schema), rows, notes)
 
     def verdicts(draft: Draft, work: Work) -> list[Verdict]:
-        return _audit(lake, training_set, draft, work)
+        return [*judged, *_audit(lake, training_set, draft, work)]
 
     return build_table(lake, find, compute, verdicts, run_id=run_id)
 
@@ -99,10 +114,9 @@ def prediction_work(
     return Work(model.predictions, pins, definition, days, tuple(causes), before)
 
 
-def _score(
-    lake: Lakehouse, registry: Registry, model: Model, training_set: TrainingSet, champion: Version, work: Work
+def _scored(
+    registry: Registry, model: Model, training_set: TrainingSet, champion: Version, frame: pl.DataFrame, work: Work
 ) -> pa.Table:
-    frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.pins, work.days)))
     pins = json.dumps({name: str(pin) for name, pin in sorted(work.pins.items())})
     return (
         frame.select(

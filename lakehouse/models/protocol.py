@@ -10,6 +10,7 @@ test day, the entities (customers) already known by then to be compromised are l
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
 from lakehouse.errors import DeclarationError, SlipwayError, unknown_name
@@ -56,8 +57,8 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
     0..6+d, which are those that are known when that day begins. Both parts come in order of time and key, whatever the
     order of `frame`: a forest draws its samples by place.
 
-    Raises UnknownNameError for a missing column, SlipwayError when days are missing, labels are not known yet, or
-    there is only one kind of label.
+    Rows whose label never came are left out, as far as the protocol lets them be. Raises UnknownNameError for a missing
+    column, SlipwayError when days are missing, labels are not known yet, or there is only one kind of label.
     """
     protocol = model.protocol
     lazy = frame.lazy()
@@ -85,16 +86,17 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
         .collect()
     )
     _check_days(window, model, start)
+    _check_labels(window, model, start)
     first_test_day = protocol.train_days + protocol.delay_days
-    train = window.filter(pl.col(_DAY) < protocol.train_days)
-    test = window.filter(pl.col(_DAY) >= first_test_day)
+    labelled = window.filter(pl.col(model.label).is_not_null())
+    train = labelled.filter(pl.col(_DAY) < protocol.train_days)
+    test = labelled.filter(pl.col(_DAY) >= first_test_day)
     # A fraud of day f is known once the delay has passed after it: when day f + delay_days + 1 begins.
     compromised = (
         window.filter((pl.col(model.label) == 1) & (pl.col(_DAY) < protocol.days - protocol.delay_days - 1))
         .group_by(model.entity)
         .agg((pl.col(_DAY).min() + protocol.delay_days + 1).alias("_known_on"))
     )
-    _check_labels(window, model, start)
     kept = (
         test.join(compromised, on=model.entity, how="left", maintain_order="left")
         .filter(pl.col("_known_on").is_null() | (pl.col(_DAY) < pl.col("_known_on")))
@@ -115,14 +117,19 @@ def newest_start(as_of_day: date, protocol: Protocol, label_delay_days: int = 7)
 
 
 def _check_days(window: pl.DataFrame, model: Model, start: date) -> None:
-    days = model.protocol.days
-    there = set(window[_DAY].unique().to_list())
-    missing = [start + timedelta(days=day) for day in range(days) if day not in there]
+    days, apart = model.protocol.days, model.protocol.apart_days
+    there = np.zeros(days + 1, dtype=np.int64)
+    there[window[_DAY].unique().to_numpy() + 1] = 1
+    # So many days with rows there are among the `apart` days that begin with each.
+    near = np.cumsum(there)[apart:] - np.cumsum(there)[: max(days + 1 - apart, 0)]
+    missing = [start + timedelta(days=int(day)) for day in np.flatnonzero(near == 0)]
     if not missing:
         return
     shown = ", ".join(map(str, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")  # noqa: PLR2004
     raise SlipwayError(
-        f"The training set has no rows on {len(missing)} of the {days} days that the protocol needs: {shown}.",
+        f"The training set has no rows on {len(missing)} of the {days} days that the protocol needs: {shown}."
+        if apart == 1
+        else f"The training set has no rows within {apart} days from {shown} on, and the protocol needs some.",
         where=f"{model.training_set}, {start} to {start + timedelta(days=days - 1)}",
         fix=f"Give {days} days without a gap ({model.protocol.train_days} to train on, {model.protocol.delay_days} to "
         f"wait for labels, {model.protocol.test_days} to test on), or another start.",
@@ -134,7 +141,8 @@ def _check_labels(window: pl.DataFrame, model: Model, start: date) -> None:
     needed = (pl.col(_DAY) < protocol.days - protocol.delay_days - 1) | (
         pl.col(_DAY) >= protocol.train_days + protocol.delay_days
     )
-    unknown = window.filter(needed & pl.col(model.label).is_null())
+    lacking = pl.col(model.label).is_null()
+    unknown = window.filter(needed & lacking & (lacking.mean().over(_DAY) > protocol.unlabelled))
     if unknown.height:
         first = int(unknown.select(pl.col(_DAY).min()).item())
         # Only labels missing at the end are to be waited for; earlier ones were lost, and no start mends that.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lakehouse.errors import DeclarationError
+from lakehouse.models.learned import FILE, Learned
 from lakehouse.models.metrics import METRICS
 from lakehouse.models.model import Model
 from lakehouse.models.plots import Pictures
@@ -51,11 +52,13 @@ def record(
     *,
     origin: Origin,
     pictures: Pictures,
+    learned: Learned | None = None,
 ) -> Version:
     """Write down a training of `model` and register its winner as the next version, which has no alias yet.
 
     One MLflow run for the training, with the pins as its dataset inputs and `pictures` as artifacts; nested in it a run
-    for each candidate. Raises DeclarationError for an estimator that cannot be stored safely.
+    for each candidate. `learned` is kept beside the model's file. Raises DeclarationError for an estimator that cannot
+    be stored safely.
     """
     winner = choose(model, trained)
     client = registry.client
@@ -89,6 +92,8 @@ def record(
         with TemporaryDirectory(prefix="slipway-") as scratch:
             folder = Path(scratch, "model")
             digest = _save(folder, model, split, winner, parent)
+            if learned is not None:
+                Path(folder, FILE).write_text(learned.text())
             address = _log_model(client, experiment, parent, folder, winner, about)
     except BaseException:
         client.set_terminated(parent, "FAILED")

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import Verdict
 from lakehouse.errors import SlipwayError
+from lakehouse.models.expected import judge_expected
 from lakehouse.models.gates import GateResult, evaluate
+from lakehouse.models.learned import learned_from
 from lakehouse.models.model import Model
 from lakehouse.models.plots import draw
 from lakehouse.models.promotion import Decision, champion_metrics, promote
@@ -33,8 +37,8 @@ from lakehouse.training.training_set import TrainingSet
 class Retraining:
     """What became of a training: the version, its gates, the decision, and pictures by name (PNG).
 
-    `candidates` holds each candidate's metrics. Nothing but `version` is filled in when the same pins had been
-    trained before (`recomputed` is False).
+    `candidates` holds each candidate's metrics, `verdicts` those on its inputs. Nothing but `version` is filled in when
+    the same pins had been trained before (`recomputed` is False).
     """
 
     version: Version
@@ -45,6 +49,7 @@ class Retraining:
     gates: Sequence[GateResult] = ()
     candidates: Mapping[str, Mapping[str, float]] | None = None
     pictures: Mapping[str, bytes] | None = None
+    verdicts: Sequence[Verdict] = ()
 
 
 def model_pins(lake: Lakehouse, training_set: TrainingSet) -> dict[str, int]:
@@ -66,7 +71,8 @@ def retrain(
 ) -> Retraining:
     """Train all candidates on the newest labelled days, register the best, let it through its gates or not.
 
-    A training from the same pins and definition is not done again.
+    A training from the same pins and definition is not done again. Raises AuditError for inputs that are not as the
+    model expects them.
     """
     pins = model_pins(lake, training_set)
     done = registry.version_made_of(model.name, pins, model.fingerprint())
@@ -74,11 +80,15 @@ def retrain(
         protect(lake, registry, model.name)  # the training may have been killed before it came to that
         return Retraining(done, pins, recomputed=False)
     start = training_start(lake, model, training_set, pins[training_set.name])
-    parts = split(training_rows(lake, model, training_set, pins[training_set.name], start), model, start)
+    rows = training_rows(lake, model, training_set, pins[training_set.name], start)
+    verdicts = judge_expected(model.expects, rows, model.name)
+    parts = split(rows, model, start)
     trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
-    version = record(registry, model, parts, trained, origin=Origin(pins, run_id, code_version()), pictures=pictures)
+    origin = Origin(pins, run_id, code_version())
+    learned = learned_from(parts.train, training_set.event_time, pictures.importance)
+    version = record(registry, model, parts, trained, origin=origin, pictures=pictures, learned=learned)
     gates = [*evaluate(model.gates, version.metrics, before), judge_inputs(model, parts)]
     decision = promote(registry, model, version, gates)
     protect(lake, registry, model.name)
@@ -91,18 +101,22 @@ def retrain(
         gates=gates,
         candidates={one.candidate.name: one.metrics for one in trained},
         pictures=pictures.training,
+        verdicts=verdicts,
     )
 
 
 def training_start(lake: Lakehouse, model: Model, training_set: TrainingSet, pin: int) -> date:
     """The first training day such that the test days are the newest with all labels known.
 
-    Raises SlipwayError when fewer labelled days exist than the protocol needs.
+    All but those that the protocol goes without. Raises SlipwayError when fewer labelled days exist than it needs.
     """
     time, label = training_set.event_time, training_set.label.column
     rows = read(lake, training_set.name, [time, label], at=pin)
     days = rows.column(time).cast("date32")
-    unlabelled = pc.min(days.filter(pc.is_null(rows.column(label)))).as_py()
+    given = pa.table({"day": days, "lacking": pc.is_null(rows.column(label)).cast("float64")})
+    shares = given.group_by("day").aggregate([("lacking", "mean")])
+    waiting = pc.greater(shares.column("lacking_mean"), model.protocol.unlabelled)
+    unlabelled = pc.min(shares.column("day").filter(waiting)).as_py()
     last = unlabelled - timedelta(days=1) if unlabelled else pc.max(days).as_py()
     first = pc.min(days).as_py()
     needed = model.protocol.days

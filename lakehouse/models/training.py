@@ -5,6 +5,7 @@ themselves (metrics.py), keeping the result (recording.py).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast
@@ -66,7 +67,8 @@ def fit(
         pipeline = cast("Classifier", Pipeline([("scaler", StandardScaler()), ("estimator", estimator)]))
         started = perf_counter()
         try:
-            pipeline.fit(inputs, labels)
+            with _threads(pipeline):
+                pipeline.fit(inputs, labels)
             seconds = perf_counter() - started
             scores = probabilities(pipeline, test_inputs)
         except Exception as error:
@@ -101,7 +103,21 @@ def measure_on(model: Model, split: Split, scores: NDArray[np.float64]) -> dict[
 
 def probabilities(pipeline: Classifier, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
     """The probability of label 1 for each row of `inputs`, as float64."""
-    return np.asarray(pipeline.predict_proba(inputs), dtype=np.float64)[:, 1]
+    with _threads(pipeline):
+        return np.asarray(pipeline.predict_proba(inputs), dtype=np.float64)[:, 1]
+
+
+def _threads(pipeline: Classifier) -> AbstractContextManager[object]:
+    """One thread for an estimator that cannot be told how many to take (scikit-learn's histogram boosting).
+
+    It would take one for each core, and they wait for each other in a busy loop: 50 times as long on a machine that is
+    busy already. The others have been told.
+    """
+    if any(name.rpartition("__")[2] == "n_jobs" for name in pipeline.get_params()):
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="openmp")
 
 
 def design(frame: pl.DataFrame, inputs: Sequence[str], where: str) -> NDArray[np.float64]:

@@ -93,4 +93,8 @@ def test_nothing_is_learned_or_scored_from_inputs_that_are_not_as_expected(built
         predict(built, registry, bad, training, run_id="bad")
     assert not built.has(good.predictions)
     scored = predict(built, registry, good, training, run_id="good")
-    assert [one.name for one in scored.verdicts][:2] == [f"{AMOUNT}_as_expected", "every_row_scored"]
+    names = [f"{AMOUNT}_as_expected", "inputs_as_learned", "every_row_scored", "scores_are_probabilities"]
+    assert [one.name for one in scored.verdicts][:4] == names
+    learned = scored.verdicts[1]
+    assert not learned.blocking
+    assert set(learned.measured) >= {"psi", *(f"psi_{name}" for name in good.inputs)}
