@@ -5,4 +5,5 @@ A domain is a folder here with the files sources, contracts, features, training 
 
 DOMAINS = (
     "fraud",
+    "credit",
 )  # fmt: skip

@@ -21,10 +21,9 @@ Each purpose and day has a random stream of its own, derived from the seed: the 
 
 import io
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from gzip import compress
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +32,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lakehouse.errors import DeclarationError, DeliveryError, unknown_name
+from assets.simulating import DemoWorld, check_number, invalid, random_stream, write_if_changed
+from lakehouse.errors import unknown_name
 
 FileFormat = Literal["parquet", "csv", "jsonl"]
 EXTENSIONS = ("parquet", "csv", "csv.gz", "jsonl", "jsonl.gz")
@@ -98,14 +98,14 @@ class Simulation:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in LIMITS:
-                _check_number(field.name, value, field.default)
+                check_number(field.name, value, field.default, LIMITS[field.name])
             elif isinstance(value, datetime) or not isinstance(value, date):
                 nearest = value.date() if isinstance(value, datetime) else field.default
-                raise _invalid(field.name, f"a date without a time, not {value!r}", nearest)
+                raise invalid(field.name, f"a date without a time, not {value!r}", nearest)
         most_days = min((date.max - self.start).days + 1, INT32_MAX // (MAX_DAILY_PAYMENTS * self.customers))
         if self.days > most_days:
             reason = f"at most {most_days} from {self.start} with {self.customers} customers, not {self.days}"
-            raise _invalid("days", f"{reason} (dates end at {date.max}, a TRANSACTION_ID at {INT32_MAX})", most_days)
+            raise invalid("days", f"{reason} (dates end at {date.max}, a TRANSACTION_ID at {INT32_MAX})", most_days)
 
     def simulate(self) -> pl.DataFrame:
         """All transactions, one row each, in order of time; columns and types are those of SCHEMA.
@@ -151,7 +151,7 @@ def write_daily_files(
     by_day = frame.group_by(pl.col("TX_DATETIME").dt.date())
     for (day,), rows in sorted(by_day, key=lambda group: group[0]):
         paths.append(folder / f"transactions_{day}.{extension}")
-        _write_if_changed(paths[-1], _encode(rows, extension))
+        write_if_changed(paths[-1], _encode(rows, extension))
         if on_day is not None:
             on_day(len(paths))
     return paths
@@ -168,31 +168,10 @@ class _World:
     reached: NDArray[np.int64]
 
 
-def _invalid(name: str, must_be: str, nearest: object) -> DeclarationError:
-    return DeclarationError(
-        f"{name} must be {must_be}.", where=f"Simulation.{name}", nearest=str(nearest), fix=f"Write {name}={nearest!r}."
-    )
-
-
-def _check_number(name: str, value: Any, default: Any) -> None:  # noqa: ANN401 - anything may have been passed
-    least, most = LIMITS[name]
-    kind = type(default)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    if number and isinstance(value, int | kind) and least <= value <= most:
-        return
-    nearest = kind(min(max(value, least), most)) if number else default
-    raise _invalid(name, f"a {'whole ' if kind is int else ''}number from {least} to {most}, not {value!r}", nearest)
-
-
-def _stream(seed: int, *key: int) -> np.random.Generator:
-    """Open the random stream of one purpose, and of one day where the key has a second number."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
-
-
 def _build_world(simulation: Simulation) -> _World:
     """Place terminals and customers uniformly on the square, give customers their habits, and find who reaches what."""
-    terminals = _stream(simulation.seed, _TERMINALS).uniform(0, SIDE, (simulation.terminals, 2))
-    draws = _stream(simulation.seed, _CUSTOMERS)
+    terminals = random_stream(simulation.seed, _TERMINALS).uniform(0, SIDE, (simulation.terminals, 2))
+    draws = random_stream(simulation.seed, _CUSTOMERS)
     customers = draws.uniform(0, SIDE, (simulation.customers, 2))
     mean_amount = draws.uniform(*MEAN_AMOUNTS, simulation.customers)
     daily_payments = draws.uniform(0, MAX_DAILY_PAYMENTS, simulation.customers)
@@ -219,12 +198,12 @@ def _ongoing_cases(
     """
     rate = share * population
     first_day = 1 - duration
-    carried = _stream(simulation.seed, purpose).random()
+    carried = random_stream(simulation.seed, purpose).random()
     over_on = np.full(population, first_day)
     for day in range(first_day, simulation.days):
         # Rounding the running total, from a random beginning, keeps both the mean of a day and the total of many.
         cases = math.floor((day + 1) * rate + carried) - math.floor(day * rate + carried)
-        chosen = _stream(simulation.seed, purpose, day - first_day).choice(population, cases, replace=False)
+        chosen = random_stream(simulation.seed, purpose, day - first_day).choice(population, cases, replace=False)
         over_on[chosen] = day + duration
         if day >= 0:
             yield over_on > day
@@ -237,7 +216,7 @@ def _simulate_day(
 
     `compromised` tells for each terminal, `stolen` for each customer, whether it is so on this day.
     """
-    draws = _stream(seed, _PAYMENTS, day)
+    draws = random_stream(seed, _PAYMENTS, day)
     customer = np.repeat(np.arange(len(world.reached)), draws.poisson(world.daily_payments))
     second = np.floor(draws.normal(PEAK_SECOND, PEAK_SPREAD, len(customer))).astype(np.int64)
     mean = world.mean_amount[customer]
@@ -253,7 +232,7 @@ def _simulate_day(
     # In the order of the scenarios: a later one takes over the rows of an earlier one, as in the published data.
     scenario = (cents > SUSPICIOUS_CENTS).astype(np.int16)
     scenario[compromised[terminal]] = 2
-    misused = stolen[customer] & (_stream(seed, _MISUSE, day).random(len(order)) < MISUSED_SHARE)
+    misused = stolen[customer] & (random_stream(seed, _MISUSE, day).random(len(order)) < MISUSED_SHARE)
     scenario[misused] = 3
     cents[misused] *= MISUSE_FACTOR
     return {
@@ -278,22 +257,14 @@ def _encode(rows: pl.DataFrame, extension: str) -> bytes:
     return compress(content, compresslevel=6, mtime=0) if extension.endswith(".gz") else content
 
 
-def _write_if_changed(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step, unless it is there already."""
-    # With the process in its name, two simulations at once cannot write into each other's file.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and path.read_bytes() == content:
-            return
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise DeliveryError(
-            f"The file could not be written: {error.strerror}.",
-            where=str(path),
-            fix="Choose a folder that can be written to and has space left (about 20 MB per million transactions).",
-        ) from error
+def _names(days: int) -> list[str]:
+    return [f"transactions_{Simulation.start + timedelta(days=day)}.parquet" for day in range(days)]
+
+
+DEMO = DemoWorld(
+    unit="days",
+    number=Simulation.days,
+    names=_names,
+    write=lambda days, folder: write_daily_files(Simulation(days=days).simulate(), folder),
+    labels_after=7,
+)

@@ -1,0 +1,88 @@
+"""What simulated worlds have in common: their random streams, their parameters' limits, their files.
+
+What belongs here: what a domain's simulator needs whatever it simulates, and how `slipway demo` finds it. Not: any one
+world (assets/<domain>/simulator.py).
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lakehouse.errors import DeclarationError, DeliveryError
+
+
+@dataclass(frozen=True)
+class DemoWorld:
+    """What `slipway demo` simulates for a domain: `number` files, one for each day or month (`unit`).
+
+    `names` gives the names of so many files, oldest first; `write` puts them into a folder. `labels_after` is for how
+    many units at the end there are no labels yet.
+    """
+
+    unit: str
+    number: int
+    names: Callable[[int], Sequence[str]]
+    write: Callable[[int, Path], Sequence[Path]]
+    labels_after: int
+
+
+def demo_world(domain: str) -> DemoWorld | None:
+    """The world that a domain's simulator declares as DEMO; None for a domain that has no simulator."""
+    module = f"assets.{domain}.simulator"
+    return import_module(module).DEMO if find_spec(module) else None
+
+
+def random_stream(seed: int, *key: int) -> np.random.Generator:
+    """Open the random stream of one purpose, and of one day or month where the key has a second number."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def invalid(name: str, must_be: str, nearest: object) -> DeclarationError:
+    """The error for a parameter that no world can have."""
+    return DeclarationError(
+        f"{name} must be {must_be}.", where=f"Simulation.{name}", nearest=str(nearest), fix=f"Write {name}={nearest!r}."
+    )
+
+
+def check_number(
+    name: str,
+    value: Any,  # noqa: ANN401 - anything may have been passed
+    default: Any,  # noqa: ANN401 - a dataclass field's
+    limits: tuple[float, float],
+) -> None:
+    """Raises DeclarationError for what is no number of the default's type within the limits."""
+    least, most = limits
+    kind = type(default)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if number and isinstance(value, int | kind) and least <= value <= most:
+        return
+    nearest = kind(min(max(value, least), most)) if number else default
+    raise invalid(name, f"a {'whole ' if kind is int else ''}number from {least} to {most}, not {value!r}", nearest)
+
+
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step, unless it is there already. Raises DeliveryError when that cannot be."""
+    # With the process in its name, two simulations at once cannot write into each other's file.
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and path.read_bytes() == content:
+            return
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise DeliveryError(
+            f"The file could not be written: {error.strerror}.",
+            where=str(path),
+            fix="Choose a folder that can be written to and has space left (about 20 MB per million rows).",
+        ) from error
