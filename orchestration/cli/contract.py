@@ -1,0 +1,315 @@
+"""`slipway contract`: what is relied on in a table: proposing, showing, comparing, exporting, importing.
+
+What belongs here: the commands and how they show what they find. Not: contracts (lakehouse/contracts).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakehouse.errors import SlipwayError, nearest_name
+from orchestration.cli.output import (
+    HomeOption,
+    JsonOption,
+    console,
+    lakehouse_at,
+    leave,
+    print_facts,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.contracts.contract import Contract
+
+app = typer.Typer(
+    help="Propose, show, compare, export and import contracts: what is relied on in a table.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def _examples(*lines: str) -> str:
+    return "[bold]Examples[/bold]\n\n" + "\n\n".join(lines)
+
+
+FileOption = Annotated[Path | None, typer.Option("--file", "-f", help="Write to this file.", show_default=False)]
+
+
+@app.command(
+    "suggest",
+    epilog=_examples(
+        "slipway contract suggest fraud.transactions",
+        "slipway contract suggest fraud.transactions --file draft.py     a file to edit",
+    ),
+)
+def suggest_command(
+    table: Annotated[str, typer.Argument(help="A published table.")],
+    *,
+    at: Annotated[str | None, typer.Option(help="Snapshot id, tag or branch (default: published).")] = None,
+    file: FileOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft a contract from what was published so far, for a person to edit."""
+    from lakehouse.contracts.as_json import as_object
+    from lakehouse.contracts.suggest import suggest
+
+    draft = suggest(lakehouse_at(home), table, at=at)
+    if as_json:
+        print_json({"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source})
+        _write(file, draft.source)
+    elif file:
+        _write(file, draft.source)
+        console.print(f"{file} holds the draft: say what each column is, and strike what held by chance.", markup=False)
+    else:
+        console.print(draft.source, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+@app.command(
+    "show",
+    epilog=_examples(
+        "slipway contract show fraud.transactions     its rules, its versions, its last audit",
+        "slipway contract show fraud.transactions --html contract.html     all of it, with plots, in one file",
+        "slipway contract show fraud.transactions --json",
+    ),
+)
+def show_command(
+    table: Annotated[str, typer.Argument(help="A source's table.")],
+    *,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as a page to this file, which is replaced.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a contract with its versions and its last audits."""
+    from lakehouse.contracts.as_json import as_object
+    from lakehouse.contracts.versions import versions_of
+
+    lake = lakehouse_at(home)
+    contract = _declared(table)
+    if html is not None:
+        _write_page(lake, table, html)
+        if not as_json:
+            console.print(f"{html} holds the contract of {table}: open it in a browser.", markup=False, highlight=False)
+            return
+    kept, audits = versions_of(lake, table), _last_audits(lake, table)
+    if as_json:
+        checks = {
+            name: {"says": says, "action": contract.action(name)} for name, (says, _) in contract.checks().items()
+        }
+        versions = [{"version": one.contract.version, "at": one.at, "changes": one.changes} for one in kept]
+        print_json({"contract": as_object(contract), "checks": checks, "versions": versions, "audits": audits})
+        return
+    console.print(f"[bold]{table}[/bold], contract {contract.version}, owned by {contract.owner}", highlight=False)
+    print_table(
+        "Columns",
+        ["column", "kind", "meaning"],
+        [[one.name, one.kind + (" or null" if one.nullable else ""), one.says] for one in contract.columns],
+    )
+    results = {one["rule"]: one for one in audits}
+    print_table(
+        "Checks",
+        ["check", "when broken", "says", "last audit"],
+        [
+            [name, contract.action(name), says, _result(results.get(name))]
+            for name, (says, _) in contract.checks().items()
+        ],
+    )
+    print_facts(
+        {"last audit": f"{audits[0]['at']:%Y-%m-%d %H:%M} UTC, {audits[0]['delivery']}" if audits else "none yet"}
+    )
+    if kept:
+        print_table(
+            "Versions",
+            ["version", "first used", "what changed"],
+            [[one.contract.version, f"{one.at:%Y-%m-%d %H:%M}", "\n".join(one.changes)] for one in kept],
+        )
+
+
+@app.command(
+    "export",
+    epilog=_examples(
+        "slipway contract export fraud.transactions",
+        "slipway contract export fraud.transactions --file transactions.odcs.yaml",
+    ),
+)
+def export_command(
+    table: Annotated[str, typer.Argument(help="A source's table, or TABLE@VERSION as kept.")],
+    *,
+    file: FileOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a contract as YAML of the Open Data Contract Standard (ODCS v3)."""
+    from lakehouse.contracts.odcs import to_odcs
+
+    text = to_odcs(_found(lakehouse_at(home), table))
+    _write(file, text)
+    if as_json:
+        print_json({"table": table, "file": str(file) if file else None, "odcs": text})
+    elif file:
+        console.print(f"{file} holds the contract of {table}.", markup=False, highlight=False)
+    else:
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+@app.command(
+    "import",
+    epilog=_examples(
+        "slipway contract import transactions.odcs.yaml     as Python, for a domain's contracts.py",
+        "slipway contract import transactions.odcs.yaml --file contracts.py",
+    ),
+)
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(help="A file of the Open Data Contract Standard (YAML), or of ours (JSON).")
+    ],
+    *,
+    file: FileOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a contract from a file, and write it as the Python of a domain's contracts.py."""
+    from lakehouse.contracts.as_json import as_object
+    from lakehouse.contracts.as_python import to_python
+
+    lakehouse_at(home)
+    contract = _from_file(source)
+    text = to_python(contract, f"What is relied on in {contract.table}, as {source.name} says it.")
+    _write(file, text)
+    if as_json:
+        print_json({"contract": as_object(contract), "file": str(file) if file else None, "source": text})
+    elif file:
+        console.print(f"{file} declares the contract of {contract.table}.", markup=False, highlight=False)
+    else:
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+@app.command(
+    "diff",
+    epilog=_examples(
+        "slipway contract diff transactions.odcs.yaml fraud.transactions     from what was sent to what is declared",
+        "slipway contract diff transactions.odcs.yaml fraud.transactions --json",
+    ),
+)
+def diff_command(
+    old: Annotated[str, typer.Argument(help="TABLE as declared, TABLE@VERSION as kept, or a file (ODCS YAML, JSON).")],
+    new: Annotated[str, typer.Argument(help="The same, for what it is compared with.")],
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed between two contracts, and what of it breaks consumers (exit code 1 then)."""
+    from lakehouse.contracts.versions import diff, major
+
+    lake = lakehouse_at(home)
+    before, after = _found(lake, old), _found(lake, new)
+    changes = diff(before, after)
+    breaking = any(one.breaking for one in changes)
+    hit = _models_on(after.table) if breaking else []
+    told = breaking and major(after.version) <= major(before.version)
+    if as_json:
+        listed = [{"says": one.says, "breaking": one.breaking, "columns": one.columns} for one in changes]
+        print_json({"changes": listed, "breaking": breaking, "models": hit, "needs_new_major_version": told})
+    elif not changes:
+        console.print("Nothing changed that anybody could rely on.")
+    else:
+        words = [["breaks consumers" if one.breaking else "harmless", one.says] for one in changes]
+        print_table(f"{before.table} {before.version} -> {after.version}", ["", "change"], words)
+        if hit:
+            console.print(f"It hits {', '.join(hit)}.", markup=False, highlight=False)
+        if told:
+            needed = f"{major(before.version) + 1}.0.0"
+            console.print(f"It needs a new major version: {needed}.", markup=False, highlight=False)
+    if told:
+        leave(1)
+
+
+def _found(lake: "Lakehouse", word: str) -> "Contract":
+    """The contract that a word names: a file, a kept version, or what is declared."""
+    from lakehouse.contracts.versions import versions_of
+
+    if word.lower().endswith((".yaml", ".yml", ".json")):
+        return _from_file(Path(word))
+    table, _, version = word.partition("@")
+    if not version:
+        return _declared(table)
+    kept = {one.contract.version: one.contract for one in versions_of(lake, table)}
+    if version not in kept:
+        raise SlipwayError(
+            f"No contract of {table} was kept with the version {version}.",
+            where=word,
+            nearest=f"{table}@{nearest_name(version, kept) or list(kept)[-1]}" if kept else None,
+            fix="Kept are: " + ", ".join(kept) + "." if kept else "A version is kept when rows are judged by it.",
+        )
+    return kept[version]
+
+
+def _from_file(path: Path) -> "Contract":
+    from lakehouse.contracts.as_json import from_json
+    from lakehouse.contracts.odcs import from_odcs
+
+    if not path.is_file():
+        there = [str(one) for one in path.parent.glob("*") if one.suffix in {".yaml", ".yml", ".json"}]
+        raise SlipwayError(f"There is no file {path}.", where=str(path), nearest=nearest_name(str(path), there))
+    text = path.read_text(encoding="utf-8")
+    return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)
+
+
+def _declared(table: str) -> "Contract":
+    from orchestration.sources_by_name import source_named
+
+    return source_named(table).contract
+
+
+def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:
+    from lakehouse.contract_pages.page import write_page
+    from orchestration.sources_by_name import source_named
+
+    if file.is_dir():
+        raise SlipwayError(
+            "The page is a file, and this is a folder.", where=str(file), nearest=str(file / f"{table}.html")
+        )
+    write_page(lake, source_named(table), file)
+
+
+def _models_on(table: str) -> list[str]:
+    """The models that are trained on what comes from the table."""
+    from assets.loading import load_domains
+
+    return [
+        model.name
+        for domain in load_domains()
+        if any(source.name == table for source in domain.sources)
+        for model in domain.models
+    ]
+
+
+def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
+    """The verdicts on the newest judged delivery."""
+    from lakehouse.contracts.audits import audits_of
+
+    found = audits_of(lake, table).to_pylist()
+    return [one for one in found if (one["at"], one["delivery"]) == (found[-1]["at"], found[-1]["delivery"])]
+
+
+def _result(audit: dict[str, Any] | None) -> str:
+    if audit is None:
+        return ""
+    return "passed" if audit["passed"] else f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+
+
+def _write(file: Path | None, text: str) -> None:
+    if file is None:
+        return
+    if file.exists():
+        raise SlipwayError(
+            f"{file} is there already, and nothing is written over.",
+            where="--file",
+            nearest=f"{file.stem}_new{file.suffix}",
+        )
+    file.write_text(text, encoding="utf-8")
