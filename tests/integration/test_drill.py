@@ -1,0 +1,190 @@
+"""The fire drill: what a bad delivery does to a model without checks, what it does with them, and what it never does.
+
+What belongs here: playing incidents on a small world. Not: what each detector finds (tests/unit/).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.credit.contracts import statements_contract
+from assets.credit.simulator import CreditSimulation, write_monthly_files
+from assets.credit.sources import statements
+from assets.fraud.contracts import transactions_contract
+from assets.loading import load_domain
+from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SlipwayError, UnknownNameError
+from lakehouse.models.relocation import open_registry
+from lakehouse.models.retraining import retrain
+from lakehouse.models.unguarded import read_as_it_comes
+from lakehouse.monitoring.incident_files import read_texts, write_texts
+from lakehouse.monitoring.incidents import INCIDENTS, Stage, incident, play, roles_of
+from lakehouse.tables.read import read
+from orchestration.cli import app
+from orchestration.drill import Drill
+from tests import scenario
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A home with simulated statements, their tables and a champion."""
+    lake = scenario.make_lake(tmp_path_factory.mktemp("drill") / "home")
+    write_monthly_files(CreditSimulation(clients=900).simulate(), lake.home.drop_folder(statements.name))
+    domain = load_domain("credit")
+    scenario.build_domain(lake, domain)
+    quick = replace(domain.models[0], candidates=domain.models[0].candidates[:1])
+    done = retrain(lake, open_registry(lake.home), quick, domain.training_sets[0], run_id="model-run")
+    assert done.decision is not None
+    assert done.decision.promoted
+    return lake
+
+
+@pytest.fixture(scope="module")
+def drill(live: Lakehouse) -> Iterator[Drill]:
+    with Drill(live, load_domain("credit")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def good() -> Stage:
+    """Two months of statements as texts, and which columns play which part."""
+    rows = CreditSimulation(months=2, clients=60).simulate()
+    before, after = (
+        rows.with_columns(pl.col("statement_date").dt.strftime("%Y-%m-%d"))
+        .with_columns(pl.all().cast(pl.String))
+        .partition_by("statement_date", maintain_order=True)
+    )
+    used = {"pay_status": 0.3, "bill_amount": 0.1}
+    return Stage(after, before, roles_of(statements_contract, "statement_date", used))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """What is in a folder, file by file, but for what was noted in the scratch space and databases' own side files."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "work" not in path.relative_to(folder).parts
+    }
+
+
+def test_the_story(live: Lakehouse, drill: Drill) -> None:
+    before = digest(live.home.root)
+    played = drill.play(incident("vendor_format_change"))
+    assert played.alarm.refused
+    assert played.without["accuracy"] < drill.good["accuracy"] - 0.2
+    assert played.within == drill.before
+    assert abs(played.within["accuracy"] - drill.good["accuracy"]) < 0.05
+    assert digest(live.home.root) == before
+
+
+def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
+    assert drill.delivery == "statements_2005-08.csv"
+    assert drill.control is not None
+    assert not drill.control.refused
+    assert not drill.control.quarantined
+
+
+def test_the_pipeline_without_checks_computes_what_the_platform_computes(live: Lakehouse, drill: Drill) -> None:
+    rows = read_as_it_comes(statements, drill.rows, min(drill.days))
+    found = drill.world.inputs(rows).sort("statement_id")
+    names = list(drill.world.champion.inputs)
+    kept = pl.DataFrame(pl.from_arrow(read(live, "credit.training"))).filter(pl.col("statement_date").dt.month() == 8)
+    same = kept.sort("statement_id").select(pl.col(name).cast(pl.Float64) for name in names)
+    assert found.select(names).equals(same)
+
+
+def test_a_missing_column_is_read_as_zeros_without_checks_and_refused_with_them(drill: Drill) -> None:
+    played = drill.play(incident("column_removed"))
+    assert played.columns == (drill.roles.number,)
+    assert played.alarm.refused
+    assert str(drill.roles.number) in played.alarm.says
+    assert played.without["auc"] < drill.good["auc"] - 0.05
+    assert played.within == drill.before
+
+
+def test_the_command_tells_all_of_it(live: Lakehouse) -> None:
+    words = ["drill", "credit", "--incident", "stale_delivery", "--home", str(live.home.root), "--json"]
+    said = CliRunner().invoke(app, words)
+    told = json.loads(said.stdout)
+    (one,) = told["incidents"]
+    assert told["delivery"] == "statements_2005-08.csv"
+    assert one["alarm"]
+    assert one["refused"]
+    assert one["seconds"] > 0
+    assert {"accuracy", "auc"} <= set(one["without"]) & set(one["within"])
+
+
+def test_the_list_has_an_incident_for_each_kind_of_change() -> None:
+    told = json.loads(CliRunner().invoke(app, ["drill", "--list", "--json"]).stdout)["incidents"]
+    assert [one["name"] for one in told] == list(INCIDENTS)
+    assert len(told) >= 10
+
+
+def test_a_home_without_a_champion_says_what_to_do(tmp_path: Path) -> None:
+    lake = scenario.make_lake(tmp_path / "home")
+    with pytest.raises(SlipwayError, match="no champion") as caught, Drill(lake, load_domain("credit")):
+        pass
+    assert caught.value.nearest == "slipway demo --domain credit"
+
+
+def test_an_unknown_incident_has_a_nearest_one() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        incident("column_rename")
+    assert caught.value.nearest == "column_renamed"
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_every_incident_changes_the_file_and_nothing_but_what_it_says(good: Stage, name: str, tmp_path: Path) -> None:
+    spoilt = play(incident(name), good)
+    changed = {
+        column
+        for column in {*good.rows.columns, *spoilt.rows.columns}
+        if column not in spoilt.rows.columns
+        or column not in good.rows.columns
+        or len(spoilt.rows) != len(good.rows)
+        or not spoilt.rows[column].equals(good.rows[column])
+    }
+    if spoilt.columns:
+        assert set(spoilt.columns) <= changed | {"bill_amount", "pay_amount"}
+        renamed = changed - set(good.rows.columns)
+        assert changed - renamed <= set(spoilt.columns)
+    else:
+        assert changed or spoilt.encoding != "utf-8"
+    write_texts(spoilt.rows, tmp_path / "a.csv", {}, spoilt.encoding)
+    write_texts(good.rows, tmp_path / "b.csv", {})
+    assert (tmp_path / "a.csv").read_bytes() != (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz", "jsonl"])
+def test_a_file_that_is_taken_apart_and_put_together_holds_the_same(ending: str, tmp_path: Path) -> None:
+    (first, *_) = scenario.write_daily_files(
+        scenario.payments_on(scenario.EVERY_DAY[:1]),
+        tmp_path,
+        ending.split(".", maxsplit=1)[0],
+        gzip=ending.endswith("gz"),  # type: ignore[arg-type]  # one of its formats
+    )
+    rows, kinds = read_texts(first)
+    copy = tmp_path / f"copy.{ending}"
+    write_texts(rows, copy, kinds)
+    again, kinds_again = read_texts(copy)
+    assert again.equals(rows)
+    assert kinds_again == kinds
+
+
+def test_roles_leave_keys_and_what_is_known_later_aside() -> None:
+    late = frozenset({"TX_FRAUD", "TX_FRAUD_SCENARIO"})
+    roles = roles_of(transactions_contract, "TX_DATETIME", {"TX_AMOUNT": 0.4, "TX_FRAUD": 0.5}, late)
+    assert roles.number == "TX_AMOUNT"
+    assert roles.amounts == ("TX_AMOUNT",)
+    assert roles.category == "TX_FRAUD"  # the only one with few values, so it is what there is
+
+
+def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
+    with pytest.raises(SlipwayError, match="no column for it"):
+        play(incident("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
