@@ -41,7 +41,7 @@ def domain_defs(lake: Lakehouse, domain: Domain, project: TransformProject) -> d
     models = [model for model in project.models if model.table.split(".")[0] == domain.name]
     check_domain(domain, models, project.work)
     engine = lake.settings.engine
-    assets = [source_asset(source, partitions_of(lake, source), engine) for source in domain.sources]
+    assets = [source_asset(one, partitions_of(lake, one), domain, models, engine) for one in domain.sources]
     assets += [transform_assets(project, models, domain.name, engine)] if models else []
     assets += feature_assets(lake, domain, engine)
     assets += [training_asset(training_set, engine) for training_set in domain.training_sets]

@@ -17,6 +17,12 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
+# A bad delivery is told of within seconds, so a run does not wait for Dagster's usual five before it starts.
+run_coordinator:
+  module: dagster._core.run_coordinator.queued_run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
 """
 
 

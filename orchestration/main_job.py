@@ -47,17 +47,21 @@ class JobReport:
         return [name for step in self.steps for name in step.recomputed]
 
 
-def run_main_job(lake: Lakehouse, domain: Domain, progress: Progress, watch: MemoryWatch) -> JobReport:
-    """Bring the domain up to date with its deliveries. Does nothing when it is.
+def run_main_job(
+    lake: Lakehouse, domain: Domain, progress: Progress, watch: MemoryWatch, *, models: bool = True
+) -> JobReport:
+    """Bring the domain up to date with its deliveries, without `models` all but those. Does nothing when it is.
 
     Raises SlipwayError with the failed step's own words.
     """
     report = JobReport()
-    planned = plan_runs(lake, domain)
+    planned = plan_runs(lake, domain, models=models)
     if not planned:
         return report
     instance = open_instance(lake)
-    job = build_defs(lake, domains=[domain], progress=progress).resolve_job_def(f"{domain.name}_main")
+    job = build_defs(lake, domains=[domain], progress=progress).resolve_job_def(
+        f"{domain.name}_{'main' if models else 'daily'}"
+    )
 
     def run(one: PlannedRun) -> dg.ExecuteInProcessResult:
         result = job.execute_in_process(

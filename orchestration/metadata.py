@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.sources.breaker import held_back
 from lakehouse.tables.days import in_words
 from lakehouse.tables.upkeep import Outcome
 
@@ -20,7 +21,9 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     done = "nothing: it was in line with its inputs"
     if outcome.recomputed:
         done = "everything" if outcome.days is None else in_words(outcome.days)
+    stale = held_back(lake, outcome.name.split(".")[0])
     return {
+        **({"stale": stale} if stale else {}),
         "dagster/row_count": outcome.rows,
         "dagster/table_name": outcome.name,
         "dagster/column_schema": dg.TableSchema(columns),

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.feature_tables import Built
+from lakehouse.models.expected import expected_checks
 from lakehouse.models.model import Model
 from lakehouse.models.predictions import CHECKS, predict
 from lakehouse.models.registry import CHALLENGER, Tag
@@ -16,7 +18,7 @@ from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import Retraining, retrain
 from lakehouse.models.suspicion import input_check
 from lakehouse.training.training_set import TrainingSet
-from orchestration.checks import asset_key, check_specs, clear_failures, repeated_results
+from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import picture, pins_table
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
@@ -25,7 +27,8 @@ from orchestration.upkeep import UpkeepConfig, report
 
 def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
     """The asset that trains a model's candidates and lets the best go live, if it passes the gates."""
-    checks = {**{gate.name: gate.description for gate in model.gates}, **input_check(model)}
+    checks = {**expected_checks(model.expects), **{gate.name: gate.description for gate in model.gates}}
+    checks |= input_check(model)
 
     @dg.asset(
         key=asset_key(model.name),
@@ -47,16 +50,21 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         progress.tell(model.name, "looking for what changed")
         with clear_failures():
-            done = retrain(
-                lake,
-                open_registry(lake.home),
-                model,
-                training_set,
-                run_id=context.run.run_id,
-                rebuild=config.rebuild,
-                progress=lambda text: progress.tell(model.name, text),
-            )
+            try:
+                done = retrain(
+                    lake,
+                    open_registry(lake.home),
+                    model,
+                    training_set,
+                    run_id=context.run.run_id,
+                    rebuild=config.rebuild,
+                    progress=lambda text: progress.tell(model.name, text),
+                )
+            except AuditError as refused:
+                yield from check_results(model.name, refused.verdicts)
+                raise
         if done.recomputed:
+            yield from check_results(model.name, done.verdicts)
             yield from _gate_results(model, done)
         else:
             yield from repeated_results(context.instance, model.name, checks)
@@ -79,7 +87,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
     @dg.asset(
         key=asset_key(model.predictions),
         deps=[asset_key(name) for name in inputs],
-        check_specs=check_specs(model.predictions, CHECKS),
+        check_specs=check_specs(model.predictions, {**expected_checks(model.expects), **CHECKS}),
         group_name=model.predictions.split(".")[0],
         description=f"The champion's scores of the newest day. {model.description}",
         owners=[model.owner],

@@ -3,11 +3,13 @@
 What belongs here: from deliveries to a partitions definition and back to days. Not: landing.
 """
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.errors import DeliveryError
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import published_days
@@ -19,7 +21,9 @@ _LIVE = timedelta(days=31)
 def days_of(lake: Lakehouse, source: Source) -> list[date]:
     """The days that the source was ever delivered for: landed, or waiting in the drop folder."""
     landed = published_days(lake, source.name) if last_made(lake, source.name) else []
-    waiting = [day for delivery in inspect(lake.home, source, skip_broken=True) for day in delivery.days]
+    waiting = []
+    with suppress(DeliveryError):  # a drop folder that nobody made yet
+        waiting = [day for delivery in inspect(lake.home, source) for day in delivery.days]
     return sorted({*landed, *waiting})
 
 

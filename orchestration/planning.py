@@ -12,13 +12,14 @@ import dagster as dg
 from lakehouse.catalog import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.models.relocation import open_registry
-from lakehouse.sources.landing import find_pending
+from lakehouse.sources.pending import find_pending
 from lakehouse.standing import Standing, out_of_line
 from lakehouse.tables.days import spans
 from lakehouse.tables.read import published_days
 from lakehouse.tables.upkeep import last_made
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
+from orchestration.partitions import days_of
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,23 @@ class PlannedRun:
 
 
 def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
-    """Runs for what was delivered and not landed: all but the last gapless span of days are only landed."""
+    """Runs for what was delivered and not landed: all but the last gapless span of days are only landed.
+
+    Raises DeliveryError where nothing that came can be read, and nothing was ever landed.
+    """
     (source,) = domain.sources
-    pending = spans(find_pending(lake, source).days)
+    pending = find_pending(lake, source)
     landings = [
         PlannedRun(first, last, [asset_key(source.name)], (f"{source.name}: {first} to {last} were delivered",))
-        for first, last in pending
+        for first, last in spans(pending.days)
     ]
+    if pending.anything and not landings:
+        # What came has no day of its own; it is judged beside the newest one.
+        known = days_of(lake, source)
+        if not known:
+            raise next(one.error() for one in pending.faulty)
+        newest, because = known[-1], f"{source.name}: something came that has no new day"
+        return [PlannedRun(newest, newest, [asset_key(source.name)], (because,))]
     return [*landings[:-1], *(PlannedRun(one.first, one.last, None, one.because) for one in landings[-1:])]
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 from assets.loading import Domain
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.sources.landing import find_pending
+from lakehouse.sources.pending import find_pending
 from orchestration.partitions import range_tags
 from orchestration.planning import PlannedRun, plan_deliveries
 
@@ -54,5 +54,5 @@ def delivery_sensor(domain: Domain) -> dg.SensorDefinition:
 
 def _content(lake: Lakehouse, domain: Domain) -> str:
     (source,) = domain.sources
-    waiting = sorted(find_pending(lake, source).deliveries)
-    return hashlib.sha256("".join([source.contract.fingerprint(), *waiting]).encode()).hexdigest()[:12]
+    waiting = find_pending(lake, source).content
+    return hashlib.sha256("".join([source.definition(), *waiting]).encode()).hexdigest()[:12]

@@ -3,30 +3,48 @@
 What belongs here: the factory from a source's declaration to its asset. Not: landing (lakehouse/sources).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
 
+from assets.loading import Domain
 from lakehouse.catalog import Lakehouse
-from lakehouse.contracts.audit import AuditError
+from lakehouse.contract_pages.page import rules_table
+from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.errors import DeliveryError
+from lakehouse.models.model import Model
+from lakehouse.models.protection import needed
+from lakehouse.models.relocation import open_registry
+from lakehouse.sources.breaker import held_back
 from lakehouse.sources.deliveries import find_files
-from lakehouse.sources.landing import check_names, land
+from lakehouse.sources.landed import Landed
+from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
+from lakehouse.sources.verdicts import check_names, standing_verdicts
 from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
+from lakehouse.transforms.project import TransformModel
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import materialized
 from orchestration.partitions import days_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
+from orchestration.telling import tell_of_landing
 
 
 def source_asset(
-    source: Source, partitions: dg.DailyPartitionsDefinition, engine: str = "embedded"
+    source: Source,
+    partitions: dg.DailyPartitionsDefinition,
+    domain: Domain,
+    sql_models: Sequence[TransformModel],
+    engine: str = "embedded",
 ) -> dg.AssetsDefinition:
-    """The asset that lands a source's deliveries, and its contract's checks; `engine` is what writes them."""
+    """The asset that lands a source's deliveries, and its contract's checks.
+
+    `domain` is whose source it is, `sql_models` are its dbt models, `engine` is what writes it.
+    """
+    downstream = [*(model.table for model in sql_models), *domain.made]
 
     @dg.asset(
         key=asset_key(source.name),
@@ -38,7 +56,10 @@ def source_asset(
         owners=[source.owner],
         kinds={"iceberg", "pandera", *(["spark"] if engine == "spark" else [])},
         tags={"slipway/kind": "source", "slipway/contract": source.contract.version},
-        metadata={"contract": f"{source.contract.table} {source.contract.version}"},
+        metadata={
+            "contract": f"{source.contract.table} {source.contract.version}",
+            "contract_rules": dg.MetadataValue.md(rules_table(source.contract)),
+        },
         code_version=source.contract.fingerprint(),
     )
     def land_deliveries(
@@ -63,12 +84,19 @@ def source_asset(
                     run_id=context.run.run_id,
                     asked=asked,
                     progress=lambda text: progress.tell(source.name, text),
+                    consumers=[model.name for model in domain.models],
+                    learned_from=_learned_from(lake, source, domain.models),
                 )
             except AuditError as refused:
                 yield from check_results(source.name, refused.verdicts)
                 raise
+            tell_of_landing(lake, source, landed, context.log.warning)
+            _tell_downstream(context, lake, source, landed, downstream)
+            if (landed.refused or landed.waiting) and not landed.outcome.recomputed:
+                yield from check_results(source.name, _refused_verdicts(landed))
+                landed.raise_if_nothing_passed()
         if landed.outcome.recomputed:
-            yield from check_results(source.name, landed.verdicts)
+            yield from check_results(source.name, [*landed.verdicts, *standing_verdicts(landed)])
         else:
             yield from repeated_results(context.instance, source.name, check_names(source))
         present = published_days(lake, source.name)
@@ -86,3 +114,31 @@ def source_asset(
         yield materialized(lake, landed.outcome, picture, quarantined=landed.quarantined)
 
     return land_deliveries
+
+
+def _learned_from(lake: Lakehouse, source: Source, models: Sequence[Model]) -> int | None:
+    """The source's snapshot that the first champion was trained on, where the contract asks for it."""
+    if not any(one.like_champion for one in source.contract.distributions):
+        return None
+    registry = open_registry(lake.home)
+    champions = [version for model in models if (version := registry.champion(model.name)) is not None]
+    found = [needed(lake, version, []).get(source.name, []) for version in champions]
+    return next((pins[0] for pins in found if pins), None)
+
+
+def _tell_downstream(
+    context: dg.AssetExecutionContext, lake: Lakehouse, source: Source, landed: Landed, downstream: Sequence[str]
+) -> None:
+    """When the breaker opens or closes, what is made from the source says since when it is stale, and why."""
+    if not landed.transitions:
+        return
+    stale = held_back(lake, source.name.split(".")[0]) or "no longer"
+    for table in downstream:
+        observed = dg.AssetObservation(asset_key(table), description=f"Stale: {stale}", metadata={"stale": stale})
+        context.log_event(observed)
+
+
+def _refused_verdicts(landed: Landed) -> list[Verdict]:
+    """Of a landing that nothing passed: the verdicts on the first refused delivery, and on the landing as a whole."""
+    audited = [one.reason.verdicts for one in landed.refused if isinstance(one.reason, AuditError)]
+    return [*(audited[0] if audited else []), *standing_verdicts(landed)]

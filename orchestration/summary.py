@@ -1,8 +1,9 @@
-"""The summary of a domain after a run: tables, models, gates, steps.
+"""The summary of domains after a run: tables, models, gates, steps.
 
 What belongs here: collecting what is there. Not: printing it (cli/).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from assets.loading import Domain
@@ -16,17 +17,18 @@ from orchestration.memory import MemoryWatch
 
 
 def summarize(
-    lake: Lakehouse, domain: Domain, report: JobReport, *, seconds: float, watch: MemoryWatch
+    lake: Lakehouse, domains: Sequence[Domain], reports: Sequence[JobReport], *, seconds: float, watch: MemoryWatch
 ) -> dict[str, Any]:
     """Everything that `slipway demo` tells, ready for JSON. Snapshot ids are texts: they exceed 2**53."""
     registry = open_registry(lake.home)
     tables = {}
     for name in lake.names():
         made = last_made(lake, name)
-        if made is not None and name.startswith(f"{domain.name}."):
+        if made is not None and name.split(".")[0] in {domain.name for domain in domains}:
             tables[name] = {"rows": made.rows, "snapshot_id": str(made.snapshot_id)}
     models = {}
-    for model in domain.models:
+    declared = [model for domain in domains for model in domain.models]
+    for model in declared:
         champion = registry.champion(model.name)
         if champion is not None:
             models[model.name] = {
@@ -37,7 +39,7 @@ def summarize(
             }
     instance = open_instance(lake)
     gates = []
-    for model in domain.models:
+    for model in declared:
         for gate in model.gates:
             last = last_evaluation(instance, model.name, gate.name)
             if last is not None:
@@ -52,10 +54,11 @@ def summarize(
         "gates": gates,
         "steps": [
             {"name": step.name, "seconds": step.seconds, "rows": step.rows, "peak_memory_mb": step.peak_memory_mb}
+            for report in reports
             for step in report.steps
         ],
-        "recomputed": report.recomputed,
-        "because": report.because,
-        "runs": report.runs,
+        "recomputed": [name for report in reports for name in report.recomputed],
+        "because": [cause for report in reports for cause in report.because],
+        "runs": [run for report in reports for run in report.runs],
         "home": str(lake.home.root),
     }

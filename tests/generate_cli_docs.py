@@ -35,11 +35,21 @@ This page is made from the commands: `python -m tests.generate_cli_docs`.
 """
 
 
+def all_commands() -> dict[str, Any]:
+    """Every command by its name; those of a group by both words."""
+    top: Any = typer.main.get_command(app)
+    found = {}
+    for name, one in top.commands.items():
+        own = getattr(one, "commands", None)
+        found |= {f"{name} {second}": each for second, each in own.items()} if own else {name: one}
+    return found
+
+
 def page() -> str:
     """The whole page."""
-    group: Any = typer.main.get_command(app)
-    commands = group.commands
-    index = [f"- [`slipway {name}`](#slipway-{name}): {_first_line(one)}" for name, one in commands.items()]
+    commands = all_commands()
+    anchors = {name: f"#slipway-{name.replace(' ', '-')}" for name in commands}
+    index = [f"- [`slipway {name}`]({anchors[name]}): {_first_line(one)}" for name, one in commands.items()]
     return "\n".join([_HEAD, *index, *(_section(name, one) for name, one in commands.items())]) + "\n"
 
 

@@ -17,14 +17,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import typer
 from click import Command, Context
 
 from lakehouse.settings import Settings
 from orchestration import cli
+from tests import generate_cli_docs
 
 TOP = Path(__file__).resolve().parents[1]
-COMMANDS: dict[str, Command] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]  # it is a group
+COMMANDS: dict[str, Command] = generate_cli_docs.all_commands()
 TARGETS = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
 
 
@@ -75,6 +75,8 @@ class Shell:
         if arguments[-2:-1] == [">"]:
             arguments, output = arguments[:-2], self.folder / arguments[-1]
         name, *rest = arguments
+        if name not in COMMANDS and rest:
+            name, rest = f"{name} {rest[0]}", rest[1:]
         if not fails:
             check_slipway(name, rest)
         if self._only_checked(name, rest):

@@ -12,11 +12,15 @@ from lakehouse.errors import SlipwayError
 from lakehouse.home import storage_error
 from orchestration.cli import (
     availability,
+    breaker,
+    contract,
     demo,
+    drill,
     features,
     materialize,
     models,
     new_domain,
+    quarantine,
     query,
     reproduce,
     simulate,
@@ -46,10 +50,14 @@ for name, module in (
     ("availability", availability),
     ("models", models),
     ("reproduce", reproduce),
+    ("quarantine", quarantine),
+    ("breaker", breaker),
+    ("drill", drill),
     ("simulate", simulate),
     ("new-domain", new_domain),
 ):
     app.command(name, epilog=module.EXAMPLES)(module.command)
+app.add_typer(contract.app, name="contract")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
 
 if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
     from lakehouse.features.feature_set import FeatureSet
     from lakehouse.training.availability import Availability
 
@@ -27,7 +28,7 @@ slipway availability --json                all there are
 def command(
     name: Annotated[
         str | None,
-        typer.Argument(help="A feature set or a training set; without it all feature sets.", show_default=False),
+        typer.Argument(help="A feature set or a training set; without it all that are built.", show_default=False),
     ] = None,
     *,
     home: HomeOption = None,
@@ -41,7 +42,7 @@ def command(
     lake = lakehouse_at(home)
     from lakehouse.training.availability import availability
 
-    found = [availability(lake, one) for one in _chosen(name)]
+    found = [availability(lake, one) for one in _chosen(lake, name)]
     if as_json:
         print_json([_content(one) for one in found])
         return
@@ -49,7 +50,7 @@ def command(
         _show(one)
 
 
-def _chosen(name: str | None) -> list["FeatureSet"]:
+def _chosen(lake: "Lakehouse", name: str | None) -> list["FeatureSet"]:
     from assets.loading import load_domains
     from lakehouse.errors import unknown_name
 
@@ -58,7 +59,9 @@ def _chosen(name: str | None) -> list["FeatureSet"]:
     training = {one.name: list(one.feature_sets) for domain in domains for one in domain.training_sets}
     known = {**sets, **training}
     if name is None:
-        return [one for of_name in sets.values() for one in of_name]
+        # Of a domain that was not built yet nothing can be measured; who asks for its sets by name is told so.
+        declared = [one for of_name in sets.values() for one in of_name]
+        return [one for one in declared if all(map(lake.has, [one.spine, *(events.table for events in one.events)]))]
     if name not in known:
         raise unknown_name("feature set or training set", name, known)
     return known[name]

@@ -1,16 +1,16 @@
-"""`slipway demo`: the main job, from simulated or given deliveries to a live model.
+"""`slipway demo`: the main job, from simulated or given deliveries to live models.
 
-What belongs here: the command and its summary. Not: running the job (main_job.py).
+What belongs here: the command and its summary. Not: running the job (main_job.py), and worlds to simulate
+(assets/<domain>/simulator.py).
 """
 
 import time
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse.errors import DeliveryError, SlipwayError
+from lakehouse.errors import DeliveryError, SlipwayError, unknown_name
 from lakehouse.home import at_work
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from lakehouse.catalog import Lakehouse
     from lakehouse.domain import Domain
 
-SOURCE = "fraud.transactions"
-DAYS = 183
-LABEL_DELAY = 7
-"""Days after which a payment's label is known, as fraud_reports has it."""
+GIVEN = "fraud"
+"""The domain that --source and --days are about when no --domain is named."""
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway demo                        simulate half a year of card payments and run everything
+slipway demo                        simulate card payments and credit statements, and run everything
 
-slipway demo --days 60 --json       a shorter world, and the summary as JSON
+slipway demo --days 60 --json       a shorter world of payments, and the summary as JSON
+
+slipway demo --domain credit        one domain only
 
 slipway demo --source payments/     run on your own files of the same columns
 """
@@ -38,11 +38,18 @@ slipway demo --source payments/     run on your own files of the same columns
 def command(
     *,
     home: HomeOption = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="Run this domain; may be repeated (default: all that can be simulated).", show_default=False),
+    ] = None,
     source: Annotated[
-        Path | None, typer.Option(help="Run on this file or folder instead of simulating.", show_default=False)
+        Path | None,
+        typer.Option(
+            help=f"Run one domain (default: {GIVEN}) on this file or folder instead of simulating.", show_default=False
+        ),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(help="Days to simulate (default: 183).", min=1, show_default=False)
+        int | None, typer.Option(help="Days to simulate of card payments (default: 183).", min=1, show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,69 +61,92 @@ def command(
         from assets.loading import load_domain
 
         lake = lakehouse_at(home)
+        chosen = [load_domain(name) for name in _chosen(domain, source)]
         with at_work(lake.home, "slipway demo"), shown_progress(quiet=as_json) as progress:
-            _deliver(lake, source, days, load_domain("fraud"))
+            # All that can be wrong with what was asked for is found before anything runs.
+            for one in chosen:
+                _deliver(lake, source, days if one.name == GIVEN else None, one)
             from orchestration.main_job import run_main_job
 
-            report = run_main_job(lake, load_domain("fraud"), progress, watch)
+            reports = [run_main_job(lake, one, progress, watch) for one in chosen]
         from orchestration.summary import summarize
 
-        summary = summarize(lake, load_domain("fraud"), report, seconds=time.perf_counter() - began, watch=watch)
+        summary = summarize(lake, chosen, reports, seconds=time.perf_counter() - began, watch=watch)
     if as_json:
         print_json(summary)
     else:
         _show(lake, summary)
 
 
-def _deliver(lake: "Lakehouse", source: Path | None, asked: int | None, domain: "Domain") -> None:
-    """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
+def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:
+    """The domains to run: those asked for, the one that --source is for, or all that have a world to simulate."""
+    from assets import DOMAINS
+    from assets.simulating import demo_world
+
+    for name in asked or ():
+        if name not in DOMAINS:
+            raise unknown_name("domain", name, DOMAINS, where="--domain")
     if source is not None:
+        if asked and len(set(asked)) > 1:
+            raise SlipwayError(
+                "--source names the files of one domain.",
+                where="slipway demo",
+                nearest=f"--domain {asked[0]} --source {source}",
+                fix="Name one --domain.",
+            )
+        return [asked[0] if asked else GIVEN]
+    return list(dict.fromkeys(asked)) if asked else [name for name in DOMAINS if demo_world(name)]
+
+
+def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "Domain") -> None:
+    """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
+    from assets.simulating import demo_world
+
+    (source,) = domain.sources
+    if path is not None:
         if asked is not None:
             raise SlipwayError(
                 "--days says how many days to simulate, and --source that nothing is simulated.",
                 where="slipway demo",
                 fix="Give one of the two.",
             )
-        if not source.exists():
-            near = sorted(source.parent.glob(f"*{source.suffix}"))[:1] if source.parent.exists() else []
+        if not path.exists():
+            near = sorted(path.parent.glob(f"*{path.suffix}"))[:1] if path.parent.exists() else []
             raise DeliveryError(
                 "There is no such file or folder.",
-                where=str(source),
+                where=str(path),
                 nearest=str(near[0]) if near else None,
                 fix="Check the path after --source.",
             )
-        lake.home.remember_source(SOURCE, source)
+        lake.home.remember_source(source.name, path)
         return
-    from assets.fraud.simulator import Simulation, write_daily_files
-
-    days = asked or DAYS
-    needed = domain.models[0].protocol.days + LABEL_DELAY
-    if days < needed:
+    world = demo_world(domain.name)
+    if world is None:
+        return  # a domain of somebody's own: whatever was delivered to it is run
+    number = asked or world.number
+    needed = domain.models[0].protocol.days + world.labels_after
+    if asked and number < needed:
         raise SlipwayError(
-            f"{days} days are too few to train on: the protocol needs {needed}, the last {LABEL_DELAY} without labels.",
+            f"{number} days are too few to train on: the protocol needs {needed}, the last {world.labels_after} "
+            "without labels.",
             where="--days",
             nearest=str(needed),
             fix="Simulate more days; nothing was done.",
         )
-    lake.home.remember_source(SOURCE, None)
-    simulation = Simulation(days=days)
-    folder = lake.home.drop_folder(SOURCE)
-    own = {f"transactions_{simulation.start + timedelta(days=number)}.parquet" for number in range(days)}
-    others = sorted(path.name for path in folder.glob("*") if path.name not in own) if folder.exists() else []
+    lake.home.remember_source(source.name, None)
+    folder = lake.home.drop_folder(source.name)
+    own = list(world.names(number))
+    others = sorted(one.name for one in folder.glob("*") if one.name not in own) if folder.exists() else []
     if others:
         raise DeliveryError(
-            f"The drop folder holds {len(others)} files that a simulation of {days} days does not make.",
+            f"The drop folder holds {len(others)} files that a simulation of {number} {world.unit} does not make.",
             where=str(folder / others[0]),
-            nearest=f"slipway demo --days {len(others) + days}",
-            fix=f"Run on what is there with `slipway demo --source {folder}`, or give a new home with --home.",
+            nearest=f"slipway demo --days {len(others) + number}" if domain.name == GIVEN else None,
+            fix=f"Run on what is there with `slipway demo --domain {domain.name} --source {folder}`, or give a new "
+            "home with --home.",
         )
-    last = simulation.start + timedelta(days=days - 1)
-    if not (folder / f"transactions_{_name(last)}.parquet").exists():
-        write_daily_files(simulation.simulate(), folder)
-
-
-def _name(day: date) -> str:
-    return day.isoformat()
+    if not (folder / own[-1]).exists():
+        world.write(number, folder)
 
 
 def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
@@ -136,17 +166,21 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
         ["table", "rows", "snapshot"],
         [[name, table["rows"], table["snapshot_id"]] for name, table in summary["tables"].items()],
     )
-    for name, model in summary["models"].items():
-        metrics = model["metrics"]
+    models = summary["models"]
+    if models:
+        names = list(dict.fromkeys(metric for model in models.values() for metric in model["metrics"]))
         print_table(
-            f"{name} version {model['version']} ({model['alias']}): {model['candidate']}",
-            list(metrics),
-            [list(metrics.values())],
+            "Models, and how good they are on days that they were not trained on",
+            ["", *models],
+            [
+                ["", *(f"version {one['version']} ({one['alias']})\n{one['candidate']}" for one in models.values())],
+                *([name, *(one["metrics"].get(name) for one in models.values())] for name in names),
+            ],
         )
     print_table(
         "Gates",
         ["gate", "passed", "says"],
-        [[gate["name"], gate["passed"], gate["says"]] for gate in summary["gates"]],
+        [[f"{gate['model']}\n{gate['name']}", gate["passed"], gate["says"]] for gate in summary["gates"]],
     )
     console.print(
         f"[bold]{summary['seconds']:.1f} s[/bold], at most [bold]{summary['peak_memory_mb']:.0f} MB[/bold]. "

@@ -1,30 +1,38 @@
-"""`slipway simulate`: card transactions of a small world, delivered as daily files.
+"""`slipway simulate`: a small world's deliveries, as files: card payments day by day, or credit statements by month.
 
-What belongs here: the command. Not: the world (assets/fraud/simulator.py).
+What belongs here: the command. Not: the worlds (assets/<domain>/simulator.py).
 """
 
 import time
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lakehouse.errors import SlipwayError
-from orchestration.cli.demo import SOURCE
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json
+
+if TYPE_CHECKING:
+    import polars as pl
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway simulate                                 half a year, into the home's drop folder
+slipway simulate                                 half a year of card payments, into the home's drop folder
 
 slipway simulate --days 30 --customers 500 --terminals 1000 --seed 1
 
 slipway simulate --format csv --gzip --output deliveries/
+
+slipway simulate --domain credit --months 12     monthly credit card statements
 """
+
+Written = tuple["pl.DataFrame", list[Path]]
+OnFile = Callable[[int], None]
 
 
 class Format(StrEnum):
@@ -35,64 +43,144 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class World(StrEnum):
+    """The domains that can be simulated."""
+
+    FRAUD = "fraud"
+    CREDIT = "credit"
+
+
+SOURCES = {World.FRAUD: "fraud.transactions", World.CREDIT: "credit.statements"}
+OF_WORLD = {
+    World.FRAUD: ("days", "customers", "terminals", "format", "gzip"),
+    World.CREDIT: ("months", "clients"),
+}
+"""The options that mean something in one world only."""
+
+
 def command(  # noqa: PLR0913  # an option each
     *,
-    days: Annotated[int, typer.Option(help="Days to simulate.")] = 183,
-    customers: Annotated[int, typer.Option(help="Customers, who pay 1.9 times a day on average.")] = 5_000,
-    terminals: Annotated[int, typer.Option(help="Terminals that they pay at.")] = 10_000,
+    domain: Annotated[World, typer.Option(help="The world: card payments, or credit statements.")] = World.FRAUD,
+    days: Annotated[
+        int | None, typer.Option(help="fraud: days to simulate (default: 183).", show_default=False)
+    ] = None,
+    customers: Annotated[
+        int | None,
+        typer.Option(help="fraud: customers, who pay 1.9 times a day on average (default: 5000).", show_default=False),
+    ] = None,
+    terminals: Annotated[
+        int | None, typer.Option(help="fraud: terminals that they pay at (default: 10000).", show_default=False)
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="fraud: format of the daily files (default: parquet).", show_default=False),
+    ] = None,
+    gzip: Annotated[bool, typer.Option("--gzip", help="fraud: compress CSV and JSON lines.")] = False,
+    months: Annotated[
+        int | None, typer.Option(help="credit: months to simulate (default: 6).", show_default=False)
+    ] = None,
+    clients: Annotated[
+        int | None, typer.Option(help="credit: clients, a statement each a month (default: 5000).", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another world; the same seed, the same bytes.")] = 0,
-    start: Annotated[str, typer.Option(help="The first day.")] = "2018-04-01",
-    form: Annotated[Format, typer.Option("--format", help="Format of the daily files.")] = Format.PARQUET,
-    gzip: Annotated[bool, typer.Option("--gzip", help="Compress CSV and JSON lines.")] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="The first day (default: 2018-04-01), of credit a day of the first month (2005-04-01).",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help=f"Folder to write to (default: the drop folder of {SOURCE}).", show_default=False
+            "--output", "-o", help="Folder to write to (default: the source's drop folder).", show_default=False
         ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate card transactions with three kinds of fraud, one file a day."""
+    """Simulate deliveries: card payments with three kinds of fraud, one file a day, or monthly credit statements."""
     began = time.perf_counter()
-    from assets.fraud.simulator import Simulation, write_daily_files
-
-    if gzip and form is Format.PARQUET:
+    given = {"days": days, "customers": customers, "terminals": terminals, "months": months, "clients": clients}
+    asked = {name: value for name, value in given.items() if value is not None}
+    _check_options(domain, [*asked, *(["format"] if form else []), *(["gzip"] if gzip else [])])
+    if gzip and form in {None, Format.PARQUET}:
         raise SlipwayError(
             "Parquet is compressed inside.", where="--gzip", nearest="--format csv --gzip", fix="Leave --gzip out."
         )
-    simulation = Simulation(days=days, customers=customers, terminals=terminals, seed=seed, start=_day(start))
+    asked |= {"seed": seed, **({"start": _day(start)} if start else {})}
+    deliver = _payments(asked, form or Format.PARQUET, gzip=gzip) if domain is World.FRAUD else _statements(asked)
+    source = SOURCES[domain]
     lake = lakehouse_at(home) if output is None else None
-    folder = lake.home.drop_folder(SOURCE) if lake else output
+    folder = lake.home.drop_folder(source) if lake else output
     assert folder is not None  # noqa: S101  # the drop folder, or the one that was given
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=notes, transient=True, disable=as_json) as bars:
-        bar = bars.add_task("simulating", total=days)
-        rows = simulation.simulate()
-        bars.update(bar, description="writing")
-        files = write_daily_files(
-            rows, folder, form.value, gzip=gzip, on_day=lambda done: bars.update(bar, completed=done)
-        )
-    frauds = int(rows["TX_FRAUD"].sum())
+        bar = bars.add_task("simulating", total=None)
+        rows, files = deliver(folder, lambda done: bars.update(bar, description="writing", completed=done))
     seconds = round(time.perf_counter() - began, 2)
+    what, number, odd, ones = _counted(domain, rows)
     if as_json:
-        written = {"folder": str(folder), "files": len(files), "transactions": rows.height, "frauds": frauds}
+        written = {"domain": domain.value, "folder": str(folder), "files": len(files), what: number, odd: ones}
         print_json({**written, "bytes": sum(file.stat().st_size for file in files), "seconds": seconds})
         return
     console.print(
-        f"{rows.height:,} transactions, {frauds:,} of them frauds ({frauds / max(rows.height, 1):.2%}), "
+        f"{number:,} {what}, {ones:,} of them {odd} ({ones / max(number, 1):.2%}), "
         f"in {len(files)} files in {folder} ({seconds} s).",
         markup=False,
         highlight=False,
     )
-    if lake and lake.home.delivered_at(SOURCE) != folder:
+    if lake and lake.home.delivered_at(source) != folder:
         console.print(
-            f"This home looks for deliveries in {lake.home.delivered_at(SOURCE)}; "
+            f"This home looks for deliveries in {lake.home.delivered_at(source)}; "
             "`slipway demo` without --source lets it look here again.",
             markup=False,
         )
     elif lake:
-        console.print(f"Next: slipway materialize {SOURCE}", markup=False)
+        console.print(f"Next: slipway materialize {source}", markup=False)
+
+
+def _payments(asked: Mapping[str, Any], form: Format, *, gzip: bool) -> Callable[[Path, OnFile], Written]:
+    from assets.fraud.simulator import Simulation, write_daily_files
+
+    simulation = Simulation(**asked)
+
+    def deliver(folder: Path, on_file: OnFile) -> Written:
+        rows = simulation.simulate()
+        return rows, write_daily_files(rows, folder, form.value, gzip=gzip, on_day=on_file)
+
+    return deliver
+
+
+def _statements(asked: Mapping[str, Any]) -> Callable[[Path, OnFile], Written]:
+    from assets.credit.simulator import CreditSimulation, write_monthly_files
+
+    simulation = CreditSimulation(**asked)
+
+    def deliver(folder: Path, on_file: OnFile) -> Written:
+        rows = simulation.simulate()
+        return rows, write_monthly_files(rows, folder, on_month=on_file)
+
+    return deliver
+
+
+def _counted(domain: World, rows: "pl.DataFrame") -> tuple[str, int, str, int]:
+    """What was simulated and how much of it, and what of that is odd and how much."""
+    if domain is World.FRAUD:
+        return "transactions", rows.height, "frauds", int(rows["TX_FRAUD"].sum())
+    return "statements", rows.height, "late", int((rows["pay_status"] >= 1).sum())
+
+
+def _check_options(domain: World, given: list[str]) -> None:
+    for name in given:
+        owner = next(world for world, names in OF_WORLD.items() if name in names)
+        if owner is not domain:
+            raise SlipwayError(
+                f"--{name} says nothing about the world of {domain.value}.",
+                where=f"--{name}",
+                nearest=f"--domain {owner.value} --{name}",
+                fix="Leave it out, or name the other domain.",
+            )
 
 
 def _day(text: str) -> date:

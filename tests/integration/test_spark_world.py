@@ -39,9 +39,9 @@ FEW = scenario.EVERY_DAY[:8]
 
 
 def rows(lake, name):
-    """All rows in one order, without the moment at which a row was first read."""
+    """All rows in one order, without the moments at which it was first read or put there."""
     table = read(lake, name)
-    table = table.drop([column for column in ("_arrived_at",) if column in table.column_names])
+    table = table.drop([column for column in ("_arrived_at", "_quarantined_at") if column in table.column_names])
     return table.sort_by([(column, "ascending") for column in table.column_names])
 
 

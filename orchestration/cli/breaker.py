@@ -1,0 +1,136 @@
+"""`slipway breaker`: the circuit breakers of the sources.
+
+What belongs here: the command. Not: states and transitions (lakehouse/sources/breaker.py).
+"""
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakehouse.errors import SlipwayError
+from lakehouse.home import at_work
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.progress_line import shown_progress
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.sources.source import Source
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway breaker                                    all sources
+
+slipway breaker fraud.transactions                 one, with everything that it ever did and what waits
+
+slipway breaker fraud.transactions --close --reason "the vendor delivered again"
+
+slipway breaker fraud.transactions --open --reason "the vendor migrates tonight"
+"""
+
+
+def command(
+    source: Annotated[str | None, typer.Argument(help="A source; without it all of them.", show_default=False)] = None,
+    *,
+    open_it: Annotated[bool, typer.Option("--open", help="Let nothing pass from now on.")] = False,
+    close_it: Annotated[bool, typer.Option("--close", help="Let deliveries pass, first those that wait.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is written down.", show_default=False)] = "",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a source's circuit breaker, or set it.
+
+    It opens by itself after too many refused deliveries in a row. Then deliveries wait on audit branches, in order.
+    """
+    lake = lakehouse_at(home)
+    from orchestration.sources_by_name import source_named, sources
+
+    if open_it or close_it:
+        _check(source, reason, both=open_it and close_it)
+        _set(lake, source_named(source or ""), reason, open_it=open_it, quiet=as_json)
+    chosen = [source_named(source)] if source else sources()
+    told = [_content(lake, one) for one in chosen]
+    if as_json:
+        print_json(told)
+        return
+    _show(told, whole=source is not None)
+
+
+def _check(source: str | None, reason: str, *, both: bool) -> None:
+    if both:
+        raise SlipwayError("A breaker is opened or closed, not both.", where="--open, --close", nearest="--close")
+    if not source:
+        nearest = "slipway breaker fraud.transactions --close"
+        raise SlipwayError("It is not said which source.", where="slipway breaker", nearest=nearest)
+    if not reason.strip():
+        raise SlipwayError(
+            "Whoever reads the record later wants to know why.", where="--reason", nearest="--reason 'mapping declared'"
+        )
+
+
+def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, quiet: bool) -> None:
+    from lakehouse.sources.breaker import State, set_by_hand
+    from orchestration.sources_by_name import domain_of
+    from orchestration.telling import tell_of_transition
+
+    with at_work(lake.home, f"slipway breaker {source.name}"), shown_progress(quiet=quiet) as progress:
+        state = State.OPEN if open_it else State.CLOSED
+        step = set_by_hand(lake, source.name, state, reason, source.definition(), uuid.uuid4().hex)
+        tell_of_transition(lake, source, step)
+        if not open_it and lake.has(source.name):
+            from orchestration.main_job import run_main_job
+            from orchestration.memory import MemoryWatch
+
+            with MemoryWatch() as watch:
+                run_main_job(lake, domain_of(source), progress, watch, models=False)
+
+
+def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
+    from lakehouse.sources.account import account_of
+    from lakehouse.sources.breaker import history, standing_of
+
+    standing = standing_of(lake, source.name, source.breaker, source.definition())
+    account = account_of(lake, source)
+    return {
+        "source": source.name,
+        "state": str(standing.state),
+        "since": standing.since,
+        "reason": standing.reason,
+        "opens_after": source.breaker.failures,
+        "cool_down": source.breaker.cool_down,
+        "waiting": account.waiting,
+        "refused": account.refused,
+        "transitions": [
+            {name: row[name] for name in ("at", "before", "state", "by", "delivery", "reason")}
+            for row in history(lake, source.name).iter_rows(named=True)
+        ],
+    }
+
+
+def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
+    columns = ["source", "state", "since", "waiting", "refused", "why"]
+    rows = [
+        [one["source"], one["state"], _time(one["since"]), len(one["waiting"]), len(one["refused"]), one["reason"]]
+        for one in told
+    ]
+    print_table("Breakers", columns, rows)
+    if not whole:
+        return
+    (one,) = told
+    if one["waiting"]:
+        print_table("Deliveries that wait, in order", ["delivery"], [[name] for name in one["waiting"]])
+    if one["refused"]:
+        print_table("Refused deliveries", ["delivery", "why"], list(one["refused"].items()))
+    if one["transitions"]:
+        steps = [
+            [_time(step["at"]), step["before"], step["state"], step["by"], step["reason"]]
+            for step in one["transitions"]
+        ]
+        print_table("Transitions", ["at (UTC)", "from", "to", "by", "why"], steps)
+    else:
+        console.print("It never opened.", highlight=False)
+
+
+def _time(moment: Any) -> str:  # noqa: ANN401  # a time or nothing
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""

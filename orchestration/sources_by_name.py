@@ -1,0 +1,28 @@
+"""Sources and their domains by name, as commands ask for them.
+
+What belongs here: looking up. Not: loading declarations (assets/loading.py).
+"""
+
+from assets.loading import Domain, load_domains
+from lakehouse.contracts.quarantine import SUFFIX
+from lakehouse.errors import unknown_name
+from lakehouse.sources.source import Source
+
+
+def sources() -> list[Source]:
+    """All sources of all domains."""
+    return [source for domain in load_domains() for source in domain.sources]
+
+
+def source_named(name: str) -> Source:
+    """The source of that name, or of that name's quarantine. Raises UnknownNameError with the nearest there is."""
+    known = {source.name: source for source in sources()}
+    plain = name.removesuffix(SUFFIX)
+    if plain not in known:
+        raise unknown_name("source", name, known)
+    return known[plain]
+
+
+def domain_of(source: Source) -> Domain:
+    """The domain that declares the source."""
+    return next(domain for domain in load_domains() if source.name in {one.name for one in domain.sources})
