@@ -1,0 +1,186 @@
+"""The fire drill in figures: how much a model loses to bad deliveries, how soon and how rightly they are named.
+
+What belongs here: every incident of `slipway drill` on a home that `slipway demo` made, and the story once more with
+Dagster's own daemon. Not: the incidents (lakehouse/monitoring/incidents.py) and playing them (orchestration/drill.py).
+
+With a daemon the seconds count from the beginning of the sensor's tick that finds the file to the event that tells of
+it (a failed check, or a failed step): a run in a process of its own, with all that it imports. How long the file waits
+for that tick is the sensor's interval, and is shown beside it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from assets.loading import load_domain
+from benchmarks.figures import Figure, options, tell
+from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.errors import SlipwayError
+from lakehouse.monitoring.incident_files import write_texts
+from lakehouse.monitoring.incidents import INCIDENTS, Stage, play
+from lakehouse.settings import Settings
+from orchestration.drill import Drill, Played
+from orchestration.sensors import delivery_sensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagster as dg
+
+STORY = "vendor_format_change"
+MOST_SECONDS = 10.0
+LEAST_NAMED = 0.9
+PATIENCE = 240.0
+TOP = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Measure and tell."""
+    parser = options("Every incident of `slipway drill`, and the story with Dagster's daemon.")
+    parser.add_argument("--domain", default="credit", help="the domain whose source is delivered badly")
+    parser.add_argument("--home", type=Path, help="a home in which the domain has a champion (default: a new one)")
+    given = parser.parse_args()
+    domain = load_domain(given.domain)
+    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
+        home = given.home or _demo(given.domain, Path(folder, "home"))
+        with Drill(_lake(home), domain) as drill:
+            played = [one for one in (_play(drill, name) for name in INCIDENTS) if one is not None]
+            waited, seconds = _with_daemon(drill, Path(folder, "daemon"))
+            interval = delivery_sensor(domain).minimum_interval_seconds
+            good, alarmed, control = drill.good, [one for one in played if one.alarm.raised], drill.control
+    soon = seconds < MOST_SECONDS
+    kinds = sum(one.kind_named for one in played) / len(played)
+    columns = sum(one.column_named for one in played) / len(played)
+    slowest = max(one.alarm.seconds for one in played)
+    story = next(one for one in played if one.incident == STORY)
+    quiet = control is not None and not control.raised
+    lost = good["accuracy"] - story.without["accuracy"]
+    kept = abs(good["accuracy"] - story.within["accuracy"])
+    figures = [
+        Figure("incidents played", len(played), "", None, ">= 10", len(played) >= 10),
+        Figure("incidents alarmed", len(alarmed), "", len(played), "all", len(alarmed) == len(played)),
+        Figure("alarms by the good delivery", 0 if quiet else 1, "", 0, "0", quiet),
+        Figure("column named first", columns, "share", None, f">= {LEAST_NAMED}", columns >= LEAST_NAMED),
+        Figure("kind named first", kinds, "share", None, "told", holds=True),
+        Figure("file to alarm, the slowest", slowest, "s", MOST_SECONDS, f"< {MOST_SECONDS:g}", slowest < MOST_SECONDS),
+        Figure("file to alarm, with the daemon", seconds, "s", MOST_SECONDS, f"< {MOST_SECONDS:g}", soon),
+        Figure("before that, waiting for the sensor", waited, "s", interval, "told (at most its interval)", holds=True),
+        Figure("accuracy as delivered", good["accuracy"], "", None, "told", holds=True),
+        Figure("accuracy without contracts", story.without["accuracy"], "", good["accuracy"], "told", holds=lost > 0),
+        Figure("accuracy with contracts", story.within["accuracy"], "", good["accuracy"], "within 0.02", kept <= 0.02),
+    ]  # fmt: skip
+    return tell(figures, as_json=given.json, incidents=[one.as_dict() for one in played])
+
+
+def _demo(domain: str, home: Path) -> Path:
+    """A home that the installed command made."""
+    command = Path(sys.executable).with_name("slipway")
+    done = subprocess.run(
+        [str(command), "demo", "--domain", domain, "--home", str(home), "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stdout)
+    return home
+
+
+def _lake(home: Path) -> Lakehouse:
+    return open_lakehouse(Settings.from_environment({"SLIPWAY_PROJECT": str(TOP)}, home=home))
+
+
+def _play(drill: Drill, name: str) -> Played | None:
+    """Play an incident; None where the source has no column for it."""
+    try:
+        return drill.play(INCIDENTS[name])
+    except SlipwayError:
+        return None
+
+
+def _with_daemon(drill: Drill, home: Path) -> tuple[float, float]:
+    """The story at a copy that Dagster's daemon watches: seconds until the sensor looked, and from then on."""
+    from orchestration.instance import open_instance
+
+    shutil.copytree(drill.home, home)
+    lake = _lake(home)
+    spoilt = play(INCIDENTS[STORY], Stage(drill.rows, drill.rows_before, drill.roles))
+    file = lake.home.drop_folder(drill.source.name) / drill.delivery
+    instance = open_instance(lake)
+    environment = {**os.environ, "SLIPWAY_HOME": str(home), "DAGSTER_HOME": str(lake.home.dagster)}
+    try:
+        with _daemon(environment, f"{drill.domain.name}_new_deliveries"):
+            _until(lambda: _ticks(instance))  # the daemon is up, and its sensor has looked once
+            write_texts(spoilt.rows, file, drill.kinds, spoilt.encoding)
+            arrived = time.time()
+            alarm = _until(lambda: _alarm(instance))
+            looked = max(one for one in _ticks(instance) if one <= alarm)
+            looked = max((one for one in _ticks(instance) if arrived - 1 <= one <= alarm), default=looked)
+    finally:
+        instance.dispose()
+    return round(max(looked - arrived, 0.0), 2), round(alarm - max(looked, arrived), 2)
+
+
+@contextmanager
+def _daemon(environment: dict[str, str], sensor: str) -> "Iterator[None]":
+    """Dagster's daemon over the project's workspace, with the sensor switched on."""
+    dagster = [sys.executable, "-m", "dagster"]
+    quiet: dict[str, Any] = {"cwd": TOP, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.run([*dagster, "sensor", "start", sensor, "-w", "workspace.yaml"], check=False, **quiet)
+    if started.returncode:
+        raise SystemExit(f"The sensor {sensor} cannot be switched on.")
+    process = subprocess.Popen([sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"], **quiet)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _ticks(instance: "dg.DagsterInstance") -> list[float]:
+    """When the sensors looked."""
+    states = instance.all_instigator_state()
+    return [
+        tick.timestamp
+        for state in states
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=10)
+    ]
+
+
+def _alarm(instance: "dg.DagsterInstance") -> float | None:
+    """When the first check or step failed; None while none did."""
+    told = [
+        entry.timestamp
+        for run in instance.get_runs(limit=5)
+        for entry in instance.all_logs(run.run_id)
+        if entry.dagster_event is not None and _failed(entry.dagster_event)
+    ]
+    return min(told, default=None)
+
+
+def _failed(event: "dg.DagsterEvent") -> bool:
+    kind = event.event_type_value
+    if kind == "ASSET_CHECK_EVALUATION":
+        return not event.asset_check_evaluation_data.passed
+    return kind == "STEP_FAILURE"
+
+
+def _until(found: Any) -> Any:  # a call, and what it gives when it gives something
+    """Ask until there is an answer. Ends the benchmark when there is none in time."""
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE:
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(0.25)
+    raise SystemExit(f"Nothing happened within {PATIENCE:g} s.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

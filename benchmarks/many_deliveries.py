@@ -1,0 +1,58 @@
+"""Landing a year of deliveries one by one: the last takes as long as the thirtieth.
+
+What belongs here: the time of each landing. Not: landing many at once (main_job.py).
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from assets.fraud.simulator import Simulation, write_daily_files
+from assets.fraud.sources import transactions
+from benchmarks.figures import Figure, options, tell
+from lakehouse.catalog import open_lakehouse
+from lakehouse.settings import Settings
+from lakehouse.sources.landing import land
+
+GOAL = 1.2
+_AROUND = 5
+"""Landings around the thirtieth, and as many last ones: their medians are compared, since one journal in forty
+landings is rewritten."""
+
+
+def main() -> int:
+    parser = options(__doc__ or "")
+    parser.add_argument("--deliveries", type=int, default=365)
+    parser.add_argument("--customers", type=int, default=500, help="customers, who pay 1.9 times a day")
+    chosen = parser.parse_args()
+    source = replace(transactions, contract=replace(transactions.contract, quarantine_share=0.05))
+    with tempfile.TemporaryDirectory() as folder:
+        lake = open_lakehouse(Settings.from_environment({}, home=Path(folder) / "home"))
+        files = write_daily_files(
+            Simulation(days=chosen.deliveries, customers=chosen.customers, terminals=1_000).simulate(),
+            Path(folder) / "later",
+        )
+        drop = lake.home.drop_folder(source.name)
+        drop.mkdir(parents=True)
+        seconds = []
+        for file in files:
+            file.rename(drop / file.name)
+            began = time.perf_counter()
+            landed = land(lake, source, run_id=file.stem)
+            seconds.append(time.perf_counter() - began)
+            landed.raise_if_nothing_passed()
+    early = statistics.median(seconds[30 - _AROUND : 30 + _AROUND])
+    late = statistics.median(seconds[-2 * _AROUND :])
+    figures = [
+        Figure("the 30th delivery", early, "s", None, "", holds=True),
+        Figure("the last delivery", late, "s", early, f"at most {GOAL} x the 30th", holds=late <= GOAL * early),
+        Figure("the slowest of all", max(seconds), "s", early, "", holds=True),
+    ]
+    return tell(figures, as_json=chosen.json, deliveries=len(files), seconds=[round(one, 3) for one in seconds])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
