@@ -80,7 +80,7 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Standing:
-    """A breaker's state: since when (None: it never opened), why, by which delivery; `at` is the journal's snapshot."""
+    """A breaker's state: since when (None: it never opened), why, by which delivery."""
 
     source: str
     state: State
@@ -88,7 +88,6 @@ class Standing:
     reason: str = ""
     delivery: str = ""
     definition: str = ""
-    at: int | None = None
 
     @property
     def passes(self) -> bool:

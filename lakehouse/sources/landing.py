@@ -17,7 +17,15 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import AuditError, Verdict, require
 from lakehouse.contracts.contract import SCHEMA
-from lakehouse.contracts.quarantine import dropped_rows, keep_in_quarantine, quarantine_shape, quarantined
+from lakehouse.contracts.quarantine import (
+    dropped_rows,
+    keep_in_quarantine,
+    none_broken,
+    of_deliveries,
+    quarantine_shape,
+    quarantined,
+    take_back,
+)
 from lakehouse.contracts.versions import keep_version
 from lakehouse.contracts.whole import read_referenced
 from lakehouse.errors import DeliveryError, PublishConflictError
@@ -92,6 +100,7 @@ class _Landing:
     definition: str = field(init=False)
     provenance: Provenance = field(init=False)
     base: int = field(init=False)
+    standing: Standing = field(init=False)
 
     def __post_init__(self) -> None:
         self.definition = self.source.definition()
@@ -99,15 +108,17 @@ class _Landing:
         pins = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
         self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
         self.base = resolve(ensure_table(self.lake, self.source.shape))
+        self.standing = self.pending.standing
 
     def land(self) -> Landed:
         lake, source = self.lake, self.source
         journal_at = journal_state(lake)
-        standing = self.pending.standing
+        self._check_breaker()
         arrivals = self._arrivals()
-        decided = self._decide(arrivals, standing)
+        decided = self._decide(arrivals, self.standing)
         if decided.transitions:
             transit(lake, decided.transitions, self.run_id, journal_at)
+            self.standing = self._breaker_now()
         accepted = [one for one, is_ in zip(arrivals, decided.decisions, strict=True) if is_.status is Status.PUBLISHED]
         landing = self._landing(accepted)
         held_back = [
@@ -117,6 +128,7 @@ class _Landing:
         ]
         for arrival, _ in held_back:
             hold(lake.home, source.name, arrival.delivery)
+        self._take_back([arrival.delivery for arrival, _ in held_back])
         branches = {arrival.delivery.name: self._inspectable(arrival) for arrival, _ in held_back}
         remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
         verdicts: list[Verdict] = []
@@ -131,8 +143,6 @@ class _Landing:
             if is_.reason is not None
         ]
         waiting = [one.delivery.name for one, is_ in held_back if is_.status is Status.WAITING]
-        if decided.transitions:
-            standing = standing_of(lake, source.name, source.breaker, self.definition)
         return Landed(
             outcome,
             verdicts,
@@ -140,9 +150,33 @@ class _Landing:
             [*refused, *copies],
             waiting,
             {one.delivery.name: one.findings for one in arrivals if one.findings},
-            standing,
+            self.standing,
             decided.transitions,
         )
+
+    def _breaker_now(self) -> Standing:
+        return standing_of(self.lake, self.source.name, self.source.breaker, self.definition)
+
+    def _check_breaker(self) -> None:
+        """Raises PublishConflictError when the breaker is not as it was decided by: somebody set it meanwhile."""
+        now = self._breaker_now()
+        if now != self.standing:
+            raise PublishConflictError(
+                f"The breaker changed meanwhile. {now.says}",
+                where=self.source.name,
+                fix="Nothing was published. Run it again: it is decided by the present state.",
+            )
+
+    def _take_back(self, deliveries: Sequence[Delivery]) -> None:
+        """What a killed run left in quarantine of deliveries that are held back now: they wait as a whole."""
+        published, lines = published_rows(self.lake, self.source), self.pending.lines
+        left = [
+            one.fingerprint
+            for one in deliveries
+            if one.fingerprint not in published
+            and ((line := lines.get((one.fingerprint, one.name))) is None or not line.quarantined)
+        ]
+        take_back(self.lake, quarantine_shape(self.source.shape), left, self.provenance)
 
     def _arrivals(self) -> list[Arrival]:
         """Pending deliveries, judged one by one; those whose days cannot be told come last."""
@@ -154,7 +188,8 @@ class _Landing:
             for day, rows in days.items():
                 if day not in replaced.get(fingerprint, ()):
                     known[day] = known.get(day, 0) + rows
-        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape)))
+        where = of_deliveries(self.pending.deliveries)
+        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape), where=where))
         referenced = read_referenced(self.lake, self.source.contract, self.provenance.pins)
         around = Surroundings(self.source, known, dropped, self._history(), referenced, self._learned_from())
         arrivals = list(arrive(around, deliveries, self.progress))
@@ -216,24 +251,28 @@ class _Landing:
         days = sorted({day for days in landing.values() for day in days})
         good = pa.concat_tables([schema.empty_table(), *(one.good for one in accepted)])
         quarantine = quarantine_shape(source.shape)
-        broken = pa.concat_tables([one.broken for one in accepted]) if accepted else None
+        nothing = none_broken(schema)
+        broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
         rows = self._draft_rows(accepted, good, landing, days)
         draft = write_draft(lake, source.shape, rows, self.provenance, days_filter(source.event_time, days), self.base)
         verdicts = together([one.verdicts for one in accepted])
         delivered = sum(one.rows for one in accepted)
-        verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken) if broken is not None else 0)
+        verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken))
         require(source.name, verdicts, draft.branch)
-        # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-        keep_in_quarantine(
-            lake,
-            quarantine,
-            source.event_time,
-            quarantine.schema.empty_table() if broken is None else broken,
-            landing,
-            self.provenance,
-            source.possible,
-        )
+        arriving = {one.delivery.fingerprint: one.days for one in accepted}
+        leaving = {name: gone for name, gone in landing.items() if name not in arriving}
+
+        def keep(rows: pa.Table, of: Mapping[str, tuple[date, ...]]) -> None:
+            keep_in_quarantine(lake, quarantine, source.event_time, rows, of, self.provenance, source.possible)
+
+        # What comes is in quarantine before the table is published, what goes leaves it after that: a crash in between
+        # repeats both, the same rows are kept once, and no row is nowhere.
+        if arriving:
+            keep(broken, arriving)
+        self._check_breaker()
         published = publish(lake, draft)
+        if leaving:
+            keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
         return verdicts, Outcome(
             source.name, published.snapshot_id, published.rows, len(good), tuple(days), (cause,), {}, recomputed=True

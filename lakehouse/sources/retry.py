@@ -51,15 +51,17 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
         return _retry(lake, source, run_id)
 
     published, waiting = attempt()
+    record(lake, bring_up_to_date(lake, source, known_deliveries(lake, source.name)), run_id)
     lines = known_deliveries(lake, source.name)
     refused = [line for line in lines.values() if line.status in {Status.REFUSED, Status.AGAIN}]
-    again = [replace(line, status=Status.AGAIN) for line in refused if line.status is Status.REFUSED]
-    record(lake, [*bring_up_to_date(lake, source, lines), *again], run_id)
+    record(lake, [replace(line, status=Status.AGAIN) for line in refused if line.status is Status.REFUSED], run_id)
     return Retried(published, waiting, [line.delivery for line in refused])
 
 
 def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     shape = quarantine_shape(source.shape)
+    # The table first: what a landing changes after that, in either of the two, is a conflict when it comes to publish.
+    base = resolve(ensure_table(lake, source.shape))
     held = quarantined(lake, shape)
     held = held.filter(pc.is_null(held.column(DROPPED)))
     made = last_made(lake, source.name)
@@ -68,7 +70,6 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     provenance = Provenance(run_id, definition, {}, source.contract.version)
     if not len(held):
         return 0, 0
-    base = resolve(ensure_table(lake, source.shape))
     there = _already_published(lake, source, held, base)
     if len(there):  # left by a process that was killed between publishing and taking out
         take_out(lake, shape, there, provenance)
