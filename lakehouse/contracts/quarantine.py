@@ -54,15 +54,25 @@ def quarantine_shape(landed: TableShape) -> TableShape:
 
 
 def quarantined(lake: Lakehouse, shape: TableShape, *, at: int | None = None, where: str | None = None) -> pa.Table:
-    """The rows in quarantine, dropped ones included, in the columns of `shape`, by delivery and row."""
+    """The rows in quarantine, dropped ones included, in the columns of `shape`, by delivery and row.
+
+    What was put there in other columns is null where it cannot be said in these; it stays in the row as delivered.
+    """
     if not lake.has(shape.name):
         return shape.schema.empty_table()
     rows = read(lake, shape.name, at=at, where=where)
-    for one in shape.schema:
-        if one.name not in rows.schema.names:  # put there by an older version
-            rows = rows.append_column(one, pa.nulls(len(rows), one.type))
-    rows = rows.select(shape.schema.names).cast(shape.schema)
-    return rows.sort_by([(name, "ascending") for name in _KEY])
+    columns = [_as_kept(rows, field) for field in shape.schema]
+    return pa.table(columns, schema=shape.schema).sort_by([(name, "ascending") for name in _KEY])
+
+
+def _as_kept(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    if field.name not in rows.schema.names:
+        return pa.chunked_array([pa.nulls(len(rows), field.type)])
+    column = rows.column(field.name)
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.chunked_array([pa.nulls(len(rows), field.type)])
 
 
 def none_broken(landed: pa.Schema) -> pa.Table:

@@ -42,12 +42,13 @@ from lakehouse.sources.ledger import Status, failures_in_a_row, record
 from lakehouse.sources.pending import Pending, find_pending, landed_rows_by_day, published_rows
 from lakehouse.sources.repeats import find_repeats
 from lakehouse.sources.source import Source
+from lakehouse.sources.staying import staying_rows
 from lakehouse.sources.verdicts import together
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.publish import publish
+from lakehouse.tables.publish import change_schema, needs_schema_change, publish
 from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
-from lakehouse.tables.upkeep import Outcome, last_made
+from lakehouse.tables.upkeep import Outcome, fresh_trial, last_made
 from lakehouse.tables.write import Draft, Rows, ensure_table, write_draft
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class _Landing:
     provenance: Provenance = field(init=False)
     base: int = field(init=False)
     standing: Standing = field(init=False)
+    reshaped: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.definition = self.source.definition()
@@ -109,6 +111,7 @@ class _Landing:
         self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
         self.base = resolve(ensure_table(self.lake, self.source.shape))
         self.standing = self.pending.standing
+        self.reshaped = bool(needs_schema_change(self.lake, self.source.shape))
 
     def land(self) -> Landed:
         lake, source = self.lake, self.source
@@ -254,11 +257,11 @@ class _Landing:
         nothing = none_broken(schema)
         broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
         rows = self._draft_rows(accepted, good, landing, days)
-        draft = write_draft(lake, source.shape, rows, self.provenance, days_filter(source.event_time, days), self.base)
+        draft = self._draft(rows, days)
         verdicts = together([one.verdicts for one in accepted])
         delivered = sum(one.rows for one in accepted)
         verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken))
-        require(source.name, verdicts, draft.branch)
+        require(source.name, verdicts, None if self.reshaped else draft.branch)
         arriving = {one.delivery.fingerprint: one.days for one in accepted}
         leaving = {name: gone for name, gone in landing.items() if name not in arriving}
 
@@ -270,7 +273,11 @@ class _Landing:
         if arriving:
             keep(broken, arriving)
         self._check_breaker()
-        published = publish(lake, draft)
+        if self.reshaped:
+            published = change_schema(lake, source.shape, rows, self.provenance, self.base)
+            lake.catalog.drop_table(draft.name)
+        else:
+            published = publish(lake, draft)
         if leaving:
             keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
@@ -278,11 +285,23 @@ class _Landing:
             source.name, published.snapshot_id, published.rows, len(good), tuple(days), (cause,), {}, recomputed=True
         )
 
+    def _draft(self, rows: Rows, days: Sequence[date]) -> Draft:
+        """The rows on an audit branch; with new columns in a table of their own, as a branch has the table's."""
+        if self.reshaped:
+            return write_draft(self.lake, fresh_trial(self.lake, self.source.shape), rows, self.provenance)
+        where = days_filter(self.source.event_time, days)
+        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base)
+
     def _draft_rows(
         self, accepted: Sequence[Arrival], good: pa.Table, landing: Mapping[str, Sequence[date]], days: Sequence[date]
     ) -> Rows:
-        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
+        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came.
+
+        Of all days when the table gets the columns of a new contract: those are the whole table's.
+        """
         where = days_filter(self.source.event_time, days)
+        if self.reshaped:
+            return self._joined(good, landing, None)
         if self.lake.settings.engine == "spark":
             elsewhere = self._on_spark(accepted)
             broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
@@ -291,14 +310,11 @@ class _Landing:
             )
         return self._joined(good, landing, where)
 
-    def _joined(self, arriving: pa.Table, landing: Mapping[str, Sequence[date]], where: str) -> pa.Table:
-        """What stays of the days that are looked at, and the arriving rows."""
-        schema, time = self.source.shape.schema, self.source.event_time
-        rows = read(self.lake, self.source.name, at=self.base, where=where)
-        marked = rows.append_column("day", rows.column(time).cast(pa.date32()))
-        staying = marked.join(_places(landing), keys=["_fingerprint", "day"], join_type="left anti")
-        joined = pa.concat_tables([staying.select(schema.names).cast(schema), arriving])
-        return joined.sort_by([(time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
+    def _joined(self, arriving: pa.Table, landing: Mapping[str, Sequence[date]], where: str | None) -> pa.Table:
+        """What stays of the days that are looked at (None: of all), and the arriving rows."""
+        staying = staying_rows(self.lake, self.source, self.base, where, _places(landing))
+        order = [self.source.event_time, "_file", "_row"]
+        return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
 
     def _on_spark(self, accepted: Sequence[Arrival]) -> "DeliveredOnSpark":
         from lakehouse.sources.on_spark import read_on_spark
@@ -313,7 +329,7 @@ class _Landing:
         chosen = _places({one.delivery.fingerprint: one.days for one in accepted})
         where = days_filter(self.source.event_time, days)
         with connect() as connection:
-            attach(connection, plan(self.lake, self.source.name, at=draft.branch, where=where), "draft")
+            attach(connection, plan(self.lake, draft.name, at=draft.branch, where=where), "draft")
             connection.register("chosen", chosen)
             found = connection.execute(
                 f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
@@ -336,8 +352,11 @@ class _Landing:
         return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
 
     def _inspectable(self, arrival: Arrival) -> str:
-        """The audit branch on which a delivery that is not published can be looked at; none where it has no rows."""
-        if not arrival.rows:
+        """The audit branch on which a delivery that is not published can be looked at.
+
+        There is none where it has no rows, and for rows in columns that the table does not have yet.
+        """
+        if not arrival.rows or self.reshaped:
             return ""
         where = days_filter(self.source.event_time, arrival.days)
         arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])

@@ -18,7 +18,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict, require, sort_rows
 from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined, take_out
 from lakehouse.contracts.whole import read_referenced
-from lakehouse.errors import DeliveryError, PublishConflictError
+from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
 from lakehouse.home import scratch_folder
 from lakehouse.sources.bookkeeping import bring_up_to_date
 from lakehouse.sources.ledger import Status, known_deliveries, record
@@ -26,7 +26,7 @@ from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.publish import publish
+from lakehouse.tables.publish import needs_schema_change, publish
 from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
 from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import ensure_table, write_draft
@@ -76,6 +76,13 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
         held = held.join(there, keys=_KEY, join_type="left anti").select(shape.schema.names)
     good = _good_again(lake, source, held, base)
     if len(good):
+        if needs_schema_change(lake, source.shape):
+            raise ContractError(
+                f"{source.name} does not have the columns of its contract yet, so {len(good)} rows that are good now "
+                "cannot be published.",
+                where=source.name,
+                fix=f"Land a delivery under this contract first: `slipway materialize {source.name}`.",
+            )
         days = source.possible(pc.unique(good.column(source.event_time).cast(pa.date32())).to_pylist())
         where = days_filter(source.event_time, days)
         staying = read(lake, source.name, at=base, where=where).select(good.schema.names).cast(good.schema)
