@@ -146,7 +146,16 @@ def test_the_major_version_is_the_first_number(version, number):
     assert major(version) == number
 
 
-@pytest.mark.parametrize("contract", [FULL, BASE, transactions_contract], ids=["full", "base", "fraud"])
+ODD = Contract(
+    table="shop.odd",
+    version="1",
+    owner="team:shop",
+    columns=[Column("a.b", "text", ""), Column("null", "text", "No.", one_of=("yes", "~", "1.0"))],
+    references=[Reference("a.b", "shop.kinds", "n.m"), Reference(("a.b", "null"), "shop.kinds", ("n.m", "o"))],
+)
+
+
+@pytest.mark.parametrize("contract", [FULL, BASE, ODD, transactions_contract], ids=["full", "base", "odd", "fraud"])
 def test_nothing_is_lost_on_the_way_through_json_yaml_and_python(contract):
     assert from_json(to_json(contract)) == contract
     assert to_json(from_json(to_json(contract))) == to_json(contract)
