@@ -174,8 +174,7 @@ def _judged(  # all that is known of one delivery
     # All that comes for a day counts, in however many files.
     verdicts.append(volume_verdict(contract, {day: arriving[day] for day in days}, arriving))
     if len(parted.good):
-        newest = parted.good.sort_by([(source.event_time, "ascending")]).slice(len(parted.good) - 1)
-        verdicts.append(freshness_verdict(contract, source.event_time, newest, days))
+        verdicts.append(freshness_verdict(contract, source.event_time, parted.good, days))
     before = around.before(profile.first_day)
     changes = find_changes(source, landed.read, before, profile)
     anomalies = find_anomalies(profile, before, contract)
