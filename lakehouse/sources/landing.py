@@ -8,8 +8,7 @@ everything waits.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from datetime import date
 
 import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -37,22 +36,19 @@ from lakehouse.sources.bookkeeping import bring_up_to_date, write_down
 from lakehouse.sources.breaker import Standing, journal_state, standing_of, transit
 from lakehouse.sources.decisions import Decided, decide
 from lakehouse.sources.deliveries import Delivery, hold
+from lakehouse.sources.drafts import Drafts, places
 from lakehouse.sources.landed import Landed, Refusal
 from lakehouse.sources.ledger import Status, failures_in_a_row, record
 from lakehouse.sources.pending import Pending, find_pending, landed_rows_by_day, published_rows
 from lakehouse.sources.repeats import find_repeats
 from lakehouse.sources.source import Source
-from lakehouse.sources.staying import staying_rows
 from lakehouse.sources.verdicts import together
-from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.days import in_words
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import change_schema, needs_schema_change, publish
-from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
-from lakehouse.tables.upkeep import Outcome, fresh_trial, last_made
-from lakehouse.tables.write import Draft, Rows, ensure_table, write_draft
-
-if TYPE_CHECKING:
-    from lakehouse.sources.on_spark import DeliveredOnSpark
+from lakehouse.tables.read import read, resolve
+from lakehouse.tables.upkeep import Outcome, last_made
+from lakehouse.tables.write import ensure_table
 
 Progress = Callable[[str], None]
 
@@ -102,7 +98,7 @@ class _Landing:
     provenance: Provenance = field(init=False)
     base: int = field(init=False)
     standing: Standing = field(init=False)
-    reshaped: bool = field(init=False)
+    drafts: Drafts = field(init=False)
 
     def __post_init__(self) -> None:
         self.definition = self.source.definition()
@@ -111,7 +107,8 @@ class _Landing:
         self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
         self.base = resolve(ensure_table(self.lake, self.source.shape))
         self.standing = self.pending.standing
-        self.reshaped = bool(needs_schema_change(self.lake, self.source.shape))
+        reshaped = bool(needs_schema_change(self.lake, self.source.shape))
+        self.drafts = Drafts(self.lake, self.source, self.provenance, self.base, reshaped)
 
     def land(self) -> Landed:
         lake, source = self.lake, self.source
@@ -132,7 +129,7 @@ class _Landing:
         for arrival, _ in held_back:
             hold(lake.home, source.name, arrival.delivery)
         self._take_back([arrival.delivery for arrival, _ in held_back])
-        branches = {arrival.delivery.name: self._inspectable(arrival) for arrival, _ in held_back}
+        branches = {arrival.delivery.name: self.drafts.inspectable(arrival) for arrival, _ in held_back}
         remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
         verdicts: list[Verdict] = []
         outcome = _nothing_new(lake, source).outcome
@@ -216,7 +213,7 @@ class _Landing:
         return published_history(self.lake, self.source.name, [name for _, name in sorted(published)])
 
     def _decide(self, arrivals: Sequence[Arrival], standing: Standing) -> Decided:
-        repeats = find_repeats(self.lake, self.source, arrivals, _places(self._places(arrivals)), self.base)
+        repeats = find_repeats(self.lake, self.source, arrivals, places(self._places(arrivals)), self.base)
         blocks = {name: blocking for name, (_, blocking) in self.source.contract.checks().items()}
 
         def refusal(place: int, before: set[int]) -> DeliveryError | AuditError | None:
@@ -252,16 +249,16 @@ class _Landing:
         lake, source = self.lake, self.source
         schema = source.shape.schema
         days = sorted({day for days in landing.values() for day in days})
-        good = pa.concat_tables([schema.empty_table(), *(one.good for one in accepted)])
         quarantine = quarantine_shape(source.shape)
         nothing = none_broken(schema)
         broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
-        rows = self._draft_rows(accepted, good, landing, days)
-        draft = self._draft(rows, days)
+        rows = self.drafts.rows(accepted, landing, days)
+        draft = self.drafts.write(rows, days)
         verdicts = together([one.verdicts for one in accepted])
         delivered = sum(one.rows for one in accepted)
-        verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken))
-        require(source.name, verdicts, None if self.reshaped else draft.branch)
+        written = self.drafts.count(draft, accepted, days)
+        verdicts += self._draft_verdicts(written, len(accepted), delivered, len(broken))
+        require(source.name, verdicts, None if self.drafts.reshaped else draft.branch)
         arriving = {one.delivery.fingerprint: one.days for one in accepted}
         leaving = {name: gone for name, gone in landing.items() if name not in arriving}
 
@@ -273,7 +270,7 @@ class _Landing:
         if arriving:
             keep(broken, arriving)
         self._check_breaker()
-        if self.reshaped:
+        if self.drafts.reshaped:
             published = change_schema(lake, source.shape, rows, self.provenance, self.base)
             lake.catalog.drop_table(draft.name)
         else:
@@ -282,61 +279,19 @@ class _Landing:
             keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
         return verdicts, Outcome(
-            source.name, published.snapshot_id, published.rows, len(good), tuple(days), (cause,), {}, recomputed=True
+            source.name,
+            published.snapshot_id,
+            published.rows,
+            delivered - len(broken),
+            tuple(days),
+            (cause,),
+            {},
+            recomputed=True,
         )
 
-    def _draft(self, rows: Rows, days: Sequence[date]) -> Draft:
-        """The rows on an audit branch; with new columns in a table of their own, as a branch has the table's."""
-        if self.reshaped:
-            return write_draft(self.lake, fresh_trial(self.lake, self.source.shape), rows, self.provenance)
-        where = days_filter(self.source.event_time, days)
-        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base)
-
-    def _draft_rows(
-        self, accepted: Sequence[Arrival], good: pa.Table, landing: Mapping[str, Sequence[date]], days: Sequence[date]
-    ) -> Rows:
-        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came.
-
-        Of all days when the table gets the columns of a new contract: those are the whole table's.
-        """
-        where = days_filter(self.source.event_time, days)
-        if self.reshaped:
-            return self._joined(good, landing, None)
-        if self.lake.settings.engine == "spark":
-            elsewhere = self._on_spark(accepted)
-            broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
-            return elsewhere.draft_rows(
-                pa.concat_tables(broken) if broken else None, self.base, where, _places(landing)
-            )
-        return self._joined(good, landing, where)
-
-    def _joined(self, arriving: pa.Table, landing: Mapping[str, Sequence[date]], where: str | None) -> pa.Table:
-        """What stays of the days that are looked at (None: of all), and the arriving rows."""
-        staying = staying_rows(self.lake, self.source, self.base, where, _places(landing))
-        order = [self.source.event_time, "_file", "_row"]
-        return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
-
-    def _on_spark(self, accepted: Sequence[Arrival]) -> "DeliveredOnSpark":
-        from lakehouse.sources.on_spark import read_on_spark
-
-        now = datetime.now(UTC).replace(tzinfo=None)
-        return read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
-
-    def _draft_verdicts(
-        self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date], delivered: int, broken: int
-    ) -> list[Verdict]:
-        """The verdicts that need the whole draft: read from the audit branch, as a reader would after publishing."""
-        chosen = _places({one.delivery.fingerprint: one.days for one in accepted})
-        where = days_filter(self.source.event_time, days)
-        with connect() as connection:
-            attach(connection, plan(self.lake, draft.name, at=draft.branch, where=where), "draft")
-            connection.register("chosen", chosen)
-            found = connection.execute(
-                f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
-                f"and {quoted(self.source.event_time)}::date = chosen.day"
-            ).fetchone()
-        written = int(found[0]) if found else 0
-        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - len(accepted)
+    def _draft_verdicts(self, written: int, accepted: int, delivered: int, broken: int) -> list[Verdict]:
+        """The verdicts on the whole draft, on which so many rows were `written`."""
+        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
         says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
         if held_back:
             says += f" {held_back} deliveries beside them were not published."
@@ -350,29 +305,6 @@ class _Landing:
         if isinstance(reason, AuditError) and branch:
             reason = AuditError(self.source.name, arrival.verdicts, branch)
         return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
-
-    def _inspectable(self, arrival: Arrival) -> str:
-        """The audit branch on which a delivery that is not published can be looked at.
-
-        There is none where it has no rows, and for rows in columns that the table does not have yet.
-        """
-        if not arrival.rows or self.reshaped:
-            return ""
-        where = days_filter(self.source.event_time, arrival.days)
-        arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])
-        rows = self._joined(arriving, {arrival.delivery.fingerprint: arrival.days}, where)
-        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
-
-
-def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
-    """One row for each delivery's fingerprint and day."""
-    pairs = [(fingerprint, day) for fingerprint, days in landing.items() for day in days]
-    return pa.table(
-        {
-            "_fingerprint": pa.array([fingerprint for fingerprint, _ in pairs], pa.string()),
-            "day": pa.array([day for _, day in pairs], pa.date32()),
-        }
-    )
 
 
 def _copy_refusal(delivery: Delivery, original: str) -> Refusal:
