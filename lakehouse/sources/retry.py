@@ -21,6 +21,7 @@ from lakehouse.contracts.whole import read_referenced
 from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
 from lakehouse.home import scratch_folder
 from lakehouse.sources.bookkeeping import bring_up_to_date
+from lakehouse.sources.breaker import State, standing_of
 from lakehouse.sources.ledger import Status, known_deliveries, record
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
@@ -44,7 +45,18 @@ class Retried:
 
 
 def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retried:
-    """Judge every waiting row once more, publish those that are good now, and ask for refused deliveries again."""
+    """Judge every waiting row once more, publish those that are good now, and ask for refused deliveries again.
+
+    Raises ContractError while the breaker is open: nothing of the source passes then.
+    """
+    standing = standing_of(lake, source.name, source.breaker, source.definition())
+    if standing.state is State.OPEN:
+        raise ContractError(
+            f"{standing.says} While it is open, no row of the source is published.",
+            where=source.name,
+            nearest=f"slipway breaker {source.name} --close --reason '...'",
+            fix="Close the breaker first, or wait until its cool-down is over.",
+        )
 
     @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
     def attempt() -> tuple[int, int]:
