@@ -23,12 +23,17 @@ def tell_of_landing(lake: Lakehouse, source: Source, landed: Landed, log: Callab
         return
     for line in lines:
         log(line)
-    notify(lake.settings, f"Slipway: {source.name} needs {source.owner}", "\n".join(lines))
+    _send(lake, f"Slipway: {source.name} needs {source.owner}", "\n".join(lines), log)
 
 
-def tell_of_transition(lake: Lakehouse, source: Source, step: Transition) -> None:
+def tell_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
     """Tell that somebody set the breaker."""
-    notify(lake.settings, f"Slipway: breaker of {source.name}", transition_in_words(step))
+    _send(lake, f"Slipway: breaker of {source.name}", transition_in_words(step), log)
+
+
+def _send(lake: Lakehouse, title: str, body: str, log: Callable[[str], None]) -> None:
+    if lake.settings.notify and not notify(lake.settings, title, body):
+        log("Not every address of SLIPWAY_NOTIFY could be told; try them with the command `apprise`.")
 
 
 def transition_in_words(step: Transition) -> str:

@@ -1,5 +1,7 @@
 """A contract that uses everything that can be declared, for tests that must lose nothing of it."""
 
+import math
+
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from tests.reference import moment
 
@@ -29,7 +31,7 @@ FULL = Contract(
         Reference(("line", "kind"), "shop.lines", action="warn"),
     ],
     distributions=[
-        Distribution("amount", null_share=0.1, quantiles={0.5: (1.5, 10.0)}, action="warn"),
+        Distribution("amount", null_share=0.1, quantiles={0.5: (1.5, 10.0), 0.9: (0.0, math.inf)}, action="warn"),
         Distribution("kind", shares={"no": (0.1, 0.9)}, least_rows=10),
         Distribution("line", like_champion=True, shares={1: (0.0, 0.5)}),
     ],

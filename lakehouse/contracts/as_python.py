@@ -4,6 +4,7 @@ What belongs here: writing declarations down in the form that they are written b
 odcs.py).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import datetime
@@ -79,7 +80,7 @@ def _value(field: str, value: Any) -> str:  # noqa: ANN401
     if isinstance(value, tuple):
         inner = ", ".join(_value("", one) for one in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
-    return repr(value)
+    return f'float("{value}")' if value in {math.inf, -math.inf} else repr(value)
 
 
 def _text(value: str) -> str:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Contract
 from lakehouse.contracts.rules import Action
@@ -124,7 +125,7 @@ def rule_verdict(
 def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> Verdict:
     """Whether the newest event is as new as the newest day that was delivered."""
     limit = microseconds(contract.freshness, where=f"contract of {contract.table}")
-    newest = max(rows.column(event_time).to_pylist()[-1:] or [datetime.min])  # noqa: DTZ901  # rows are sorted by time
+    newest = pc.max(rows.column(event_time)).as_py() or datetime.min  # noqa: DTZ901  # no row is infinitely old
     end = datetime.combine(max(days) + ONE_DAY, time.min) if days else newest
     age = (end - newest).total_seconds()
     passed = age * MICROSECONDS <= limit

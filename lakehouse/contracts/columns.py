@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import duckdb
 import pyarrow as pa
 
+from lakehouse.contracts.patterns import in_java
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.read import connect
@@ -141,6 +142,7 @@ class Column:
                     nearest="[A-Z]{2}[0-9]+",
                     fix="Write it in RE2's words, which know neither look-ahead nor back-references.",
                 ) from None
+            in_java(self.matches, f"{where}, matches")
 
     def rules(self) -> dict[str, str]:
         """The names of the row rules of this column, with what each says."""

@@ -19,6 +19,7 @@ from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
 from lakehouse.contracts.columns import SQL_TYPES, Column
+from lakehouse.contracts.patterns import in_java
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.tables.read import connect, quoted
 
@@ -89,8 +90,10 @@ def understand(sql: str, columns: tuple[Column, ...], where: str) -> Expr:
         column.this.replace(exp.to_identifier(kinds[column.name.lower()].name, quoted=True))
     if not tree.find(exp.Column):
         raise DeclarationError(f"{sql!r} is about no column.", where=where, nearest=columns[0].name)
+    truths = {column.name for column in columns if column.kind == "bool"}
     for node in tree.walk():
         _check_allowed(node, sql, where)
+        _check_compared(node, truths, where)
     _check_kinds(tree, columns, where)
     return _with_same_arithmetic(tree, columns)
 
@@ -108,6 +111,8 @@ def in_spark(tree: Expr) -> str:
             return exp.func("raise_error", *node.expressions)
         if isinstance(node, exp.Anonymous) and node.name.lower() == "row":
             return exp.func("struct", *node.expressions)
+        if isinstance(node, exp.RegexpLike):
+            return exp.RegexpLike(this=node.this, expression=exp.Literal.string(in_java(node.expression.name)))
         return node
 
     return tree.copy().transform(reworded).sql(dialect="spark")
@@ -129,6 +134,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
             where=f"{where}: {sql}",
             nearest="contains, starts_with, ends_with or regexp_matches",
         )
+    _check_arguments(node, f"{where}: {sql}")
     if isinstance(node, (*_OPERATORS, exp.DataType, *_FUNCTIONS.values())):
         return
     word = node.name if isinstance(node, exp.Anonymous) else node.key if isinstance(node, exp.Func) else ""
@@ -139,6 +145,37 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         nearest=nearest_name(word, _FUNCTIONS) if word else None,
         fix="Use comparisons, arithmetic, CASE and the functions " + ", ".join(_FUNCTIONS) + ".",
     )
+
+
+def _check_arguments(node: Expr, where: str) -> None:
+    """What the engines understand in one way only if it is known beforehand."""
+    if isinstance(node, exp.RegexpLike):
+        if not node.expression.is_string:
+            raise DeclarationError(
+                "A regular expression stands in the rule itself.", where=where, nearest="contains, starts_with, like"
+            )
+        in_java(node.expression.name, where)
+    if isinstance(node, exp.Substring):
+        start, length = node.args.get("start"), node.args.get("length")
+        if not (start and start.is_int and int(start.name) > 0 and (length is None or length.is_int)):
+            raise DeclarationError(
+                "Of places outside a text DuckDB says one thing and Spark another.",
+                where=where,
+                nearest="substring(text, 1, 3)",
+                fix="Give substring a whole number from 1 on as its beginning, and a whole number as its length.",
+            )
+
+
+def _check_compared(node: Expr, truths: set[str], where: str) -> None:
+    """DuckDB takes true for 1, Spark takes it for nothing that a number can be compared with."""
+    sides = [node.this, node.args.get("expression")] if isinstance(node, exp.Binary) else []
+    names = [one.name for one in sides if isinstance(one, exp.Column) and one.name in truths]
+    if names and any(isinstance(one, exp.Literal) for one in sides):
+        raise DeclarationError(
+            f"{node.sql(dialect='duckdb')} compares a truth with a number or a text.",
+            where=where,
+            nearest=f"{names[0]} = true",
+        )
 
 
 def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
@@ -177,6 +214,8 @@ def _with_same_arithmetic(tree: Expr, columns: Sequence[Column]) -> Expr:
             return exp.Div(this=_double(node.this), expression=_not_zero(_double(node.expression), "DOUBLE"))
         if isinstance(node, exp.Mod):
             return exp.Mod(this=exp.paren(node.this, copy=False), expression=_not_zero(node.expression, "BIGINT"))
+        if isinstance(node, exp.Trim) and not node.expression:
+            return exp.Trim(this=node.this, expression=exp.Literal.string(" "))  # which space is one differs, too
         if isinstance(node, exp.IsNan):
             return exp.func("coalesce", node, exp.false())  # of null Spark says false, DuckDB null
         if isinstance(node, exp.And | exp.Or) and node.expression.find(*_MAY_RAISE):

@@ -173,7 +173,9 @@ def _column(one: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:
     kind = by_type.get(str(one.get("physicalType", "")).upper(), _KINDS.get(logical, ""))
     if _LOGICAL.get(kind) != logical:
         kind = _KINDS.get(logical, logical)
-    found: dict[str, Any] = {"name": one["name"], "kind": kind, "says": one.get("description") or one["name"]}
+    found: dict[str, Any] = {"name": one["name"], "kind": kind, "says": one["name"]}
+    if one.get("description") is not None:
+        found["says"] = one["description"]
     found["nullable"] = not one.get("required", False)
     found["unique"] = bool(one.get("unique") or (one.get("primaryKey") and one.get("primaryKeyPosition", 1) in {1, -1}))
     words = {word: field for field, word in _OPTIONS.items()}
@@ -232,6 +234,8 @@ def _relationship(told: Mapping[str, Any], name: str) -> dict[str, Any]:
     ends = [f"{name}.{one}" for one in told["columns"]], [f"{other}.{one}" for one in told["to_columns"]]
     begin, end = ends if len(told["columns"]) > 1 else (ends[0][0], ends[1][0])
     own = {"slipwayTable": told["table"], "slipwayAction": told.get("action", "quarantine")}
+    if any("." in one for one in (*told["columns"], *told["to_columns"])):  # where one begins cannot be told
+        own |= {"slipwayColumns": told["columns"], "slipwayToColumns": told["to_columns"]}
     return {
         "type": "foreignKey",
         "from": begin,
@@ -244,9 +248,9 @@ def _reference(one: Mapping[str, Any]) -> dict[str, Any]:
     begin, end = ([each] if isinstance(each, str) else each for each in (one["from"], one["to"]))
     custom = _custom(one)
     return {
-        "columns": [each.rpartition(".")[2] for each in begin],
+        "columns": custom.get("slipwayColumns") or [each.rpartition(".")[2] for each in begin],
         "table": custom.get("slipwayTable") or f"domain.{end[0].rpartition('.')[0]}",
-        "to_columns": [each.rpartition(".")[2] for each in end],
+        "to_columns": custom.get("slipwayToColumns") or [each.rpartition(".")[2] for each in end],
         "action": custom.get("slipwayAction", "quarantine"),
     }
 

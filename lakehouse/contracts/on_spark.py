@@ -29,6 +29,7 @@ def audit_on_spark(
     pins: Mapping[str, int] | None = None,
 ) -> list[Verdict]:
     """What `whole.audit_table` says, found by Spark."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     planned = plan(lake, contract.table, at=at, where=where)
@@ -59,7 +60,7 @@ def audit_on_spark(
         selected = ", ".join(f"{sql} as c{place}" for place, sql in enumerate(work.aggregates.values()))
         try:
             row = ask(f"select {selected} from {joined}")[0]
-        except PySparkException as error:
+        except (PySparkException, Py4JJavaError) as error:
             judge = lambda rule: ask(f"select count_if({rule.in_duckdb}) as c from scanned")  # noqa: E731
             raise unjudged(contract, work.rules, judge, error) from None
         counts = {label: int(row[f"c{place}"] or 0) for place, label in enumerate(work.aggregates)}

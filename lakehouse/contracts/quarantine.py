@@ -54,15 +54,36 @@ def quarantine_shape(landed: TableShape) -> TableShape:
 
 
 def quarantined(lake: Lakehouse, shape: TableShape, *, at: int | None = None, where: str | None = None) -> pa.Table:
-    """The rows in quarantine, dropped ones included, in the columns of `shape`, by delivery and row."""
+    """The rows in quarantine, dropped ones included, in the columns of `shape`, by delivery and row.
+
+    What was put there in other columns is null where it cannot be said in these; it stays in the row as delivered.
+    """
     if not lake.has(shape.name):
         return shape.schema.empty_table()
     rows = read(lake, shape.name, at=at, where=where)
-    for one in shape.schema:
-        if one.name not in rows.schema.names:  # put there by an older version
-            rows = rows.append_column(one, pa.nulls(len(rows), one.type))
-    rows = rows.select(shape.schema.names).cast(shape.schema)
-    return rows.sort_by([(name, "ascending") for name in _KEY])
+    columns = [_as_kept(rows, field) for field in shape.schema]
+    return pa.table(columns, schema=shape.schema).sort_by([(name, "ascending") for name in _KEY])
+
+
+def _as_kept(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    if field.name not in rows.schema.names:
+        return pa.chunked_array([pa.nulls(len(rows), field.type)])
+    column = rows.column(field.name)
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.chunked_array([pa.nulls(len(rows), field.type)])
+
+
+def none_broken(landed: pa.Schema) -> pa.Table:
+    """No rows, in the columns of broken ones."""
+    own = [_OWN.field(name) for name in (RULE, DELIVERED)]
+    return pa.schema([*landed, *own]).empty_table()
+
+
+def of_deliveries(fingerprints: Collection[str]) -> str:
+    """The filter for the rows of these deliveries."""
+    return f"_fingerprint in ({', '.join(literal(one) for one in fingerprints)})" if fingerprints else "false"
 
 
 def dropped_rows(rows: pa.Table) -> dict[str, dict[int, str]]:
@@ -91,7 +112,7 @@ def keep_in_quarantine(
     if not len(broken) and not lake.has(shape.name):
         return None
     base = resolve(ensure_table(lake, shape))
-    chosen = f"_fingerprint in ({', '.join(literal(one) for one in landing)})"
+    chosen = of_deliveries(landing)
     held = quarantined(lake, shape, at=base, where=chosen)
     days = held.column(event_time).cast(pa.date32()).to_pylist()
     dated = set(possible({day for day in days if day is not None}))
@@ -113,6 +134,18 @@ def take_out(lake: Lakehouse, shape: TableShape, published: pa.Table, provenance
     held = quarantined(lake, shape, at=base)
     rows = held.join(published.select(_KEY), keys=_KEY, join_type="left anti").select(shape.schema.names)
     return None if len(rows) == len(held) else _replace(lake, shape, rows, None, base, provenance)
+
+
+def take_back(lake: Lakehouse, shape: TableShape, fingerprints: Collection[str], provenance: Provenance) -> None:
+    """Take out what waits of these deliveries, of which nothing was published; what was dropped stays."""
+    if not fingerprints or not lake.has(shape.name):
+        return
+    base = resolve(ensure_table(lake, shape))
+    chosen = of_deliveries(fingerprints)
+    held = quarantined(lake, shape, at=base, where=chosen)
+    dropped = held.filter(pc.is_valid(held.column(DROPPED)))
+    if len(dropped) < len(held):
+        _replace(lake, shape, dropped, chosen, base, provenance)
 
 
 def drop_rows(lake: Lakehouse, shape: TableShape, rule: str | None, reason: str, provenance: Provenance) -> int:

@@ -44,7 +44,7 @@ CONTRACTS = Journal(
     },
 )
 
-_WIDER = {("int16", "int32"), ("int16", "int64"), ("int32", "int64")}
+_BITS = {"int16": 16, "int32": 32, "int64": 64}
 _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
 """What reaches consumers: rows that break a rule which warns do, others do not."""
 
@@ -155,7 +155,7 @@ def _columns(old: Contract, new: Contract) -> Iterator[Change]:
 def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     name = old.name
     if old.kind != new.kind:
-        yield f"{name} was {old.kind} and is {new.kind}.", (old.kind, new.kind) not in _WIDER
+        yield f"{name} was {old.kind} and is {new.kind}.", not _fits(new, old.kind)
     if old.nullable != new.nullable:
         yield f"{name} {'may now be null' if new.nullable else 'is now always given'}.", new.nullable
     if old.unique != new.unique:
@@ -182,6 +182,15 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
         yield f"{name} was known after {old.known_after or '0d'}, and is after {new.known_after or '0d'}.", two > one
 
 
+def _fits(column: Column, kind: str) -> bool:
+    """Whether every value that a column of a wider kind may have is one of that narrower kind, too."""
+    if _BITS.get(column.kind, 0) <= _BITS.get(kind, 64):
+        return False
+    most = 2 ** (_BITS[kind] - 1)
+    values = column.one_of or (column.at_least, column.at_most)
+    return all(isinstance(one, int | float) and -most <= one < most for one in values)
+
+
 def _parts(old: Contract, new: Contract) -> Iterator[Change]:
     """Keys, rules, references, distributions, and what happens when one is broken."""
     for key in (one for one in (*old.keys, *new.keys) if (one in old.keys) != (one in new.keys)):
@@ -194,11 +203,11 @@ def _parts(old: Contract, new: Contract) -> Iterator[Change]:
         ({one.name: one for one in old.distributions}, {one.name: one for one in new.distributions}),
     ):
         yield from _named(before, after)
-    now = new.row_rules()
-    for rule in old.row_rules():
-        one, two = old.action(rule), new.action(rule)
-        if rule in now and one != two:
-            yield Change(f"{rule} did {one}, and does {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
+    now = new.checks()
+    for check in old.checks():
+        one, two = old.action(check), new.action(check)
+        if check in now and one != two:
+            yield Change(f"{check} did {one}, and does {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
 
 
 def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
@@ -234,6 +243,8 @@ def _concerned(one: Any) -> tuple[str, ...]:  # noqa: ANN401  # a rule, a refere
 def _content(one: Any) -> str:  # noqa: ANN401
     if hasattr(one, "sql"):
         return one.sql
+    if hasattr(one, "least_rows"):
+        return f"{one.says} From {one.least_rows} rows on."
     return one.says
 
 

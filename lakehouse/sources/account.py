@@ -62,13 +62,13 @@ def account_of(lake: Lakehouse, source: Source) -> Account:
         published=sum(published.values()),
         quarantined=sum(held.values()) - dropped,
         dropped=dropped,
-        refused_rows=sum(line.rows for line in refused),
-        waiting_rows=sum(line.rows for line in waiting),
+        refused_rows=sum(line.elsewhere for line in refused),
+        waiting_rows=sum(line.elsewhere for line in waiting),
         refused={line.delivery: line.reason for line in refused},
         waiting=[line.delivery for line in waiting],
         missing=[
             line.delivery
-            for line in landed
-            if line.rows != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
+            for line in [*landed, *refused, *waiting]
+            if line.rows - line.elsewhere != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
         ],
     )

@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakehouse.contracts.audit import (
-    RULE,
     SAMPLE_ROWS,
     AuditError,
     Sorted,
@@ -25,7 +24,7 @@ from lakehouse.contracts.audit import (
 )
 from lakehouse.contracts.contract import ANOMALIES, CHANGES, Contract
 from lakehouse.contracts.distributions import distribution_verdicts, like_reference
-from lakehouse.contracts.quarantine import DELIVERED
+from lakehouse.contracts.quarantine import DELIVERED, none_broken
 from lakehouse.contracts.sorting import sort_writes
 from lakehouse.errors import DeliveryError
 from lakehouse.monitoring.anomalies import find_anomalies
@@ -175,8 +174,7 @@ def _judged(  # all that is known of one delivery
     # All that comes for a day counts, in however many files.
     verdicts.append(volume_verdict(contract, {day: arriving[day] for day in days}, arriving))
     if len(parted.good):
-        newest = parted.good.sort_by([(source.event_time, "ascending")]).slice(len(parted.good) - 1)
-        verdicts.append(freshness_verdict(contract, source.event_time, newest, days))
+        verdicts.append(freshness_verdict(contract, source.event_time, parted.good, days))
     before = around.before(profile.first_day)
     changes = find_changes(source, landed.read, before, profile)
     anomalies = find_anomalies(profile, before, contract)
@@ -191,11 +189,8 @@ def _judged(  # all that is known of one delivery
 def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryError) -> Arrival:
     """The arrival of a file that is not in the contract's columns, or cannot be read; what changed in it is named."""
     source = around.source
-    nothing = source.shape.schema.empty_table()
-    broken = nothing
-    for name in (RULE, DELIVERED):
-        broken = broken.append_column(name, pa.array([], pa.string()))
-    arrival = Arrival(delivery, (), nothing, broken, fault=error)
+    landed = source.shape.schema
+    arrival = Arrival(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
     try:
         read = read_leniently(source, delivery.path)
     except DeliveryError:

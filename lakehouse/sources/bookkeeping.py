@@ -39,7 +39,9 @@ def write_down(  # all that is known at the end
         says = f"It has the content of {original}."
         new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, says))
     new += bring_up_to_date(lake, source, pending.lines, new)
-    record(lake, new, run_id)
+    # In the order in which they were decided: how many were refused in a row is read from it.
+    places = {(one.delivery.fingerprint, one.delivery.name): place for place, one in enumerate(arrivals)}
+    record(lake, sorted(new, key=lambda line: places.get(line.key, -1)), run_id)
     told = [
         line
         for one in arrivals
@@ -61,9 +63,11 @@ def bring_up_to_date(
 ) -> list[Entry]:
     """The lines that the ledger lacks of what is published and of what was replaced.
 
-    `lines` are those that it has, `known_now` those that are being written beside the result.
+    `lines` are those that it has, `known_now` those that are being written beside the result. A delivery that was held
+    back is so until all of its rows are in the tables; until then its copy is kept, too.
     """
     published, waiting = published_rows(lake, source), quarantined_rows(lake, source)
+    held_back = {line.key: line for line in (*lines.values(), *known_now) if line.held_back}
     new, nothing = [], _entry(source, "", "", Status.PUBLISHED)
     for fingerprint in dict.fromkeys([*published, *waiting]):
         name = (published.get(fingerprint) or waiting[fingerprint])[0]
@@ -72,12 +76,16 @@ def bring_up_to_date(
         line = replace(
             nothing, delivery=name, fingerprint=fingerprint, rows=here + there, published=here, quarantined=there
         )
-        known = lines.get(line.key)
+        known, held = lines.get(line.key), held_back.get(line.key)
+        if held is not None and here + there < held.rows:
+            line = replace(held, published=here, quarantined=there, at=None, run_id="")
         if known is None or replace(known, at=None, run_id="") != line:
             new.append(line)
-            let_go(lake.home, source.name, fingerprint)
+            if not line.held_back:
+                let_go(lake.home, source.name, fingerprint)
     landed = {*published, *waiting}
-    newest = {line.delivery: line.fingerprint for line in [*lines.values(), *known_now, *new]}
+    decided = [line for line in new if line.key not in lines or not line.repeats(lines[line.key])]
+    newest = {line.delivery: line.fingerprint for line in [*lines.values(), *known_now, *decided]}
     for line in lines.values():
         landed_once = line.status is Status.PUBLISHED
         gone = line.fingerprint not in landed if landed_once else newest[line.delivery] != line.fingerprint

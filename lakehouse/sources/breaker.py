@@ -80,7 +80,7 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Standing:
-    """A breaker's state: since when (None: it never opened), why, by which delivery; `at` is the journal's snapshot."""
+    """A breaker's state: since when (None: it never opened), why, by which delivery."""
 
     source: str
     state: State
@@ -88,7 +88,6 @@ class Standing:
     reason: str = ""
     delivery: str = ""
     definition: str = ""
-    at: int | None = None
 
     @property
     def passes(self) -> bool:
@@ -180,10 +179,14 @@ def held_back(lake: Lakehouse, domain: str) -> str:
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS))).sort("at")
     last = lines.filter(pl.col("source").str.starts_with(f"{domain}.")).group_by("source", maintain_order=True).last()
     return " ".join(
-        f"{row['source']} is held back since {row['at']:%Y-%m-%d %H:%M:%S} UTC: {row['reason']}"
+        f"{row['source']} is held back since {_moment(row['at'])}: {row['reason']}"
         for row in last.iter_rows(named=True)
         if row["state"] != State.CLOSED
     )
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "nobody knows when"
 
 
 def history(lake: Lakehouse, source: str) -> pl.DataFrame:

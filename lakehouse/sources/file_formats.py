@@ -201,8 +201,13 @@ def _json(path: Path, shown: Path) -> tuple[Sequence[str], str]:
         first = connection.sql(f"select unnest(json_keys(json)) from {objects} limit 1000").fetchall()
         keys = connection.sql(f"select distinct unnest(json_keys(json)) as key from {objects} order by key").fetchall()
     names = list(dict.fromkeys(key for (key,) in [*first, *keys]))
-    picked = ", ".join(f"json ->> {literal(name)} as c{place}" for place, name in enumerate(names))
+    picked = ", ".join(f"json ->> {literal(_pointer(name))} as c{place}" for place, name in enumerate(names))
     return names, f"(select {picked} from {objects})"
+
+
+def _pointer(name: str) -> str:
+    """The JSON pointer (RFC 6901) to an object's member. A bare name that begins with $ or / would be a path."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 @contextmanager

@@ -8,8 +8,7 @@ everything waits.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from datetime import date
 
 import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -17,7 +16,15 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import AuditError, Verdict, require
 from lakehouse.contracts.contract import SCHEMA
-from lakehouse.contracts.quarantine import dropped_rows, keep_in_quarantine, quarantine_shape, quarantined
+from lakehouse.contracts.quarantine import (
+    dropped_rows,
+    keep_in_quarantine,
+    none_broken,
+    of_deliveries,
+    quarantine_shape,
+    quarantined,
+    take_back,
+)
 from lakehouse.contracts.versions import keep_version
 from lakehouse.contracts.whole import read_referenced
 from lakehouse.errors import DeliveryError, PublishConflictError
@@ -29,21 +36,19 @@ from lakehouse.sources.bookkeeping import bring_up_to_date, write_down
 from lakehouse.sources.breaker import Standing, journal_state, standing_of, transit
 from lakehouse.sources.decisions import Decided, decide
 from lakehouse.sources.deliveries import Delivery, hold
+from lakehouse.sources.drafts import Drafts, places
 from lakehouse.sources.landed import Landed, Refusal
 from lakehouse.sources.ledger import Status, failures_in_a_row, record
 from lakehouse.sources.pending import Pending, find_pending, landed_rows_by_day, published_rows
 from lakehouse.sources.repeats import find_repeats
 from lakehouse.sources.source import Source
 from lakehouse.sources.verdicts import together
-from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.days import in_words
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.publish import publish
-from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
+from lakehouse.tables.publish import change_schema, needs_schema_change, publish
+from lakehouse.tables.read import read, resolve
 from lakehouse.tables.upkeep import Outcome, last_made
-from lakehouse.tables.write import Draft, Rows, ensure_table, write_draft
-
-if TYPE_CHECKING:
-    from lakehouse.sources.on_spark import DeliveredOnSpark
+from lakehouse.tables.write import ensure_table
 
 Progress = Callable[[str], None]
 
@@ -92,6 +97,8 @@ class _Landing:
     definition: str = field(init=False)
     provenance: Provenance = field(init=False)
     base: int = field(init=False)
+    standing: Standing = field(init=False)
+    drafts: Drafts = field(init=False)
 
     def __post_init__(self) -> None:
         self.definition = self.source.definition()
@@ -99,15 +106,19 @@ class _Landing:
         pins = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
         self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
         self.base = resolve(ensure_table(self.lake, self.source.shape))
+        self.standing = self.pending.standing
+        reshaped = bool(needs_schema_change(self.lake, self.source.shape))
+        self.drafts = Drafts(self.lake, self.source, self.provenance, self.base, reshaped)
 
     def land(self) -> Landed:
         lake, source = self.lake, self.source
         journal_at = journal_state(lake)
-        standing = self.pending.standing
+        self._check_breaker()
         arrivals = self._arrivals()
-        decided = self._decide(arrivals, standing)
+        decided = self._decide(arrivals, self.standing)
         if decided.transitions:
             transit(lake, decided.transitions, self.run_id, journal_at)
+            self.standing = self._breaker_now()
         accepted = [one for one, is_ in zip(arrivals, decided.decisions, strict=True) if is_.status is Status.PUBLISHED]
         landing = self._landing(accepted)
         held_back = [
@@ -117,7 +128,8 @@ class _Landing:
         ]
         for arrival, _ in held_back:
             hold(lake.home, source.name, arrival.delivery)
-        branches = {arrival.delivery.name: self._inspectable(arrival) for arrival, _ in held_back}
+        self._take_back([arrival.delivery for arrival, _ in held_back])
+        branches = {arrival.delivery.name: self.drafts.inspectable(arrival) for arrival, _ in held_back}
         remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
         verdicts: list[Verdict] = []
         outcome = _nothing_new(lake, source).outcome
@@ -131,8 +143,6 @@ class _Landing:
             if is_.reason is not None
         ]
         waiting = [one.delivery.name for one, is_ in held_back if is_.status is Status.WAITING]
-        if decided.transitions:
-            standing = standing_of(lake, source.name, source.breaker, self.definition)
         return Landed(
             outcome,
             verdicts,
@@ -140,9 +150,33 @@ class _Landing:
             [*refused, *copies],
             waiting,
             {one.delivery.name: one.findings for one in arrivals if one.findings},
-            standing,
+            self.standing,
             decided.transitions,
         )
+
+    def _breaker_now(self) -> Standing:
+        return standing_of(self.lake, self.source.name, self.source.breaker, self.definition)
+
+    def _check_breaker(self) -> None:
+        """Raises PublishConflictError when the breaker is not as it was decided by: somebody set it meanwhile."""
+        now = self._breaker_now()
+        if now != self.standing:
+            raise PublishConflictError(
+                f"The breaker changed meanwhile. {now.says}",
+                where=self.source.name,
+                fix="Nothing was published. Run it again: it is decided by the present state.",
+            )
+
+    def _take_back(self, deliveries: Sequence[Delivery]) -> None:
+        """What a killed run left in quarantine of deliveries that are held back now: they wait as a whole."""
+        published, lines = published_rows(self.lake, self.source), self.pending.lines
+        left = [
+            one.fingerprint
+            for one in deliveries
+            if one.fingerprint not in published
+            and ((line := lines.get((one.fingerprint, one.name))) is None or not line.quarantined)
+        ]
+        take_back(self.lake, quarantine_shape(self.source.shape), left, self.provenance)
 
     def _arrivals(self) -> list[Arrival]:
         """Pending deliveries, judged one by one; those whose days cannot be told come last."""
@@ -154,7 +188,8 @@ class _Landing:
             for day, rows in days.items():
                 if day not in replaced.get(fingerprint, ()):
                     known[day] = known.get(day, 0) + rows
-        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape)))
+        where = of_deliveries(self.pending.deliveries)
+        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape), where=where))
         referenced = read_referenced(self.lake, self.source.contract, self.provenance.pins)
         around = Surroundings(self.source, known, dropped, self._history(), referenced, self._learned_from())
         arrivals = list(arrive(around, deliveries, self.progress))
@@ -178,7 +213,7 @@ class _Landing:
         return published_history(self.lake, self.source.name, [name for _, name in sorted(published)])
 
     def _decide(self, arrivals: Sequence[Arrival], standing: Standing) -> Decided:
-        repeats = find_repeats(self.lake, self.source, arrivals, _places(self._places(arrivals)), self.base)
+        repeats = find_repeats(self.lake, self.source, arrivals, places(self._places(arrivals)), self.base)
         blocks = {name: blocking for name, (_, blocking) in self.source.contract.checks().items()}
 
         def refusal(place: int, before: set[int]) -> DeliveryError | AuditError | None:
@@ -214,74 +249,49 @@ class _Landing:
         lake, source = self.lake, self.source
         schema = source.shape.schema
         days = sorted({day for days in landing.values() for day in days})
-        good = pa.concat_tables([schema.empty_table(), *(one.good for one in accepted)])
         quarantine = quarantine_shape(source.shape)
-        broken = pa.concat_tables([one.broken for one in accepted]) if accepted else None
-        rows = self._draft_rows(accepted, good, landing, days)
-        draft = write_draft(lake, source.shape, rows, self.provenance, days_filter(source.event_time, days), self.base)
+        nothing = none_broken(schema)
+        broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
+        rows = self.drafts.rows(accepted, landing, days)
+        draft = self.drafts.write(rows, days)
         verdicts = together([one.verdicts for one in accepted])
         delivered = sum(one.rows for one in accepted)
-        verdicts += self._draft_verdicts(draft, accepted, days, delivered, len(broken) if broken is not None else 0)
-        require(source.name, verdicts, draft.branch)
-        # The quarantine is published first: a crash in between repeats both, and the same rows are kept once.
-        keep_in_quarantine(
-            lake,
-            quarantine,
-            source.event_time,
-            quarantine.schema.empty_table() if broken is None else broken,
-            landing,
-            self.provenance,
-            source.possible,
-        )
-        published = publish(lake, draft)
+        written = self.drafts.count(draft, accepted, days)
+        verdicts += self._draft_verdicts(written, len(accepted), delivered, len(broken))
+        require(source.name, verdicts, None if self.drafts.reshaped else draft.branch)
+        arriving = {one.delivery.fingerprint: one.days for one in accepted}
+        leaving = {name: gone for name, gone in landing.items() if name not in arriving}
+
+        def keep(rows: pa.Table, of: Mapping[str, tuple[date, ...]]) -> None:
+            keep_in_quarantine(lake, quarantine, source.event_time, rows, of, self.provenance, source.possible)
+
+        # What comes is in quarantine before the table is published, what goes leaves it after that: a crash in between
+        # repeats both, the same rows are kept once, and no row is nowhere.
+        if arriving:
+            keep(broken, arriving)
+        self._check_breaker()
+        if self.drafts.reshaped:
+            published = change_schema(lake, source.shape, rows, self.provenance, self.base)
+            lake.catalog.drop_table(draft.name)
+        else:
+            published = publish(lake, draft)
+        if leaving:
+            keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
         return verdicts, Outcome(
-            source.name, published.snapshot_id, published.rows, len(good), tuple(days), (cause,), {}, recomputed=True
+            source.name,
+            published.snapshot_id,
+            published.rows,
+            delivered - len(broken),
+            tuple(days),
+            (cause,),
+            {},
+            recomputed=True,
         )
 
-    def _draft_rows(
-        self, accepted: Sequence[Arrival], good: pa.Table, landing: Mapping[str, Sequence[date]], days: Sequence[date]
-    ) -> Rows:
-        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
-        where = days_filter(self.source.event_time, days)
-        if self.lake.settings.engine == "spark":
-            elsewhere = self._on_spark(accepted)
-            broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
-            return elsewhere.draft_rows(
-                pa.concat_tables(broken) if broken else None, self.base, where, _places(landing)
-            )
-        return self._joined(good, landing, where)
-
-    def _joined(self, arriving: pa.Table, landing: Mapping[str, Sequence[date]], where: str) -> pa.Table:
-        """What stays of the days that are looked at, and the arriving rows."""
-        schema, time = self.source.shape.schema, self.source.event_time
-        rows = read(self.lake, self.source.name, at=self.base, where=where)
-        marked = rows.append_column("day", rows.column(time).cast(pa.date32()))
-        staying = marked.join(_places(landing), keys=["_fingerprint", "day"], join_type="left anti")
-        joined = pa.concat_tables([staying.select(schema.names).cast(schema), arriving])
-        return joined.sort_by([(time, "ascending"), ("_file", "ascending"), ("_row", "ascending")])
-
-    def _on_spark(self, accepted: Sequence[Arrival]) -> "DeliveredOnSpark":
-        from lakehouse.sources.on_spark import read_on_spark
-
-        now = datetime.now(UTC).replace(tzinfo=None)
-        return read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
-
-    def _draft_verdicts(
-        self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date], delivered: int, broken: int
-    ) -> list[Verdict]:
-        """The verdicts that need the whole draft: read from the audit branch, as a reader would after publishing."""
-        chosen = _places({one.delivery.fingerprint: one.days for one in accepted})
-        where = days_filter(self.source.event_time, days)
-        with connect() as connection:
-            attach(connection, plan(self.lake, self.source.name, at=draft.branch, where=where), "draft")
-            connection.register("chosen", chosen)
-            found = connection.execute(
-                f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
-                f"and {quoted(self.source.event_time)}::date = chosen.day"
-            ).fetchone()
-        written = int(found[0]) if found else 0
-        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - len(accepted)
+    def _draft_verdicts(self, written: int, accepted: int, delivered: int, broken: int) -> list[Verdict]:
+        """The verdicts on the whole draft, on which so many rows were `written`."""
+        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
         says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
         if held_back:
             says += f" {held_back} deliveries beside them were not published."
@@ -295,26 +305,6 @@ class _Landing:
         if isinstance(reason, AuditError) and branch:
             reason = AuditError(self.source.name, arrival.verdicts, branch)
         return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
-
-    def _inspectable(self, arrival: Arrival) -> str:
-        """The audit branch on which a delivery that is not published can be looked at; none where it has no rows."""
-        if not arrival.rows:
-            return ""
-        where = days_filter(self.source.event_time, arrival.days)
-        arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])
-        rows = self._joined(arriving, {arrival.delivery.fingerprint: arrival.days}, where)
-        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
-
-
-def _places(landing: Mapping[str, Sequence[date]]) -> pa.Table:
-    """One row for each delivery's fingerprint and day."""
-    pairs = [(fingerprint, day) for fingerprint, days in landing.items() for day in days]
-    return pa.table(
-        {
-            "_fingerprint": pa.array([fingerprint for fingerprint, _ in pairs], pa.string()),
-            "day": pa.array([day for _, day in pairs], pa.date32()),
-        }
-    )
 
 
 def _copy_refusal(delivery: Delivery, original: str) -> Refusal:

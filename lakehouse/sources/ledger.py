@@ -2,11 +2,12 @@
 
 What belongs here: writing it down and reading it. Not: deciding it (landing.py). A delivery is known by its content's
 fingerprint and its name; what was written last of it holds. Of what is published the table itself is the truth: after
-a crash the ledger can lack a line of it, which the next landing adds.
+a crash the ledger can lack a line of it, which the next landing adds. A line that says what the one before said, with
+other numbers, is no new decision: the delivery keeps its place among the others.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -42,8 +43,8 @@ DELIVERIES = Journal(
         "fingerprint": "The hash of its content.",
         "status": "published, refused, waiting, superseded, copy or again.",
         "rows": "Rows that it has; 0 where it could not be read.",
-        "published": "Rows of it that were published.",
-        "quarantined": "Rows of it that went to quarantine.",
+        "published": "Rows of it that are published.",
+        "quarantined": "Rows of it that are in quarantine.",
         "definition": "The fingerprint of the contract and the mappings that it was judged by.",
         "reason": "Why it was not published.",
         "branch": "The audit branch that holds its rows, where there is one.",
@@ -88,6 +89,21 @@ class Entry:
         """What the delivery is known by."""
         return self.fingerprint, self.delivery
 
+    @property
+    def held_back(self) -> bool:
+        """Whether it was not let through, or not all of it."""
+        return self.status in {Status.REFUSED, Status.WAITING, Status.AGAIN}
+
+    @property
+    def elsewhere(self) -> int:
+        """Its rows that are in no table."""
+        return self.rows - self.published - self.quarantined
+
+    def repeats(self, other: "Entry") -> bool:
+        """Whether both say the same decision, each with the numbers of its time."""
+        same = self.status is other.status
+        return same and (self.status is Status.PUBLISHED or self.definition == other.definition)
+
 
 def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
     """Write the lines down, in their order."""
@@ -101,11 +117,15 @@ def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
 
 
 def known_deliveries(lake: Lakehouse, source: str) -> dict[tuple[str, str], Entry]:
-    """The last line of each delivery of the source, oldest first."""
+    """The last line of each delivery of the source, in the order in which they were decided, with that time."""
     found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
     lines: dict[tuple[str, str], Entry] = {}
     for row in found.iter_rows(named=True):
         line = Entry(**{**row, "status": Status(row["status"])})
+        known = lines.get(line.key)
+        if known is not None and line.repeats(known):
+            lines[line.key] = replace(line, at=known.at)
+            continue
         lines.pop(line.key, None)
         lines[line.key] = line
     return lines

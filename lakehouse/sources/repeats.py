@@ -15,7 +15,9 @@ from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
 from lakehouse.contracts.contract import across
 from lakehouse.sources.arrivals import Arrival
 from lakehouse.sources.source import Source
+from lakehouse.sources.staying import staying_rows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, connect, plan, quoted
 
 _PUBLISHED = -1
@@ -85,16 +87,19 @@ def _repeated(
     columns = ", ".join(quoted(name) for name in key)
     given = " and ".join(f"{quoted(name)} is not null" for name in key)
     with connect() as connection:
-        published = attach(
-            connection, plan(lake, source.name, at=base, where=_where(source, key, arriving)), "published"
-        )
         connection.register("arriving", arriving)
-        connection.register("leaving", leaving)
-        day = f"{quoted(source.event_time)}::date"
+        if needs_schema_change(lake, source.shape):
+            connection.register("staying", staying_rows(lake, source, base, None, leaving))
+            staying = "staying"
+        else:
+            where = _where(source, key, arriving)
+            published = attach(connection, plan(lake, source.name, at=base, where=where), "published")
+            connection.register("leaving", leaving)
+            staying = f"{published} as p anti join leaving on p._fingerprint = leaving._fingerprint "
+            staying += f"and {quoted(source.event_time)}::date = leaving.day"
         connection.execute(
             f"create temp view everything as select {columns}, _file, _place from arriving union all "
-            f"select {columns}, _file, {_PUBLISHED} from {published} as p anti join leaving "
-            f"on p._fingerprint = leaving._fingerprint and {day} = leaving.day"
+            f"select {columns}, _file, {_PUBLISHED} from {staying}"
         )
         # Which keys come twice is found first: lists of places are only made for those.
         rows = connection.execute(

@@ -18,15 +18,16 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict, require, sort_rows
 from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined, take_out
 from lakehouse.contracts.whole import read_referenced
-from lakehouse.errors import DeliveryError, PublishConflictError
+from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
 from lakehouse.home import scratch_folder
 from lakehouse.sources.bookkeeping import bring_up_to_date
+from lakehouse.sources.breaker import State, standing_of
 from lakehouse.sources.ledger import Status, known_deliveries, record
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.publish import publish
+from lakehouse.tables.publish import needs_schema_change, publish
 from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
 from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import ensure_table, write_draft
@@ -44,22 +45,35 @@ class Retried:
 
 
 def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retried:
-    """Judge every waiting row once more, publish those that are good now, and ask for refused deliveries again."""
+    """Judge every waiting row once more, publish those that are good now, and ask for refused deliveries again.
+
+    Raises ContractError while the breaker is open: nothing of the source passes then.
+    """
+    standing = standing_of(lake, source.name, source.breaker, source.definition())
+    if standing.state is State.OPEN:
+        raise ContractError(
+            f"{standing.says} While it is open, no row of the source is published.",
+            where=source.name,
+            nearest=f"slipway breaker {source.name} --close --reason '...'",
+            fix="Close the breaker first, or wait until its cool-down is over.",
+        )
 
     @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
     def attempt() -> tuple[int, int]:
         return _retry(lake, source, run_id)
 
     published, waiting = attempt()
+    record(lake, bring_up_to_date(lake, source, known_deliveries(lake, source.name)), run_id)
     lines = known_deliveries(lake, source.name)
     refused = [line for line in lines.values() if line.status in {Status.REFUSED, Status.AGAIN}]
-    again = [replace(line, status=Status.AGAIN) for line in refused if line.status is Status.REFUSED]
-    record(lake, [*bring_up_to_date(lake, source, lines), *again], run_id)
+    record(lake, [replace(line, status=Status.AGAIN) for line in refused if line.status is Status.REFUSED], run_id)
     return Retried(published, waiting, [line.delivery for line in refused])
 
 
 def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     shape = quarantine_shape(source.shape)
+    # The table first: what a landing changes after that, in either of the two, is a conflict when it comes to publish.
+    base = resolve(ensure_table(lake, source.shape))
     held = quarantined(lake, shape)
     held = held.filter(pc.is_null(held.column(DROPPED)))
     made = last_made(lake, source.name)
@@ -68,13 +82,19 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     provenance = Provenance(run_id, definition, {}, source.contract.version)
     if not len(held):
         return 0, 0
-    base = resolve(ensure_table(lake, source.shape))
     there = _already_published(lake, source, held, base)
     if len(there):  # left by a process that was killed between publishing and taking out
         take_out(lake, shape, there, provenance)
         held = held.join(there, keys=_KEY, join_type="left anti").select(shape.schema.names)
     good = _good_again(lake, source, held, base)
     if len(good):
+        if needs_schema_change(lake, source.shape):
+            raise ContractError(
+                f"{source.name} does not have the columns of its contract yet, so {len(good)} rows that are good now "
+                "cannot be published.",
+                where=source.name,
+                fix=f"Land a delivery under this contract first: `slipway materialize {source.name}`.",
+            )
         days = source.possible(pc.unique(good.column(source.event_time).cast(pa.date32())).to_pylist())
         where = days_filter(source.event_time, days)
         staying = read(lake, source.name, at=base, where=where).select(good.schema.names).cast(good.schema)

@@ -74,6 +74,13 @@ class Source:
                 where=f"{where}, event_time",
                 fix=f"Declare {self.event_time!r} as a timestamp that is not nullable.",
             )
+        for check in (f"{self.event_time}_not_null", f"{self.event_time}_in_range"):
+            if check in self.contract.row_rules() and self.contract.action(check) == "warn":
+                raise DeclarationError(
+                    f"Rows that break {check} have no day, so they cannot be let through.",
+                    where=f"{where}, contract, then[{check!r}]",
+                    nearest="quarantine",
+                )
         if self.time_zone not in {None, "UTC"}:
             raise DeclarationError(
                 f"Times are kept in UTC; {self.time_zone!r} cannot be declared.",

@@ -43,6 +43,11 @@ class Journal:
         return TableShape(self.name, self.schema, None, self.description, self.column_docs, "slipway")
 
 
+def is_journal(name: str) -> bool:
+    """Whether the table is one of the platform's own."""
+    return name.startswith(f"{NAMESPACE}.")
+
+
 def append(
     lake: Lakehouse,
     journal: Journal,

@@ -10,7 +10,7 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
     with at_work(lake.home, f"slipway breaker {source.name}"), shown_progress(quiet=quiet) as progress:
         state = State.OPEN if open_it else State.CLOSED
         step = set_by_hand(lake, source.name, state, reason, source.definition(), uuid.uuid4().hex)
-        tell_of_transition(lake, source, step)
+        tell_of_transition(lake, source, step, notes.print)
         if not open_it and lake.has(source.name):
             from orchestration.main_job import run_main_job
             from orchestration.memory import MemoryWatch

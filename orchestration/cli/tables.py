@@ -62,8 +62,9 @@ def command(
 
 def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     from lakehouse.tables.describe import overviews
+    from lakehouse.tables.journal import is_journal
 
-    found = overviews(lake)
+    found = sorted(overviews(lake), key=lambda one: is_journal(one.name))  # the platform's own records come last
     kinds, because = _declared(lake, [one.name for one in found])
     rows = [_line(one, kinds, because) for one in found]
     if as_json:
@@ -218,10 +219,12 @@ def _kinds(domain: "Domain") -> dict[str, str]:
 
 def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]) -> dict[str, Any]:
     """A table for JSON. `out_of_line` is null where nothing is upstream, or a model is (`slipway models`)."""
+    from lakehouse.tables.journal import is_journal
+
     made = one.published
     return {
         "name": one.name,
-        "kind": kinds.get(one.name, "not declared"),
+        "kind": "journal" if is_journal(one.name) else kinds.get(one.name, "not declared"),
         "rows": made.rows if made else 0,
         "snapshot_id": str(made.snapshot_id) if made else None,
         "published_at": made.at.isoformat() if made else None,

@@ -11,12 +11,15 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
+from lakehouse.contracts.expressions import in_duckdb, in_spark, understand
 from lakehouse.contracts.on_spark import audit_on_spark
 from lakehouse.contracts.sorting import sort_rows
 from lakehouse.contracts.whole import audit_table, read_referenced
 from lakehouse.errors import ContractError
+from lakehouse.spark.session import spark_of
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
+from lakehouse.tables.read import connect, literal
 from lakehouse.tables.write import TableShape, write_draft
 from tests.reference import moment
 
@@ -135,3 +138,110 @@ def test_a_column_that_is_not_there_is_all_that_is_said(shop, audit):
     (only,) = audit(shop, wanting)
     assert (only.name, only.passed, only.blocking) == ("schema", False, True)
     assert "more is missing" in only.says
+
+
+PATTERNS = [
+    "^a$",
+    "a$",
+    ".",
+    "^.$",
+    r"\s",
+    r"^\S+$",
+    r"\v",
+    r"\bb",
+    r"a\B",
+    "[[:alpha:]]",
+    "[^[:alpha:]]",
+    "[[:space:]-]",
+    "[a&&b]",
+    "[]a]",
+    "[^]a]",
+    "[[a]",
+    r"[\s\S]",
+    r"[^\s]",
+    "x{,2}",
+    "a{1,2}$",
+    "a{",
+    "(?i)STRASSE",
+    "(?i:Ä)b?",
+    "(?P<a_b>a)+",
+    r"\Qa.b\E$",
+    r"\p{L}",
+    r"\PL",
+    r"\p{^L}",
+    r"\p{Greek}",
+    r"\x{e4}|\x41",
+    "^[^@\\s]+@[^@\\s]+$",
+    r"\d\w\D\W?",
+    "a|^$",
+    r"\.",
+    "#|é",
+]
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "a\n",
+    "\n",
+    "a\r",
+    "a\u2028",
+    "a\x85",
+    "a\x0b",
+    "ab",
+    "a b",
+    "aä",
+    "äb",
+    "b",
+    "ä",
+    "Ä",
+    "straße",
+    "Straße",
+    "STRASSE",
+    "\u03b1",
+    "é",
+    "e\u0301",
+    "😀",
+    "a😀",
+    "1a_ ",
+    "٣a ",
+    "]",
+    "[",
+    "&",
+    "-",
+    "x{,2}",
+    "xx",
+    "a{",
+    "aa",
+    "a.b",
+    "a.b\n",
+    "a@b",
+    "a@ b",
+    "A",
+    "\u00a0",
+    "\u3000",
+    "\u212a",
+    "\u017f",
+    ":",
+    "#",
+]
+
+
+def test_a_regular_expression_finds_the_same_in_both_engines(spark_lake):
+    columns = (Column("t", "text", "A text."),)
+    trees = [understand(f"regexp_matches(t, {literal(pattern)})", columns, "here") for pattern in PATTERNS]
+    others = ("trim(t) = t", "substring(t, 2) = 'b'", "length(trim(t)) = 0")
+    trees += [understand(sql, columns, "here") for sql in others]
+    with connect() as connection:
+        connection.register("texts", pa.table({"t": TEXTS}))
+        sql = ", ".join(f"{in_duckdb(tree)} as c{place}" for place, tree in enumerate(trees))
+        embedded = connection.sql(f"select t, {sql} from texts").to_arrow_table().to_pylist()
+    frame = spark_of(spark_lake).createDataFrame(pa.table({"t": TEXTS}))
+    on_spark = frame.selectExpr("t", *(f"{in_spark(tree)} as c{place}" for place, tree in enumerate(trees)))
+    by_text = {row["t"]: row for row in on_spark.toArrow().to_pylist()}
+    odd = [
+        (row["t"], (*PATTERNS, *others)[int(name[1:])])
+        for row in embedded
+        for name, value in row.items()
+        if by_text[row["t"]][name] != value
+    ]
+    assert not odd

@@ -18,6 +18,7 @@ from lakehouse.sources.breaker import (
     Breaker,
     State,
     Transition,
+    held_back,
     history,
     journal_state,
     set_by_hand,
@@ -204,6 +205,12 @@ def test_of_two_that_decide_by_the_same_state_one_has_to_look_again(begun):
 def _land(home, queue):
     lake = scenario.make_lake(home)
     queue.put([one.delivery for one in land(lake, SOURCE, run_id="r").refused])
+
+
+def test_what_is_stale_is_told_of_a_state_without_a_time(lake):
+    lines = [{"at": None, "source": NAME, "state": "open", "reason": "tonight"}]
+    append(lake, BREAKERS, lines, "somebody")
+    assert "tonight" in held_back(lake, "fraud")
 
 
 def test_two_processes_open_it_once(begun):

@@ -580,7 +580,7 @@ def test_a_changed_contract_judges_every_delivery_anew(lake):
     land(lake, TOLERANT, run_id="r")
     assert len(table(lake, QUARANTINE)) == 1
     columns = [replace(one, at_least=None) if one.name == "TX_AMOUNT" else one for one in TOLERANT.contract.columns]
-    looser = replace(TOLERANT, contract=replace(TOLERANT.contract, columns=columns))
+    looser = replace(TOLERANT, contract=replace(TOLERANT.contract, columns=columns, version="2.0.0"))
     assert land(lake, looser, run_id="r", asked=[WEEK[-1]]).outcome.recomputed
     assert len(table(lake, QUARANTINE)) == 0
     assert as_delivered(lake).equals(rows)

@@ -11,6 +11,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from assets.fraud.simulator import Simulation
 from assets.loading import load_domain
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
@@ -275,11 +276,16 @@ def test_a_waiting_delivery_asks_for_a_run_of_its_days(live: Lakehouse) -> None:
 
 
 def _next_day() -> pl.DataFrame:
-    """A delivery of the day after the world's last: the payments of that day once more, a day later."""
-    return scenario.payments_on([scenario.LAST]).with_columns(
-        TX_DATETIME=pl.col("TX_DATETIME") + pl.duration(days=1),
-        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000,
-        TX_TIME_DAYS=pl.col("TX_TIME_DAYS") + 1,
+    """A delivery of the day after the world's last. Payments of that day with other dates would rightly be refused."""
+    longer = Simulation(
+        days=scenario.DAYS + 1,
+        customers=scenario.CUSTOMERS,
+        terminals=scenario.TERMINALS,
+        start=scenario.START,
+        seed=scenario.SEED,
+    ).simulate()
+    return longer.filter(pl.col("TX_DATETIME").dt.date() > scenario.LAST).with_columns(
+        TRANSACTION_ID=pl.col("TRANSACTION_ID") + 1_000_000
     )
 
 

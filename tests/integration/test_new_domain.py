@@ -22,6 +22,7 @@ import pytest
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.models.relocation import open_registry
+from lakehouse.tables.journal import is_journal
 from lakehouse.tables.read import read
 from lakehouse.tables.upkeep import last_made
 from orchestration.cli import new_domain
@@ -88,7 +89,7 @@ def test_the_files_are_those_of_every_domain(checkout: Checkout) -> None:
     )
     registered = ast.parse((checkout.folder / "assets" / "__init__.py").read_text()).body[-1]
     assert isinstance(registered, ast.Assign)
-    assert ast.literal_eval(registered.value) == ("fraud", "orders")
+    assert ast.literal_eval(registered.value) == ("fraud", "credit", "orders")
 
 
 def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
@@ -106,7 +107,7 @@ def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
 def test_it_runs_at_once_from_delivery_to_predictions(checkout: Checkout) -> None:
     assert set(checkout.ran["recomputed"]) == TABLES | {"orders.scorer"}
     lake = scenario.make_lake(checkout.home)
-    assert set(lake.names()) == TABLES
+    assert {name for name in lake.names() if not is_journal(name)} == TABLES
     assert checkout.made["rows"] == sample_events().height
     for table in TABLES - {"orders.predictions"}:
         made = last_made(lake, table)
@@ -143,11 +144,11 @@ def test_a_second_run_recomputes_nothing(checkout: Checkout) -> None:
     assert slipway(checkout.folder, "materialize", "group:orders", "--home", checkout.home)["recomputed"] == []
 
 
-def test_both_domains_are_shown(checkout: Checkout) -> None:
+def test_all_domains_are_shown(checkout: Checkout) -> None:
     found = slipway(checkout.folder, "features", "--home", checkout.home)["feature_sets"]
-    assert {one["name"].split(".")[0] for one in found} == {"fraud", "orders"}
+    assert {one["name"].split(".")[0] for one in found} == {"fraud", "credit", "orders"}
     tables = slipway(checkout.folder, "tables", "--home", checkout.home)["tables"]
-    assert {table["kind"] for table in tables} == {"source", "feature set", "training set", "predictions"}
+    assert {table["kind"] for table in tables} == {"source", "feature set", "training set", "predictions", "journal"}
     assert not any(table["out_of_line"] for table in tables)
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.contracts.quarantine import drop_rows, quarantine_name, quarantine_shape
+from lakehouse.errors import ContractError
 from lakehouse.sources import retry as retrying
 from lakehouse.sources.account import account_of
+from lakehouse.sources.breaker import State, set_by_hand
 from lakehouse.sources.landing import land
 from lakehouse.sources.mappings import null_spellings
 from lakehouse.sources.retry import retry_quarantined
@@ -79,6 +81,16 @@ def test_rows_are_published_once_after_the_contract_was_mended(begun):
     # Landing judges all of it anew under the changed contract, and finds the same rows.
     land(begun, MENDED, run_id="anew")
     assert numbers(begun) == everything
+
+
+def test_nothing_is_published_by_a_retry_while_the_breaker_is_open(begun):
+    before = numbers(begun)
+    set_by_hand(begun, NAME, State.OPEN, "the vendor migrates", MENDED.definition(), "r")
+    with pytest.raises(ContractError, match=r"is open since .* the vendor migrates"):
+        retry_quarantined(begun, MENDED, run_id="r")
+    assert numbers(begun) == before
+    set_by_hand(begun, NAME, State.CLOSED, "they are done", MENDED.definition(), "r")
+    assert retry_quarantined(begun, MENDED, run_id="r").published == 3
 
 
 @pytest.mark.parametrize("step", ["take_out", "publish"])

@@ -435,3 +435,12 @@ def test_null_in_a_file_of_one_row_without_any_value(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(bookings(1).to_arrow().set_column(2, "amount", pa.nulls(1)), path)
     assert read_delivery(LEDGER, path).rows["amount"].to_pylist() == [None]
+
+
+def test_a_json_column_may_have_any_name(tmp_path):
+    names = ["$amount", "/a", "a/b", "a~1", "*", 'a"b', "it's", "$", "a.b", "0", "a</b>"]
+    contract = replace(LEDGER.contract, columns=[*COLUMNS[:2], *(Column(name, "text", "It.") for name in names)])
+    path = tmp_path / "day.jsonl"
+    path.write_text(json.dumps({"number": 1, "at": "2018-06-09T08:00:00", **{name: name for name in names}}) + "\n")
+    (row,) = read_delivery(replace(LEDGER, contract=contract), path).rows.select(names).to_pylist()
+    assert row == {name: name for name in names}

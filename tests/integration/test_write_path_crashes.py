@@ -350,9 +350,9 @@ def landed_states(home_with_deliveries, tmp_path_factory):
     return states, quarantined
 
 
-# Its commits: the profiles; open the branch, write on it; the same for the quarantine, publish that; publish; ledger,
-# audits. In each there are three moments: nothing done (that is where the one before was done), the new metadata
-# written, all done.
+# Its commits: the profiles; open the branch, write on it; the same for the quarantine, publish that; publish; the same
+# for what leaves the quarantine; ledger, audits. In each there are three moments: nothing done (that is where the one
+# before was done), the new metadata written, all done.
 LAST[land] = 7
 
 
@@ -361,6 +361,8 @@ LAST[land] = 7
     [
         before(COMMIT),
         *(after(target, nth) for nth in range(1, 10) for target in (METADATA, COMMIT)),
+        after(COMMIT, 10),  # what was replaced has left the quarantine
+        after(COMMIT, 11),
         after(DATA_FILE),
         after(DATA_FILE, 4),
         after(DATA_FILE, 5),  # a file of the quarantine

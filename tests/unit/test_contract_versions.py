@@ -48,6 +48,8 @@ def changed(place, **fields):
         (replace(BASE, columns=[*BASE.columns, Column("new", "bool", "New.")]), False),
         (changed(0, kind="int64"), False),
         (changed(0, kind="int16"), True),
+        (changed(0, kind="int64", at_most=2**31 - 1), True),
+        (changed(0, kind="float64"), True),
         (changed(0, nullable=True), True),
         (changed(2, nullable=False), False),
         (changed(0, unique=False), True),
@@ -78,6 +80,12 @@ def changed(place, **fields):
         (replace(BASE, distributions=[Distribution("id", null_share=0.2)]), True),
         (replace(BASE, then={"id_in_range": "warn"}), True),
         (replace(BASE, then={"id_in_range": "block"}), False),
+        (replace(BASE, then={"id_unique_across_deliveries": "warn"}), True),
+        (replace(BASE, then={"changes": "warn"}), True),
+        (replace(BASE, then={"schema": "warn"}), True),
+        (replace(BASE, then={"anomalies": "block"}), False),
+        (replace(BASE, distributions=[Distribution("id", null_share=0.1, action="warn")]), True),
+        (replace(BASE, distributions=[Distribution("id", null_share=0.1, least_rows=1_000_000)]), True),
         (replace(BASE, freshness="48h"), True),
         (replace(BASE, freshness="1h"), False),
         (replace(BASE, quarantine_share=0.5), False),
@@ -94,6 +102,12 @@ def test_what_promises_less_breaks_consumers(new, breaking):
         with pytest.raises(ContractError, match="without a new major version"):
             check_version(BASE, replace(new, version="1.9.0"))
     assert check_version(BASE, replace(new, version="2.0.0")) == changes
+
+
+def test_a_wider_kind_breaks_unless_the_bounds_keep_the_values_narrow():
+    free = changed(0, at_least=None, at_most=None)
+    wide = replace(free, columns=[replace(free.columns[0], kind="int64"), *free.columns[1:]])
+    assert [one.breaking for one in diff(free, wide)] == [True]
 
 
 def test_a_column_that_is_gone_and_an_order_that_is_not_kept_break():
@@ -132,7 +146,16 @@ def test_the_major_version_is_the_first_number(version, number):
     assert major(version) == number
 
 
-@pytest.mark.parametrize("contract", [FULL, BASE, transactions_contract], ids=["full", "base", "fraud"])
+ODD = Contract(
+    table="shop.odd",
+    version="1",
+    owner="team:shop",
+    columns=[Column("a.b", "text", ""), Column("null", "text", "No.", one_of=("yes", "~", "1.0"))],
+    references=[Reference("a.b", "shop.kinds", "n.m"), Reference(("a.b", "null"), "shop.kinds", ("n.m", "o"))],
+)
+
+
+@pytest.mark.parametrize("contract", [FULL, BASE, ODD, transactions_contract], ids=["full", "base", "odd", "fraud"])
 def test_nothing_is_lost_on_the_way_through_json_yaml_and_python(contract):
     assert from_json(to_json(contract)) == contract
     assert to_json(from_json(to_json(contract))) == to_json(contract)

@@ -366,6 +366,14 @@ def test_the_event_time_is_a_timestamp_that_is_always_given():
     refused(lambda: source(contract=optional), says="given in each row", where="event_time")
 
 
+@pytest.mark.parametrize("check", ["paid_at_not_null", "paid_at_in_range"])
+def test_rows_without_a_possible_time_cannot_be_let_through(check):
+    bounded = contract(AMOUNT, replace(PAID_AT, at_least=moment("2018-01-01")))
+    assert source(contract=replace(bounded, then={check: "block"})).event_time == "paid_at"
+    warned = replace(bounded, then={check: "warn"})
+    refused(lambda: source(contract=warned), says=check, where=f"then['{check}']", nearest="quarantine")
+
+
 def test_times_are_declared_in_utc_or_not_at_all():
     assert source(time_zone="UTC").time_zone == "UTC"
     assert source().time_zone is None

@@ -146,4 +146,4 @@ def test_a_model_with_an_input_that_is_too_good_does_not_go_live(built, monkeypa
 def retraining_pictures():
     from lakehouse.models.plots import Pictures
 
-    return Pictures({}, {"logistic_regression": {}})
+    return Pictures({}, {"logistic_regression": {}}, {"amount": 0.0, "peek": 1.0})

@@ -1,0 +1,205 @@
+"""What became of deliveries stays true: after kills, corrected files, mended contracts, and with people at the breaker.
+
+What belongs here: the ledger, the account and the held copies over real tables. Not: the breaker by itself
+(test_breaker.py) and steps of a write (test_write_path_crashes.py).
+"""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from assets.fraud.sources import transactions
+from lakehouse.sources import landing as landing_module
+from lakehouse.sources import retry as retrying
+from lakehouse.sources.account import account_of
+from lakehouse.sources.breaker import Breaker, State, set_by_hand
+from lakehouse.sources.landing import land
+from lakehouse.sources.ledger import known_deliveries
+from lakehouse.sources.retry import retry_quarantined
+from lakehouse.tables.read import read
+from tests import scenario
+
+NAME = transactions.name
+DAYS = scenario.EVERY_DAY
+SOURCE = scenario.lenient_source
+
+
+def amended(source, name, **fields):
+    """The source under a contract of which that column has these fields."""
+    columns = [replace(one, **fields) if one.name == name else one for one in source.contract.columns]
+    return replace(source, contract=replace(source.contract, columns=columns, version="2.0.0"))
+
+
+MENDED = amended(SOURCE, "TX_TIME_SECONDS", at_most=10**9)
+
+
+def deliver(lake, place, *, bad=0):
+    """A day's file, with so many rows that break a rule."""
+    rows = scenario.payments_on([DAYS[place]])
+    spoiled = pl.int_range(pl.len()) < (len(rows) if bad == "all" else bad)
+    return scenario.deliver(lake, rows.with_columns(TX_AMOUNT=pl.when(spoiled).then(-1.0).otherwise("TX_AMOUNT")))[0]
+
+
+def statuses(lake):
+    return {line.delivery[13:23]: str(line.status) for line in known_deliveries(lake, NAME).values()}
+
+
+def held(lake):
+    return sorted(path.name for path in lake.home.held(NAME).rglob("*.parquet"))
+
+
+def kill_before_publishing(lake, monkeypatch):
+    """A landing that ends when the quarantine is written and the table is not."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landing_module, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            land(lake, SOURCE, run_id="killed")
+
+
+@pytest.fixture
+def begun(lake):
+    """Five good days are landed."""
+    for place in range(5):
+        deliver(lake, place)
+    land(lake, SOURCE, run_id="begin")
+    return lake
+
+
+def test_rows_that_a_killed_landing_left_in_quarantine_wait_with_their_delivery(begun, monkeypatch):
+    path = deliver(begun, 5, bad=3)
+    rows = len(scenario.payments_on([DAYS[5]]))
+    kill_before_publishing(begun, monkeypatch)
+    set_by_hand(begun, NAME, State.OPEN, "tonight", SOURCE.definition(), "hand")
+    land(begun, SOURCE, run_id="behind")
+    assert statuses(begun)[str(DAYS[5])] == "waiting"
+    assert held(begun) == [path.name]
+    account = account_of(begun, SOURCE)
+    assert account.balanced, account
+    assert account.waiting_rows == rows
+
+
+def test_a_refused_correction_is_not_forgotten_when_the_old_file_is_judged_anew(begun):
+    deliver(begun, 4, bad="all")
+    land(begun, SOURCE, run_id="refused")
+    assert statuses(begun)[str(DAYS[4])] == "refused"
+    name = f"transactions_{DAYS[4]}.parquet"
+    assert held(begun) == [name]
+    deliver(begun, 5)
+    land(begun, MENDED, run_id="mended")
+    assert held(begun) == [name]
+    assert "refused" in [str(line.status) for line in known_deliveries(begun, NAME).values()]
+    (begun.home.drop_folder(NAME) / name).unlink()
+    deliver(begun, 6)
+    land(begun, MENDED, run_id="next")
+    assert held(begun) == [name]
+
+
+def test_refused_ones_count_in_the_order_of_deliveries_beside_published_ones(begun):
+    source = replace(SOURCE, breaker=Breaker(failures=3))
+    deliver(begun, 5)
+    deliver(begun, 6, bad="all")
+    deliver(begun, 7, bad="all")
+    land(begun, source, run_id="two")
+    deliver(begun, 8, bad="all")
+    landed = land(begun, source, run_id="three")
+    assert landed.breaker.state is State.OPEN
+
+
+def test_a_retry_does_not_let_a_refused_correction_go(begun):
+    deliver(begun, 4, bad=3)
+    land(begun, SOURCE, run_id="some")
+    deliver(begun, 4, bad="all")
+    land(begun, SOURCE, run_id="refused")
+    name = f"transactions_{DAYS[4]}.parquet"
+    assert held(begun) == [name]
+    retry_quarantined(begun, MENDED, run_id="retry")
+    assert held(begun) == [name]
+
+
+def test_a_breaker_that_somebody_opens_while_files_are_looked_at_holds_them_back(begun, monkeypatch):
+    source = replace(SOURCE, breaker=Breaker(failures=1))
+    find = landing_module.find_pending
+    calls = []
+
+    def slowly(lake, of, asked=None):
+        found = find(lake, of, asked)
+        if not calls:
+            set_by_hand(lake, NAME, State.OPEN, "tonight", of.definition(), "hand")
+        calls.append(1)
+        return found
+
+    monkeypatch.setattr(landing_module, "find_pending", slowly)
+    deliver(begun, 5)
+    landed = land(begun, source, run_id="beside")
+    assert landed.waiting
+    assert len(read(begun, NAME)) == len(scenario.payments_on(DAYS[:5]))
+
+
+def test_a_delivery_of_which_one_day_is_refused_is_counted_once(lake):
+    rows = scenario.payments_on(DAYS[:2])
+    spoiled = rows["TX_DATETIME"].dt.date() == DAYS[1]
+    place = lake.home.drop_folder(NAME)
+    place.mkdir(parents=True, exist_ok=True)
+    rows.with_columns(TX_AMOUNT=pl.when(pl.lit(spoiled)).then(-1.0).otherwise("TX_AMOUNT")).write_parquet(
+        place / "transactions_both.parquet"
+    )
+    land(lake, SOURCE, run_id="first", asked=DAYS[:1])
+    landed = land(lake, SOURCE, run_id="second", asked=DAYS[1:2])
+    assert landed.refused
+    account = account_of(lake, SOURCE)
+    assert account.balanced, account
+    assert account.delivered == len(rows)
+    again = land(lake, SOURCE, run_id="third")
+    assert not again.refused
+    account = account_of(lake, SOURCE)
+    assert account.balanced, account
+    assert account.delivered == len(rows)
+
+
+def test_rows_that_a_correction_replaces_stay_until_it_is_published(begun, monkeypatch):
+    deliver(begun, 5, bad=3)
+    land(begun, SOURCE, run_id="some")
+    before = account_of(begun, SOURCE)
+    assert (before.quarantined, before.balanced) == (3, True)
+    deliver(begun, 5, bad=2)
+    kill_before_publishing(begun, monkeypatch)
+    set_by_hand(begun, NAME, State.OPEN, "tonight", SOURCE.definition(), "hand")
+    land(begun, SOURCE, run_id="behind")
+    account = account_of(begun, SOURCE)
+    assert account.balanced, account
+    assert account.quarantined == 3
+    set_by_hand(begun, NAME, State.CLOSED, "done", SOURCE.definition(), "hand")
+    land(begun, SOURCE, run_id="after")
+    account = account_of(begun, SOURCE)
+    assert account.balanced, account
+    assert (account.quarantined, account.waiting_rows) == (2, 0)
+    assert account.delivered == len(scenario.payments_on(DAYS[:6]))
+
+
+def test_a_retry_beside_a_landing_brings_back_no_row_that_was_replaced(begun, monkeypatch):
+    deliver(begun, 5, bad=3)
+    land(begun, SOURCE, run_id="some")
+    deliver(begun, 5, bad=2)
+    source = amended(SOURCE, "TX_AMOUNT", at_least=-10.0)
+    find = retrying.quarantined
+    calls = []
+
+    def slowly(lake, *rest, **more):
+        found = find(lake, *rest, **more)
+        if not calls:
+            calls.append(1)
+            land(lake, SOURCE, run_id="beside")
+        return found
+
+    monkeypatch.setattr(retrying, "quarantined", slowly)
+    retry_quarantined(begun, source, run_id="retry")
+    rows = pl.DataFrame(pl.from_arrow(read(begun, NAME)))
+    assert rows.filter(pl.col("TX_DATETIME").dt.date() == DAYS[5])["_fingerprint"].n_unique() == 1
+    assert rows["TRANSACTION_ID"].is_unique().all()
+    account = account_of(begun, source)
+    assert account.balanced, account
