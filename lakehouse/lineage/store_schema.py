@@ -84,7 +84,7 @@ facets = Table(
     Column("content", BigInteger, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, nullable=False, index=True),
     sqlite_with_rowid=False,
-    comment="What was said of a dataset or a job, and when. `scope`: the job that said it, for what jobs may differ in. "
+    comment="What was said of a dataset or a job, and when. `scope`: the job that said it, where jobs may differ. "
     "`role`: o by who writes it, i by who reads it.",
 )
 
@@ -93,7 +93,7 @@ runs = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("job", BigInteger, nullable=False, index=True),
-    Column("first", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False, index=True),
     Column("last", BigInteger, nullable=False),
     Column("began", BigInteger, nullable=True),
     Column("ended", BigInteger, nullable=True),

@@ -63,13 +63,13 @@ def read_event(body: bytes) -> Checked:
     return checked(read_json(body))
 
 
-def read_json(body: bytes) -> object:
+def read_json(body: bytes, largest: int = LARGEST_EVENT) -> object:
     """Any JSON value of a bearable size and depth. Raises BadEventError."""
-    if len(body) > LARGEST_EVENT:
+    if len(body) > largest:
         raise TooLargeError(
             f"An event of {len(body):,} bytes is refused.",
             where="body",
-            nearest=f"{LARGEST_EVENT:,} bytes",
+            nearest=f"{largest:,} bytes",
             fix="Leave out what no one asks lineage for, or send it in several events.",
         )
     try:

@@ -14,7 +14,7 @@ Health = Literal["ok", "warn", "fail", "unknown"]
 class Problem(BaseModel):
     """What is wrong, where, what comes nearest, what to do."""
 
-    error: str
+    kind: str
     what: str
     where: str | None = None
     nearest: str | None = None
@@ -110,6 +110,7 @@ class GraphAnswer(BaseModel):
     nodes: list[Node]
     edges: list[Edge]
     column_edges: list[ColumnEdge]
+    column_edge_count: int
     truncated: bool
     more: dict[str, More]
 
@@ -346,7 +347,8 @@ class DiffAnswer(BaseModel):
     b: RunEntry
     inputs: list[Compared]
     outputs: list[Compared]
-    code: list[Compared]
+    code: Compared
+    definition: Compared
     contracts: list[Compared]
     schemas: list[Compared]
     parameters: list[Compared]
