@@ -44,6 +44,7 @@ export function nameOf(name) {
   return h("span.name", {}, domain && h("span.domain", {}, `${domain}.`), rest);
 }
 
-export function nodeLink(node, query) {
-  return h("a.node-link", { href: toNode(node.name, query) }, node.kind && kindIcon(node.kind, { label: true }), nameOf(node.name));
+export function nodeLink(node, query, column = "") {
+  return h("a.node-link", { href: toNode(node.name, query) }, node.kind && kindIcon(node.kind, { label: true }),
+    h("span", {}, nameOf(node.name), column && h("code", {}, `.${column}`)));
 }

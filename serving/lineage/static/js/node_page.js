@@ -146,8 +146,8 @@ class NodePage {
     const collection = this.view.cy.nodes().filter((node) => ids.includes(node.id()));
     this.view.cy.fit(collection, 48);
     if (this.view.cy.zoom() > 1) this.view.zoomTo(1);
-    if (this.view.cy.zoom() < 0.5) {
-      this.view.zoomTo(0.62);
+    if (this.view.cy.zoom() < 0.46) {
+      this.view.zoomTo(0.7);
       this.view.center(this.selected);
     }
   }
@@ -179,7 +179,7 @@ class NodePage {
       const up = this.model.up.get(id);
       put(this.panel, panelOf(node, {
         column, at: this.query.at, isRoot: id === this.model.root, path: this.model.path, names: (other) => this.model.nodes.get(other), up,
-        chooseColumn: (name) => this.chooseColumn(id, name), begin: () => this.begin(id), close: () => this.leavePanel(),
+        chooseColumn: (name) => this.chooseColumn(id, name), begin: () => this.begin(id), close: () => this.goTo({ selected: "", column: "" }),
       }));
       this.panel.scrollTop = 0;
       this.title = column ? `${node.name}.${column}` : node.name;
@@ -308,7 +308,7 @@ function wholePanel(model, { query }) {
   const domains = [...new Set([...model.nodes.values()].map((node) => node.domain).filter(Boolean))].sort();
   return [
     h("h1", { tabindex: "-1" }, query.domain || "The whole graph"),
-    h("p.soft", {}, "Choose a node to see its owner, columns, versions, checks and runs. A second click begins the graph there."),
+    h("p.soft", {}, "Choose a node to see its owner, columns, versions, checks and runs. A double click begins the graph there."),
     domains.length > 1 ? [h("h2", {}, "Domains"), h("p.chips", {}, domains.map((domain) => h("a.chip", { href: address("graph", [], { domain }) }, domain)))] : null,
   ];
 }

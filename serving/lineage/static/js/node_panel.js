@@ -17,7 +17,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
   return [
     h("header", {},
       h("p.over", {}, kindIcon(node.kind), kind.word, node.domain ? ` in ${node.domain}` : "",
-        h("button.icon.close", { type: "button", "aria-label": "Back to the graph", title: "Back to the graph (Esc)", onclick: close }, "✕")),
+        isRoot ? null : h("button.icon.close", { type: "button", "aria-label": "Close", title: "Back to where the graph begins (Esc)", onclick: close }, "✕")),
       h("h1", { tabindex: "-1" }, node.name),
       h("p.badges", {}, signs({ ...node, breaker: breakerState(node) }, { always: true }), node.fresh === true ? h("span.badge.good", {}, "◷ fresh") : null),
       description(node) ? h("p.lead", {}, description(node)) : null,
@@ -28,7 +28,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
     column ? columnPart(node, column, path, names, chooseColumn) : null,
     facts([
       ["owner", owners.length ? owners.join(", ") : h("span.soft", {}, "nobody")],
-      ["last update", node.updated ? h("time", { datetime: node.updated, title: whenExactly(node.updated) }, `${when(node.updated)} (${ago(node.updated)})`) : "never"],
+      ["last update", node.updated ? h("time", { datetime: node.updated, title: whenExactly(node.updated) }, ago(node.updated), h("br"), h("span.soft", {}, when(node.updated))) : "never"],
       ["freshness", freshness(node)],
       ["contract", node.contract ? `version ${value(node.contract.version ?? node.contract)}` : null],
     ]),
@@ -96,7 +96,7 @@ function columns(node, chosen, choose) {
 function columnPart(node, column, path, names, choose) {
   const edges = path?.edges ?? [];
   const here = (end) => end.node === node.id && end.column === column;
-  const end = (edge, which) => h("li", {}, nodeLink(names(edge[which].node) ?? { name: edge[which].node }, { column: edge[which].column }), h("code", {}, `.${edge[which].column}`), h("span.soft", {}, ` ${how(edge)}`));
+  const end = (edge, which) => h("li", {}, nodeLink(names(edge[which].node) ?? { name: edge[which].node }, { column: edge[which].column }, edge[which].column), h("span.soft", {}, ` ${how(edge)}`));
   const from = edges.filter((edge) => here(edge.target));
   const to = edges.filter((edge) => here(edge.source));
   return h("section.column-part", { "aria-labelledby": "part-column" },
@@ -107,8 +107,8 @@ function columnPart(node, column, path, names, choose) {
 
 function versions(node) {
   const all = node.versions ?? [];
-  const line = (one, at) => h("tr", {},
-    h("td", {}, h("code", { title: String(one.snapshot) }, version(String(one.snapshot ?? ""))), at === 0 ? h("span.badge.soft", {}, "newest") : null),
+  const line = (one) => h("tr", {},
+    h("td", {}, h("code", { title: String(one.snapshot) }, version(String(one.snapshot ?? "")))),
     h("td.nowrap", {}, h("time", { datetime: one.at, title: ago(one.at) }, when(one.at))),
     h("td.num", {}, number(one.rows)),
     h("td", {}, one.run ? h("a", { href: toRun(one.run?.id ?? one.run) }, "run") : null));

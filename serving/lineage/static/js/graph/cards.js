@@ -8,7 +8,7 @@ import { kindIcon, kindOf } from "../kinds.js";
 import { HEAD, heightOf } from "./layout.js";
 
 /* does: {select, expand, column, focused} */
-export function card(node, { model, rows, selected, tabbable, faded }, does) {
+export function card(node, { model, domains, rows, selected, tabbable, faded }, does) {
   const kind = kindOf(node.kind);
   const [domain, rest] = named(node.name);
   const isRoot = node.id === model.root;
@@ -26,8 +26,9 @@ export function card(node, { model, rows, selected, tabbable, faded }, does) {
     kindIcon(node.kind),
     h("span.card-words", {},
       h("span.card-name", {}, rest),
-      h("span.card-under", {}, [domain, kind.word].filter(Boolean).join(" · "), node.updated ? h("span.card-age", {}, ` · ${ago(node.updated)}`) : null)),
-    h("span.card-signs", {}, signs(node, { small: true, always: true })),
+      h("span.card-under", {},
+        h("span.card-says", {}, [domains > 1 && domain, kind.word, node.updated && ago(node.updated).replace(" ago", "")].filter(Boolean).join(" · ")),
+        h("span.card-signs", {}, signs(node, { small: true, always: true })))),
   );
   const element = h(
     "div.graph-card",

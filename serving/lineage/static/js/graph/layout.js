@@ -2,11 +2,11 @@
    enough to be read is spaced here by the real height of its cards, its long edges kept in lanes of their own.
    What belongs here: numbers. Not: drawing. */
 
-export const WIDTH = 236;
-export const HEAD = 54;
+export const WIDTH = 196;
+export const HEAD = 58;
 export const ROW = 22;
 export const FOOT = 6;
-const ACROSS = 96; // between layers
+const ACROSS = 56; // between layers
 const BETWEEN = 20; // between cards of a layer
 const LANE = 12;
 const SWEEPS = 8;
@@ -191,7 +191,7 @@ export function curve(from, to, lanes) {
   for (let at = 1; at < stops.length; at += 1) {
     const [ax, ay] = stops[at - 1].at(-1);
     const [bx, by] = stops[at][0];
-    const bend = bx > ax ? (bx - ax) / 2 : 60;
+    const bend = bx > ax ? (bx - ax) * 0.42 : 60;
     controls.push([ax + bend, ay], [bx - bend, by]);
   }
   const [dx, dy] = [end[0] - start[0], end[1] - start[1]];

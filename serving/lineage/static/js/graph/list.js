@@ -40,7 +40,7 @@ export function listOf(model, link) {
 
 function pathTable(model) {
   const { at, edges } = model.path;
-  const end = ({ node, column }) => [nodeLink(model.nodes.get(node) ?? { name: node }, { column }), h("code", {}, ` ${column}`)];
+  const end = ({ node, column }) => nodeLink(model.nodes.get(node) ?? { name: node }, { column }, column);
   return [
     h("h2", {}, "The path of ", h("code", {}, at.column)),
     table(`Path of ${at.column}`, ["From", "To", "How"], edges.map((edge) => h("tr", {}, h("td", {}, end(edge.source)), h("td", {}, end(edge.target)), h("td", {}, how(edge)))), { class: "dense" }),

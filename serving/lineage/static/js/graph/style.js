@@ -7,7 +7,7 @@ import { HEAD, WIDTH } from "./layout.js";
 export function canvasStyle() {
   const css = getComputedStyle(document.documentElement);
   const colour = (name) => css.getPropertyValue(`--${name}`).trim();
-  const far = { "font-size": 30, "min-zoomed-font-size": 8 };
+  const far = { "font-size": 24, "min-zoomed-font-size": 8 };
   return [
     {
       selector: "node",
@@ -24,7 +24,7 @@ export function canvasStyle() {
         "text-valign": "center",
         "text-halign": "center",
         "text-wrap": "ellipsis",
-        "text-max-width": WIDTH - 24,
+        "text-max-width": WIDTH + 44,
         "overlay-opacity": 0,
         "z-index": 2,
         ...far,
@@ -38,6 +38,7 @@ export function canvasStyle() {
     { selector: "node[health = 'warn'], node.stale", style: { "border-color": colour("warn"), "border-width": 5, "border-style": "dashed" } },
     { selector: "node.selected", style: { "outline-width": 6, "outline-color": colour("accent"), "outline-offset": 4 } },
     { selector: "node.faded", style: { opacity: 0.3 } },
+    { selector: "node.carded", style: { opacity: 0 } },
     {
       selector: "edge",
       style: {

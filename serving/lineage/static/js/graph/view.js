@@ -78,6 +78,7 @@ export class GraphView {
     const laid = this.big ? asGiven(nodes) : arrange(nodes, edges, tall);
     this.places = laid.places;
     this.routes = laid.routes;
+    this.domains = new Set(nodes.map((node) => node.domain)).size;
     this.shown = new Map(nodes.map((node) => [node.id, node]));
     this.current = this.shown.has(this.current) ? this.current : selected ?? model.root ?? nodes[0]?.id;
     const path = model.path;
@@ -148,27 +149,42 @@ export class GraphView {
     if (!this.model) return;
     const [pan, zoom] = [this.cy.pan(), this.cy.zoom()];
     const far = zoom < FAR;
-    if (this.cards.hidden !== far) this.cards.hidden = far;
+    if (this.cards.hidden !== far) {
+      this.cards.hidden = far;
+      if (far) this.cy.nodes(".carded").removeClass("carded");
+      else this.carded([...this.elements.keys()], true);
+    }
     if (far) return;
     this.cards.style.transform = `translate(${pan.x}px, ${pan.y}px) scale(${zoom})`;
     const { x1, x2, y1, y2 } = this.cy.extent();
     const all = this.shown.size <= MANY;
+    const [come, gone] = [[], []];
     for (const [id, node] of this.shown) {
       const { x, y } = this.places.get(id);
       const half = heightOf(this.rows.get(id)?.length ?? 0) / 2;
       const seen = all || (x + WIDTH > x1 && x - WIDTH < x2 && y + half + HEAD > y1 && y - half - HEAD < y2);
       const known = this.elements.get(id);
-      if (seen && !known) this.makeCard(node, x, y - half);
-      else if (!seen && known && !known.contains(document.activeElement)) {
+      if (seen && !known) {
+        this.makeCard(node, x, y - half);
+        come.push(id);
+      } else if (!seen && known && !known.contains(document.activeElement)) {
         known.remove();
         this.elements.delete(id);
+        gone.push(id);
       }
     }
+    this.carded(come, true);
+    this.carded(gone, false);
+  }
+
+  /* What has a card is not drawn on the canvas as well. */
+  carded(ids, on) {
+    if (ids.length) this.cy.batch(() => ids.forEach((id) => this.cy.getElementById(id).toggleClass("carded", on)));
   }
 
   makeCard(node, x, y) {
     const element = card(node, {
-      model: this.model, rows: this.rows.get(node.id) ?? [], selected: node.id === this.selected, tabbable: node.id === this.current, faded: this.faded.has(node.id),
+      model: this.model, domains: this.domains, rows: this.rows.get(node.id) ?? [], selected: node.id === this.selected, tabbable: node.id === this.current, faded: this.faded.has(node.id),
     }, this.does);
     element.style.transform = `translate(${x - WIDTH / 2}px, ${y}px)`;
     element.style.width = `${WIDTH}px`;
@@ -205,8 +221,8 @@ export class GraphView {
     this.cy.fit(undefined, EDGE);
     if (this.cy.zoom() > 1) this.zoomTo(1);
     const about = this.shown.get(this.selected) ?? this.shown.get(this.model.root);
-    if (this.cy.zoom() < 0.6 && about) {
-      this.cy.zoom(Math.min(0.8, Math.max(0.62, this.canvas.clientWidth / 560)));
+    if (this.cy.zoom() < 0.52 && about) {
+      this.cy.zoom(0.75);
       this.center(about.id);
     }
   }
