@@ -1,0 +1,336 @@
+"""The graph at a time: nodes, and what each is made from.
+
+What belongs here: what a node is, which edges hold at a time. Not: walking along them (walk.py), nor all that is known
+of one node (details.py). A node is what events call by one or several names: a table's place and its name in the
+catalog, joined by the standard's symlinks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, select
+
+from lakehouse.lineage import store_schema as tables
+from lakehouse.lineage.column_links import WHOLE
+from lakehouse.lineage.derivation import ASSERTIONS, COLUMN_LINEAGE, LINEAGE, READ, WRITTEN
+from lakehouse.lineage.index import Index
+from lakehouse.lineage.naming import Naming, naming
+from lakehouse.lineage.writing import in_groups
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ADDING_UP = {"FILE"}
+"""Kinds of sources of which a later one takes no earlier one's place: a table holds all files delivered so far."""
+
+
+class ColumnEdge(NamedTuple):
+    """A column of a node goes into a column of another (or into the whole of it)."""
+
+    source: int
+    source_column: str
+    target: int
+    column: str
+    type: str | None
+    subtype: str | None
+    masking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is shown of a node at a glance."""
+
+    id: str
+    name: str
+    namespace: str
+    physical: str
+    kind: str
+    domain: str
+    owner: str | None
+    description: str | None
+    health: str
+    fresh: bool | None
+    stale_because: str | None
+    breaker: str | None
+    columns: tuple[dict[str, Any], ...]
+
+
+class View:
+    """The graph as it was at a time (None: as it is). Remembers what was asked; see `forget`."""
+
+    def __init__(self, index: Index, at: int | None = None) -> None:
+        self.index = index
+        self.at = at
+        self._cards: dict[int, Card] = {}
+        self._sources: dict[int, dict[int, set[int]]] = {}
+        self._targets: dict[int, dict[int, set[int]]] = {}
+        self._column_edges: dict[int, tuple[ColumnEdge, ...]] = {}
+        self._names: dict[int, Naming] = {}
+
+    def forget(self, nodes: set[int]) -> None:
+        """Something changed about these: what is remembered of them and of their neighbours is asked anew."""
+        gone = set(nodes)
+        for node in nodes:
+            gone.update(self._sources.get(node, ()), self._targets.get(node, ()))
+            gone.update(edge.source for edge in self._column_edges.get(node, ()))
+            for member in self.index.members.get(node, ()):
+                gone.update(self._group(one) for one in self.index.used.get(member, ()))
+                gone.update(self._group(source) for source, _ in self.index.made.get(member, ()))
+        for node in gone:
+            for kept in (self._cards, self._sources, self._targets, self._column_edges, self._names):
+                kept.pop(node, None)
+
+    def nodes(self) -> list[int]:
+        """All nodes that existed then."""
+        return [node for node in self.index.members if self.exists(node)]
+
+    def exists(self, node: int) -> bool:
+        """Whether anything had been said of the node by then."""
+        return self.at is None or any(self.index.first[one] <= self.at for one in self.index.members.get(node, ()))
+
+    def naming(self, node: int) -> Naming:
+        """What the node is called."""
+        found = self._names.get(node)
+        if found is None:
+            found = self._names[node] = naming(self.index, node)
+        return found
+
+    def facet(self, node: int, name: str) -> dict[str, Any] | None:
+        """What the facet says then: a writer's word counts more than a reader's."""
+        for role in (WRITTEN, READ):
+            found = self._newest(node, name, role)
+            if found is not None:
+                content = self.index.content(found[1])
+                return None if content.get("_deleted") else content
+        return None
+
+    def facet_names(self, node: int) -> set[str]:
+        """The facets of which anything was ever said."""
+        return {name for member in self.index.members[node] for name, _, _ in self.index.timelines.get(member, ())}
+
+    def by_job(self, node: int, name: str) -> Iterator[tuple[int, int, int]]:
+        """Of facets that each job tells for itself: dataset, job and content in force."""
+        for member in self.index.members[node]:
+            for (facet, scope, role), timeline in self.index.timelines.get(member, {}).items():
+                if facet == name and role == WRITTEN:
+                    content = timeline.in_force(self.at)
+                    if content is not None:
+                        yield member, scope, content
+
+    def kind(self, node: int) -> str:
+        """TABLE, FILE, FEATURE_SET, MODEL, ...: as the node's own facet says, else as its names do."""
+        said = self.facet(node, "datasetType")
+        return str(said["datasetType"]).upper() if said else self.naming(node).kind
+
+    def card(self, node: int) -> Card:
+        """What is shown of the node at a glance."""
+        found = self._cards.get(node)
+        if found is None:
+            found = self._cards[node] = self._card(node)
+        return found
+
+    def sources(self, node: int) -> dict[int, set[int]]:
+        """What the node is made from, and by which jobs."""
+        found = self._sources.get(node)
+        if found is None:
+            found = self._sources[node] = self._find_sources(node)
+        return found
+
+    def targets(self, node: int) -> dict[int, set[int]]:
+        """What is made from the node, and by which jobs."""
+        found = self._targets.get(node)
+        if found is None:
+            near = {self._group(one) for member in self.index.members[node] for one in self.index.used.get(member, ())}
+            found = {target: self.sources(target).get(node, set()) for target in sorted(near) if target != node}
+            self._targets[node] = found = {target: jobs for target, jobs in found.items() if jobs}
+        return found
+
+    def column_edges(self, node: int) -> tuple[ColumnEdge, ...]:
+        """What the node's columns are made from."""
+        found = self._column_edges.get(node)
+        if found is None:
+            found = self._column_edges[node] = tuple(dict.fromkeys(self._find_column_edges(node)))
+        return found
+
+    def column_edges_from(self, node: int, target: int) -> list[ColumnEdge]:
+        """The columns of the target that are made from columns of the node."""
+        return [edge for edge in self.column_edges(target) if edge.source == node]
+
+    def updated(self, nodes: list[int]) -> dict[int, int]:
+        """When the newest version of each node was written, or the node itself, for those of which it is known."""
+        index = self.index
+        found: dict[int, int] = {}
+        if self.at is None:
+            for node in nodes:
+                times = [index.versions[one][0] for one in index.members[node] if one in index.versions]
+                times = times or [index.written[one].at for one in index.members[node] if one in index.written]
+                if times:
+                    found[node] = max(times)
+            return found
+        versions = tables.versions
+        with index.store.engine.connect() as connection:
+            for group in in_groups([one for node in nodes for one in index.members[node]]):
+                newest = (
+                    select(versions.c.dataset, func.max(versions.c.at))
+                    .where(versions.c.dataset.in_(group), versions.c.at <= self.at)
+                    .group_by(versions.c.dataset)
+                )
+                for dataset, at in connection.execute(newest):
+                    node = index.group[dataset]
+                    found[node] = max(found.get(node, at), at)
+        return found
+
+    def checks(self, node: int) -> list[dict[str, Any]]:
+        """The newest result of each check, failures first."""
+        newest: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+        for member, job, content in self.by_job(node, ASSERTIONS):
+            told = self.index.content(content)
+            timeline = self.index.timelines[member][ASSERTIONS, job, WRITTEN]
+            since = max(at for at, one in timeline.until(self.at) if one == content)
+            for one in () if told.get("_deleted") else told["assertions"]:
+                key = (str(one.get("name") or one["assertion"]), str(one.get("column") or ""))
+                if key not in newest or newest[key][0] <= since:
+                    newest[key] = (since, {**one, "job": job, "dataset": member, "content": content, "since": since})
+        return [one for _, one in sorted(newest.values(), key=lambda it: (it[1]["success"], _check_name(it[1])))]
+
+    def staleness(self, node: int) -> tuple[bool | None, str | None]:
+        """Whether the node is in line with what it is made from, as far as is known, and why not."""
+        told = self.facet(node, "slipway_stale")
+        if told is not None:
+            stale = bool(told.get("stale", True))
+            return not stale, str(told.get("why") or "") or None
+        if self.at is not None:
+            return None, None
+        index = self.index
+        made = [index.written[one] for one in index.members[node] if one in index.written]
+        if not made:
+            return None, None
+        newest = max(made, key=lambda one: (one.at, one.run))
+        known = None
+        for source, version in newest.read.items():
+            there = [index.versions[one] for one in index.members[index.group[source]] if one in index.versions]
+            if version is None or not there:
+                continue
+            known = True
+            if max(there)[1] != version:
+                return False, f"{self.naming(index.group[source]).name} has a newer version."
+        return known, None
+
+    def _group(self, dataset: int) -> int:
+        return self.index.group[dataset]
+
+    def _newest(self, node: int, name: str, role: str) -> tuple[int, int] | None:
+        found = None
+        for member in self.index.members[node]:
+            timeline = self.index.timelines.get(member, {}).get((name, 0, role))
+            points = timeline.until(self.at) if timeline else ()
+            if points and (found is None or points[-1] > found):
+                found = points[-1]
+        return found
+
+    def _card(self, node: int) -> Card:
+        called = self.naming(node)
+        owners = (self.facet(node, "ownership") or {}).get("owners") or ()
+        schema = (self.facet(node, "schema") or {}).get("fields") or ()
+        breaker = (self.facet(node, "slipway_breaker") or {}).get("state")
+        fresh, why = self.staleness(node)
+        return Card(
+            id=called.id,
+            name=called.name,
+            namespace=called.namespace,
+            physical=called.physical,
+            kind=self.kind(node),
+            domain=called.domain,
+            owner=owners[0]["name"] if owners else None,
+            description=(self.facet(node, "documentation") or {}).get("description") or None,
+            health=_health(self.checks(node)),
+            fresh=fresh,
+            stale_because=why,
+            breaker=str(breaker) if breaker else None,
+            columns=tuple(
+                {"name": one["name"], "type": one.get("type"), "description": one.get("description")} for one in schema
+            ),
+        )
+
+    def _find_sources(self, node: int) -> dict[int, set[int]]:
+        """From runs, unless their job says explicitly what the node is made from; and from columns."""
+        index = self.index
+        found: dict[int, set[int]] = {}
+        explicit = {job for _, job, content in self.by_job(node, LINEAGE) if not index.content(content).get("_deleted")}
+        by_job: dict[int, list[tuple[int, int, int]]] = {}
+        for member in index.members[node]:
+            for (source, job), (first, last) in index.made.get(member, {}).items():
+                if job not in explicit and (self.at is None or first <= self.at):
+                    by_job.setdefault(job, []).append((self._group(source), first, last))
+        for job, edges in by_job.items():
+            newest = max(last for _, _, last in edges)
+            for source, _, last in edges:
+                if source != node and (last == newest or self._still(node, source, job, last)):
+                    found.setdefault(source, set()).add(job)
+        for edge, job in self._told_edges(node):
+            found.setdefault(edge.source, set()).add(job)
+        return found
+
+    def _still(self, node: int, source: int, job: int, last: int) -> bool:
+        """Whether an edge holds though the job ran later without it."""
+        if self.kind(source) in _ADDING_UP:
+            return True
+        return self.at is not None and (last >= self.at or self._next_run(node, job, last) > self.at)
+
+    def _next_run(self, node: int, job: int, after: int) -> int:
+        """When the job next wrote the node."""
+        both, runs = tables.run_datasets, tables.runs
+        with self.index.store.engine.connect() as connection:
+            found = connection.execute(
+                select(func.min(runs.c.first))
+                .join(both, both.c.run == runs.c.id)
+                .where(
+                    both.c.dataset.in_(self.index.members[node]),
+                    both.c.role == WRITTEN,
+                    runs.c.job == job,
+                    runs.c.first > after,
+                )
+            ).scalar()
+        return after if found is None else found
+
+    def _find_column_edges(self, node: int) -> Iterator[ColumnEdge]:
+        for edge, _ in self._told_edges(node):
+            if edge.source_column != WHOLE or edge.column != WHOLE:
+                yield edge
+
+    def _told_edges(self, node: int) -> Iterator[tuple[ColumnEdge, int]]:
+        index = self.index
+        for member in index.members[node]:
+            for (name, job, role), timeline in index.timelines.get(member, {}).items():
+                if name not in {COLUMN_LINEAGE, LINEAGE} or role != WRITTEN:
+                    continue
+                points = timeline.until(self.at)
+                for place, (_, content) in enumerate(points, start=1):
+                    for link in index.links(content):
+                        source = self._group(link.source)
+                        if source == node or (place < len(points) and self.kind(source) not in _ADDING_UP):
+                            continue
+                        yield ColumnEdge(source, link.source_column, node, *link[2:]), job
+
+
+def _health(checks: list[dict[str, Any]]) -> str:
+    if not checks:
+        return "unknown"
+    failed = [one for one in checks if not one["success"]]
+    if not failed:
+        return "ok"
+    return "warn" if all(str(one.get("severity") or "").lower().startswith("warn") for one in failed) else "fail"
+
+
+def _check_name(check: dict[str, Any]) -> str:
+    return str(check.get("name") or check["assertion"])
+
+
+def moment(at: int | None) -> str | None:
+    """A time of the store as ISO 8601, UTC."""
+    return None if at is None else (_EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
+
+
+def microseconds(time: datetime) -> int:
+    """A time as the store has it."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
