@@ -57,6 +57,14 @@ export function named(name) {
   return at > 0 && at < name.length - 1 ? [name.slice(0, at), name.slice(at + 1)] : ["", name];
 }
 
+/* What is written on a node: a file by its end, which tells one day from another. */
+export function label(name, kind, most = 20) {
+  const rest = named(name)[1];
+  if (kind !== "FILE") return rest;
+  const file = rest.slice(rest.lastIndexOf("/") + 1);
+  return file.length > most ? `${ELLIPSIS}${file.slice(1 - most)}` : file;
+}
+
 export function value(thing) {
   if (thing === null || thing === undefined) return "";
   return typeof thing === "object" ? JSON.stringify(thing) : String(thing);

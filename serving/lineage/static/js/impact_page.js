@@ -11,11 +11,10 @@ const NOBODY = "nobody";
 
 export async function show(route, { content, signal }) {
   const [name, column = ""] = route.parts;
-  const found = await api.nodeByName(name, "", { signal });
-  const id = found.id ?? found.node?.id;
-  const [blast, node] = await Promise.all([api.impact(id, column, { signal }), api.node(id, "", { signal })]);
+  const node = await api.nodeByName(name, "", { signal });
+  const blast = await api.impact(node.id, column, { signal });
   const affected = [...(blast.affected ?? [])].sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name));
-  const owners = ownersOf(blast, affected);
+  const owners = ownersOf(affected);
   const place = h("div.distances");
   const draw = (owner) => put(place, byDistance(affected.filter((one) => owner === null || (one.owner ?? NOBODY) === owner), column));
   draw(null);
@@ -24,7 +23,7 @@ export async function show(route, { content, signal }) {
     h("h1", {}, "Blast radius of ", nameOf(name), column ? [".", h("code", {}, column)] : null),
     h("div.filters", {}, h("label.choice", {}, "column", h("select", { onchange: (event) => go(toImpact(name, event.target.value)) },
       h("option", { value: "" }, "the whole table"),
-      (node.schema ?? node.columns ?? []).map((one) => h("option", { value: one.name, selected: one.name === column }, one.name))))),
+      node.columns.map((one) => h("option", { value: one.name, selected: one.name === column }, one.name))))),
     affected.length
       ? [
         h("p.summary", {}, h("strong", {}, `${count(affected.length, "node")} downstream`), `, up to ${count(affected.at(-1).distance, "step")} away, of ${count(owners.length, "owner")}. `, kinds(affected)),
@@ -40,7 +39,7 @@ export async function show(route, { content, signal }) {
   return { title: `Blast radius of ${name}${column ? `.${column}` : ""}` };
 }
 
-function ownersOf(blast, affected) {
+function ownersOf(affected) {
   const counts = new Map();
   for (const { owner } of affected) counts.set(owner ?? NOBODY, (counts.get(owner ?? NOBODY) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]);
@@ -71,7 +70,7 @@ function byDistance(affected, column) {
 }
 
 function via(one) {
-  const names = (one.via ?? []).map((step) => (typeof step === "string" ? step : step.name ?? step.column));
+  const names = (one.via ?? []).slice(1, -1); // it begins and ends with the two that are named already
   return names.length ? h("p.soft", {}, `by way of ${names.join(", ")}`) : null;
 }
 

@@ -41,25 +41,38 @@ class NodePage {
     this.closed = true;
   }
 
-  /* What of an address means another graph; the rest is only another look at this one. */
-  static same = ({ page, parts, query }) => JSON.stringify([page, parts, query.direction, query.depth, query.at, query.domain, query.limit]);
-
   async open(route) {
-    this.route = route;
+    this.name = route.page === "node" ? route.parts.join("/") : undefined;
+    await this.load(route);
+    this.domains = this.name ? [] : (await api.overview({ signal: this.signal })).domains.map(({ name }) => name);
+    this.frame();
+    await this.begin();
+  }
+
+  /* The graph that an address means. */
+  async load(route) {
     const { query } = route;
-    [this.name] = route.page === "node" ? [route.parts.join("/")] : [];
+    this.route = route;
     this.title = this.name ?? (query.domain ? `${query.domain}: graph` : "Graph");
     this.query = { direction: query.direction ?? "both", depth: Number(query.depth ?? DEPTH), at: query.at ?? "" };
-    const found = this.name ? await api.nodeByName(this.name, this.query.at, { signal: this.signal }) : null;
-    const id = found?.id ?? found?.node?.id;
-    const answer = await api.graph({
-      id, at: this.query.at, limit: query.limit ?? MOST,
-      ...(id ? { direction: this.query.direction, depth: this.query.depth } : { domain: query.domain }),
-    }, { signal: this.signal });
-    const model = new Model(query.domain && !id ? ofDomain(answer, query.domain) : { ...answer, root: id ? answer.root ?? id : null });
-    this.model = model;
-    this.frame();
-    await this.look(route, { begin: true });
+    const { at } = this.query;
+    const limit = query.limit ?? MOST;
+    const answer = await (this.name
+      ? api.graph({ name: this.name, at, limit, direction: this.query.direction, depth: this.query.depth }, { signal: this.signal })
+      : api.graph({ domain: query.domain, at, limit }, { signal: this.signal }));
+    const before = this.model;
+    this.model = new Model(answer);
+    this.selected = null;
+    this.paneled = null;
+    if (before) this.model.open = before.open;
+  }
+
+  async begin({ stay = false } = {}) {
+    this.timeline();
+    const { at } = this.query;
+    put(this.past, at ? h("p.past", {}, h("strong", {}, `As of ${when(at)} UTC. `), "What happened since is not shown. ",
+      h("button.link", { type: "button", onclick: () => this.goTo({ at: "" }) }, "Back to now")) : null);
+    await this.look(this.route, { begin: true, stay });
   }
 
   frame() {
@@ -77,7 +90,7 @@ class NodePage {
     this.view = new GraphView(this.stage, {
       select: (id) => this.choose(id),
       enter: (id) => this.choose(id, { enter: true }),
-      begin: (id) => this.begin(id),
+      begin: (id) => this.root(id),
       expand: (id, way) => this.expand(id, way),
       open: (id) => this.toggleColumns(id),
       column: (id, column) => this.chooseColumn(id, column),
@@ -85,18 +98,44 @@ class NodePage {
     this.legend = legend();
     this.stage.append(this.legend, h("div.zoom", { role: "group", "aria-label": "Zoom" },
       tool("+", "Nearer (+)", () => this.view.zoomBy(1.3)), tool("−", "Farther (−)", () => this.view.zoomBy(1 / 1.3)), tool("⤢", "Fit all (f)", () => this.view.fit())));
-    timeline(this.time, { at: this.query.at, id: this.model.root, change: (at) => this.goTo({ at }, { replace: true }), signal: this.signal })
-      .catch((error) => error.name !== "AbortError" && put(this.time));
-    put(this.past, this.query.at ? h("p.past", {}, h("strong", {}, `As of ${when(this.query.at)} UTC. `), "What happened since is not shown. ",
-      h("button.link", { type: "button", onclick: () => this.goTo({ at: "" }) }, "Back to now")) : null);
   }
 
-  /* True when the address is another look at the graph that is loaded. */
+  timeline() {
+    const jobs = new Set([...this.model.edges.values()].flatMap(({ job }) => (job ? job.split(", ") : [])));
+    this.slider ??= timeline(this.time, { name: this.name, jobs, change: (at) => this.goTo({ at }, { replace: true }), signal: this.signal });
+    this.slider.then((show) => show(this.query.at)).catch((error) => error.name !== "AbortError" && put(this.time));
+  }
+
+  /* Another address of this page: another look at the graph that is loaded, or the same node's graph loaded anew. */
   update(route) {
-    if (NodePage.same(route) !== NodePage.same(this.route)) return false;
+    const name = route.page === "node" ? route.parts.join("/") : undefined;
+    if (route.page !== this.route.page || name !== this.name || route.query.domain !== this.route.query.domain) return false;
+    const other = ["direction", "depth", "at", "limit"].filter((word) => route.query[word] !== this.route.query[word]);
     this.route = route;
-    this.look(route).catch((error) => error.name !== "AbortError" && put(this.panel, errorState(error)));
+    this.follow(route, other).catch((error) => this.fail(error));
     return true;
+  }
+
+  async follow(route, other) {
+    if (!other.length) return this.look(route);
+    this.content.setAttribute("aria-busy", "true");
+    try {
+      await this.load(route);
+      if (!this.closed && this.route === route) await this.begin({ stay: other.join() === "at" });
+    } finally {
+      this.content.removeAttribute("aria-busy");
+    }
+  }
+
+  fail(error) {
+    if (error.name === "AbortError" || this.closed) return;
+    const early = error.status === 404 && this.query.at;
+    this.timeline();
+    put(this.past);
+    this.view.clear();
+    put(this.panel, early
+      ? emptyState("Not there yet", `At ${when(this.query.at)} UTC nothing was known of ${this.name}.`, h("button", { type: "button", onclick: () => this.goTo({ at: "" }) }, "Back to now"))
+      : errorState(error));
   }
 
   byName(name) {
@@ -104,7 +143,7 @@ class NodePage {
     return null;
   }
 
-  async look({ query }, { begin = false } = {}) {
+  async look({ query }, { begin = false, stay = false } = {}) {
     const selected = (query.selected && this.byName(query.selected)) || this.model.root;
     const column = query.column ?? "";
     const list = query.view === "list";
@@ -115,9 +154,9 @@ class NodePage {
     if (wanted !== lit) await this.light(selected, column);
     if (this.closed) return;
     this.list(list);
-    if (begin || wanted !== lit) this.redraw(begin ? null : selected);
+    if (begin || wanted !== lit) this.redraw(begin && !stay ? null : selected);
     else if (moved) this.view.select(selected);
-    if (begin) {
+    if (begin && !stay) {
       this.view.begin();
       if (wanted) this.showPath();
     } else if (wanted !== lit && wanted) this.showPath();
@@ -142,10 +181,9 @@ class NodePage {
   }
 
   showPath() {
+    if (!this.model.path) return;
     const ids = [...this.model.path.columns.keys()].filter((id) => this.view.shown.has(id));
-    const collection = this.view.cy.nodes().filter((node) => ids.includes(node.id()));
-    this.view.cy.fit(collection, 48);
-    if (this.view.cy.zoom() > 1) this.view.zoomTo(1);
+    this.view.fit(1, ids);
     if (this.view.cy.zoom() < 0.46) {
       this.view.zoomTo(0.7);
       this.view.center(this.selected);
@@ -153,8 +191,10 @@ class NodePage {
   }
 
   redraw(keep) {
+    this.nothing?.remove();
     if (!this.model.nodes.size) {
-      put(this.stage, emptyState("Nothing to draw yet", ["Run ", h("code", {}, "slipway demo"), ", or take a later moment."]));
+      this.view.clear();
+      this.stage.append(this.nothing = emptyState("Nothing to draw yet", ["Run ", h("code", {}, "slipway demo"), ", or take a later moment."]));
       return;
     }
     this.view.draw(this.model, { selected: this.selected, keep });
@@ -172,14 +212,15 @@ class NodePage {
   }
 
   async describe(id, column) {
-    if (!id) return put(this.panel, wholePanel(this.model, this.route));
+    this.panel.parentElement.classList.toggle("alone", !id);
+    if (!id) return put(this.panel);
     try {
       const node = await api.node(id, this.query.at, { signal: this.signal });
       if (this.closed || this.selected !== id) return;
       const up = this.model.up.get(id);
       put(this.panel, panelOf(node, {
         column, at: this.query.at, isRoot: id === this.model.root, path: this.model.path, names: (other) => this.model.nodes.get(other), up,
-        chooseColumn: (name) => this.chooseColumn(id, name), begin: () => this.begin(id), close: () => this.goTo({ selected: "", column: "" }),
+        chooseColumn: (name) => this.chooseColumn(id, name), begin: () => this.root(id), close: () => this.goTo({ selected: "", column: "" }),
       }));
       this.panel.scrollTop = 0;
       this.title = column ? `${node.name}.${column}` : node.name;
@@ -218,7 +259,7 @@ class NodePage {
     this.goTo({ selected: id === this.model.root ? "" : node.name, column: off ? "" : column });
   }
 
-  begin(id) {
+  root(id) {
     const node = this.model.nodes.get(id);
     if (node) go(address("node", [node.name], { ...now().query, selected: "", domain: "", limit: "" }));
   }
@@ -287,7 +328,8 @@ class NodePage {
         h("div.segments", { role: "group", "aria-label": "Direction" }, way("upstream", "← Upstream", "What it is made from"), way("both", "Both"), way("downstream", "Downstream →", "What is made from it")),
         h("label.depth", {}, "depth ", h("select", { "aria-label": "Depth", onchange: (event) => this.goTo({ depth: Number(event.target.value) === DEPTH ? "" : event.target.value }) },
           [1, 2, 3, 4, 6, 8, DEEP].map((steps) => h("option", { value: steps, selected: steps === depth }, steps === DEEP ? "all" : steps)))),
-      ] : h("strong.title", {}, query.domain ? `Domain ${query.domain}` : "The whole graph"),
+      ] : h("label.depth", {}, "domain ", h("select", { "aria-label": "Domain", onchange: (event) => go(address("graph", [], { domain: event.target.value, view: query.view })) },
+        ["", ...this.domains].map((domain) => h("option", { value: domain, selected: domain === (query.domain ?? "") }, domain || "all")))),
       h("div.segments", { role: "group", "aria-label": "View" }, look("", "Graph"), look("list", "List")),
       h("span.soft.many", {}, count(nodes.length, "node"), this.model.truncated ? [", not all ", query.limit ? null : h("button.link", { type: "button", onclick: () => this.goTo({ limit: ALL }) }, "show all")] : null),
       this.model.path ? h("button.chip.on", { type: "button", title: "Esc", onclick: () => this.goTo({ column: "" }) }, "column ", h("code", {}, this.model.path.at.column), " ✕") : null);
@@ -296,19 +338,4 @@ class NodePage {
 
 function tool(sign, title, onclick) {
   return h("button.icon", { type: "button", title, "aria-label": title, onclick }, sign);
-}
-
-function ofDomain(answer, domain) {
-  const nodes = answer.nodes.filter((node) => node.domain === domain);
-  const ids = new Set(nodes.map((node) => node.id));
-  return { ...answer, root: null, nodes, edges: answer.edges.filter(({ source, target }) => ids.has(source) && ids.has(target)), more: {} };
-}
-
-function wholePanel(model, { query }) {
-  const domains = [...new Set([...model.nodes.values()].map((node) => node.domain).filter(Boolean))].sort();
-  return [
-    h("h1", { tabindex: "-1" }, query.domain || "The whole graph"),
-    h("p.soft", {}, "Choose a node to see its owner, columns, versions, checks and runs. A double click begins the graph there."),
-    domains.length > 1 ? [h("h2", {}, "Domains"), h("p.chips", {}, domains.map((domain) => h("a.chip", { href: address("graph", [], { domain }) }, domain)))] : null,
-  ];
 }

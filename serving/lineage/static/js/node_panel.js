@@ -12,7 +12,7 @@ const NAMES = 12;
 
 export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, begin, close }) {
   const kind = kindOf(node.kind);
-  const owners = [node.owners ?? node.owner ?? []].flat().map((owner) => owner?.name ?? owner).filter(Boolean);
+  const owners = (node.owners ?? []).map((owner) => owner.name);
   const command = (way) => `slipway lineage ${quoted(column ? `${node.name}.${column}` : node.name)} --${way}`;
   return [
     h("header", {},
@@ -34,7 +34,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
     ]),
     breakerPart(node),
     part("Checks", checks(node.checks ?? []), (node.checks ?? []).length),
-    part("Columns", columns(node, column, chooseColumn), (node.schema ?? node.columns ?? []).length),
+    part("Columns", columns(node, column, chooseColumn), node.columns.length),
     part("Versions", versions(node), (node.versions ?? []).length),
     part("Runs", runs(node), (node.runs ?? []).length),
     neighbours(node, at),
@@ -49,7 +49,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
 }
 
 const quoted = (name) => (/^[\w./:@-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
-const description = (node) => node.docs ?? node.description;
+const description = (node) => node.description;
 const breakerState = ({ breaker: known }) => known?.state ?? known;
 
 function part(title, body, many = null) {
@@ -86,11 +86,11 @@ function checks(all) {
 }
 
 function columns(node, chosen, choose) {
-  const all = node.schema ?? node.columns ?? [];
+  const all = node.columns;
   return h("ul.schema", {}, all.map((one) => h("li", {},
     h("button.column-name", { type: "button", "aria-pressed": String(one.name === chosen), title: "Its path up and down", onclick: () => choose(one.name) }, one.name),
     h("span.type", {}, one.type ?? ""),
-    one.docs ?? one.description ? h("p.soft", {}, one.docs ?? one.description) : null)));
+    one.description ? h("p.soft", {}, one.description) : null)));
 }
 
 function columnPart(node, column, path, names, choose) {

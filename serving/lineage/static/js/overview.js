@@ -36,7 +36,7 @@ function filled(all, runs) {
       h("section.card", { "aria-labelledby": "attention" },
         h("h2", { id: "attention" }, "Needs attention", odd.length ? h("span.count", {}, odd.length) : null),
         odd.length
-          ? h("ul.rows", {}, odd.map((node) => h("li.row", {}, h("div.what", {}, nodeLink(node), h("p.soft", {}, [node.owner, node.updated && `updated ${ago(node.updated)}`].filter(Boolean).join(" · "))), h("div.aside", {}, signs(node)))))
+          ? h("ul.rows", {}, odd.map((node) => h("li.row", {}, h("div.what", {}, nodeLink(node), node.why ? h("p.soft", {}, node.why) : null), h("div.aside", {}, signs(node)))))
           : h("p.quiet", {}, h("span.sign.good", { "aria-hidden": "true" }, "✓"), " All checks pass, everything is fresh.")),
       h("section.card", { "aria-labelledby": "domains" },
         h("h2", { id: "domains" }, "Domains"),

@@ -64,6 +64,8 @@ function compare(run, others) {
 }
 
 function sides(run) {
+  if (!run.inputs?.length && !run.outputs?.length && run.children?.length) return null; // its steps did
+
   const side = (title, all) => h("section.card", {}, h("h2", {}, title, h("span.count", {}, all.length)),
     all.length ? table(title, ["name", "version", "rows"], all.map((one) => h("tr", {},
       h("td", {}, nodeLink(one)), h("td", {}, one.version ? h("code", { title: String(one.version) }, version(String(one.version))) : h("span.soft", {}, "not told")), h("td.num", {}, number(one.rows)))), { class: "dense" })

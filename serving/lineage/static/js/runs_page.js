@@ -12,12 +12,7 @@ const MOST = 100;
 
 export async function show(route, { content, signal }) {
   const { job = "", dataset = "", state = "" } = route.query;
-  let id = "";
-  if (dataset) {
-    const found = await api.nodeByName(dataset, "", { signal });
-    id = found.id ?? found.node?.id;
-  }
-  const { runs } = await api.runs({ job, dataset: id, limit: MOST }, { signal });
+  const { runs } = await api.runs({ job, dataset, limit: MOST }, { signal });
   const seen = state ? runs.filter((run) => run.state === state) : runs;
   const chosen = [];
   const compare = h("button", { type: "button", disabled: true, onclick: () => go(toDiff(...oldFirst(chosen, runs))) }, "Compare the two chosen");

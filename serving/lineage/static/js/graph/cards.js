@@ -3,14 +3,14 @@
 
 import { signs, troubleWords } from "../badges.js";
 import { h } from "../dom.js";
-import { ago, count, named } from "../format.js";
+import { ago, count, label, named } from "../format.js";
 import { kindIcon, kindOf } from "../kinds.js";
 import { HEAD, heightOf } from "./layout.js";
 
 /* does: {select, expand, column, focused} */
 export function card(node, { model, domains, rows, selected, tabbable, faded }, does) {
   const kind = kindOf(node.kind);
-  const [domain, rest] = named(node.name);
+  const [domain] = named(node.name);
   const isRoot = node.id === model.root;
   const main = h(
     "button.card-main",
@@ -25,7 +25,7 @@ export function card(node, { model, domains, rows, selected, tabbable, faded }, 
     },
     kindIcon(node.kind),
     h("span.card-words", {},
-      h("span.card-name", {}, rest),
+      h("span.card-name", {}, label(node.name, kind.key)),
       h("span.card-under", {},
         h("span.card-says", {}, [domains > 1 && domain, kind.word, node.updated && ago(node.updated).replace(" ago", "")].filter(Boolean).join(" · ")),
         h("span.card-signs", {}, signs(node, { small: true, always: true })))),

@@ -2,7 +2,7 @@
    What belongs here: Cytoscape's style. Not: the cards, which are HTML (cards.js, graph.css). */
 
 import { kindOf, order } from "../kinds.js";
-import { HEAD, WIDTH } from "./layout.js";
+import { WIDTH } from "./layout.js";
 
 export function canvasStyle() {
   const css = getComputedStyle(document.documentElement);
@@ -42,13 +42,9 @@ export function canvasStyle() {
     {
       selector: "edge",
       style: {
-        "curve-style": "unbundled-bezier",
-        "control-point-weights": (edge) => edge.data("shares"),
-        "control-point-distances": (edge) => edge.data("distances"),
-        "source-endpoint": (edge) => edge.data("from"),
-        "target-endpoint": (edge) => edge.data("to"),
-        "edge-distances": "endpoints",
-        width: 1.6,
+        "curve-style": "haystack",
+        "haystack-radius": 0,
+        width: 2,
         "line-color": colour("edge"),
         "target-arrow-color": colour("edge"),
         "target-arrow-shape": "triangle",
@@ -57,11 +53,22 @@ export function canvasStyle() {
         events: "no",
       },
     },
-    { selector: "edge.big", style: { "curve-style": "haystack", "haystack-radius": 0, width: 2, opacity: 0.5 } },
+    {
+      selector: "edge[shares]",
+      style: {
+        "curve-style": "unbundled-bezier",
+        "control-point-weights": (edge) => edge.data("shares"),
+        "control-point-distances": (edge) => edge.data("distances"),
+        "source-endpoint": (edge) => edge.data("from"),
+        "target-endpoint": (edge) => edge.data("to"),
+        "edge-distances": "endpoints",
+        width: 1.6,
+      },
+    },
     { selector: "edge.near", style: { "line-color": colour("accent"), "target-arrow-color": colour("accent"), width: 2.4, "z-index": 3 } },
     { selector: "edge.faded", style: { opacity: 0.18 } },
     { selector: "edge.column", style: { "line-color": colour("lit"), "target-arrow-color": colour("lit"), width: 2.2, "z-index": 4 } },
     { selector: "edge.indirect", style: { "line-style": "dashed", "line-dash-pattern": [5, 4], width: 1.8 } },
     { selector: "edge.masked", style: { "line-style": "dotted" } },
-  ].map((rule) => (rule.selector === "node" ? { ...rule, style: { ...rule.style, height: (node) => node.data("height") ?? HEAD } } : rule));
+  ];
 }

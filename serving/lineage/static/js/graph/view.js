@@ -4,7 +4,7 @@
 import cytoscape from "../../vendor/cytoscape.esm.min.mjs";
 import { h } from "../dom.js";
 import { kindOf } from "../kinds.js";
-import { named } from "../format.js";
+import { label } from "../format.js";
 import { card } from "./cards.js";
 import { arrange, asGiven, curve, HEAD, heightOf, ROW, WIDTH } from "./layout.js";
 import { canvasStyle } from "./style.js";
@@ -95,6 +95,14 @@ export class GraphView {
     this.follow();
   }
 
+  clear() {
+    this.model = null;
+    this.shown = new Map();
+    this.cy.elements().remove();
+    this.cards.replaceChildren();
+    this.elements.clear();
+  }
+
   onScreen(id) {
     const place = this.places.get(id);
     if (!place) return null;
@@ -105,7 +113,7 @@ export class GraphView {
   nodeElements(nodes, tall) {
     return nodes.map((node) => ({
       group: "nodes",
-      data: { id: node.id, kind: kindOf(node.kind).key, health: node.health, height: tall(node.id), label: named(node.name)[1] },
+      data: { id: node.id, kind: kindOf(node.kind).key, health: node.health, height: tall(node.id), label: this.big ? "" : label(node.name, kindOf(node.kind).key) },
       position: { ...this.places.get(node.id) },
       classes: [node.fresh === false && "stale", node.id === this.selected && "selected", this.faded.has(node.id) && "faded"].filter(Boolean),
     }));
@@ -116,7 +124,7 @@ export class GraphView {
     return edges.filter((edge) => !lit.has(edge.id)).map((edge) => ({
       group: "edges",
       data: { id: `edge ${edge.id}`, source: edge.source, target: edge.target, ...(this.big ? {} : this.run(edge.source, edge.target, HEAD / 2, HEAD / 2)) },
-      classes: [this.big && "big", this.model.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
+      classes: [this.model.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
     }));
   }
 
@@ -126,7 +134,7 @@ export class GraphView {
       .map((edge, at) => ({
         group: "edges",
         data: { id: `column ${at}`, source: edge.source.node, target: edge.target.node, ...(this.big ? {} : this.run(edge.source.node, edge.target.node, this.rowAt(edge.source), this.rowAt(edge.target))) },
-        classes: ["column", edge.type === "INDIRECT" && "indirect", edge.masking && "masked", this.big && "big"].filter(Boolean),
+        classes: ["column", edge.type === "INDIRECT" && "indirect", edge.masking && "masked"].filter(Boolean),
       }));
   }
 
@@ -218,18 +226,48 @@ export class GraphView {
   /* Where one begins to look: all of it when that can be read, else the place that the graph is about. */
   begin() {
     if (!this.shown?.size) return;
-    this.cy.fit(undefined, EDGE);
-    if (this.cy.zoom() > 1) this.zoomTo(1);
+    this.fit(1);
     const about = this.shown.get(this.selected) ?? this.shown.get(this.model.root);
-    if (this.cy.zoom() < 0.52 && about) {
+    if (this.cy.zoom() < 0.6 && about) {
       this.cy.zoom(0.75);
       this.center(about.id);
+      this.fill();
     }
   }
 
-  fit() {
-    this.cy.fit(undefined, EDGE);
-    if (this.cy.zoom() > 1.2) this.zoomTo(1.2);
+  /* Without empty space on one side while the other side is cut off. */
+  fill() {
+    const [pan, zoom, all] = [this.cy.pan(), this.cy.zoom(), this.box()];
+    const box = { x1: all.x1 * zoom + pan.x, x2: all.x2 * zoom + pan.x, y1: all.y1 * zoom + pan.y, y2: all.y2 * zoom + pan.y };
+    const by = (from, to, size) => {
+      if (to - from <= size - 2 * EDGE) return (size - from - to) / 2;
+      if (to < size - EDGE) return Math.min(size - EDGE - to, EDGE - from);
+      return from > EDGE ? Math.max(EDGE - from, size - EDGE - to) : 0;
+    };
+    this.cy.panBy({ x: by(box.x1, box.x2, this.cy.width()), y: by(box.y1, box.y2, this.cy.height()) });
+  }
+
+  /* The box around nodes, from their places: Cytoscape would measure every label and curve anew. */
+  box(ids = this.shown.keys()) {
+    const box = { x1: Infinity, x2: -Infinity, y1: Infinity, y2: -Infinity };
+    for (const id of ids) {
+      const { x, y } = this.places.get(id);
+      const half = heightOf(this.rows.get(id)?.length ?? 0) / 2;
+      box.x1 = Math.min(box.x1, x - WIDTH / 2);
+      box.x2 = Math.max(box.x2, x + WIDTH / 2);
+      box.y1 = Math.min(box.y1, y - half);
+      box.y2 = Math.max(box.y2, y + half);
+    }
+    return box;
+  }
+
+  fit(nearest = 1.2, ids = undefined) {
+    const { x1, x2, y1, y2 } = this.box(ids);
+    const [width, height] = [this.cy.width(), this.cy.height()];
+    const zoom = Math.min((width - 2 * EDGE) / (x2 - x1), (height - 2 * EDGE) / (y2 - y1), nearest);
+    if (!Number.isFinite(zoom) || zoom <= 0) return;
+    const level = Math.max(LEAST, zoom);
+    this.cy.viewport({ zoom: level, pan: { x: width / 2 - ((x1 + x2) / 2) * level, y: height / 2 - ((y1 + y2) / 2) * level } });
   }
 
   zoomTo(level) {
