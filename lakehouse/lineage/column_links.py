@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from lakehouse.lineage.derivation import hashed
 
 WHOLE = ""
-"""In place of a column: the whole table, whose rows a column chooses, groups or joins, or whose columns nobody named."""
+"""In place of a column: the whole table. A column may choose, group or join its rows; or nobody named its columns."""
 
 
 class Link(NamedTuple):

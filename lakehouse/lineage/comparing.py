@@ -20,7 +20,7 @@ _PARAMETERS = {"executionParameters", "nominalTime", "processing_engine", "proce
 def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
     """What two runs read, wrote and were made with, side by side; only `changed` says that it differs."""
     with graph.store.engine.connect() as connection:
-        rows = [find_run(graph, connection, one) for one in (a, b)]
+        rows = [find_run(connection, one) for one in (a, b)]
         facets = [run_facets(connection, row.id) for row in rows]
         read = [_versions(graph, view, connection, row, READ) for row in rows]
         wrote = [_versions(graph, view, connection, row, WRITTEN) for row in rows]

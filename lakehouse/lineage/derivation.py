@@ -27,7 +27,7 @@ FacetKey = tuple[int, str, int, str, int, int]
 @lru_cache(200_000)
 def hashed(kind: str, namespace: str, name: str) -> int:
     """The id of a dataset or a job."""
-    return _hash("\0".join((kind, namespace, name)))
+    return _hash(f"{kind}\0{namespace}\0{name}")
 
 
 def _hash(text: str) -> int:

@@ -5,7 +5,7 @@ What belongs here: putting a node's facets, versions, checks, runs and neighbour
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from lakehouse.lineage import store_schema as tables
 from lakehouse.lineage.derivation import WRITTEN
@@ -84,7 +84,7 @@ def _versions(graph: Graph, view: View, node: int) -> tuple[list[dict[str, Any]]
     """Newest first, and how many there are in all. How many columns: as the schema was at that time."""
     versions, both = tables.versions, tables.run_datasets
     members = graph.index.members[node]
-    where = [versions.c.dataset.in_(members)]
+    where: list[ColumnElement[bool]] = [versions.c.dataset.in_(members)]
     if view.at is not None:
         where.append(versions.c.at <= view.at)
     counted = (both.c.run == versions.c.run) & (both.c.dataset == versions.c.dataset) & (both.c.role == WRITTEN)

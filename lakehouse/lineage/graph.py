@@ -25,7 +25,8 @@ from lakehouse.lineage.view import Card, ColumnEdge, View, moment
 MOST_NODES = 5_000
 MOST_COLUMNS = 200
 """Columns of a node in a graph; all of them are in its details."""
-MOST_COLUMN_EDGES = 20_000
+MOST_COLUMN_EDGES = 5_000
+"""Edges between columns in one answer; it says how many there are."""
 _LISTED = 50
 _VIEWS = 8
 
@@ -56,7 +57,7 @@ class Graph:
                 yield self._now
                 return
             if at not in self._then:
-                self._then[at] = View(self.index, at)
+                self._then[at] = View(self.index, at, self._now)
             yield self._then[at]
 
     def find(self, view: View, *, id: str | None = None, name: str | None = None) -> int:  # noqa: A002  # the API's word
@@ -238,8 +239,13 @@ class Graph:
         if len(nodes) <= limit:
             return nodes, False
         # What hangs together with most is what a picture of everything is looked at for.
-        nodes.sort(key=lambda node: (-len(view.sources(node)) - len(view.targets(node)), view.naming(node).name))
+        nodes.sort(key=lambda node: (-self._neighbours(node), view.naming(node).name))
         return nodes[:limit], True
+
+    def _neighbours(self, node: int) -> int:
+        """About how many the node ever had; to count those of a time for all nodes would take too long."""
+        index = self.index
+        return sum(len(index.made.get(one, ())) + len(index.used.get(one, ())) for one in index.members[node])
 
     def _drawn(
         self, view: View, root: int | None, nodes: list[int], columns: list[ColumnEdge] | None, *, truncated: bool
@@ -270,7 +276,7 @@ class Graph:
             ],
             "column_edges": [_column_edge(ids, edge) for edge in listed if edge.source in ids and edge.target in ids],
             "column_edge_count": len(columns),
-            "truncated": truncated or len(listed) < len(columns),
+            "truncated": truncated,
             "more": {ids[node]: {"up": up, "down": down} for node, (up, down) in walk.hidden(view, nodes).items()},
         }
 
@@ -326,12 +332,10 @@ def _state(card: Card) -> dict[str, Any]:
 
 def _hit(card: Card, wanted: list[str]) -> tuple[int, list[str]] | None:
     """How well the words fit (less is better), and the columns that have them; None when a word is nowhere."""
-    name = card.name.lower()
-    beside = " ".join((card.owner or "", card.description or "", card.physical, card.kind, card.domain)).lower()
-    columns = [one["name"] for one in card.columns if any(word in one["name"].lower() for word in wanted)]
-    said = " ".join(columns).lower()
-    if not all(word in name or word in said or word in beside for word in wanted):
+    if not all(word in card.words for word in wanted):
         return None
+    name = card.name.lower()
+    columns = [one["name"] for one in card.columns if any(word in one["name"].lower() for word in wanted)]
     if name == " ".join(wanted):
         return 0, columns
     if all(word in name for word in wanted):

@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any
 
 from cachetools import LRUCache
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from lakehouse.lineage import store_schema as tables
 from lakehouse.lineage.column_links import Link, links_in
@@ -151,13 +151,12 @@ class Index:
             changed = (rows.c.earlier.is_(None)) | (rows.c.earlier != rows.c.content)
             kept = [rows.c[column.name] for column in columns]
             statement = select(*kept).where(changed).order_by(*(rows.c[one.name] for one in columns))
-        touched, late = set(), set()
+        touched: set[int] = set()
+        late: set[tuple[int, Key]] = set()
         wanted: set[int] = set()
         for owner, name, scope, role, at, content in connection.execute(statement):
             key = (name, scope, role)
-            timeline = self.timelines[owner].get(key)
-            if timeline is None:
-                timeline = self.timelines[owner][key] = Timeline()
+            timeline = self.timelines[owner].setdefault(key, Timeline())
             if not timeline.append((at, content)):
                 late.add((owner, key))
             touched.add(owner)
@@ -168,12 +167,16 @@ class Index:
         wanted.update(timeline.points[-1][1] for owner in touched for timeline in self.timelines[owner].values())
         self._fetch(connection, [one for one in wanted if one not in self._contents])
         for owner in touched:
-            for (name, _, role), timeline in self.timelines[owner].items():
-                if name in {COLUMN_LINEAGE, LINEAGE} and role == WRITTEN:
-                    for _, content in timeline.points:
-                        for link in self.links(content):
-                            self.used[link.source].add(owner)
+            self._note_sources(owner)
         return touched
+
+    def _note_sources(self, owner: int) -> None:
+        """From which datasets its columns were ever made."""
+        for (name, _, role), timeline in self.timelines[owner].items():
+            if name in {COLUMN_LINEAGE, LINEAGE} and role == WRITTEN:
+                for _, content in timeline.points:
+                    for link in self.links(content):
+                        self.used[link.source].add(owner)
 
     def _points(self, connection: Connection, owner: int, key: Key) -> list[tuple[int, int]]:
         facets = tables.facets
@@ -232,7 +235,7 @@ class Index:
         ).one()
         return row.at, row.version
 
-    def _newest_writing(self, connection: Connection, before: int) -> Iterable[Row[Any]]:
+    def _newest_writing(self, connection: Connection, before: int) -> Iterable[Any]:
         both, runs = tables.run_datasets, tables.runs
         place = func.row_number().over(partition_by=both.c.dataset, order_by=(runs.c.first.desc(), runs.c.id.desc()))
         rows = (

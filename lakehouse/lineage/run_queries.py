@@ -51,7 +51,7 @@ def runs(
         return [entry(graph, row) for row in connection.execute(statement)]
 
 
-def find_run(graph: Graph, connection: Connection, run: str) -> Row[Any]:
+def find_run(connection: Connection, run: str) -> Row[Any]:
     """The run with the id, or with the beginning of one. Raises UnknownNameError with the nearest there is."""
     wanted = run.lower()
     table = tables.runs
@@ -74,7 +74,7 @@ def run_details(graph: Graph, view: View, run: str, pages: "Pages") -> dict[str,
     """Everything that is known of a run."""
     table = tables.runs
     with graph.store.engine.connect() as connection:
-        row = find_run(graph, connection, run)
+        row = find_run(connection, run)
         facets = run_facets(connection, row.id)
         children = connection.execute(select(table).where(table.c.parent == row.id).order_by(table.c.first)).all()
         above = {

@@ -24,7 +24,6 @@ MOST_DATASETS = 2_000
 MOST_PAIRS = 100_000
 """Inputs times outputs, each of which is an edge."""
 MOST_COLUMN_EDGES = 100_000
-DEEPEST = 64
 FUTURE = timedelta(days=1)
 """Clocks differ, and time zones get lost; what lies further ahead is no clock's fault."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,8 +101,8 @@ def checked(event: object) -> Checked:
         text = json.dumps(event, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise BadEventError(f"The event holds what JSON does not: {_short(error)}.", where="event") from None
-    if "\\u0000" in text or "\\ud" in text:
-        _no_bad_texts(event, "event")
+    if "\\u0000" in text:
+        _no_nul(event, "event")
     at = _moment(valid["eventTime"])
     return Checked(event, at, hashlib.sha256(text.encode()).hexdigest(), text)
 
@@ -144,32 +143,22 @@ def _bearable(event: Mapping[str, Any]) -> None:
                 nearest=f"{most:,} {what}",
                 fix="Tell it in several events: what events of one run say adds up.",
             )
-    if _deeper(event, DEEPEST):
-        raise BadEventError(f"The event is nested more than {DEEPEST} deep.", where="event", nearest=f"{DEEPEST}")
 
 
-def _deeper(value: object, left: int) -> bool:
-    if isinstance(value, dict):
-        return left == 0 or any(_deeper(one, left - 1) for one in value.values() if isinstance(one, dict | list))
-    if isinstance(value, list):
-        return left == 0 or any(_deeper(one, left - 1) for one in value if isinstance(one, dict | list))
-    return False
-
-
-def _no_bad_texts(value: object, where: str) -> None:
-    """No text with NUL, which databases do not store, nor with half a character, which is no Unicode."""
+def _no_nul(value: object, where: str) -> None:
+    """No text with NUL, which databases do not store. Half of a character is refused by the JSON reader."""
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+        if "\0" in value:
             raise BadEventError(
-                "A text holds a NUL or half of a character.", where=where[:_SHOWN], fix="Send clean Unicode."
+                "A text holds a NUL.", where=where[:_SHOWN], fix="Send texts without control characters."
             )
     elif isinstance(value, dict):
         for name, one in value.items():
-            _no_bad_texts(name, f"a name in {where}")
-            _no_bad_texts(one, f"{where}.{name}" if len(where) < _SHOWN else where)
+            _no_nul(name, f"a name in {where}")
+            _no_nul(one, f"{where}.{name}" if len(where) < _SHOWN else where)
     elif isinstance(value, list):
         for number, one in enumerate(value):
-            _no_bad_texts(one, f"{where}[{number}]")
+            _no_nul(one, f"{where}[{number}]")
 
 
 def _moment(text: str) -> int:

@@ -6,14 +6,13 @@ catalog, joined by the standard's symlinks.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
 from lakehouse.lineage import store_schema as tables
-from lakehouse.lineage.column_links import WHOLE
 from lakehouse.lineage.derivation import ASSERTIONS, COLUMN_LINEAGE, LINEAGE, READ, WRITTEN
 from lakehouse.lineage.index import Index
 from lakehouse.lineage.naming import Naming, naming
@@ -53,14 +52,19 @@ class Card:
     stale_because: str | None
     breaker: str | None
     columns: tuple[dict[str, Any], ...]
+    words: str
+    """All that is searched, in small letters."""
 
 
 class View:
     """The graph as it was at a time (None: as it is). Remembers what was asked; see `forget`."""
 
-    def __init__(self, index: Index, at: int | None = None) -> None:
+    def __init__(self, index: Index, at: int | None = None, now: "View | None" = None) -> None:
         self.index = index
         self.at = at
+        self._now = now
+        """What it knows of nodes that are still as they were then need not be found out anew."""
+        self._told: dict[int, tuple[tuple[ColumnEdge, int], ...]] = {}
         self._cards: dict[int, Card] = {}
         self._sources: dict[int, dict[int, set[int]]] = {}
         self._targets: dict[int, dict[int, set[int]]] = {}
@@ -77,7 +81,7 @@ class View:
                 gone.update(self._group(one) for one in self.index.used.get(member, ()))
                 gone.update(self._group(source) for source, _ in self.index.made.get(member, ()))
         for node in gone:
-            for kept in (self._cards, self._sources, self._targets, self._column_edges, self._names):
+            for kept in (self._cards, self._sources, self._targets, self._column_edges, self._names, self._told):
                 kept.pop(node, None)
 
     def nodes(self) -> list[int]:
@@ -126,7 +130,14 @@ class View:
         """What is shown of the node at a glance."""
         found = self._cards.get(node)
         if found is None:
-            found = self._cards[node] = self._card(node)
+            if self._now is not None and self._unchanged(node):
+                # Freshness is known for the present only.
+                found = replace(self._now.card(node), fresh=None, stale_because=None)
+                if self.facet(node, "slipway_stale") is not None:
+                    found = self._card(node)
+            else:
+                found = self._card(node)
+            self._cards[node] = found
         return found
 
     def sources(self, node: int) -> dict[int, set[int]]:
@@ -149,7 +160,9 @@ class View:
         """What the node's columns are made from."""
         found = self._column_edges.get(node)
         if found is None:
-            found = self._column_edges[node] = tuple(dict.fromkeys(self._find_column_edges(node)))
+            told = self.told_edges(node)
+            found = tuple(dict.fromkeys(edge for edge, _ in told if edge.source_column or edge.column))
+            self._column_edges[node] = found
         return found
 
     def column_edges_from(self, node: int, target: int) -> list[ColumnEdge]:
@@ -234,15 +247,20 @@ class View:
         schema = (self.facet(node, "schema") or {}).get("fields") or ()
         breaker = (self.facet(node, "slipway_breaker") or {}).get("state")
         fresh, why = self.staleness(node)
+        description = (self.facet(node, "documentation") or {}).get("description") or None
+        owner = owners[0]["name"] if owners else None
+        kind = self.kind(node)
+        names = [one["name"] for one in schema]
+        searched = (called.name, called.physical, called.domain, kind, owner or "", description or "", *names)
         return Card(
             id=called.id,
             name=called.name,
             namespace=called.namespace,
             physical=called.physical,
-            kind=self.kind(node),
+            kind=kind,
             domain=called.domain,
-            owner=owners[0]["name"] if owners else None,
-            description=(self.facet(node, "documentation") or {}).get("description") or None,
+            owner=owner,
+            description=description,
             health=_health(self.checks(node)),
             fresh=fresh,
             stale_because=why,
@@ -250,6 +268,7 @@ class View:
             columns=tuple(
                 {"name": one["name"], "type": one.get("type"), "description": one.get("description")} for one in schema
             ),
+            words="\n".join(searched).lower(),
         )
 
     def _find_sources(self, node: int) -> dict[int, set[int]]:
@@ -267,7 +286,7 @@ class View:
             for source, _, last in edges:
                 if source != node and (last == newest or self._still(node, source, job, last)):
                     found.setdefault(source, set()).add(job)
-        for edge, job in self._told_edges(node):
+        for edge, job in self.told_edges(node):
             found.setdefault(edge.source, set()).add(job)
         return found
 
@@ -293,12 +312,15 @@ class View:
             ).scalar()
         return after if found is None else found
 
-    def _find_column_edges(self, node: int) -> Iterator[ColumnEdge]:
-        for edge, _ in self._told_edges(node):
-            if edge.source_column != WHOLE or edge.column != WHOLE:
-                yield edge
+    def told_edges(self, node: int) -> tuple[tuple[ColumnEdge, int], ...]:
+        """What lineage facets say, and which job said it."""
+        found = self._told.get(node)
+        if found is None:
+            as_now = self._now is not None and self._unchanged(node)
+            found = self._told[node] = self._now.told_edges(node) if as_now else tuple(self._find_told_edges(node))
+        return found
 
-    def _told_edges(self, node: int) -> Iterator[tuple[ColumnEdge, int]]:
+    def _find_told_edges(self, node: int) -> Iterator[tuple[ColumnEdge, int]]:
         index = self.index
         for member in index.members[node]:
             for (name, job, role), timeline in index.timelines.get(member, {}).items():
@@ -307,10 +329,19 @@ class View:
                 points = timeline.until(self.at)
                 for place, (_, content) in enumerate(points, start=1):
                     for link in index.links(content):
-                        source = self._group(link.source)
+                        source = index.group[link.source]
                         if source == node or (place < len(points) and self.kind(source) not in _ADDING_UP):
                             continue
                         yield ColumnEdge(source, link.source_column, node, *link[2:]), job
+
+    def _unchanged(self, node: int) -> bool:
+        """Whether nothing else was said of the node since this view's time."""
+        at, index = self.at or 0, self.index
+        return all(
+            timeline.points[-1][0] <= at
+            for member in index.members[node]
+            for timeline in index.timelines.get(member, {}).values()
+        )
 
 
 def _health(checks: list[dict[str, Any]]) -> str:

@@ -4,6 +4,7 @@ What belongs here: paths, their parameters, and which answer they give. Not: fin
 may ask (guard.py), starting it (server.py).
 """
 
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime
 from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -51,6 +53,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(_warm, graph)
         yield
         receiver.end()
 
@@ -71,6 +74,16 @@ def create_app(
         app.add_exception_handler(kind, _failed)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
+
+
+def _warm(graph: Graph) -> None:
+    """Load the graph before the first person asks, and let the garbage collector look past it from then on."""
+    with graph.view() as view:
+        graph.overview(view)
+        graph.part(view, None)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:

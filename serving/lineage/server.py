@@ -4,6 +4,7 @@ What belongs here: where it listens, and on what conditions. Not: what it answer
 """
 
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import uvicorn
@@ -44,8 +45,8 @@ def check_binding(host: str, token: str | None) -> None:
         )
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Answer until SIGTERM or SIGINT; what was taken in is durable then."""
+def serve(settings: Settings, host: str, port: int, told: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or SIGINT; what was taken in is durable then. `told` gets the address once it listens."""
     token = settings.lineage_token
     check_binding(host, token)
     listening = _listen(host, port)
@@ -56,6 +57,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
     )
+    shown = f"[{host}]" if ":" in host else host
+    told(f"http://{shown}:{listening.getsockname()[1]}")
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
