@@ -72,10 +72,9 @@ const part = encodeURIComponent;
 
 export const overview = (options) => get("overview", {}, options);
 export const search = (query, options) => get("search", query, options);
-export const graph = (query, options) => get("graph", query, options);
+export const graph = (query, options) => get("graph", { ...query, column_edges: false }, options);
 export const nodeByName = (name, at, options) => get("nodes/by-name", { name, at }, options);
 export const node = (id, at, options) => get(`nodes/${part(id)}`, { at }, options);
-export const column = (id, name, query, options) => get(`nodes/${part(id)}/column/${part(name)}`, query, options);
 export const impact = (id, name, options) => get("impact", { id, column: name }, options);
 export const run = (id, options) => get(`runs/${part(id)}`, {}, options);
 export const runs = (query, options) => get("runs", query, options);

@@ -57,11 +57,11 @@ export function named(name) {
   return at > 0 && at < name.length - 1 ? [name.slice(0, at), name.slice(at + 1)] : ["", name];
 }
 
-/* What is written on a node: a file by its end, which tells one day from another. */
-export function label(name, kind, most = 20) {
+/* What is written on a node: a file without its suffix and by its end, which tells one day from another. */
+export function label(name, kind, most = 14) {
   const rest = named(name)[1];
   if (kind !== "FILE") return rest;
-  const file = rest.slice(rest.lastIndexOf("/") + 1);
+  const file = rest.slice(rest.lastIndexOf("/") + 1).replace(/\.\w{1,8}$/, "");
   return file.length > most ? `${ELLIPSIS}${file.slice(1 - most)}` : file;
 }
 

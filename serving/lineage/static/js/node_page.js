@@ -144,6 +144,7 @@ class NodePage {
   }
 
   async look({ query }, { begin = false, stay = false } = {}) {
+    this.panel.parentElement.classList.toggle("alone", !this.model.root && !query.selected);
     const selected = (query.selected && this.byName(query.selected)) || this.model.root;
     const column = query.column ?? "";
     const list = query.view === "list";
@@ -170,13 +171,9 @@ class NodePage {
   async light(id, column) {
     this.model.unlight();
     if (!id || !column) return;
-    const answer = await api.column(id, column, { direction: "both", depth: DEEP, at: this.query.at }, { signal: this.signal });
-    const missing = (answer.nodes ?? []).filter((node) => !this.model.nodes.has(node.id));
-    const links = (answer.column_edges ?? []).filter(({ source, target }) => source.node !== target.node)
-      .map(({ source, target }) => ({ id: `lit ${source.node} ${target.node}`, source: source.node, target: target.node }))
-      .filter(({ source, target }) => !this.model.down.get(source)?.has(target));
-    this.model.add({ nodes: missing, edges: links });
-    this.model.light(id, column, answer.column_edges ?? []);
+    const answer = await api.graph({ id, column, direction: "both", depth: DEEP, at: this.query.at, limit: MOST }, { signal: this.signal });
+    this.model.expand(id, null, answer);
+    this.model.light(id, column, answer.column_edges, answer.nodes.map((node) => node.id));
     say(`The path of ${column} goes through ${count(this.model.path.columns.size, "node")}`);
   }
 
@@ -212,7 +209,6 @@ class NodePage {
   }
 
   async describe(id, column) {
-    this.panel.parentElement.classList.toggle("alone", !id);
     if (!id) return put(this.panel);
     try {
       const node = await api.node(id, this.query.at, { signal: this.signal });

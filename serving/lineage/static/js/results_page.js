@@ -6,7 +6,7 @@ import { h, put } from "./dom.js";
 import { count, ago } from "./format.js";
 import { kindIcon, kindOf, nameOf } from "./kinds.js";
 import { go, toNode, toSearch } from "./routes.js";
-import { addressOf } from "./search.js";
+import { addressOf, withJobs } from "./search.js";
 
 const MOST = 100;
 
@@ -16,6 +16,8 @@ export async function show(route, { content, signal }) {
     api.search({ q, kind, domain, limit: MOST }, { signal }),
     api.overview({ signal }),
   ]);
+  const results = withJobs(answer.results, answer.jobs ?? [], MOST);
+  const total = answer.total + (answer.jobs ?? []).length;
   const again = (change) => go(toSearch({ q, kind, domain, ...change }));
   const select = (label, value, choices, change) => h("label.choice", {}, label,
     h("select", { onchange: (event) => change(event.target.value) },
@@ -24,11 +26,11 @@ export async function show(route, { content, signal }) {
   put(content, h("div.page", {},
     h("h1", {}, q ? `“${q}”` : "Everything"),
     h("div.filters", {},
-      select("kind", kind, Object.entries(all.kinds ?? {}).map(([id, many]) => [id, `${kindOf(id).word} (${many})`]), (value) => again({ kind: value })),
+      select("kind", kind, [...Object.entries(all.kinds ?? {}), ["JOB", all.jobs]].map(([id, many]) => [id, `${kindOf(id).word} (${many})`]), (value) => again({ kind: value })),
       select("domain", domain, (all.domains ?? []).map(({ name }) => [name, name]), (value) => again({ domain: value })),
-      h("p.soft", { role: "status" }, answer.results.length < answer.total ? `the first ${answer.results.length} of ${answer.total}` : count(answer.total, "result"))),
-    answer.results.length
-      ? h("ul.rows", {}, answer.results.map(row))
+      h("p.soft", { role: "status" }, results.length < total ? `the first ${results.length} of ${total}` : count(total, "result"))),
+    results.length
+      ? h("ul.rows", {}, results.map(row))
       : emptyState("Nothing matches", "Names, columns, owners and descriptions are searched. Take fewer words, or another kind.")));
   return { title: q ? `Search: ${q}` : "Search" };
 }

@@ -64,16 +64,18 @@ export function startSearch(place) {
       list.hidden = false;
     }
   };
-  const draw = (words, { results, total }) => {
+  const draw = (words, { results: nodes, total: known, jobs = [] }) => {
+    const results = withJobs(nodes, jobs, MOST);
+    const total = known + jobs.length;
     active = -1;
     field.removeAttribute("aria-activedescendant");
     const rows = results.flatMap((found, index) => [row(found, `found-${index}`), ...columnRows(found, index)]);
     put(list, rows, results.length
-      ? option("found-all", toSearch({ q: words }), h("span.all", {}, `All results (${total ?? results.length})`))
+      ? option("found-all", toSearch({ q: words }), h("span.all", {}, `All results (${total})`))
       : h("li.nothing", { role: "presentation" }, `Nothing is called like “${words}”.`));
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
-    document.getElementById("say").textContent = count(total ?? results.length, "result");
+    document.getElementById("say").textContent = count(total, "result");
   };
   const option = (id, hash, ...children) =>
     h("li", { role: "option", id, "aria-selected": "false", data: { hash }, onmousedown: (event) => event.preventDefault(), onclick: () => open(hash) }, children);
@@ -101,6 +103,11 @@ export function startSearch(place) {
     } else return;
     event.preventDefault();
   });
+}
+
+/* Jobs beside nodes, as if they were a kind of them. */
+export function withJobs(nodes, jobs, most) {
+  return [...nodes, ...jobs.map((name) => ({ name, kind: "JOB" }))].slice(0, Math.max(nodes.length, most));
 }
 
 export function addressOf(found) {

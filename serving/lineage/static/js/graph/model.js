@@ -17,13 +17,22 @@ export class Model {
   }
 
   add({ nodes = [], edges = [], more = {} }) {
+    this.found(edges, new Set(this.nodes.keys()));
     for (const node of nodes) this.nodes.set(node.id, { ...this.nodes.get(node.id), ...node });
     for (const edge of edges) this.edges.set(edge.id ?? `${edge.source} ${edge.target}`, edge);
     for (const [id, left] of Object.entries(more)) this.more[id] = left;
     this.index();
   }
 
-  /* What a node's expansion brought: placed beside the node as the answer has it. */
+  /* What was counted as hidden and is seen from now on. */
+  found(edges, known) {
+    for (const { source, target } of edges) {
+      if (known.has(source) && !known.has(target) && this.more[source]) this.more[source].down = Math.max(0, this.more[source].down - 1);
+      if (known.has(target) && !known.has(source) && this.more[target]) this.more[target].up = Math.max(0, this.more[target].up - 1);
+    }
+  }
+
+  /* What a node's expansion, or a column's path (way: null), brought: placed beside the node as the answer has it. */
   expand(id, way, answer) {
     const here = this.nodes.get(id);
     const there = answer.nodes.find((node) => node.id === id);
@@ -34,7 +43,8 @@ export class Model {
     });
     this.collapsed.delete(`${way} ${id}`);
     const before = this.nodes.size;
-    this.add({ ...answer, nodes: moved, more: { ...this.rest(answer), [id]: { ...this.more[id], [way]: 0 } } });
+    this.add({ ...answer, nodes: moved, more: this.rest(answer) });
+    if (way && this.more[id]) this.more[id][way] = 0;
     return this.nodes.size - before;
   }
 
@@ -116,8 +126,9 @@ export class Model {
     return { nodes: [...seen].map((id) => this.nodes.get(id)).filter(Boolean), edges: [...pairs.values()] };
   }
 
-  /* A column's way up and down, out of column edges that may hold more than that. */
-  light(id, column, edges) {
+  /* A column's way up and down, out of column edges that may hold more than that. `all`: the nodes on it; those of which
+     no column is told (a delivered file) are on it as a whole. */
+  light(id, column, edges, all = []) {
     const key = (end) => `${end.node}\n${end.column}`;
     const lit = new Set();
     const columns = new Map([[id, new Set([column])]]);
@@ -139,7 +150,9 @@ export class Model {
         }
       }
     }
-    this.path = { at: { node: id, column }, columns, edges: [...lit] };
+    const whole = new Set(all.filter((node) => !columns.has(node)));
+    for (const node of whole) columns.set(node, new Set());
+    this.path = { at: { node: id, column }, columns, whole, edges: [...lit] };
   }
 
   unlight() {

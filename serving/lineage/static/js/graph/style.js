@@ -42,20 +42,6 @@ export function canvasStyle() {
     {
       selector: "edge",
       style: {
-        "curve-style": "haystack",
-        "haystack-radius": 0,
-        width: 2,
-        "line-color": colour("edge"),
-        "target-arrow-color": colour("edge"),
-        "target-arrow-shape": "triangle",
-        "arrow-scale": 0.85,
-        "overlay-opacity": 0,
-        events: "no",
-      },
-    },
-    {
-      selector: "edge[shares]",
-      style: {
         "curve-style": "unbundled-bezier",
         "control-point-weights": (edge) => edge.data("shares"),
         "control-point-distances": (edge) => edge.data("distances"),
@@ -63,6 +49,12 @@ export function canvasStyle() {
         "target-endpoint": (edge) => edge.data("to"),
         "edge-distances": "endpoints",
         width: 1.6,
+        "line-color": colour("edge"),
+        "target-arrow-color": colour("edge"),
+        "target-arrow-shape": "triangle",
+        "arrow-scale": 0.85,
+        "overlay-opacity": 0,
+        events: "no",
       },
     },
     { selector: "edge.near", style: { "line-color": colour("accent"), "target-arrow-color": colour("accent"), width: 2.4, "z-index": 3 } },

@@ -5,11 +5,12 @@ import cytoscape from "../../vendor/cytoscape.esm.min.mjs";
 import { h } from "../dom.js";
 import { kindOf } from "../kinds.js";
 import { label } from "../format.js";
+import { BigPicture } from "./big.js";
 import { card } from "./cards.js";
 import { arrange, asGiven, curve, HEAD, heightOf, ROW, WIDTH } from "./layout.js";
 import { canvasStyle } from "./style.js";
 
-const BIG = 600; // nodes, from where on the server's places are taken as they are, and edges are straight
+const BIG = 600; // nodes, from where on the server's places are taken as they are, and drawn by big.js
 const FAR = 0.45; // zoom, below which there are no cards
 const MANY = 160; // cards, from where on only those in sight exist
 const LEAST = 0.03;
@@ -28,10 +29,15 @@ export class GraphView {
       container: this.canvas, style: canvasStyle(), minZoom: LEAST, maxZoom: MOST, autoungrabify: true, autounselectify: true,
       boxSelectionEnabled: false, hideEdgesOnViewport: false, textureOnViewport: false,
     });
+    this.picture = new BigPicture(this.canvas);
     this.canvas.append(this.cards);
     this.elements = new Map();
     this.places = new Map();
     this.cy.on("render", () => this.follow());
+    this.cy.on("tap", (event) => {
+      const id = this.big && event.target === this.cy && this.cards.hidden && this.picture.at(event.position);
+      if (id) does.select(id);
+    });
     this.cy.on("tap", "node", (event) => this.cards.hidden && does.select(event.target.id()));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("pointerdown", (event) => (this.pressed = [event.clientX, event.clientY]), true);
@@ -43,7 +49,10 @@ export class GraphView {
       const found = event.target.closest?.(".card-main")?.parentElement;
       if (found) does.begin(found.dataset.id);
     });
-    this.repaint = () => this.cy.style(canvasStyle());
+    this.repaint = () => {
+      this.picture.colours();
+      this.cy.style(canvasStyle());
+    };
     addEventListener("theme", this.repaint);
     this.sized = new ResizeObserver(() => this.resize());
     this.sized.observe(this.canvas);
@@ -85,18 +94,24 @@ export class GraphView {
     this.faded = path ? new Set(nodes.filter((node) => !path.columns.has(node.id)).map((node) => node.id)) : new Set();
     this.cy.batch(() => {
       this.cy.elements().remove();
-      this.cy.add([...this.nodeElements(nodes, tall), ...this.edgeElements(edges), ...this.columnElements()]);
+      if (!this.big) this.cy.add([...this.nodeElements(nodes, tall), ...this.edgeElements(edges), ...this.columnElements()]);
     });
+    if (this.big) {
+      const lit = (path?.edges ?? []).map(({ source, target }) => ({ source: source.node, target: target.node }));
+      this.picture.show({ nodes, edges, places: this.places, faded: this.faded, lit });
+    } else this.picture.hide();
     this.canvas.setAttribute("aria-label", `Graph of ${nodes.length} nodes`);
     this.cards.replaceChildren();
     this.elements.clear();
     const after = before && this.onScreen(keep);
+    this.canvas.dataset.nodes = nodes.length;
     if (after) this.cy.panBy({ x: before.x - after.x, y: before.y - after.y });
     this.follow();
   }
 
   clear() {
     this.model = null;
+    this.picture.hide();
     this.shown = new Map();
     this.cy.elements().remove();
     this.cards.replaceChildren();
@@ -113,7 +128,7 @@ export class GraphView {
   nodeElements(nodes, tall) {
     return nodes.map((node) => ({
       group: "nodes",
-      data: { id: node.id, kind: kindOf(node.kind).key, health: node.health, height: tall(node.id), label: this.big ? "" : label(node.name, kindOf(node.kind).key) },
+      data: { id: node.id, kind: kindOf(node.kind).key, health: node.health, height: tall(node.id), label: label(node.name, kindOf(node.kind).key) },
       position: { ...this.places.get(node.id) },
       classes: [node.fresh === false && "stale", node.id === this.selected && "selected", this.faded.has(node.id) && "faded"].filter(Boolean),
     }));
@@ -123,9 +138,15 @@ export class GraphView {
     const lit = new Set((this.model.path?.edges ?? []).map((edge) => `${edge.source.node} ${edge.target.node}`));
     return edges.filter((edge) => !lit.has(edge.id)).map((edge) => ({
       group: "edges",
-      data: { id: `edge ${edge.id}`, source: edge.source, target: edge.target, ...(this.big ? {} : this.run(edge.source, edge.target, HEAD / 2, HEAD / 2)) },
-      classes: [this.model.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
+      data: { id: `edge ${edge.id}`, source: edge.source, target: edge.target, ...this.run(edge.source, edge.target, HEAD / 2, HEAD / 2) },
+      classes: [this.wholly(edge) ? "column" : this.model.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
     }));
+  }
+
+  /* An edge of a column's path at which no columns are told. */
+  wholly({ source, target }) {
+    const path = this.model.path;
+    return Boolean(path && (path.whole.has(source) || path.whole.has(target)) && path.columns.has(source) && path.columns.has(target));
   }
 
   columnElements() {
@@ -133,7 +154,7 @@ export class GraphView {
       .filter((edge) => this.shown.has(edge.source.node) && this.shown.has(edge.target.node) && edge.source.node !== edge.target.node)
       .map((edge, at) => ({
         group: "edges",
-        data: { id: `column ${at}`, source: edge.source.node, target: edge.target.node, ...(this.big ? {} : this.run(edge.source.node, edge.target.node, this.rowAt(edge.source), this.rowAt(edge.target))) },
+        data: { id: `column ${at}`, source: edge.source.node, target: edge.target.node, ...this.run(edge.source.node, edge.target.node, this.rowAt(edge.source), this.rowAt(edge.target)) },
         classes: ["column", edge.type === "INDIRECT" && "indirect", edge.masking && "masked"].filter(Boolean),
       }));
   }
@@ -156,6 +177,7 @@ export class GraphView {
   follow() {
     if (!this.model) return;
     const [pan, zoom] = [this.cy.pan(), this.cy.zoom()];
+    if (this.big) this.picture.draw({ pan, zoom, selected: this.selected, width: this.cy.width(), height: this.cy.height() });
     const far = zoom < FAR;
     if (this.cards.hidden !== far) {
       this.cards.hidden = far;
@@ -216,6 +238,7 @@ export class GraphView {
       else main.removeAttribute("aria-current");
     }
     if (id) this.makeCurrent(id);
+    if (this.big) this.follow();
   }
 
   makeCurrent(id) {
@@ -226,6 +249,7 @@ export class GraphView {
   /* Where one begins to look: all of it when that can be read, else the place that the graph is about. */
   begin() {
     if (!this.shown?.size) return;
+    this.resize();
     this.fit(1);
     const about = this.shown.get(this.selected) ?? this.shown.get(this.model.root);
     if (this.cy.zoom() < 0.6 && about) {
