@@ -5,7 +5,7 @@ runs, which orchestration/lineage.py makes. The same `newest` gives the same eve
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,96 @@ DAGSTER = "http://127.0.0.1:3000"
 Fields = dict[str, dict[str, Any]]
 
 
+WORLD = """
+fraud.transactions SOURCE team:payments | Card payments as the bank delivers them.
+  TRANSACTION_ID long | The bank's own number of a payment.
+  TX_DATETIME timestamp | When it was paid, UTC.
+  CUSTOMER_ID string | Who paid. Personal data.
+  TERMINAL_ID string | Where it was paid.
+  TX_AMOUNT double | How much, in the currency's units.
+  TX_FRAUD long | 1 when it turned out to be fraud, known 7 days later.
+  ! columns_present - error | 6 columns | 6 columns
+  ! amount_not_negative TX_AMOUNT error | >= 0 | -12.5
+  ! rows_a_day - warn | 9,000 to 10,000 | 9,412
+fraud.stg_transactions TABLE team:payments | Payments with the names that everybody uses.
+  transaction_id long < fraud.transactions.TRANSACTION_ID IDENTITY
+  tx_datetime timestamp < fraud.transactions.TX_DATETIME IDENTITY | Event time.
+  customer_id string < fraud.transactions.CUSTOMER_ID MASKED | Masked.
+  terminal_id string < fraud.transactions.TERMINAL_ID IDENTITY
+  amount double < fraud.transactions.TX_AMOUNT IDENTITY | In the currency's units.
+  is_fraud boolean < fraud.transactions.TX_FRAUD TRANSFORMATION
+  ! transaction_id_unique transaction_id error | 0 doubled | 0 doubled
+fraud.fraud_reports TABLE team:risk | Payments that turned out to be fraud, when that became known.
+  transaction_id long < fraud.stg_transactions.transaction_id IDENTITY
+  terminal_id string < fraud.stg_transactions.terminal_id IDENTITY
+  is_fraud boolean < fraud.stg_transactions.is_fraud IDENTITY
+  reported_at timestamp < fraud.stg_transactions.tx_datetime TRANSFORMATION | 7 days after the payment.
+  ! is_fraud_accepted_values is_fraud warn | 0.5% to 1.5% | 2.1%
+fraud.daily_activity TABLE team:payments | Payments a day.
+  day date < fraud.stg_transactions.tx_datetime TRANSFORMATION
+  payments long < fraud.stg_transactions.transaction_id AGGREGATION
+  amount double < fraud.stg_transactions.amount AGGREGATION
+fraud.customer_spend FEATURE_SET team:payments | How often and how much a customer pays.
+  customer_id string < fraud.stg_transactions.customer_id IDENTITY | Entity.
+  event_time timestamp < fraud.stg_transactions.tx_datetime IDENTITY
+  tx_count_1d long
+    < fraud.stg_transactions.transaction_id AGGREGATION
+    < fraud.stg_transactions.tx_datetime WINDOW | Payments in the last day.
+  tx_count_7d long
+    < fraud.stg_transactions.transaction_id AGGREGATION
+    < fraud.stg_transactions.tx_datetime WINDOW | Payments in the last 7 days.
+  amount_mean_7d double
+    < fraud.stg_transactions.amount AGGREGATION
+    < fraud.stg_transactions.tx_datetime WINDOW | Mean of amount in the last 7 days.
+  amount_mean_30d double
+    < fraud.stg_transactions.amount AGGREGATION
+    < fraud.stg_transactions.tx_datetime WINDOW | Mean of amount in the last 30 days.
+  ! examples_hold - error | all | all
+fraud.terminal_risk FEATURE_SET team:risk | How busy a terminal is and what share of its payments was fraud.
+  terminal_id string < fraud.fraud_reports.terminal_id IDENTITY | Entity.
+  tx_count_7d long < fraud.fraud_reports.transaction_id AGGREGATION
+  is_fraud_rate_7d double < fraud.fraud_reports.is_fraud AGGREGATION | Share of fraud, 7 days before.
+  is_fraud_rate_30d double < fraud.fraud_reports.is_fraud AGGREGATION < fraud.fraud_reports.reported_at WINDOW
+fraud.transaction_time FEATURE_SET team:payments | What the clock shows at a payment.
+  transaction_id long < fraud.stg_transactions.transaction_id IDENTITY | Entity.
+  is_weekend boolean < fraud.stg_transactions.tx_datetime TRANSFORMATION
+  is_night boolean < fraud.stg_transactions.tx_datetime TRANSFORMATION
+fraud.training TRAINING_SET team:models | Payments with features as they were known, and whether they were fraud.
+  transaction_id long < fraud.stg_transactions.transaction_id IDENTITY
+  is_fraud boolean < fraud.stg_transactions.is_fraud IDENTITY | Label.
+  customer_spend__tx_count_7d long < fraud.customer_spend.tx_count_7d IDENTITY
+  customer_spend__amount_mean_7d double < fraud.customer_spend.amount_mean_7d IDENTITY
+  terminal_risk__is_fraud_rate_7d double < fraud.terminal_risk.is_fraud_rate_7d IDENTITY
+  transaction_time__is_weekend boolean < fraud.transaction_time.is_weekend IDENTITY
+  ! no_leak - error | 0 rows | 0 rows
+fraud.scorer MODEL team:models | How likely a payment is fraud.
+  score double
+    < fraud.training.is_fraud TRANSFORMATION
+    < fraud.training.customer_spend__tx_count_7d TRANSFORMATION
+    < fraud.training.customer_spend__amount_mean_7d TRANSFORMATION
+    < fraud.training.terminal_risk__is_fraud_rate_7d TRANSFORMATION
+    < fraud.training.transaction_time__is_weekend TRANSFORMATION | 0 to 1.
+  ! average_precision - error | >= 0.6 | 0.66
+fraud.predictions PREDICTIONS team:models | The champion's scores of each payment.
+  transaction_id long < fraud.stg_transactions.transaction_id IDENTITY
+  score double
+    < fraud.scorer.score IDENTITY
+    < fraud.customer_spend.amount_mean_7d TRANSFORMATION
+    < fraud.terminal_risk.is_fraud_rate_7d TRANSFORMATION | 0 to 1.
+  scored_at timestamp
+credit.loans SOURCE team:credit | Loans as the register delivers them.
+  loan_id long
+  customer_id string
+  amount double
+  ! loan_id_unique loan_id error | 0 doubled | 0 doubled
+credit.exposure TABLE team:credit | What each customer owes.
+  customer_id string < credit.loans.customer_id IDENTITY
+  owed double < credit.loans.amount AGGREGATION
+"""
+"""A line is a thing: name, kind, owner and what it is; then its columns, each with what it is made from and how; then
+its checks (!): name, column, severity, what is expected, and what there was on the newest day."""
+
+
 @dataclass(frozen=True)
 class Thing:
     """A dataset of the world. `columns`: name -> type and docs. `made`: column -> (source, column, how)."""
@@ -27,11 +117,14 @@ class Thing:
     kind: str
     owner: str
     says: str
-    columns: Mapping[str, tuple[str, str]]
-    made: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
-    checks: Sequence[tuple[str, str | None, str, str, str]] = ()
-    """Name, column, severity, expected, actual of the newest day, where it fails when they differ."""
-    model: bool = False
+    columns: dict[str, tuple[str, str]] = field(default_factory=dict)
+    made: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    checks: list[tuple[str, str | None, str, str, str]] = field(default_factory=list)
+
+    @property
+    def model(self) -> bool:
+        """Whether it is in MLflow's registry."""
+        return self.kind == "MODEL"
 
     @property
     def inputs(self) -> list[str]:
@@ -39,62 +132,29 @@ class Thing:
         return list(dict.fromkeys(source for sources in self.made.values() for source, _, _ in sources))
 
 
-TRANSACTIONS = {
-    "TRANSACTION_ID": ("long", "The bank's own number of a payment."),
-    "TX_DATETIME": ("timestamp", "When it was paid, UTC."),
-    "CUSTOMER_ID": ("string", "Who paid. Personal data."),
-    "TERMINAL_ID": ("string", "Where it was paid."),
-    "TX_AMOUNT": ("double", "How much, in the currency's units."),
-    "TX_FRAUD": ("long", "1 when it turned out to be fraud, known 7 days later."),
-}
-CHECK = ("columns_present", None, "error", "6 columns", "6 columns")
+def things(text: str = WORLD) -> list[Thing]:
+    """What the text says."""
+    found: list[Thing] = []
+    for line in text.strip().replace("\n    <", " <").splitlines():
+        words, *said = line.split(" | ")
+        if not line.startswith(" "):
+            found.append(Thing(*words.split(), says=said[0]))
+        elif words.startswith("  ! "):
+            name, column, severity = words[4:].split()
+            found[-1].checks.append((name, None if column == "-" else column, severity, *said))
+        else:
+            column, *sources = words.split(" < ")
+            name, kind = column.split()
+            found[-1].columns[name] = (kind, said[0] if said else "")
+            for source in sources:
+                whole, how = source.split()
+                table, _, field_name = whole.rpartition(".")
+                found[-1].made.setdefault(name, []).append((table, field_name, how))
+    return found
 
-THINGS = [
-    Thing("fraud.transactions", "SOURCE", "team:payments", "Card payments as the bank delivers them.", TRANSACTIONS,
-          checks=[CHECK, ("amount_not_negative", "TX_AMOUNT", "error", ">= 0", "-12.5"), ("rows_a_day", None, "warn", "9,000 to 10,000", "9,412")]),
-    Thing("fraud.stg_transactions", "TABLE", "team:payments", "Payments with the names that everybody uses.",
-          {"transaction_id": ("long", ""), "tx_datetime": ("timestamp", "Event time."), "customer_id": ("string", "Masked."), "terminal_id": ("string", ""), "amount": ("double", "In the currency's units."), "is_fraud": ("boolean", "")},
-          {"transaction_id": [("fraud.transactions", "TRANSACTION_ID", "IDENTITY")], "tx_datetime": [("fraud.transactions", "TX_DATETIME", "IDENTITY")],
-           "customer_id": [("fraud.transactions", "CUSTOMER_ID", "MASKED")], "terminal_id": [("fraud.transactions", "TERMINAL_ID", "IDENTITY")],
-           "amount": [("fraud.transactions", "TX_AMOUNT", "IDENTITY")], "is_fraud": [("fraud.transactions", "TX_FRAUD", "TRANSFORMATION")]},
-          checks=[("transaction_id_unique", "transaction_id", "error", "0 doubled", "0 doubled")]),
-    Thing("fraud.fraud_reports", "TABLE", "team:risk", "Payments that turned out to be fraud, when that became known.",
-          {"transaction_id": ("long", ""), "terminal_id": ("string", ""), "is_fraud": ("boolean", ""), "reported_at": ("timestamp", "7 days after the payment.")},
-          {"transaction_id": [("fraud.stg_transactions", "transaction_id", "IDENTITY")], "terminal_id": [("fraud.stg_transactions", "terminal_id", "IDENTITY")],
-           "is_fraud": [("fraud.stg_transactions", "is_fraud", "IDENTITY")], "reported_at": [("fraud.stg_transactions", "tx_datetime", "TRANSFORMATION")]},
-          checks=[("is_fraud_accepted_values", "is_fraud", "warn", "0.5% to 1.5%", "2.1%")]),
-    Thing("fraud.daily_activity", "TABLE", "team:payments", "Payments a day.",
-          {"day": ("date", ""), "payments": ("long", ""), "amount": ("double", "")},
-          {"day": [("fraud.stg_transactions", "tx_datetime", "TRANSFORMATION")], "payments": [("fraud.stg_transactions", "transaction_id", "AGGREGATION")], "amount": [("fraud.stg_transactions", "amount", "AGGREGATION")]}),
-    Thing("fraud.customer_spend", "FEATURE_SET", "team:payments", "How often and how much a customer pays.",
-          {"customer_id": ("string", "Entity."), "event_time": ("timestamp", ""), "tx_count_1d": ("long", "Payments in the last day."), "tx_count_7d": ("long", "Payments in the last 7 days."), "amount_mean_7d": ("double", "Mean of amount in the last 7 days."), "amount_mean_30d": ("double", "Mean of amount in the last 30 days.")},
-          {"customer_id": [("fraud.stg_transactions", "customer_id", "IDENTITY")], "event_time": [("fraud.stg_transactions", "tx_datetime", "IDENTITY")],
-           **{f"tx_count_{span}": [("fraud.stg_transactions", "transaction_id", "AGGREGATION"), ("fraud.stg_transactions", "tx_datetime", "WINDOW")] for span in ("1d", "7d")},
-           **{f"amount_mean_{span}": [("fraud.stg_transactions", "amount", "AGGREGATION"), ("fraud.stg_transactions", "tx_datetime", "WINDOW")] for span in ("7d", "30d")}},
-          checks=[("examples_hold", None, "error", "all", "all")]),
-    Thing("fraud.terminal_risk", "FEATURE_SET", "team:risk", "How busy a terminal is and what share of its payments was fraud.",
-          {"terminal_id": ("string", "Entity."), "tx_count_7d": ("long", ""), "is_fraud_rate_7d": ("double", "Share of fraud, 7 days before."), "is_fraud_rate_30d": ("double", "")},
-          {"terminal_id": [("fraud.fraud_reports", "terminal_id", "IDENTITY")], "tx_count_7d": [("fraud.fraud_reports", "transaction_id", "AGGREGATION")],
-           "is_fraud_rate_7d": [("fraud.fraud_reports", "is_fraud", "AGGREGATION")], "is_fraud_rate_30d": [("fraud.fraud_reports", "is_fraud", "AGGREGATION"), ("fraud.fraud_reports", "reported_at", "WINDOW")]}),
-    Thing("fraud.transaction_time", "FEATURE_SET", "team:payments", "What the clock shows at a payment.",
-          {"transaction_id": ("long", "Entity."), "is_weekend": ("boolean", ""), "is_night": ("boolean", "")},
-          {"transaction_id": [("fraud.stg_transactions", "transaction_id", "IDENTITY")], **{name: [("fraud.stg_transactions", "tx_datetime", "TRANSFORMATION")] for name in ("is_weekend", "is_night")}}),
-    Thing("fraud.training", "TRAINING_SET", "team:models", "Payments with features as they were known, and whether they were fraud.",
-          {"transaction_id": ("long", ""), "is_fraud": ("boolean", "Label."), "customer_spend__tx_count_7d": ("long", ""), "customer_spend__amount_mean_7d": ("double", ""), "terminal_risk__is_fraud_rate_7d": ("double", ""), "transaction_time__is_weekend": ("boolean", "")},
-          {"transaction_id": [("fraud.stg_transactions", "transaction_id", "IDENTITY")], "is_fraud": [("fraud.stg_transactions", "is_fraud", "IDENTITY")],
-           "customer_spend__tx_count_7d": [("fraud.customer_spend", "tx_count_7d", "IDENTITY")], "customer_spend__amount_mean_7d": [("fraud.customer_spend", "amount_mean_7d", "IDENTITY")],
-           "terminal_risk__is_fraud_rate_7d": [("fraud.terminal_risk", "is_fraud_rate_7d", "IDENTITY")], "transaction_time__is_weekend": [("fraud.transaction_time", "is_weekend", "IDENTITY")]},
-          checks=[("no_leak", None, "error", "0 rows", "0 rows")]),
-    Thing("fraud.scorer", "MODEL", "team:models", "How likely a payment is fraud.", {"score": ("double", "0 to 1.")},
-          {"score": [("fraud.training", column, "TRANSFORMATION") for column in ("is_fraud", "customer_spend__tx_count_7d", "customer_spend__amount_mean_7d", "terminal_risk__is_fraud_rate_7d", "transaction_time__is_weekend")]}, model=True,
-          checks=[("average_precision", None, "error", ">= 0.6", "0.66")]),
-    Thing("fraud.predictions", "PREDICTIONS", "team:models", "The champion's scores of each payment.",
-          {"transaction_id": ("long", ""), "score": ("double", "0 to 1."), "scored_at": ("timestamp", "")},
-          {"transaction_id": [("fraud.stg_transactions", "transaction_id", "IDENTITY")], "score": [("fraud.scorer", "score", "IDENTITY"), ("fraud.customer_spend", "amount_mean_7d", "TRANSFORMATION"), ("fraud.terminal_risk", "is_fraud_rate_7d", "TRANSFORMATION")]}),
-    Thing("credit.loans", "SOURCE", "team:credit", "Loans as the register delivers them.", {"loan_id": ("long", ""), "customer_id": ("string", ""), "amount": ("double", "")}, checks=[("loan_id_unique", "loan_id", "error", "0 doubled", "0 doubled")]),
-    Thing("credit.exposure", "TABLE", "team:credit", "What each customer owes.", {"customer_id": ("string", ""), "owed": ("double", "")},
-          {"customer_id": [("credit.loans", "customer_id", "IDENTITY")], "owed": [("credit.loans", "amount", "AGGREGATION")]}),
-]
+
+THINGS = things()
+FAILING = {"amount_not_negative", "is_fraud_accepted_values"}
 INDIRECT = {"WINDOW", "FILTER", "JOIN", "GROUP_BY", "SORT"}
 BY_NAME = {thing.name: thing for thing in THINGS}
 
@@ -104,7 +164,7 @@ def run_id(*words: object) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, " ".join(map(str, words))))
 
 
-def facet(**said: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever a facet says
+def facet(**said: Any) -> dict[str, Any]:
     """A facet with what every facet needs."""
     return {"_producer": PRODUCER, "_schemaURL": "https://example.org/facet.json", **said}
 
@@ -120,7 +180,8 @@ def delivered(source: str, day: datetime) -> dict[str, Any]:
     """A delivered file."""
     stem = f"{source}/{source.rpartition('.')[2]}_{day.date()}.parquet"
     return {
-        "namespace": "file", "name": f"/lake/drop/{stem}",
+        "namespace": "file",
+        "name": f"/lake/drop/{stem}",
         "facets": {
             "symlinks": facet(identifiers=[{"namespace": "slipway", "name": stem, "type": "FILE"}]),
             "datasetType": facet(datasetType="FILE"),
@@ -130,15 +191,24 @@ def delivered(source: str, day: datetime) -> dict[str, Any]:
 
 def dataset(thing: Thing, day: int, *, wrote: bool) -> dict[str, Any]:
     """A dataset as an event of the day names it."""
-    version = str(day + 1) if thing.model else str(5_577_006_791_947_779_410 + 1_000_003 * (day * 31 + THINGS.index(thing)))
+    version = (
+        str(day + 1) if thing.model else str(5_577_006_791_947_779_410 + 1_000_003 * (day * 31 + THINGS.index(thing)))
+    )
     facets: dict[str, Any] = {
-        "symlinks": facet(identifiers=[{"namespace": "slipway", "name": thing.name, "type": "MODEL" if thing.model else "TABLE"}]),
+        "symlinks": facet(
+            identifiers=[{"namespace": "slipway", "name": thing.name, "type": "MODEL" if thing.model else "TABLE"}]
+        ),
         "version": facet(datasetVersion=version),
     }
     if wrote:
         facets |= {
             "datasetType": facet(datasetType=thing.kind),
-            "schema": facet(fields=[{"name": name, "type": kind, **({"description": says} if says else {})} for name, (kind, says) in thing.columns.items()]),
+            "schema": facet(
+                fields=[
+                    {"name": name, "type": kind, **({"description": says} if says else {})}
+                    for name, (kind, says) in thing.columns.items()
+                ]
+            ),
             "ownership": facet(owners=[{"name": thing.owner, "type": "owner"}]),
             "documentation": facet(description=thing.says),
             "storage": facet(storageLayer="iceberg", fileFormat="parquet"),
@@ -148,10 +218,16 @@ def dataset(thing: Thing, day: int, *, wrote: bool) -> dict[str, Any]:
         if thing.made:
             facets["columnLineage"] = facet(fields=_column_lineage(thing))
         if thing.name == "fraud.transactions" and day == DAYS - 1:
-            facets["slipway_breaker"] = facet(state="open", since="2024-03-06T05:02:00Z", why="3 deliveries in a row were refused: amount_not_negative")
+            facets["slipway_breaker"] = facet(
+                state="open",
+                since="2024-03-06T05:02:00Z",
+                why="3 deliveries in a row were refused: amount_not_negative",
+            )
     body: dict[str, Any] = {**placed(thing), "facets": facets}
     if wrote:
-        body["outputFacets"] = {"outputStatistics": facet(rowCount=9_000 + 137 * day + 1_000 * len(thing.columns), size=120_000)}
+        body["outputFacets"] = {
+            "outputStatistics": facet(rowCount=9_000 + 137 * day + 1_000 * len(thing.columns), size=120_000)
+        }
         if thing.checks:
             facets["dataQualityAssertions"] = facet(assertions=[_assertion(*check, day=day) for check in thing.checks])
     return body
@@ -159,10 +235,12 @@ def dataset(thing: Thing, day: int, *, wrote: bool) -> dict[str, Any]:
 
 def _column_lineage(thing: Thing) -> Fields:
     return {
-        column: {"inputFields": [
-            {**placed(BY_NAME[source]), "field": name, "transformations": [_transformation(how)]}
-            for source, name, how in sources
-        ]}
+        column: {
+            "inputFields": [
+                {**placed(BY_NAME[source]), "field": name, "transformations": [_transformation(how)]}
+                for source, name, how in sources
+            ]
+        }
         for column, sources in thing.made.items()
     }
 
@@ -174,24 +252,33 @@ def _transformation(how: str) -> dict[str, Any]:
 
 
 def _assertion(name: str, column: str | None, severity: str, expected: str, actual: str, *, day: int) -> dict[str, Any]:
-    good = expected == actual or expected[0] == ">" and not actual.startswith("-") or name == "rows_a_day"
-    good = good or day < DAYS - 1
+    good = day < DAYS - 1 or name not in FAILING
     return {
-        "assertion": name, "name": name, "success": good, "severity": severity, "expected": expected,
-        "actual": actual if day == DAYS - 1 or expected == actual else expected, **({"column": column} if column else {}),
+        "assertion": name,
+        "name": name,
+        "success": good,
+        "severity": severity,
+        "expected": expected,
+        "actual": actual if day == DAYS - 1 or expected == actual else expected,
+        **({"column": column} if column else {}),
     }
 
 
-def event(state: str, at: datetime, job: str, run: str, root: str | None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+def event(state: str, at: datetime, job: str, run: str, root: str | None, **more: Any) -> dict[str, Any]:
     """An event of a run of a job in Slipway's namespace."""
     facets = dict(more.pop("run_facets", {}))
     if root:
         parent = {"job": {"namespace": "slipway", "name": "fraud_main"}, "run": {"runId": root}}
         facets["parent"] = facet(**parent, root=parent)
     return {
-        "eventType": state, "eventTime": at.isoformat().replace("+00:00", "Z"), "producer": PRODUCER, "schemaURL": SCHEMA,
-        "run": {"runId": run, "facets": facets}, "job": {"namespace": "slipway", "name": job, "facets": more.pop("job_facets", {})},
-        "inputs": more.get("inputs", []), "outputs": more.get("outputs", []),
+        "eventType": state,
+        "eventTime": at.isoformat().replace("+00:00", "Z"),
+        "producer": PRODUCER,
+        "schemaURL": SCHEMA,
+        "run": {"runId": run, "facets": facets},
+        "job": {"namespace": "slipway", "name": job, "facets": more.pop("job_facets", {})},
+        "inputs": more.get("inputs", []),
+        "outputs": more.get("outputs", []),
     }
 
 
@@ -202,11 +289,19 @@ def events(newest: datetime = NEWEST) -> Iterator[dict[str, Any]]:
         root = run_id("root", day)
         code = facet(version=["3f2c81a", "3f2c81a", "b7e90d4"][day], definition=f"d{day // 2}")
         dagster = facet(runId=root, url=f"{DAGSTER}/runs/{root}")
-        yield event("START", begin, "fraud_main", root, None, run_facets={"slipway_code": code, "slipway_dagster": dagster})
+        yield event(
+            "START", begin, "fraud_main", root, None, run_facets={"slipway_code": code, "slipway_dagster": dagster}
+        )
         for number, thing in enumerate(THINGS):
             at = begin + timedelta(minutes=3 * number)
             yield from _step(thing, day, at, root, {"slipway_code": code, "slipway_dagster": dagster})
-        yield event("FAIL" if day == DAYS - 1 else "COMPLETE", begin + timedelta(minutes=3 * len(THINGS)), "fraud_main", root, None)
+        yield event(
+            "FAIL" if day == DAYS - 1 else "COMPLETE",
+            begin + timedelta(minutes=3 * len(THINGS)),
+            "fraud_main",
+            root,
+            None,
+        )
 
 
 def _step(thing: Thing, day: int, at: datetime, root: str, facets: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -218,7 +313,11 @@ def _step(thing: Thing, day: int, at: datetime, root: str, facets: dict[str, Any
     yield event("START", at, thing.name, run, root, run_facets=facets, inputs=inputs)
     until = at + timedelta(seconds=20 + 7 * len(thing.columns))
     if thing.name == "fraud.daily_activity" and day == DAYS - 1:
-        why = facet(message="Disk quota exceeded while writing part 3 of 12", programmingLanguage="PYTHON", stackTrace="Traceback (most recent call last):\n  ...\nOSError: [Errno 122] Disk quota exceeded")
+        why = facet(
+            message="Disk quota exceeded while writing part 3 of 12",
+            programmingLanguage="PYTHON",
+            stackTrace="Traceback (most recent call last):\n  ...\nOSError: [Errno 122] Disk quota exceeded",
+        )
         yield event("FAIL", until, thing.name, run, root, run_facets={"errorMessage": why}, inputs=inputs)
         return
     yield event("COMPLETE", until, thing.name, run, root, inputs=inputs, outputs=[dataset(thing, day, wrote=True)])
@@ -230,12 +329,17 @@ HOSTILE = "evil.<script>document.title='broken out'</script>\"'&"
 def hostile(at: datetime = NEWEST) -> dict[str, Any]:
     """An event whose names would break out of a page that does not escape them."""
     output = {
-        "namespace": "slipway", "name": HOSTILE,
+        "namespace": "slipway",
+        "name": HOSTILE,
         "facets": {
-            "schema": facet(fields=[{"name": "<img src=x onerror=alert(1)>", "type": "<b>text</b>", "description": "<i>no</i>"}]),
+            "schema": facet(
+                fields=[{"name": "<img src=x onerror=alert(1)>", "type": "<b>text</b>", "description": "<i>no</i>"}]
+            ),
             "ownership": facet(owners=[{"name": "<u>owner</u>", "type": "owner"}]),
             "documentation": facet(description="</title><script>document.title='broken out'</script>"),
         },
     }
     link = facet(externalRunId="1", source="javascript:alert(1)")
-    return event("COMPLETE", at, "<s>job</s>", run_id("hostile"), None, run_facets={"externalQuery": link}, outputs=[output])
+    return event(
+        "COMPLETE", at, "<s>job</s>", run_id("hostile"), None, run_facets={"externalQuery": link}, outputs=[output]
+    )
