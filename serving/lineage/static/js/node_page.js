@@ -269,6 +269,7 @@ class NodePage {
   redrawAt(id) {
     const focused = this.view.canvas.contains(document.activeElement);
     this.redraw(id);
+    this.toolbar();
     if (focused) this.view.focus(id);
   }
 

@@ -48,6 +48,7 @@ export function startSearch(place) {
   const open = (hash) => {
     close();
     field.blur();
+    if (!hash.startsWith("#/search")) field.value = "";
     go(hash);
   };
   const look = async () => {

@@ -74,8 +74,8 @@ function edgeButton(node, way, model, does) {
 }
 
 export function canCollapse(id, way, model) {
-  if (!((way === "up" ? model.up : model.down).get(id)?.size)) return false;
-  if (!model.root || id === model.root) return true;
+  if (!model.root || ![...model.next(id, way)].length) return false;
+  if (id === model.root) return true;
   const [own, root] = [model.nodes.get(id), model.nodes.get(model.root)];
   return way === "up" ? own.layer < root.layer : own.layer > root.layer;
 }

@@ -11,6 +11,7 @@ export class Model {
     this.more = {};
     this.truncated = Boolean(answer.truncated);
     this.collapsed = new Set(); // "up <id>"
+    this.expanded = new Set(); // "down <id>"
     this.open = new Set(); // ids whose columns are shown
     this.path = null; // of the selected column: {at, columns: Map id -> Set, edges}
     this.add(answer);
@@ -44,6 +45,7 @@ export class Model {
     this.collapsed.delete(`${way} ${id}`);
     const before = this.nodes.size;
     this.add({ ...answer, nodes: moved, more: this.rest(answer) });
+    if (way) this.expanded.add(`${way} ${id}`);
     if (way && this.more[id]) this.more[id][way] = 0;
     return this.nodes.size - before;
   }
@@ -66,12 +68,11 @@ export class Model {
 
   /* The nodes on one side of a node, nearest first, without those behind a collapsed one. */
   side(id, way, stop = () => false) {
-    const next = way === "up" ? this.up : this.down;
     const distance = new Map([[id, 0]]);
     const queue = [id];
     for (const at of queue) {
       if (stop(at, way)) continue;
-      for (const other of next.get(at) ?? []) {
+      for (const other of this.next(at, way)) {
         if (distance.has(other)) continue;
         distance.set(other, distance.get(at) + 1);
         queue.push(other);
@@ -94,28 +95,32 @@ export class Model {
   hidden(id, way) {
     const left = this.more[id]?.[way] ?? 0;
     if (!this.isCollapsed(id, way)) return left;
-    return left + ((way === "up" ? this.up : this.down).get(id)?.size ?? 0);
+    return left + [...this.next(id, way)].length;
+  }
+
+  next(id, way) {
+    return (way === "up" ? this.up : this.down).get(id) ?? [];
+  }
+
+  /* Collapsed, a side of a node shows none of what is reached only by way of it: from where the graph begins, upwards or
+     downwards without turning, and by what was expanded since. */
+  seen() {
+    if (!this.collapsed.size) return new Set(this.nodes.keys());
+    const stop = (id, way) => this.isCollapsed(id, way);
+    const seen = new Set([this.root, ...this.side(this.root, "up", stop).keys(), ...this.side(this.root, "down", stop).keys()]);
+    for (let before = -1; before !== seen.size; ) {
+      before = seen.size;
+      for (const key of this.expanded) {
+        const [way, id] = key.split(" ");
+        if (seen.has(id) && !this.isCollapsed(id, way)) for (const other of this.next(id, way)) seen.add(other);
+      }
+    }
+    for (const id of this.path?.columns.keys() ?? []) seen.add(id);
+    return seen;
   }
 
   visible() {
-    let seen = new Set(this.nodes.keys());
-    if (this.collapsed.size) {
-      const start = this.root ?? seen.values().next().value;
-      seen = new Set([start]);
-      const queue = [start];
-      for (const at of queue) {
-        for (const way of ["up", "down"]) {
-          if (this.isCollapsed(at, way)) continue;
-          for (const other of (way === "up" ? this.up : this.down).get(at) ?? []) {
-            // A node whose own side towards us is collapsed keeps its other relations, not this one.
-            if (seen.has(other) || this.isCollapsed(other, way === "up" ? "down" : "up")) continue;
-            seen.add(other);
-            queue.push(other);
-          }
-        }
-      }
-      for (const id of this.path?.columns.keys() ?? []) seen.add(id);
-    }
+    const seen = this.seen();
     const pairs = new Map();
     for (const { source, target, job } of this.edges.values()) {
       if (source === target || !seen.has(source) || !seen.has(target)) continue;

@@ -344,21 +344,22 @@ export class GraphView {
   /* Along an edge: to the neighbour that stands most nearly on the same height. */
   step(id, way) {
     const here = this.places.get(id);
-    const next = [...((way === "up" ? this.model.up : this.model.down).get(id) ?? [])].filter((other) => this.shown.has(other));
+    const next = [...this.model.next(id, way)].filter((other) => this.shown.has(other));
     const nearest = next.sort((a, b) => this.away(here, a) - this.away(here, b))[0];
     if (nearest) this.focus(nearest);
   }
 
   away({ x, y }, id) {
     const other = this.places.get(id);
-    return Math.abs(other.y - y) + Math.abs(other.x - x) / 1000;
+    return Math.abs(other.y - y) + Math.abs(other.x - x) / 3;
   }
 
+  /* To the next one above or below, of the same layer if there is one. */
   beside(id, by) {
     const here = this.places.get(id);
-    const others = [...this.shown.keys()].filter((other) => Math.abs(this.places.get(other).x - here.x) < 1);
-    others.sort((a, b) => this.places.get(a).y - this.places.get(b).y);
-    const next = others[others.indexOf(id) + by];
+    const far = (other) => Math.abs(other.y - here.y) + 10 * Math.abs(other.x - here.x);
+    const others = [...this.shown.keys()].filter((other) => (this.places.get(other).y - here.y) * by > 1);
+    const next = others.sort((a, b) => far(this.places.get(a)) - far(this.places.get(b)))[0];
     if (next) this.focus(next);
   }
 }
