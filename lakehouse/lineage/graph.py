@@ -39,7 +39,7 @@ class Graph:
         self.index = Index(store)
         self._now = View(self.index)
         self._then: LRUCache[int, View] = LRUCache(_VIEWS)
-        self._whole: LRUCache[tuple[int | None, int, str | None], dict[str, Any]] = LRUCache(_VIEWS)
+        self._whole: LRUCache[tuple[int | None, int, str | None, bool], dict[str, Any]] = LRUCache(_VIEWS)
 
     @contextmanager
     def view(self, at: int | None = None) -> Iterator[View]:
@@ -115,22 +115,28 @@ class Graph:
         column: str | None = None,
         limit: int = 400,
         domain: str | None = None,
+        column_edges: bool = True,
     ) -> dict[str, Any]:
-        """A part of the graph with places to draw it at; without a root all of it, or of a domain, up to the limit."""
+        """A part of the graph with places to draw it at; without a root all of it, or of a domain, up to the limit.
+
+        Without `column_edges` only a column's own are told: those of thousands of tables are most of an answer.
+        """
         if direction not in walk.DIRECTIONS:
             raise SlipwayError(
                 f"{direction!r} is no direction.", where="direction", nearest=nearest_name(direction, walk.DIRECTIONS)
             )
         limit = max(1, min(limit, MOST_NODES))
         if root is None:
-            key = (view.at, limit, domain)
+            key = (view.at, limit, domain, column_edges)
             if key not in self._whole:
                 nodes, truncated = self._all(view, domain, limit)
-                self._whole[key] = self._drawn(view, None, nodes, None, truncated=truncated)
+                columns = None if column_edges else []
+                self._whole[key] = self._drawn(view, None, nodes, columns, truncated=truncated)
             return self._whole[key]
         if column is None:
             reached = walk.around(view, root, direction, depth, limit)
-            return self._drawn(view, root, list(reached.distance), None, truncated=reached.truncated)
+            columns = None if column_edges else []
+            return self._drawn(view, root, list(reached.distance), columns, truncated=reached.truncated)
         column = self.find_column(view, root, column)
         reached = walk.along_columns(view, (root, column), direction, depth, limit)
         return self._drawn(view, root, list(reached.distance), reached.column_edges, truncated=reached.truncated)
@@ -196,7 +202,17 @@ class Graph:
             }
             for _, _, card, columns in hits[: max(0, limit)]
         ]
-        return {"results": results, "total": len(hits)}
+        jobs = [] if kind and kind.lower() != "job" else self._jobs_called(wanted, domain, {hit[1] for hit in hits})
+        return {"results": results, "total": len(hits), "jobs": jobs[: max(0, limit)]}
+
+    def _jobs_called(self, wanted: list[str], domain: str | None, known: set[str]) -> list[str]:
+        """Jobs with all of the words in their name, apart from those that are called like a node which was found."""
+        names = {name for _, name in self.index.jobs.values()} - known
+        return sorted(
+            name
+            for name in names
+            if all(word in name.lower() for word in wanted) and (not domain or name.partition(".")[0] == domain)
+        )
 
     def overview(self, view: View) -> dict[str, Any]:
         """All of it in numbers, and what needs somebody's eye."""

@@ -177,6 +177,8 @@ class SearchAnswer(BaseModel):
 
     results: list[Found]
     total: int
+    jobs: list[str] = []
+    """Names of jobs, apart from those called like a node."""
 
 
 class Owner(BaseModel):

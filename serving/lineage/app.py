@@ -113,12 +113,21 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
         at: At = None,
         limit: Limit = 400,
         domain: str | None = None,
+        *,
+        column_edges: bool = True,
     ) -> Response:
         with graph.view(_time(at)) as view:
             root = graph.find(view, id=id, name=name) if id or name else None
             column = column or None
             found = graph.part(
-                view, root, direction=direction, depth=depth, column=column, limit=limit, domain=domain or None
+                view,
+                root,
+                direction=direction,
+                depth=depth,
+                column=column,
+                limit=limit,
+                domain=domain or None,
+                column_edges=column_edges,
             )
             return _answer(found)
 

@@ -1,0 +1,157 @@
+/* All that is known of a node, beside the graph. What belongs here: that panel. Not: fetching it (node_page.js). */
+
+import { breaker, health, runState, signs } from "./badges.js";
+import { copyable, facts, h, outward, table } from "./dom.js";
+import { ago, count, number, seconds, shorten, value, version, when, whenExactly } from "./format.js";
+import { kindIcon, kindOf, nodeLink } from "./kinds.js";
+import { how } from "./graph/list.js";
+import { toDiff, toImpact, toNode, toRun, toRuns } from "./routes.js";
+
+const FEW = 8;
+const NAMES = 12;
+
+export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, begin, close }) {
+  const kind = kindOf(node.kind);
+  const owners = (node.owners ?? []).map((owner) => owner.name);
+  const command = (way) => `slipway lineage ${quoted(column ? `${node.name}.${column}` : node.name)} --${way}`;
+  return [
+    h("header", {},
+      h("p.over", {}, kindIcon(node.kind), kind.word, node.domain ? ` in ${node.domain}` : "",
+        isRoot ? null : h("button.icon.close", { type: "button", "aria-label": "Close", title: "Back to where the graph begins (Esc)", onclick: close }, "✕")),
+      h("h1", { tabindex: "-1" }, node.name),
+      h("p.badges", {}, signs({ ...node, breaker: breakerState(node) }, { always: true }), node.fresh === true ? h("span.badge.good", {}, "◷ fresh") : null),
+      description(node) ? h("p.lead", {}, description(node)) : null,
+      h("div.actions", {},
+        isRoot ? null : h("button", { type: "button", onclick: begin, title: "g" }, "Begin graph here"),
+        h("a.button", { href: toImpact(node.name, column) }, column ? `Blast radius of ${shorten(column, 24)}` : "Blast radius"),
+        (node.links ?? []).map(({ text, url }) => outward(text, url)))),
+    column ? columnPart(node, column, path, names, chooseColumn) : null,
+    facts([
+      ["owner", owners.length ? owners.join(", ") : h("span.soft", {}, "nobody")],
+      ["last update", node.updated ? h("time", { datetime: node.updated, title: whenExactly(node.updated) }, ago(node.updated), h("br"), h("span.soft", {}, when(node.updated))) : "never"],
+      ["freshness", freshness(node)],
+      ["contract", node.contract ? `version ${value(node.contract.version ?? node.contract)}` : null],
+    ]),
+    breakerPart(node),
+    part("Checks", checks(node.checks ?? []), (node.checks ?? []).length),
+    part("Columns", columns(node, column, chooseColumn), node.columns.length),
+    part("Versions", versions(node), (node.versions ?? []).length),
+    part("Runs", runs(node), (node.runs ?? []).length),
+    neighbours(node, at),
+    part("To copy", [
+      copyable(node.name, "the name"),
+      copyable(command("upstream"), "the command for upstream"),
+      copyable(command("downstream"), "the command for downstream"),
+      node.physical && node.physical !== node.name ? copyable(String(node.physical), "the location") : null,
+    ]),
+    other(node),
+  ];
+}
+
+const quoted = (name) => (/^[\w./:@-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
+const description = (node) => node.description;
+const breakerState = ({ breaker: known }) => known?.state ?? known;
+
+function part(title, body, many = null) {
+  if (many === 0 || !body) return null;
+  const id = `part-${title.toLowerCase().replace(/\W+/g, "-")}`;
+  return h("section", { "aria-labelledby": id }, h("h2", { id }, title, many ? h("span.count", {}, many) : null), body);
+}
+
+function freshness({ fresh, staleness }) {
+  if (fresh === null || fresh === undefined) return null;
+  return [fresh ? "in line with what it is made from" : "stale", fresh ? null : staleness?.why].filter(Boolean).join(": ");
+}
+
+function breakerPart(node) {
+  const known = node.breaker;
+  const state = breakerState(node);
+  if (!state || state === "closed") return null;
+  return h("div.note.bad", {}, h("p", {}, breaker(state) ?? String(state), known.since ? ` since ${when(known.since)} UTC` : ""), known.why ? h("p", {}, known.why) : null,
+    h("p", {}, "No delivery passes until it is closed: ", h("code", {}, `slipway breaker ${node.name}`)));
+}
+
+function checks(all) {
+  const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase() === "warn" ? 1 : 0);
+  return h("ul.checks", {}, [...all].sort((a, b) => weight(a) - weight(b)).map((check) => {
+    const tone = ["fail", "warn", "ok"][weight(check)];
+    return h("li", { class: tone }, health(tone, { small: true }),
+      h("div", {},
+        h("p", {}, h("span.name", {}, check.name), check.column ? h("code.soft", {}, ` ${check.column}`) : null, check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
+        check.expected !== null && check.expected !== undefined || check.actual !== null && check.actual !== undefined
+          ? h("p.soft", {}, check.expected !== null && check.expected !== undefined ? ["expected ", h("code", {}, value(check.expected))] : null, check.actual !== null && check.actual !== undefined ? [" actual ", h("code", {}, value(check.actual))] : null)
+          : null),
+      check.at ? h("time.soft", { datetime: check.at, title: whenExactly(check.at) }, ago(check.at)) : null);
+  }));
+}
+
+function columns(node, chosen, choose) {
+  const all = node.columns;
+  return h("ul.schema", {}, all.map((one) => h("li", {},
+    h("button.column-name", { type: "button", "aria-pressed": String(one.name === chosen), title: "Its path up and down", onclick: () => choose(one.name) }, one.name),
+    h("span.type", {}, one.type ?? ""),
+    one.description ? h("p.soft", {}, one.description) : null)));
+}
+
+function columnPart(node, column, path, names, choose) {
+  const edges = path?.edges ?? [];
+  const here = (end) => end.node === node.id && end.column === column;
+  const end = (edge, which) => h("li", {}, nodeLink(names(edge[which].node) ?? { name: edge[which].node }, { column: edge[which].column }, edge[which].column), h("span.soft", {}, ` ${how(edge)}`));
+  const from = edges.filter((edge) => here(edge.target));
+  const to = edges.filter((edge) => here(edge.source));
+  return h("section.column-part", { "aria-labelledby": "part-column" },
+    h("h2", { id: "part-column" }, "Column ", h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
+    h("h3", {}, "made from"), from.length ? h("ul", {}, from.map((edge) => end(edge, "source"))) : h("p.soft", {}, "nothing that reported itself"),
+    h("h3", {}, "used by"), to.length ? h("ul", {}, to.map((edge) => end(edge, "target"))) : h("p.soft", {}, "nothing that reported itself"));
+}
+
+function versions(node) {
+  const all = node.versions ?? [];
+  const line = (one) => h("tr", {},
+    h("td", {}, h("code", { title: String(one.snapshot) }, version(String(one.snapshot ?? "")))),
+    h("td.nowrap", {}, h("time", { datetime: one.at, title: ago(one.at) }, when(one.at))),
+    h("td.num", {}, number(one.rows)),
+    h("td", {}, one.run ? h("a", { href: toRun(one.run?.id ?? one.run) }, "run") : null));
+  return long(all, (few) => table("Versions", ["snapshot", "at (UTC)", "rows", "by"], few.map(line), { class: "dense" }));
+}
+
+function runs(node) {
+  const all = node.runs ?? [];
+  const [first, second] = comparable(all);
+  return [
+    long(all, (few) => h("ul.rows.tight", {}, few.map((run) => h("li.row", {}, runState(run.state, { small: true }),
+      h("div.what", {}, h("a", { href: toRun(run.id) }, run.job)), h("div.aside", {}, h("span.soft.num", {}, seconds(run.seconds)), h("time.soft", { datetime: run.ended ?? run.started, title: when(run.ended ?? run.started) }, ago(run.ended ?? run.started))))))),
+    h("p.more", {}, second ? [h("a", { href: toDiff(second.id, first.id) }, "What changed between the last two"), " · "] : null, h("a", { href: toRuns({ dataset: node.name }) }, "All runs")),
+  ];
+}
+
+/* The newest run and the one before of the same job. */
+function comparable(all) {
+  for (const first of all) {
+    const second = all.find((other) => other !== first && other.job === first.job && other.id !== first.id);
+    if (second) return [first, second];
+  }
+  return [];
+}
+
+function long(all, draw) {
+  if (all.length <= FEW) return draw(all);
+  const place = h("div", {}, draw(all.slice(0, FEW)));
+  const more = h("button.link", { type: "button", onclick: () => place.replaceChildren(draw(all)) }, `all ${all.length}`);
+  place.append(more);
+  return place;
+}
+
+function neighbours(node, at) {
+  const names = (all) => h("ul.neighbours", {}, all.slice(0, NAMES).map((one) => h("li", {}, nodeLink(typeof one === "string" ? { name: one } : one, { at }))),
+    all.length > NAMES ? h("li.soft", {}, `and ${all.length - NAMES} more`) : null);
+  return [["Made from", node.upstream ?? []], ["Used by", node.downstream ?? []]].map(([title, all]) => part(title, names(all), all.length));
+}
+
+function other(node) {
+  const tags = (node.tags ?? []).map((tag) => (typeof tag === "string" ? tag : `${tag.key}${tag.value ? `: ${tag.value}` : ""}`));
+  const storage = node.storage && typeof node.storage === "object" ? Object.entries(node.storage).filter(([name, one]) => !name.startsWith("_") && one).map(([name, one]) => `${name} ${value(one)}`).join(", ") : node.storage;
+  const symlinks = (node.symlinks ?? []).map((link) => (typeof link === "string" ? link : `${link.namespace}: ${link.name}`));
+  const all = [["namespace", node.namespace], ["storage", storage], ["also known as", symlinks.join(", ")], ["tags", tags.length ? h("span.chips", {}, tags.map((tag) => h("span.chip", {}, tag))) : null]];
+  return all.some(([, one]) => one) ? h("details.other", {}, h("summary", {}, "Where it is kept"), facts(all)) : null;
+}
