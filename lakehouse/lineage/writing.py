@@ -53,7 +53,7 @@ def _adding(dialect: str, table: Table) -> Executable:
 
 
 @cache
-def _upserting(  # noqa: PLR0917  # the key that a statement is remembered by
+def _upserting(  # the key that a statement is remembered by
     dialect: str,
     table: Table,
     smallest: tuple[str, ...],
