@@ -1,5 +1,6 @@
-"""Lineage in the words of OpenLineage: what happened becomes events of the standard, kept until they are delivered.
+"""Lineage: what was made from what, by whom, when: told in OpenLineage events, kept in a store, asked as a graph.
 
-What belongs here: names, events, the outbox, delivery, and the store that the pages read. Not: listening to Dagster
-(orchestration/lineage.py). Nothing else in lakehouse/ imports this package: lineage listens, and nothing depends on it.
+What belongs here: building and sending events, the store that receives them, the graph that is read from it. Not: what
+listens to Dagster (orchestration/lineage.py) and what answers over HTTP (serving/lineage/). Nothing in lakehouse/
+imports this package: lineage listens, and nothing depends on it.
 """
