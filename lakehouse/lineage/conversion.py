@@ -17,10 +17,11 @@ from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.lineage import names
 from lakehouse.lineage.declared import Declarations, Declared
 from lakehouse.lineage.deliveries import Delivered, breaker_at, delivered_in, file_inputs
-from lakehouse.lineage.events import Datasets, Event, Teller, state_of
+from lakehouse.lineage.events import Datasets, Teller, state_of
 from lakehouse.lineage.facets import Facets, Places
 from lakehouse.lineage.happened import Checked, End, Ended, Fault, Made, Run, Step
 from lakehouse.lineage.masking import masking_of
+from lakehouse.lineage.outbox import Event
 from lakehouse.lineage.table_facts import TableFacts, Tables
 from lakehouse.lineage.training_runs import training_runs
 

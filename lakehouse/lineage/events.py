@@ -34,20 +34,13 @@ from lakehouse.lineage.declared import Declarations, Declared
 from lakehouse.lineage.facets import instant
 from lakehouse.lineage.happened import Checked, End, Fault, Made, Run, Step
 from lakehouse.lineage.masking import Masking
+from lakehouse.lineage.outbox import Event
 from lakehouse.lineage.own_facets import CodeFacet, DagsterFacet, EnginesFacet, WorkFacet
 
 _LONGEST_SQL = 100_000
 _PACKAGES = ("slipway", "dagster", "duckdb", "dbt-core", "pyiceberg", "pyspark", "mlflow", "openlineage-python")
 _ENGINES = {"embedded": ("slipway", "slipway"), "dbt-duckdb": ("dbt", "dbt-core"), "dbt-spark": ("dbt", "dbt-core")}
 _ENGINES |= {"spark": ("spark", "pyspark"), "sklearn": ("scikit-learn", "scikit-learn")}
-
-
-class Event(NamedTuple):
-    """An event by its key: a receiver that knows the key knows the event. `run` is whose order it keeps."""
-
-    key: str
-    run: str
-    body: dict[str, Any]
 
 
 class Datasets(NamedTuple):

@@ -13,7 +13,8 @@ from openlineage.client.facet_v2 import external_query_run, job_type_job, parent
 from lakehouse.catalog import Lakehouse
 from lakehouse.lineage import names
 from lakehouse.lineage.declared import Declared
-from lakehouse.lineage.events import Datasets, Event, Teller
+from lakehouse.lineage.events import Datasets, Teller
+from lakehouse.lineage.outbox import Event
 from lakehouse.lineage.own_facets import MetricsFacet
 from lakehouse.models.registry import Tag
 from lakehouse.models.relocation import open_registry

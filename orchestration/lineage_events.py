@@ -1,0 +1,282 @@
+"""What Dagster's events say, in plain records: the one place that knows how a run shows in Dagster's event log.
+
+What belongs here: following one run's log, entry by entry. Not: hearing of entries (lineage.py, lineage_reconcile.py),
+and what is told of them (lakehouse/lineage).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from lakehouse.lineage.happened import Checked, End, Ended, Fault, Made, Run, Step
+
+if TYPE_CHECKING:
+    from lakehouse.lineage.conversion import Conversion
+    from lakehouse.lineage.outbox import Event
+
+Kind = dg.DagsterEventType
+RUN_ENDS = {Kind.RUN_SUCCESS: End.COMPLETE, Kind.RUN_FAILURE: End.FAIL, Kind.RUN_CANCELED: End.ABORT}
+HEARD = frozenset(
+    {
+        Kind.ASSET_MATERIALIZATION_PLANNED,
+        Kind.RUN_START,
+        *RUN_ENDS,
+        Kind.STEP_START,
+        Kind.STEP_SUCCESS,
+        Kind.STEP_FAILURE,
+        Kind.ASSET_MATERIALIZATION,
+        Kind.ASSET_OBSERVATION,
+        Kind.ASSET_CHECK_EVALUATION,
+        Kind.ENGINE_EVENT,
+        Kind.STEP_WORKER_STARTED,
+    }
+)
+"""The kinds of Dagster's events that lineage is told by."""
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+
+@dataclass
+class RunLog:
+    """What is known of a run from the entries of its log so far. `pids` are the processes that worked on it."""
+
+    run: Run
+    planned: dict[str, list[str]] = field(default_factory=dict)
+    pids: dict[int, float] = field(default_factory=dict)
+    began: float | None = None
+    ended: bool = False
+    last: float = 0.0
+    open_steps: dict[str, float] = field(default_factory=dict)
+    _made: dict[str, dict[str, Made]] = field(default_factory=dict)
+    _checked: dict[str, dict[tuple[str, str], Checked]] = field(default_factory=dict)
+
+    def tell(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
+        """The events that an entry gives. Entries come in their order; one that comes twice gives the same events."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind, at = event.event_type, entry.timestamp
+        self.last = max(self.last, at)
+        step = event.step_key or ""
+        if kind is Kind.ASSET_MATERIALIZATION_PLANNED:
+            self._plan(step, event)
+        elif kind is Kind.ENGINE_EVENT or kind is Kind.STEP_WORKER_STARTED:
+            self._note_process(event, at)
+        elif kind is Kind.RUN_START:
+            self.began = at
+            yield from to.run_started(self.run, when(at))
+        elif kind in RUN_ENDS:
+            yield from self.end_run(RUN_ENDS[kind], at, to, _run_fault(event))
+        elif kind is Kind.STEP_START:
+            self.open_steps[step] = at
+            yield from to.step_started(self.run, self.step(step), when(at))
+        elif kind is Kind.ASSET_MATERIALIZATION:
+            self._note_made(step, event.step_materialization_data.materialization, at)
+        elif kind is Kind.ASSET_CHECK_EVALUATION:
+            self._note_check(step, event.asset_check_evaluation_data, at)
+        elif kind is Kind.ASSET_OBSERVATION:
+            yield from _observed(event.asset_observation_data.asset_observation, at, to)
+        elif kind is Kind.STEP_SUCCESS:
+            yield from self._end_step(step, End.COMPLETE, at, to)
+        elif kind is Kind.STEP_FAILURE:
+            fault, aborted, training = _step_fault(event)
+            yield from self._end_step(step, End.ABORT if aborted else End.FAIL, at, to, fault, training)
+
+    def end_run(self, end: End, at: float, to: "Conversion", fault: Fault | None = None) -> "Iterator[Event]":
+        """The run ended; steps that did not say how they ended were aborted with it."""
+        if self.began is None:
+            # It failed before it started: somebody waits for it all the same.
+            self.began = at
+            yield from to.run_started(self.run, when(at))
+        for step in list(self.open_steps):
+            yield from self._end_step(step, End.ABORT, at, to)
+        self.ended = True
+        yield from to.run_ended(self.run, end, when(at), fault)
+
+    def step(self, key: str) -> Step:
+        """The step with the assets that it is to make."""
+        return Step(key, tuple(self.planned.get(key, ())))
+
+    def _end_step(
+        self, key: str, end: End, at: float, to: "Conversion", fault: Fault | None = None, training: str = ""
+    ) -> "Iterator[Event]":
+        if key not in self.open_steps:
+            self.open_steps[key] = at
+            yield from to.step_started(self.run, self.step(key), when(at))
+        made, checked = self._made.get(key, {}), tuple(self._checked.get(key, {}).values())
+        yield from to.step_ended(self.run, self.step(key), Ended(end, when(at), made, checked, fault, training))
+        del self.open_steps[key]
+
+    def _plan(self, step: str, event: dg.DagsterEvent) -> None:
+        key = event.asset_key
+        if key is not None and (name := to_name(key)) not in (known := self.planned.setdefault(step, [])):
+            known.append(name)
+
+    def _note_process(self, event: dg.DagsterEvent, at: float) -> None:
+        told = event.event_specific_data
+        pid = getattr(told, "metadata", {}).get("pid")
+        if pid is not None and str(pid.value).isdigit():
+            self.pids.setdefault(int(str(pid.value)), at)
+
+    def _note_made(self, step: str, told: dg.AssetMaterialization, at: float) -> None:
+        name = to_name(told.asset_key)
+        known = self.planned.setdefault(step, [])
+        if name not in known:
+            known.append(name)
+        made = made_of(name, told.metadata, when(at))
+        before = self._made.setdefault(step, {}).get(name)
+        # A source tells of its newest day apart, without saying what it did; one step makes many partitions.
+        if before is None or made.snapshot is not None or made.version is not None:
+            self._made[step][name] = made if before is None else replace(made, at=before.at)
+
+    def _note_check(self, step: str, told: dg.AssetCheckEvaluation, at: float) -> None:
+        table = to_name(told.asset_key)
+        measured = {name: value.value for name, value in told.metadata.items()}
+        self._checked.setdefault(step, {})[table, told.check_name] = Checked(
+            table,
+            told.check_name,
+            told.passed,
+            told.severity is dg.AssetCheckSeverity.ERROR,
+            when(at),
+            {name: float(one) for name, one in measured.items() if _is_number(one)},
+            str(measured.get("bound", "")),
+        )
+
+
+def run_of(run: dg.DagsterRun, code_version: str = "") -> Run:
+    """A run of Dagster with its nominal time: that of its partitions, or of the schedule that asked for it."""
+    tags = run.tags
+    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    last = tags.get("dagster/asset_partition_range_end") or first
+    start = end = None
+    days = _day(first), _day(last)
+    if days[0] is not None and days[1] is not None:
+        start, end = days[0], days[1] + timedelta(days=1)
+    elif scheduled := tags.get(".dagster/scheduled_execution_time"):
+        start = end = _time(scheduled)
+    return Run(run.run_id, run.job_name, start, end, code_version=code_version)
+
+
+def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> Made:
+    """What a materialization says that it made."""
+    told = {key: value.value for key, value in metadata.items() if key not in _SPECIAL}
+    lineage = metadata.get("dagster/column_lineage")
+    snapshot, version, seconds = told.get("snapshot"), told.get("version"), told.get("seconds")
+    extent = str(told.get("recomputed", ""))
+    return Made(
+        name,
+        at,
+        int(str(snapshot)) if str(snapshot or "").isdigit() else None,
+        recomputed=bool(extent) and not extent.startswith("nothing"),
+        extent=extent,
+        because=str(told.get("because", "")),
+        rows_written=_whole(told.get("rows_written")),
+        pins=_pins(metadata.get("made_from")),
+        edges=_edges(lineage) if isinstance(lineage, dg.TableColumnLineageMetadataValue) else None,
+        version=_whole(version) if version is not None else None,
+        candidate=str(told.get("candidate", "")),
+        mlflow_run=str(told.get("mlflow_run", "")),
+        metrics={
+            key.removeprefix("metric/"): float(str(value))
+            for key, value in told.items()
+            if key.startswith("metric/") and _is_number(value)
+        },
+        seconds=float(str(seconds)) if _is_number(seconds) else None,
+        stale=str(told.get("stale", "")),
+    )
+
+
+def to_name(key: dg.AssetKey) -> str:
+    """The table's name that an asset key stands for."""
+    return ".".join(key.path)
+
+
+def when(timestamp: float) -> datetime:
+    """A time of Dagster's, in UTC."""
+    return datetime.fromtimestamp(timestamp, tz=UTC)
+
+
+_SPECIAL = ("dagster/column_lineage", "dagster/column_schema", "made_from", "candidates")
+
+
+def _pins(told: dg.MetadataValue | None) -> dict[str, int]:
+    records = told.records if isinstance(told, dg.TableMetadataValue) else ()
+    return {str(one.data["table"]): int(str(one.data["snapshot"])) for one in records}
+
+
+def _edges(told: dg.TableColumnLineageMetadataValue) -> dict[str, frozenset[tuple[str, str]]]:
+    return {
+        column: frozenset((to_name(one.asset_key), one.column_name) for one in deps)
+        for column, deps in told.value.deps_by_column.items()
+    }
+
+
+def _observed(told: dg.AssetObservation, at: float, to: "Conversion") -> "Iterator[Event]":
+    stale = told.metadata.get("stale")
+    if stale is not None:
+        why = str(stale.value)
+        yield from to.became_stale(to_name(told.asset_key), "" if why == "no longer" else why, when(at))
+
+
+def _step_fault(event: dg.DagsterEvent) -> tuple[Fault, bool, str]:
+    """Why a step failed; whether it was interrupted; and the training in MLflow that it wrote down all the same."""
+    data = event.step_failure_data
+    failure, error = data.user_failure_data, data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    kind = error.cls_name if error is not None and error.cls_name else "Failure"
+    frames = [_place(one) for one in error.stack] if error is not None else []
+    metadata: Mapping[str, Any] = failure.metadata if failure is not None else {}
+    training = str(metadata["mlflow_run"].value) if "mlflow_run" in metadata else ""
+    if "error" in metadata:
+        parts: Any = metadata["error"].value
+        fault = Fault(parts["error"], parts["what"] or "", parts["where"] or "")
+    elif failure is not None:
+        fault = Fault("Failure", failure.description or "", event.step_key or "")
+    else:
+        fault = Fault(kind, "", event.step_key or "", frames)
+    return fault, kind in _INTERRUPTED, training
+
+
+def _place(frame: str) -> str:
+    """File, line and function of a frame, without the line of code: it may hold a value."""
+    return frame.strip().split("\n", maxsplit=1)[0]
+
+
+def _run_fault(event: dg.DagsterEvent) -> Fault | None:
+    if event.event_type is not Kind.RUN_FAILURE:
+        return None
+    data = event.job_failure_data
+    error = data.error
+    failed = data.first_step_failure_event
+    if failed is not None:
+        return replace(_step_fault(failed)[0], where=f"step {failed.step_key}")
+    return Fault(error.cls_name or "Error" if error is not None else "RunFailure", "", "the run")
+
+
+def _day(text: str | None) -> datetime | None:
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _whole(value: object) -> int:
+    return int(str(value)) if isinstance(value, int) or str(value).isdigit() else 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+

@@ -1,0 +1,159 @@
+"""Reconciling lineage with Dagster's event log: what is missing is told, what was killed is closed.
+
+What belongs here: going through Dagster's runs. Not: what their entries mean (lineage_events.py). The log is the truth,
+and conversion gives the same events each time, so it can be done as often as one likes.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import psutil
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.lineage.happened import End, Fault
+from orchestration.lineage_events import HEARD, RunLog, run_of
+
+if TYPE_CHECKING:
+    from lakehouse.lineage.conversion import Conversion
+    from lakehouse.lineage.outbox import Outbox
+
+_PAGE = 200
+_CLOCKS = 5.0
+"""Seconds by which the clock of processes and that of events may differ."""
+_OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_UNDER_WAY = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+
+
+@dataclass
+class Reconciled:
+    """What a reconciliation did: runs looked at, events that were missing, runs closed because their process is gone,
+    broken rows and files of the outbox, and how many events each receiver still lacks. `unreadable` are runs whose log
+    could not be converted.
+    """
+
+    runs: int = 0
+    events: int = 0
+    aborted: int = 0
+    broken: int = 0
+    refused: int = 0
+    waiting: dict[str, int] | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name, for `--json`."""
+        return asdict(self)
+
+
+def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds: float = 60.0) -> Reconciled:
+    """Tell whatever Dagster's event log has and the outbox lacks, and bring it to the receivers.
+
+    Raises HomeError when the outbox cannot be written.
+    """
+    import sqlite3
+
+    from lakehouse.home import storage_error
+    from lakehouse.lineage.outbox import Outbox
+    from lakehouse.lineage.relay import Courier, Relay
+    from lakehouse.lineage.transports import receivers_of
+    from orchestration.lineage import conversion_of
+
+    outbox = Outbox(lake.home.lineage / "outbox.db")
+    try:
+        broken = _checked(outbox)
+        done = fill(lake, instance, outbox, conversion_of(lake))
+        receivers = receivers_of(lake)
+        relay = Relay([Courier(outbox, one) for one in receivers])
+        relay.wake()
+        relay.wait(deliver_seconds)
+        relay.stop()
+        outbox.forget_old([one.name for one in receivers])
+        done.waiting = {one.name: outbox.left(one.name) for one in receivers}
+        done.refused = outbox.counts()["refused"]
+    except sqlite3.Error as error:
+        raise storage_error(OSError(_errno(error), str(error)), outbox.path) from error
+    done.broken = broken
+    return done
+
+
+def fill(
+    lake: Lakehouse,
+    instance: dg.DagsterInstance,
+    outbox: "Outbox",
+    conversion: "Conversion",
+    but: Collection[str] = (),
+) -> Reconciled:
+    """Put whatever runs the outbox lacks into it, all but those of `but`. Raises sqlite3.Error."""
+    del lake
+    done = Reconciled()
+    closed = outbox.closed()
+    cursor = None
+    unreadable = []
+    while True:
+        runs = instance.get_runs(filters=dg.RunsFilter(statuses=[*_OVER, *_UNDER_WAY]), cursor=cursor, limit=_PAGE)
+        for run in runs:
+            if run.run_id in closed or run.run_id in but:
+                continue
+            done.runs += 1
+            try:
+                log, events, aborted = _converted(instance, run, conversion)
+            except Exception:  # noqa: BLE001  # one log that cannot be read is no reason to leave out the others
+                unreadable.append(run.run_id)
+                continue
+            done.events += outbox.add(run.run_id, events)
+            done.aborted += aborted
+            if log.ended:
+                outbox.close_run(run.run_id)
+        if len(runs) < _PAGE:
+            done.unreadable = tuple(unreadable)
+            return done
+        cursor = runs[-1].run_id
+
+
+def _converted(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, conversion: "Conversion"
+) -> tuple[RunLog, list[Any], bool]:
+    log = RunLog(run_of(run))
+    events: list[Any] = []
+    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(HEARD)):
+        events += log.tell(entry, conversion)
+    aborted = False
+    if not log.ended and log.began is not None and _is_gone(log):
+        # The same time whenever it is found: that of the last thing that it did.
+        events += log.end_run(End.ABORT, log.last, conversion, Fault("Killed", "Its process is gone.", "the run"))
+        aborted = True
+    return log, events, aborted
+
+
+def _is_gone(log: RunLog) -> bool:
+    """Whether no process that worked on the run is there any more; of one whose processes are unknown nothing is."""
+    return bool(log.pids) and not any(_is_there(pid, noted) for pid, noted in log.pids.items())
+
+
+def _is_there(pid: int, noted: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        # Another process may have got the number since.
+        return process.create_time() <= noted + _CLOCKS and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _checked(outbox: "Outbox") -> int:
+    import sqlite3
+
+    try:
+        return outbox.check()
+    except sqlite3.DatabaseError:
+        # A broken file was set aside by this; anything else shows again at once.
+        outbox.check()
+        return max(1, outbox.broken)
+
+
+def _errno(error: Exception) -> int:
+    import errno
+
+    return errno.ENOSPC if "full" in str(error) else errno.EACCES
