@@ -13,28 +13,29 @@ from collections import deque
 from collections.abc import Mapping
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage  # Dagster exports storages only from there
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
-from orchestration.lineage_events import HEARD, RUN_ENDS, RunLog, run_of
+from orchestration.lineage_events import HEARD, READ, RUN_ENDS, RunLog, run_of
 
 if TYPE_CHECKING:
     from dagster._config.config_schema import UserConfigSchema
     from dagster._serdes import ConfigurableClassData
 
     from lakehouse.lineage.conversion import Conversion
-    from lakehouse.lineage.outbox import Outbox
-    from lakehouse.lineage.relay import Relay
 
 MOST_WAITING = 20_000
 """Entries in the queue; more are counted as lost, until they are reconciled."""
 AT_RUN_END, AT_EXIT = 2.0, 10.0
 """Seconds that the end of a run, and of the process, waits for what is under way, at most."""
 _KEPT_LOGS = 64
+_RECONCILED = 20
+"""Runs that a new run looks back at; `slipway lineage reconcile` looks at all."""
+_CUT_OFF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 _log = logging.getLogger("slipway.lineage")
 _listeners: dict[Path, "Listener"] = {}
 _guard = threading.Lock()
@@ -61,7 +62,9 @@ class LineageEventLogStorage(SqliteEventLogStorage):
         """Store an entry, and let lineage know."""
         super().store_event(event)
         try:
-            if event.dagster_event is not None and event.dagster_event.event_type in HEARD:
+            told = event.dagster_event
+            # What is reported without a run, by hand or from outside, is nobody's work.
+            if told is not None and told.event_type in HEARD and (told.step_key or told.is_job_event):
                 self._ear().hear(event, self)
         except Exception as error:  # noqa: BLE001  # no run may ever fail by lineage
             _log.debug("Lineage did not hear an event: %s", type(error).__name__)
@@ -96,11 +99,12 @@ class Listener:
         self._queue: deque[tuple[dg.EventLogEntry, LineageEventLogStorage]] = deque()
         self._wake = threading.Condition()
         self._busy = False
+        self._ended = False
         self._thread: threading.Thread | None = None
         self._works: Works | None = None
         self._said: set[str] = set()
         # Children of Dagster's multiprocess executor end without atexit, but not without this.
-        Finalize(self, Listener.flush, args=(self, AT_EXIT), exitpriority=100)
+        Finalize(self, Listener.close, args=(self,), exitpriority=100)
 
     def hear(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> None:
         """Take note of an entry; costs microseconds. The end of a run waits a little for what is under way."""
@@ -139,6 +143,18 @@ class Listener:
             self.lose("delivery cannot be waited for", error)
             return False
 
+    def close(self) -> None:
+        """Finish what is under way, within bounds, and end the threads: the process ends."""
+        self.flush()
+        self._ended = True
+        with self._wake:
+            self._wake.notify_all()
+        if self._thread is not None:
+            self._thread.join(1.0)
+        if self._works is not None:
+            self._works.relay.stop()
+            self._works.outbox.shut()
+
     def lose(self, what: str, error: BaseException | None = None) -> None:
         """Count something that was not told; the first of its kind is said."""
         self.lost += 1
@@ -152,10 +168,12 @@ class Listener:
             )
 
     def _listen(self) -> None:
-        while True:
+        while not self._ended:
             with self._wake:
-                while not self._queue:
+                while not self._queue and not self._ended:
                     self._wake.wait()
+                if not self._queue:
+                    return
                 # Set before the entry leaves the queue, so that whoever waits sees one of the two.
                 self._busy = True
                 entry, storage = self._queue.popleft()
@@ -178,20 +196,19 @@ class Works:
         from lakehouse.lineage.transports import receivers_of
 
         self.lake = lake
-        self.outbox: Outbox = Outbox(lake.home.lineage / "outbox.db")
-        self.relay: Relay = Relay([Courier(self.outbox, one) for one in receivers_of(lake)])
-        self.conversion: Conversion = conversion_of(lake)
-        self.code_version = ""
+        self.outbox = Outbox(lake.home.lineage / "outbox.db")
+        self.relay = Relay([Courier(self.outbox, one) for one in receivers_of(lake)])
+        self.conversion = conversion_of(lake)
         self._logs: dict[str, RunLog] = {}
 
     def take(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> None:
         """Convert an entry, keep its events, and let the couriers know."""
-        log = self._logs.get(entry.run_id)
-        if log is None:
-            log = self._begin(entry, storage)
         kind = entry.dagster_event.event_type if entry.dagster_event else None
-        events = list(log.tell(entry, self.conversion))
-        if self.outbox.add(entry.run_id, events):
+        log = self._logs.get(entry.run_id)
+        if log is None or kind in _CUT_OFF:
+            # Steps of other processes may be open, too.
+            log = self._begin(entry, storage)
+        if self.outbox.add(entry.run_id, log.tell(entry, self.conversion)):
             self.relay.wake()
         if kind is dg.DagsterEventType.RUN_START:
             self._reconcile_others(entry.run_id, storage)
@@ -199,29 +216,26 @@ class Works:
             self._logs.pop(entry.run_id, None)
 
     def _begin(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> RunLog:
-        """The log of a run that this thread meets for the first time, with what others wrote of it before."""
+        """The log of a run so far, whoever wrote it."""
         from lakehouse.tables.pins import code_version
 
         run = storage._instance.get_run_by_id(entry.run_id)  # noqa: SLF001  # Dagster gives a storage its instance so
         if run is None:
             raise LookupError(entry.run_id)
-        self.code_version = self.code_version or code_version()
-        log = RunLog(run_of(run, self.code_version))
-        events: list[Any] = []
-        for one in storage.get_logs_for_run(entry.run_id, of_type=set(HEARD)):
+        log = RunLog(run_of(run, code_version()))
+        for one in storage.get_logs_for_run(entry.run_id, of_type=set(READ)):
             if one.timestamp < entry.timestamp:
-                events += log.tell(one, self.conversion)
-        self.outbox.add(entry.run_id, events)
+                log.note(one)
         if len(self._logs) > _KEPT_LOGS:
             self._logs.pop(next(iter(self._logs)))
         self._logs[entry.run_id] = log
         return log
 
     def _reconcile_others(self, run_id: str, storage: LineageEventLogStorage) -> None:
-        """Before a run's first step tells of itself: what earlier runs left untold."""
+        """Before a run's first step tells of itself: what the newest of the earlier runs left untold."""
         from orchestration.lineage_reconcile import fill
 
-        fill(self.lake, storage._instance, self.outbox, self.conversion, but={run_id})  # noqa: SLF001
+        fill(storage._instance, self.outbox, self.conversion, but={run_id}, most=_RECONCILED)  # noqa: SLF001
         self.relay.wake()
 
 

@@ -4,13 +4,14 @@ What belongs here: following one run's log, entry by entry. Not: hearing of entr
 and what is told of them (lakehouse/lineage).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakehouse.lineage import names
 from lakehouse.lineage.happened import Checked, End, Ended, Fault, Made, Run, Step
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ Kind = dg.DagsterEventType
 RUN_ENDS = {Kind.RUN_SUCCESS: End.COMPLETE, Kind.RUN_FAILURE: End.FAIL, Kind.RUN_CANCELED: End.ABORT}
 HEARD = frozenset(
     {
-        Kind.ASSET_MATERIALIZATION_PLANNED,
         Kind.RUN_START,
         *RUN_ENDS,
         Kind.STEP_START,
@@ -30,11 +30,13 @@ HEARD = frozenset(
         Kind.ASSET_MATERIALIZATION,
         Kind.ASSET_OBSERVATION,
         Kind.ASSET_CHECK_EVALUATION,
-        Kind.ENGINE_EVENT,
-        Kind.STEP_WORKER_STARTED,
     }
 )
-"""The kinds of Dagster's events that lineage is told by."""
+"""The kinds of Dagster's events that something is told of."""
+READ = HEARD | {Kind.ASSET_MATERIALIZATION_PLANNED, Kind.ENGINE_EVENT, Kind.STEP_WORKER_STARTED}
+"""Those that a run's log is followed by: also what was planned, and in which processes."""
+OUTLINE = frozenset({Kind.ASSET_MATERIALIZATION_PLANNED, Kind.RUN_START, Kind.STEP_START, *RUN_ENDS})
+"""Those that say which events there must be."""
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -49,40 +51,68 @@ class RunLog:
     ended: bool = False
     last: float = 0.0
     open_steps: dict[str, float] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
     _checked: dict[str, dict[tuple[str, str], Checked]] = field(default_factory=dict)
 
-    def tell(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
-        """The events that an entry gives. Entries come in their order; one that comes twice gives the same events."""
+    def note(self, entry: dg.EventLogEntry) -> None:
+        """Follow an entry, and tell nothing."""
         event = entry.dagster_event
         if event is None:
             return
-        kind, at = event.event_type, entry.timestamp
+        kind, at, step = event.event_type, entry.timestamp, event.step_key or ""
         self.last = max(self.last, at)
-        step = event.step_key or ""
         if kind is Kind.ASSET_MATERIALIZATION_PLANNED:
             self._plan(step, event)
-        elif kind is Kind.ENGINE_EVENT or kind is Kind.STEP_WORKER_STARTED:
-            self._note_process(event, at)
         elif kind is Kind.RUN_START:
             self.began = at
-            yield from to.run_started(self.run, when(at))
-        elif kind in RUN_ENDS:
-            yield from self.end_run(RUN_ENDS[kind], at, to, _run_fault(event))
         elif kind is Kind.STEP_START:
+            self.started.add(step)
             self.open_steps[step] = at
-            yield from to.step_started(self.run, self.step(step), when(at))
         elif kind is Kind.ASSET_MATERIALIZATION:
             self._note_made(step, event.step_materialization_data.materialization, at)
         elif kind is Kind.ASSET_CHECK_EVALUATION:
             self._note_check(step, event.asset_check_evaluation_data, at)
-        elif kind is Kind.ASSET_OBSERVATION:
-            yield from _observed(event.asset_observation_data.asset_observation, at, to)
-        elif kind is Kind.STEP_SUCCESS:
+        elif kind is Kind.STEP_SUCCESS or kind is Kind.STEP_FAILURE:
+            self.open_steps.pop(step, None)
+        elif kind in RUN_ENDS:
+            self.ended = True
+        else:
+            self._note_process(event, at)
+
+    def tell(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
+        """Follow an entry, and tell what it gives. Entries come in order; the same again gives the same events."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind, at, step = event.event_type, entry.timestamp, event.step_key or ""
+        if kind is Kind.STEP_SUCCESS:
             yield from self._end_step(step, End.COMPLETE, at, to)
         elif kind is Kind.STEP_FAILURE:
             fault, aborted, training = _step_fault(event)
             yield from self._end_step(step, End.ABORT if aborted else End.FAIL, at, to, fault, training)
+        elif kind in RUN_ENDS:
+            yield from self.end_run(RUN_ENDS[kind], at, to, _run_fault(event))
+        self.note(entry)
+        if kind is Kind.RUN_START:
+            yield from to.run_started(self.run, when(at))
+        elif kind is Kind.STEP_START:
+            yield from to.step_started(self.run, self.step(step), when(at))
+        elif kind is Kind.ASSET_OBSERVATION:
+            yield from _observed(event.asset_observation_data.asset_observation, at, to)
+
+    def keys(self) -> set[str]:
+        """The keys of the events that there must be at least, by what was noted.
+
+        What belongs to the end of an asset (tests, trainings) is kept with it, or not at all.
+        """
+        found = {f"{names.as_run(self.run.run_id)}/{kind}" for kind in ("START", "END")}
+        for key in self.started:
+            step = self.step(key)
+            runs = [names.step_run(self.run.run_id, key, table) for table in step.tables]
+            runs += [] if step.own else [names.step_run(self.run.run_id, key)]
+            found |= {f"{run}/{kind}" for run in runs for kind in ("START", "END")}
+        return found
 
     def end_run(self, end: End, at: float, to: "Conversion", fault: Fault | None = None) -> "Iterator[Event]":
         """The run ended; steps that did not say how they ended were aborted with it."""
@@ -103,11 +133,10 @@ class RunLog:
         self, key: str, end: End, at: float, to: "Conversion", fault: Fault | None = None, training: str = ""
     ) -> "Iterator[Event]":
         if key not in self.open_steps:
-            self.open_steps[key] = at
             yield from to.step_started(self.run, self.step(key), when(at))
         made, checked = self._made.get(key, {}), tuple(self._checked.get(key, {}).values())
         yield from to.step_ended(self.run, self.step(key), Ended(end, when(at), made, checked, fault, training))
-        del self.open_steps[key]
+        self.open_steps.pop(key, None)
 
     def _plan(self, step: str, event: dg.DagsterEvent) -> None:
         key = event.asset_key
@@ -140,7 +169,7 @@ class RunLog:
             told.passed,
             told.severity is dg.AssetCheckSeverity.ERROR,
             when(at),
-            {name: float(one) for name, one in measured.items() if _is_number(one)},
+            {name: float(str(one)) for name, one in measured.items() if _is_number(one)},
             str(measured.get("bound", "")),
         )
 
@@ -278,5 +307,3 @@ def _whole(value: object) -> int:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-

@@ -4,7 +4,8 @@ What belongs here: going through Dagster's runs. Not: what their entries mean (l
 and conversion gives the same events each time, so it can be done as often as one likes.
 """
 
-from collections.abc import Collection
+import sqlite3
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import psutil
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.lineage.happened import End, Fault
-from orchestration.lineage_events import HEARD, RunLog, run_of
+from orchestration.lineage_events import OUTLINE, READ, RunLog, run_of
 
 if TYPE_CHECKING:
     from lakehouse.lineage.conversion import Conversion
@@ -51,8 +52,6 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
 
     Raises HomeError when the outbox cannot be written.
     """
-    import sqlite3
-
     from lakehouse.home import storage_error
     from lakehouse.lineage.outbox import Outbox
     from lakehouse.lineage.relay import Courier, Relay
@@ -62,7 +61,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
     outbox = Outbox(lake.home.lineage / "outbox.db")
     try:
         broken = _checked(outbox)
-        done = fill(lake, instance, outbox, conversion_of(lake))
+        done = fill(instance, outbox, conversion_of(lake))
         receivers = receivers_of(lake)
         relay = Relay([Courier(outbox, one) for one in receivers])
         relay.wake()
@@ -78,37 +77,54 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
 
 
 def fill(
-    lake: Lakehouse,
     instance: dg.DagsterInstance,
     outbox: "Outbox",
     conversion: "Conversion",
     but: Collection[str] = (),
+    most: int | None = None,
 ) -> Reconciled:
-    """Put whatever runs the outbox lacks into it, all but those of `but`. Raises sqlite3.Error."""
-    del lake
+    """Put what the outbox lacks of runs into it: of all but `but`, or of the newest. Raises sqlite3.Error."""
     done = Reconciled()
-    closed = outbox.closed()
-    cursor = None
-    unreadable = []
-    while True:
-        runs = instance.get_runs(filters=dg.RunsFilter(statuses=[*_OVER, *_UNDER_WAY]), cursor=cursor, limit=_PAGE)
-        for run in runs:
-            if run.run_id in closed or run.run_id in but:
-                continue
-            done.runs += 1
-            try:
-                log, events, aborted = _converted(instance, run, conversion)
-            except Exception:  # noqa: BLE001  # one log that cannot be read is no reason to leave out the others
-                unreadable.append(run.run_id)
-                continue
-            done.events += outbox.add(run.run_id, events)
-            done.aborted += aborted
-            if log.ended:
+    closed, suspects = outbox.closed(), outbox.suspects()
+    for run in _runs(instance, most):
+        if run.run_id in closed or run.run_id in but:
+            continue
+        done.runs += 1
+        try:
+            if run.status in _OVER and run.run_id not in suspects and _is_complete(instance, run, outbox):
                 outbox.close_run(run.run_id)
-        if len(runs) < _PAGE:
-            done.unreadable = tuple(unreadable)
-            return done
-        cursor = runs[-1].run_id
+                continue
+            log, events, aborted = _converted(instance, run, conversion)
+        except sqlite3.Error:
+            raise
+        except Exception:  # noqa: BLE001  # one log that cannot be read is no reason to leave out the others
+            done.unreadable = (*done.unreadable, run.run_id)
+            continue
+        done.events += outbox.add(run.run_id, events)
+        done.aborted += aborted
+        if log.ended:
+            outbox.close_run(run.run_id)
+    return done
+
+
+def _runs(instance: dg.DagsterInstance, most: int | None) -> Iterator[dg.DagsterRun]:
+    """The runs that ever began, newest first."""
+    cursor, left = None, most
+    while left is None or left > 0:
+        page = _PAGE if left is None else min(left, _PAGE)
+        runs = instance.get_runs(filters=dg.RunsFilter(statuses=[*_OVER, *_UNDER_WAY]), cursor=cursor, limit=page)
+        yield from runs
+        if len(runs) < page:
+            return
+        cursor, left = runs[-1].run_id, None if left is None else left - page
+
+
+def _is_complete(instance: dg.DagsterInstance, run: dg.DagsterRun, outbox: "Outbox") -> bool:
+    """Whether everything of a run that is over was told; asking costs a fraction of telling it again."""
+    log = RunLog(run_of(run))
+    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(OUTLINE)):
+        log.note(entry)
+    return log.keys() <= outbox.keys_of(run.run_id)
 
 
 def _converted(
@@ -116,7 +132,7 @@ def _converted(
 ) -> tuple[RunLog, list[Any], bool]:
     log = RunLog(run_of(run))
     events: list[Any] = []
-    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(HEARD)):
+    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(READ)):
         events += log.tell(entry, conversion)
     aborted = False
     if not log.ended and log.began is not None and _is_gone(log):
@@ -143,8 +159,6 @@ def _is_there(pid: int, noted: float) -> bool:
 
 
 def _checked(outbox: "Outbox") -> int:
-    import sqlite3
-
     try:
         return outbox.check()
     except sqlite3.DatabaseError:

@@ -105,9 +105,7 @@ def of_sql(followed: Followed, columns: Iterable[str]) -> Columns:
 def of_feature_set(feature_set: FeatureSet) -> Columns:
     """Keys as they are; a windowed feature aggregates its measures, and its keys and times only decide which rows."""
     pairs = feature_lineage(feature_set)
-    kinds: dict[str, tuple[Edge, ...]] = {
-        key: (identity(feature_set.spine, key),) for key in feature_set.spine_keys()
-    }
+    kinds: dict[str, tuple[Edge, ...]] = {key: (identity(feature_set.spine, key),) for key in feature_set.spine_keys()}
     for declared in feature_set.features:
         for feature in declared.features():
             made_from = pairs[feature.column]
@@ -146,7 +144,9 @@ def of_training_set(training_set: TrainingSet) -> Columns:
     columns[label.column] = (identity(label.source, label.column), known)
     rows = _Gathered().add([Edge(label.source, label.row_key, "INDIRECT", "JOIN")])
     for one in training_set.feature_sets:
-        columns.update({here: (identity(one.name, there),) for there, here in training_set.feature_columns(one).items()})
+        columns.update(
+            {here: (identity(one.name, there),) for there, here in training_set.feature_columns(one).items()}
+        )
         rows.add(Edge(one.name, key, "INDIRECT", "JOIN") for key in one.spine_keys())
     return Columns(columns, rows.all)
 
@@ -169,9 +169,7 @@ def of_predictions(model: Model, training_set: TrainingSet) -> Columns:
     rows = _Gathered()
     for one in training_set.feature_sets:
         rows.add(Edge(one.name, key, "INDIRECT", "JOIN") for key in one.spine_keys())
-    return Columns(
-        {**{name: (identity(training_set.spine, name),) for name in kept}, SCORE: tuple(score)}, rows.all
-    )
+    return Columns({**{name: (identity(training_set.spine, name),) for name in kept}, SCORE: tuple(score)}, rows.all)
 
 
 def as_told(declared: Columns, told: Mapping[str, frozenset[tuple[str, str]]]) -> Columns:
@@ -184,5 +182,5 @@ def as_told(declared: Columns, told: Mapping[str, frozenset[tuple[str, str]]]) -
         known = {(edge.table, edge.column): edge for edge in declared.columns.get(column, ())}
         extra = [edge for pair, edge in known.items() if edge.type == "INDIRECT" and pair not in pairs]
         edges = [known.get(pair) or Edge(*pair, "DIRECT", "TRANSFORMATION") for pair in sorted(pairs)]
-        found[column] = tuple([*edges, *extra])
+        found[column] = (*edges, *extra)
     return Columns(found, declared.rows)

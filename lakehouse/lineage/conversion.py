@@ -1,14 +1,15 @@
 """From what happened to events: each run and step with all that it read and made.
 
-What belongs here: which events a happening gives, and their datasets. Not: the facets themselves (facets.py, events.py),
-and where happenings come from. A fact that cannot be had makes an event poorer and never keeps it from being told.
+What belongs here: which events a happening gives, and their datasets. Not: the facets themselves (facets.py,
+events.py), and where happenings come from. A fact that cannot be had makes an event poorer, and never keeps it from
+being told.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from openlineage.client.event_v2 import InputDataset, OutputDataset, RunState, StaticDataset
 
@@ -17,7 +18,7 @@ from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.lineage import names
 from lakehouse.lineage.declared import Declarations, Declared
 from lakehouse.lineage.deliveries import Delivered, breaker_at, delivered_in, file_inputs
-from lakehouse.lineage.events import Datasets, Teller, state_of
+from lakehouse.lineage.events import Datasets, Moment, Teller, state_of
 from lakehouse.lineage.facets import Facets, Places
 from lakehouse.lineage.happened import Checked, End, Ended, Fault, Made, Run, Step
 from lakehouse.lineage.masking import masking_of
@@ -63,7 +64,7 @@ class Conversion:
             declared = self.declared.of(table)
             inputs = [one for name in declared.inputs for one in self._inputs(name, None, {})]
             datasets = Datasets(inputs, self._outputs(declared, None, (), {}))
-            yield self.teller.asset(run, step, table, RunState.START, at, datasets)
+            yield self.teller.asset(run, step, table, Moment(RunState.START, at, datasets))
 
     def step_ended(self, run: Run, step: Step, ended: Ended) -> Iterator[Event]:
         """A step ended: with what it made, and what it could not make."""
@@ -98,16 +99,15 @@ class Conversion:
             last = part == len(chunks) - 1
             outputs = self._outputs(declared, made, checked if last else (), here, run, at)
             state = state_of(end) if last else RunState.RUNNING
-            yield self.teller.asset(
-                run, step, table, state, at, Datasets(read, outputs), made, fault if last else None, part, definition
-            )
+            told = Moment(state, at, Datasets(read, outputs), made, fault if last else None, definition, part)
+            yield self.teller.asset(run, step, table, told)
         if declared.engine.startswith("dbt") and checked and (made is None or made.recomputed):
             yield from self._tests(run, step, declared, made, checked)
         training = (made.mlflow_run if made and made.recomputed else "") or ended.mlflow_run
         if declared.kind == names.MODEL and training:
             parent = self.teller.parent_of_step(run, step, "" if not step.own else table)
-            told = lambda: list(training_runs(self.lake, self.teller, declared, training, parent, inputs))  # noqa: E731
-            yield from self._fact("MLflow's runs", told, [])
+            trained = lambda: list(training_runs(self.lake, self.teller, declared, training, parent, inputs))  # noqa: E731
+            yield from self._fact("MLflow's runs", trained, [])
 
     def _tests(
         self, run: Run, step: Step, declared: Declared, made: Made | None, checked: Sequence[Checked]
@@ -118,7 +118,7 @@ class Conversion:
             tested: list[InputDataset] = []
             if facts is not None:
                 dataset = self.facets.table_input(facts, declared)
-                assertions = {"dataQualityAssertions": self.facets.assertions([one], declared)}
+                assertions: dict[str, Any] = {"dataQualityAssertions": self.facets.assertions([one], declared)}
                 tested = [InputDataset(dataset.namespace, dataset.name, facets=dataset.facets, inputFacets=assertions)]
             yield from self.teller.test(run, step, one, tested)
 
@@ -198,7 +198,9 @@ class Conversion:
     def _definition(self, declared: Declared, made: Made | None) -> str:
         if made is None or made.snapshot is None:
             return declared.fingerprint
-        facts: TableFacts | None = self._fact("definition", lambda: self.tables.facts(declared.name, made.snapshot), None)
+        facts: TableFacts | None = self._fact(
+            "definition", lambda: self.tables.facts(declared.name, made.snapshot), None
+        )
         return facts.made.definition if facts is not None and facts.made is not None else declared.fingerprint
 
     def _fact(self, what: str, look: Callable[[], _Found], otherwise: _Found) -> _Found:

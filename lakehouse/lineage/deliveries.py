@@ -88,9 +88,7 @@ def _input(source: Source, one: Delivered, profile: DeliveryProfile | None) -> I
         )
     inputs: dict[str, Any] = {
         "inputStatistics": input_statistics_input_dataset.InputStatisticsInputDatasetFacet(one.line["rows"], None, 1),
-        "slipway_delivery": DeliveryFacet(
-            one.status, one.line["rows"], one.line["published"], one.line["quarantined"]
-        ),
+        "slipway_delivery": DeliveryFacet(one.status, one.line["rows"], one.line["published"], one.line["quarantined"]),
     }
     if profile is not None:
         inputs["dataQualityMetrics"] = data_quality_metrics_input_dataset.DataQualityMetricsInputDatasetFacet(

@@ -12,7 +12,15 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from openlineage.client.event_v2 import DatasetEvent, InputDataset, Job, OutputDataset, RunEvent, RunState, StaticDataset
+from openlineage.client.event_v2 import (
+    DatasetEvent,
+    InputDataset,
+    Job,
+    OutputDataset,
+    RunEvent,
+    RunState,
+    StaticDataset,
+)
 from openlineage.client.event_v2 import Run as OpenLineageRun
 from openlineage.client.facet_v2 import (
     documentation_job,
@@ -51,6 +59,19 @@ class Datasets(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A moment of an asset's making: `part` numbers those between its start and its end."""
+
+    state: RunState
+    at: datetime
+    datasets: Datasets = Datasets()  # noqa: RUF009  # a tuple
+    made: Made | None = None
+    fault: Fault | None = None
+    definition: str = ""
+    part: int = 0
+
+
+@dataclass(frozen=True)
 class Teller:
     """Tells of runs and steps in events."""
 
@@ -70,30 +91,20 @@ class Teller:
         job = Job(names.NAMESPACE, _step_job(run, step), {"jobType": _job_type("DAGSTER", "STEP")})
         return self.event(names.step_run(run.run_id, step.key), job, facets, state, at)
 
-    def asset(
-        self,
-        run: Run,
-        step: Step,
-        table: str,
-        state: RunState,
-        at: datetime,
-        datasets: Datasets = Datasets(),  # noqa: B008  # a tuple
-        made: Made | None = None,
-        fault: Fault | None = None,
-        part: int = 0,
-        definition: str = "",
-    ) -> Event:
+    def asset(self, run: Run, step: Step, table: str, moment: Moment) -> Event:
         """An event of the making of one asset in a step."""
         declared = self.declared.of(table)
-        facets = self._run_facets(run, step, fault, table)
+        facets = self._run_facets(run, step, moment.fault, table)
+        made = moment.made
         if made is not None:
             facets["slipway_work"] = WorkFacet(
                 made.recomputed, made.extent, self.masking.text(made.because), made.rows_written, made.seconds
             )
-        facets["slipway_code"] = CodeFacet(run.code_version or None, definition or declared.fingerprint or None)
+        facets["slipway_code"] = CodeFacet(run.code_version or None, moment.definition or declared.fingerprint or None)
         facets["processingEngine"] = self._engine(declared)
         run_id = names.step_run(run.run_id, step.key, table)
-        return self.event(run_id, self._asset_job(declared, run), facets, state, at, datasets, part)
+        job = self._asset_job(declared, run)
+        return self.event(run_id, job, facets, moment.state, moment.at, moment.datasets, moment.part)
 
     def test(self, run: Run, step: Step, one: Checked, tested: Sequence[InputDataset]) -> Iterator[Event]:
         """A dbt test as a run of its own, below the node that it tested."""
@@ -177,9 +188,7 @@ class Teller:
         return parent_run.ParentRunFacet(
             parent_run.Run(run_id),
             parent_run.Job(names.NAMESPACE, job),
-            parent_run.Root(
-                parent_run.RootRun(names.as_run(run.run_id)), parent_run.RootJob(names.NAMESPACE, run.job)
-            ),
+            parent_run.Root(parent_run.RootRun(names.as_run(run.run_id)), parent_run.RootJob(names.NAMESPACE, run.job)),
         )
 
     def _error(self, fault: Fault) -> error_message_run.ErrorMessageRunFacet:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from openlineage.client.event_v2 import InputDataset, OutputDataset
+from openlineage.client.event_v2 import InputDataset, OutputDataset, set_producer
 from openlineage.client.facet_v2 import (
     catalog_dataset,
     column_lineage_dataset,
@@ -37,6 +37,8 @@ from lakehouse.lineage.masking import Masking
 from lakehouse.lineage.own_facets import ContractFacet, SnapshotFacet, StaleFacet
 from lakehouse.lineage.table_facts import TableFacts
 from lakehouse.settings import redact
+
+set_producer(names.PRODUCER)
 
 Places = dict[str, list[names.Named]]
 """By a table's name: the datasets that stand for it in events. Of a source's deliveries there can be many."""
@@ -67,7 +69,10 @@ class Facets:
             "schema": schema_dataset.SchemaDatasetFacet(
                 [
                     schema_dataset.SchemaDatasetFacetFields(
-                        one.name, one.type, self._doc(one.doc or declared.docs.get(one.name, "")), ordinal_position=place
+                        one.name,
+                        one.type,
+                        self._doc(one.doc or declared.docs.get(one.name, "")),
+                        ordinal_position=place,
                     )
                     for place, one in enumerate(facts.columns, start=1)
                 ]
@@ -213,7 +218,9 @@ def column_lineage(
 ) -> column_lineage_dataset.ColumnLineageDatasetFacet:
     """Columns' edges, for those of the table's columns that are `present` and those inputs that have a place."""
     fields = {
-        name: column_lineage_dataset.Fields([_input(edge, place) for edge in edges for place in places.get(edge.table, ())])
+        name: column_lineage_dataset.Fields(
+            [_input(edge, place) for edge in edges for place in places.get(edge.table, ())]
+        )
         for name, edges in columns.columns.items()
         if name in present
     }

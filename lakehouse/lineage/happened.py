@@ -20,7 +20,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """A run of Dagster. Its nominal time is that of the days that it was asked for, or the time that it was scheduled for."""
+    """A run of Dagster. Its nominal time is that of the days that it was asked for, or that of its schedule."""
 
     run_id: str
     job: str

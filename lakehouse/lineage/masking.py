@@ -14,7 +14,7 @@ from lakehouse.settings import Settings
 MASK = "***"
 MOST = 2_000
 """Characters of a text that are told at most."""
-_QUOTED = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`\n]*)`|‘([^’\n]*)’|“([^”\n]*)”")
+_QUOTED = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`\n]*)`")
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]*:[^\s@]*@", re.IGNORECASE)
 _QUERY = re.compile(r"([a-z][a-z0-9+.-]*://[^\s?]*)\?\S+", re.IGNORECASE)
 _KEYED = re.compile(r"(?i)\b([\w.-]*(?:password|passwd|secret|token|api[_-]?key|credential)[\w.-]*\s*[=:]\s*)\S+")

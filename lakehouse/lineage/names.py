@@ -45,7 +45,7 @@ def step_run(run_id: str, step: str, table: str = "", part: str = "") -> str:
 
     Without a table: the step's own. `part` tells apart what belongs to one table, such as its tests.
     """
-    return str(uuid5(_RUNS, "\n".join((run_id, step, table, part))))
+    return str(uuid5(_RUNS, f"{run_id}\n{step}\n{table}\n{part}"))
 
 
 def as_run(run_id: str) -> str:

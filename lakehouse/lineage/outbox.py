@@ -29,6 +29,7 @@ create index if not exists events_root on events (root);
 create table if not exists receivers (name text primary key, delivered integer not null);
 create table if not exists refused (receiver text, key text, why text, primary key (receiver, key));
 create table if not exists closed (root text primary key);
+create table if not exists suspects (root text primary key);
 """
 _log = logging.getLogger("slipway.lineage")
 
@@ -124,10 +125,16 @@ class Outbox:
         with self._open() as connection:
             return {root for (root,) in connection.execute("select root from closed")}
 
+    def suspects(self) -> set[str]:
+        """Dagster's runs of which something that was here was broken."""
+        with self._open() as connection:
+            return {root for (root,) in connection.execute("select root from suspects")}
+
     def close_run(self, root: str) -> None:
         """Everything of Dagster's run `root` is here: it has ended, and all of its log was converted."""
         with self._open() as connection:
             connection.execute("insert or ignore into closed values (?)", (root,))
+            connection.execute("delete from suspects where root = ?", (root,))
 
     def counts(self) -> dict[str, int]:
         """How many events there are, and how many a receiver refused."""
@@ -196,7 +203,10 @@ class Outbox:
     def _set_aside(self) -> None:
         self.broken += 1
         name = f"{self.path.name}.broken-{int(time.time())}"
-        _log.warning("The outbox of lineage is broken: it was set aside as %s. `slipway lineage reconcile` makes a new one.", name)
+        _log.warning(
+            "The outbox of lineage is broken: it was set aside as %s. `slipway lineage reconcile` makes a new one.",
+            name,
+        )
         with suppress(OSError):
             self.path.replace(self.path.with_name(name))
         for beside in ("-wal", "-shm"):
@@ -205,9 +215,12 @@ class Outbox:
 
     def _take_out(self, connection: sqlite3.Connection, seq: int, root: str) -> None:
         self.broken += 1
-        _log.warning("A row of the lineage outbox is broken and was taken out: `slipway lineage reconcile` makes it anew.")
+        _log.warning(
+            "A row of the lineage outbox is broken and was taken out: `slipway lineage reconcile` makes it anew."
+        )
         connection.execute("delete from events where seq = ?", (seq,))
         connection.execute("delete from closed where root = ?", (root,))
+        connection.execute("insert or ignore into suspects values (?)", (root,))
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -26,7 +26,10 @@ _log = logging.getLogger("slipway.lineage")
 
 
 def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = None) -> int:
-    """Hand everything that waits to the receiver; how many events it took. Raises what the receiver raises when down."""
+    """Hand everything that waits to the receiver; how many events it took.
+
+    Raises what the receiver raises when it is down.
+    """
     sent = 0
     while stop is None or not stop.is_set():
         waiting = outbox.waiting(receiver.name, _BATCH)
@@ -75,6 +78,11 @@ class Courier:
         self._stop.set()
         self._wake.set()
 
+    def join(self, seconds: float) -> None:
+        """Wait for the thread's end, so long at most."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.wait()
@@ -83,11 +91,14 @@ class Courier:
                 retry=retry_if_exception_type(Exception),
                 wait=wait_random_exponential(multiplier=0.5, max=self.longest_wait),
                 stop=lambda _: self._stop.is_set(),
-                sleep=self._stop.wait,
+                sleep=self._rest,
                 before_sleep=self._told_down,
                 retry_error_callback=lambda _: None,
             )
             again(self._bring)
+
+    def _rest(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
     def _bring(self) -> None:
         with turn(self.outbox.path.with_name(f"{self.receiver.name}.lock")) as mine:
@@ -134,9 +145,11 @@ class Relay:
         return True
 
     def stop(self) -> None:
-        """End the couriers."""
+        """End the couriers, and wait a moment for those that are not held up by a receiver."""
         for one in self.couriers:
             one.stop()
+        for one in self.couriers:
+            one.join(0.5)
 
 
 @contextmanager

@@ -64,9 +64,7 @@ def _told(
     if state is not None:
         measured = MetricsFacet(dict(run.data.metrics), run.data.tags.get(Tag.CANDIDATE))
         ended = {**facets, "slipway_metrics": measured}
-        yield teller.event(
-            run_id, kind, ended, state, _at(run.info.end_time or run.info.start_time), Datasets(inputs)
-        )
+        yield teller.event(run_id, kind, ended, state, _at(run.info.end_time or run.info.start_time), Datasets(inputs))
 
 
 def _at(milliseconds: int) -> datetime:

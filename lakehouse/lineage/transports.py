@@ -1,8 +1,8 @@
 """Receivers of events: the home's own store, and whatever the standard's own configuration names.
 
 What belongs here: handing events over, and telling what will never be taken from what cannot be taken now. Not: when
-(relay.py). The standard's configuration is that of its own client: openlineage.yml, OPENLINEAGE_URL, OPENLINEAGE_CONFIG,
-OPENLINEAGE__TRANSPORT__...; without any of it there is only the store.
+(relay.py). The standard's configuration is that of its own client: openlineage.yml, OPENLINEAGE_URL,
+OPENLINEAGE_CONFIG, OPENLINEAGE__TRANSPORT__...; without any of it there is only the store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,9 @@ def _as_event(told: Mapping[str, Any]) -> Any:  # noqa: ANN401  # one of the sta
             dataset=StaticDataset(dataset["namespace"], dataset["name"], facets=dataset.get("facets", {})),
         )
     inputs = [
-        InputDataset(one["namespace"], one["name"], facets=one.get("facets", {}), inputFacets=one.get("inputFacets", {}))
+        InputDataset(
+            one["namespace"], one["name"], facets=one.get("facets", {}), inputFacets=one.get("inputFacets", {})
+        )
         for one in told.get("inputs", ())
     ]
     outputs = [

@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 """A table and a column of it."""
 
 Kind = tuple[str, str, bool]
-"""How one column is made from another, in OpenLineage's words: DIRECT or INDIRECT, the subtype, whether it is masked."""
+"""How one column is made from another, in OpenLineage's words: DIRECT or INDIRECT, subtype, if it is masked"""
 
 _READING = 2
 """What is kept by another reading than this one counts no more."""
