@@ -208,7 +208,12 @@ class Works:
         if log is None or kind in _CUT_OFF:
             # Steps of other processes may be open, too.
             log = self._begin(entry, storage)
-        if self.outbox.add(entry.run_id, log.tell(entry, self.conversion)):
+        try:
+            events = list(log.tell(entry, self.conversion))
+        except Exception:
+            log.note(entry)  # what could not be told keeps nothing from being told that follows
+            raise
+        if self.outbox.add(entry.run_id, events):
             self.relay.wake()
         if kind is dg.DagsterEventType.RUN_START:
             self._reconcile_others(entry.run_id, storage)
