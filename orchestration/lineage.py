@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage  # Dagster exp
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
-from orchestration.lineage_events import HEARD, READ, RUN_ENDS, RunLog, run_of
+from orchestration.lineage_events import HEARD, READ, RUN_ENDS, RunLog
+from orchestration.lineage_metadata import CODE_TAG, run_of
 
 if TYPE_CHECKING:
     from dagster._config.config_schema import UserConfigSchema
@@ -224,9 +226,14 @@ class Works:
         """The log of a run so far, whoever wrote it."""
         from lakehouse.tables.pins import code_version
 
-        run = storage._instance.get_run_by_id(entry.run_id)  # noqa: SLF001  # Dagster gives a storage its instance so
+        instance = storage._instance  # noqa: SLF001  # Dagster gives a storage its instance so
+        run = instance.get_run_by_id(entry.run_id)
         if run is None:
             raise LookupError(entry.run_id)
+        if CODE_TAG not in run.tags:
+            # Nothing else in Dagster's storage says which code ran: whoever reconciles runs another one.
+            with suppress(Exception):
+                instance.add_run_tags(entry.run_id, {CODE_TAG: code_version()})
         log = RunLog(run_of(run, code_version()))
         for one in storage.get_logs_for_run(entry.run_id, of_type=set(READ)):
             if one.timestamp < entry.timestamp:

@@ -14,7 +14,8 @@ import psutil
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.lineage.happened import End, Fault
-from orchestration.lineage_events import OUTLINE, READ, RunLog, run_of
+from orchestration.lineage_events import OUTLINE, READ, RunLog
+from orchestration.lineage_metadata import run_of
 
 if TYPE_CHECKING:
     from lakehouse.lineage.conversion import Conversion

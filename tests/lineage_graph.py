@@ -29,7 +29,8 @@ def first():
 
 
 @dg.multi_asset(
-    name="shop_both", specs=[dg.AssetSpec(["shop", "second"], deps=[["shop", "first"]]), dg.AssetSpec(["shop", "third"])]
+    name="shop_both",
+    specs=[dg.AssetSpec(["shop", "second"], deps=[["shop", "first"]]), dg.AssetSpec(["shop", "third"])],
 )
 def both(config: Told):
     """Two assets of one step, the second of which can fail or wait."""

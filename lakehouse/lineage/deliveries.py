@@ -59,9 +59,14 @@ def delivered_in(lake: Lakehouse, source: Source, run_id: str) -> list[Delivered
     for line in last.values():
         status = Status(line["status"])
         if status in _TOLD:
-            path = base if base.is_file() else base / line["delivery"]
+            path = at_origin(lake, base if base.is_file() else base / line["delivery"])
             found.append(Delivered(names.Named(names.FILES, str(path)), line["delivery"], status, line))
     return sorted(found, key=lambda one: one.name)
+
+
+def at_origin(lake: Lakehouse, path: Path) -> Path:
+    """Where a file of the home was when the home was made: a home that moved keeps its names, as its tables do."""
+    return lake.home.origin / path.relative_to(lake.home.root) if path.is_relative_to(lake.home.root) else path
 
 
 def _rows(lake: Lakehouse, where: str) -> list[dict[str, Any]]:

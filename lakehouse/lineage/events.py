@@ -8,7 +8,7 @@ same thing told twice is known by it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -203,10 +203,8 @@ class Teller:
 
     def _engine(self, declared: Declared) -> processing_engine_run.ProcessingEngineRunFacet:
         name, package = _ENGINES.get(declared.engine or self.declared.engine, _ENGINES["embedded"])
-        if package not in self._versions:
-            self._versions[package] = _version(package)
         return processing_engine_run.ProcessingEngineRunFacet(
-            self._versions[package], name, self._versions.get("openlineage-python")
+            _version(package), name, self._versions.get("openlineage-python")
         )
 
     def _asset_job(self, declared: Declared, run: Run) -> Job:
@@ -251,6 +249,7 @@ def _job_type(integration: str, kind: str) -> job_type_job.JobTypeJobFacet:
     return job_type_job.JobTypeJobFacet("BATCH", integration, kind)
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -205,7 +205,7 @@ class Facets:
 
     @property
     def _catalog(self) -> str:
-        return self.lake.settings.catalog_address or f"sqlite:///{self.lake.home.catalog_file}"
+        return self.lake.settings.catalog_address or f"sqlite:///{self.lake.home.origin / 'catalog.db'}"
 
 
 def made_columns(declared: Declared, made: Made) -> Columns:

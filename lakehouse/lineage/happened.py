@@ -26,7 +26,6 @@ class Run:
     job: str
     nominal_start: datetime | None = None
     nominal_end: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
     code_version: str = ""
 
 

@@ -206,7 +206,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
-    def do_POST(self) -> None:  # noqa: N802  # the base class names it so
+    def do_POST(self) -> None:  # the base class names it so
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.server.status < 300:
             self.server.got.append(json.loads(body))
