@@ -4,7 +4,6 @@ What belongs here: following one run's log, entry by entry. Not: hearing of entr
 and what is told of them (lakehouse/lineage).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from lakehouse.lineage.happened import Checked, End, Ended, Fault, Made, Run, St
 from orchestration.lineage_metadata import is_number, made_of, run_fault, step_fault, to_name, when
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakehouse.lineage.conversion import Conversion
     from lakehouse.lineage.outbox import Event
 

@@ -111,6 +111,7 @@ def _place(frame: str) -> str:
 
 
 def run_fault(event: dg.DagsterEvent) -> Fault | None:
+    """Why a run failed: its first failed step's fault, where there is one."""
     if event.event_type is not dg.DagsterEventType.RUN_FAILURE:
         return None
     data = event.job_failure_data
@@ -142,4 +143,5 @@ def _whole(value: object) -> int:
 
 
 def is_number(value: object) -> bool:
+    """Whether a value of metadata is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)

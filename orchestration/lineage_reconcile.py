@@ -25,7 +25,13 @@ _PAGE = 200
 _CLOCKS = 5.0
 """Seconds by which the clock of processes and that of events may differ."""
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-_UNDER_WAY = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+_UNDER_WAY = (
+    # Dagster stores the event of a start before it notes the start in the run: killed in between, it says otherwise.
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 @dataclass

@@ -5,7 +5,6 @@ What belongs here: the events of the canonical world's main job. Not: how runs g
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,14 +13,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-import sqlglot
-from sqlglot import exp
-from sqlglot.lineage import lineage
 
 from assets.loading import load_domain
+from benchmarks.derived_lineage import compare
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.features.aggregation import WindowAggregate
 from lakehouse.lineage.outbox import Outbox
 from lakehouse.models.relocation import open_registry
 from lakehouse.tables.read import resolve
@@ -37,7 +33,6 @@ SPEC = Path(__file__).resolve().parents[3] / "shared" / "data" / "openlineage_sp
 with_schemas = pytest.mark.skipif(not SPEC.is_dir(), reason="needs: ../shared/data/openlineage_spec")
 EXTRA = {"_file", "_row", "_fingerprint", "_arrived_at", "model", "model_version", "pins", "transactions"}
 """Columns that no column is the origin of: places in files, constants, a count of rows."""
-Pairs = set[tuple[str, str]]
 
 
 def told(lake: Lakehouse) -> list[dict[str, Any]]:
@@ -138,108 +133,23 @@ def test_every_run_starts_and_ends_once_under_its_root(events: list[dict[str, An
 # Completeness, derived from SQL and declarations by other means
 
 
-def sql_pairs(name: str) -> dict[str, Pairs]:
-    """The columns of a dbt model -> what they come from, by sqlglot's own lineage over the file's SQL."""
-    folder = Path(__file__).resolve().parents[2] / "dbt_project" / "models"
-    (path,) = folder.rglob(f"{name.partition('.')[2]}.sql")
-    text = re.sub(r"\{\{\s*config\([^}]*\)\s*\}\}", "", path.read_text())
-    sql = re.sub(
-        r"\{\{\s*(?:source|ref)\((?:[^,()]*,\s*)?[\"']([^\"']+)[\"']\)\s*\}\}", rf"{name.partition('.')[0]}.\1", text
-    )
-    tables = {f"{one.db}.{one.name}" for one in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Table) if one.db}
-    schema: dict[str, dict[str, dict[str, str]]] = {}
-    for table in tables:
-        domain, short = table.split(".")
-        schema.setdefault(domain, {})[short] = dict.fromkeys(columns_of(table), "text")
-    found = {}
-    exact = {table: {column.lower(): column for column in columns_of(table)} for table in tables}
-    for column in columns_of(name):
-        leaves = [one for one in lineage(column, sql, schema=schema, dialect="duckdb").walk() if not one.downstream]
-        pairs = set()
-        for leaf in leaves:
-            if isinstance(leaf.expression, exp.Table) and leaf.name != "*":
-                table = f"{leaf.expression.db}.{leaf.expression.name}"
-                pairs.add((table, exact[table][leaf.name.rpartition(".")[2].strip('"').lower()]))
-        found[column] = pairs
-    return found
-
-
-_COLUMNS: dict[str, list[str]] = {}
-
-
-def columns_of(table: str) -> list[str]:
-    """The columns of a table of the world."""
-    return _COLUMNS[table]
-
-
-def measured(text: str) -> set[str]:
-    """The columns of an expression."""
-    return {one.name for one in sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Column)} if text else set()
-
-
-def expected_pairs(delivered: list[str]) -> dict[str, dict[str, Pairs]]:
-    """Table -> column -> all that it comes from."""
-    fraud = load_domain("fraud")
-    (source,), (training,), (model,) = fraud.sources, fraud.training_sets, fraud.models
-    found: dict[str, dict[str, Pairs]] = {
-        source.name: {one.name: {(file, one.name) for file in delivered} for one in source.contract.columns}
-    }
-    for name in ("fraud.stg_transactions", "fraud.fraud_reports", "fraud.daily_activity"):
-        found[name] = sql_pairs(name)
-    for one in fraud.feature_sets:
-        made: dict[str, Pairs] = {key: {(one.spine, key)} for key in (one.row_key, one.event_time, *one.entity.keys)}
-        for declared in one.features:
-            for feature in declared.features():
-                made[feature.column] = {(one.spine, one.event_time)}
-                if isinstance(declared, WindowAggregate):
-                    assert declared.events is None
-                    needed = {one.event_time, *one.entity.keys, *measured(declared.where)}
-                    needed |= measured(declared.measure) if declared.aggregation != "count" else set()
-                    needed |= {declared.by} if declared.by else set()
-                    made[feature.column] = {(one.source, column) for column in needed}
-        found[one.name] = made
-    rows: dict[str, Pairs] = {
-        column: {(training.spine, column)} for column in (training.row_key, training.event_time, *training.carry)
-    }
-    rows["is_fraud"] = {("fraud.fraud_reports", "is_fraud"), ("fraud.fraud_reports", "reported_at")}
-    for one in fraud.feature_sets:
-        rows |= {f"{one.name.partition('.')[2]}__{column}": {(one.name, column)} for column in one.columns}
-    found[training.name] = rows
-    found[model.name] = {"score": {(training.name, column) for column in (*model.inputs, "is_fraud")}}
-    origin = {column: next(iter(rows[column])) for column in model.inputs}
-    found[model.predictions] = {
-        **{column: rows[column] for column in (training.row_key, training.event_time, "customer_id")},
-        "score": {(model.name, "score"), *origin.values()},
-    }
-    return found
-
-
 def test_every_edge_of_the_main_job_is_told_and_none_is_invented(events: list[dict[str, Any]], live_home: Path) -> None:
     lake = scenario.make_lake(live_home)
-    tables = [name for name in lake.names() if not name.startswith("slipway.") and lake.table(name).current_snapshot()]
-    _COLUMNS.update({name: lake.table(name).schema().column_names for name in tables})
+    found = compare(lake, load_domain("fraud"), events)
+    assert not found.missing
+    assert not found.invented
+    assert found.edges > 300
+    assert set(found.tables) == {name for name in GRAPH if name.startswith("fraud.")}
     last = ends(events)
-    files = sorted(shown(one) for one in last["fraud.transactions"]["inputs"])
-    assert len(files) == scenario.DAYS
-    expected = expected_pairs(files)
-    made = [name for name in tables if not name.endswith("__quarantine")]
-    assert set(made) | {"fraud.scorer"} == set(expected) == {name for name in GRAPH if name.startswith("fraud.")}
-    for name, columns in expected.items():
-        event = last[name]
-        read = {shown(one) for one in event["inputs"]}
-        assert read == (set(files) if name == "fraud.transactions" else GRAPH[name]), name
-        names = {(one["namespace"], one["name"]): shown(one) for one in event["inputs"]}
-        facet = output(event, name)["facets"]["columnLineage"]
-        edges = {
-            column: {(names[one["namespace"], one["name"]], one["field"]) for one in told_["inputFields"]}
-            for column, told_ in facet["fields"].items()
-        }
-        assert edges == {column: pairs for column, pairs in columns.items() if pairs}, name
-        kept = {one["name"] for one in output(event, name)["facets"]["schema"]["fields"]}
-        assert kept - set(edges) <= EXTRA, name
-        for one in (*(e for told_ in facet["fields"].values() for e in told_["inputFields"]), *facet["dataset"]):
+    for name in found.tables:
+        read = {shown(one) for one in last[name]["inputs"]}
+        if name != "fraud.transactions":
+            assert read == GRAPH[name], name
+        facet = output(last[name], name)["facets"]["columnLineage"]
+        for one in (*(edge for made in facet["fields"].values() for edge in made["inputFields"]), *facet["dataset"]):
             assert {way["type"] for way in one["transformations"]} <= {"DIRECT", "INDIRECT"}
-            assert (one["namespace"], one["name"]) in names
+    assert len(last["fraud.transactions"]["inputs"]) == scenario.DAYS
+    assert all(column in EXTRA for _, column in found.without)
 
 
 # Facts
