@@ -21,6 +21,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage  # Dagster exp
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
+from orchestration.lineage_claims import claim, release
 from orchestration.lineage_events import HEARD, READ, RUN_ENDS, RunLog
 from orchestration.lineage_metadata import CODE_TAG, run_of
 
@@ -62,9 +63,12 @@ class LineageEventLogStorage(SqliteEventLogStorage):
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an entry, and let lineage know."""
+        told = event.dagster_event
+        if told is not None and told.event_type is dg.DagsterEventType.RUN_START:
+            with suppress(Exception):
+                claim(self._ear().lake.home.lineage, event.run_id)
         super().store_event(event)
         try:
-            told = event.dagster_event
             # What is reported without a run, by hand or from outside, is nobody's work.
             if told is not None and told.event_type in HEARD and (told.step_key or told.is_job_event):
                 self._ear().hear(event, self)
@@ -221,6 +225,7 @@ class Works:
             self._reconcile_others(entry.run_id, storage)
         if kind in RUN_ENDS:
             self._logs.pop(entry.run_id, None)
+            release(self.lake.home.lineage, entry.run_id)
 
     def _begin(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> RunLog:
         """The log of a run so far, whoever wrote it."""

@@ -7,13 +7,14 @@ and conversion gives the same events each time, so it can be done as often as on
 import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import psutil
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.lineage.happened import End, Fault
+from orchestration.lineage_claims import is_gone, release
 from orchestration.lineage_events import OUTLINE, READ, RunLog
 from orchestration.lineage_metadata import run_of
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from lakehouse.lineage.outbox import Outbox
 
 _PAGE = 200
-_CLOCKS = 5.0
-"""Seconds by which the clock of processes and that of events may differ."""
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _UNDER_WAY = (
     # Dagster stores the event of a start before it notes the start in the run: killed in between, it says otherwise.
@@ -101,7 +100,7 @@ def fill(
             if run.status in _OVER and run.run_id not in suspects and _is_complete(instance, run, outbox):
                 outbox.close_run(run.run_id)
                 continue
-            log, events, aborted = _converted(instance, run, conversion)
+            log, events, aborted = _converted(instance, run, conversion, outbox.path.parent)
         except sqlite3.Error:
             raise
         except Exception:  # noqa: BLE001  # one log that cannot be read is no reason to leave out the others
@@ -111,6 +110,7 @@ def fill(
         done.aborted += aborted
         if log.ended:
             outbox.close_run(run.run_id)
+            release(outbox.path.parent, run.run_id)
     return done
 
 
@@ -135,34 +135,18 @@ def _is_complete(instance: dg.DagsterInstance, run: dg.DagsterRun, outbox: "Outb
 
 
 def _converted(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, conversion: "Conversion"
+    instance: dg.DagsterInstance, run: dg.DagsterRun, conversion: "Conversion", lineage: Path
 ) -> tuple[RunLog, list[Any], bool]:
     log = RunLog(run_of(run))
     events: list[Any] = []
     for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(READ)):
         events += log.tell(entry, conversion)
     aborted = False
-    if not log.ended and log.began is not None and _is_gone(log):
+    if not log.ended and log.began is not None and is_gone(lineage, run.run_id, log.pids):
         # The same time whenever it is found: that of the last thing that it did.
         events += log.end_run(End.ABORT, log.last, conversion, Fault("Killed", "Its process is gone.", "the run"))
         aborted = True
     return log, events, aborted
-
-
-def _is_gone(log: RunLog) -> bool:
-    """Whether no process that worked on the run is there any more; of one whose processes are unknown nothing is."""
-    return bool(log.pids) and not any(_is_there(pid, noted) for pid, noted in log.pids.items())
-
-
-def _is_there(pid: int, noted: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        # Another process may have got the number since.
-        return process.create_time() <= noted + _CLOCKS and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
 
 
 def _checked(outbox: "Outbox") -> int:
