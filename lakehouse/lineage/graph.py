@@ -114,10 +114,12 @@ class Graph:
         limit: int = 400,
         domain: str | None = None,
         column_edges: bool = True,
+        indirect: bool = True,
     ) -> dict[str, Any]:
         """A part of the graph with places to draw it at; without a root all of it, or of a domain, up to the limit.
 
-        Without `column_edges` only a column's own are told: those of thousands of tables are most of an answer.
+        Without `column_edges` only a column's own are told: those of thousands of tables are most of an answer. Without
+        `indirect` a column's values are followed, and not what decides about rows.
         """
         if direction not in walk.DIRECTIONS:
             raise SlipwayError(
@@ -136,14 +138,12 @@ class Graph:
             columns = None if column_edges else []
             return self._drawn(view, root, list(reached.distance), columns, truncated=reached.truncated)
         column = self.find_column(view, root, column)
-        reached = walk.along_columns(view, (root, column), direction, depth, limit)
+        reached = walk.along_columns(view, (root, column), direction, depth, limit, indirect=indirect)
         return self._drawn(view, root, list(reached.distance), reached.column_edges, truncated=reached.truncated)
 
-    def column(
-        self, view: View, node: int, column: str, *, direction: str = walk.BOTH, depth: int | None = None
-    ) -> dict[str, Any]:
+    def column(self, view: View, node: int, column: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # see part
         """What a column is made from, or what is made from it."""
-        part = self.part(view, node, direction=direction, depth=depth, column=column, limit=MOST_NODES)
+        part = self.part(view, node, column=column, limit=MOST_NODES, **more)
         kept = ("root", "nodes", "column_edges", "truncated")
         return {"column": column, **{name: part[name] for name in kept}}
 

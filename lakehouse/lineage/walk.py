@@ -14,6 +14,9 @@ from lakehouse.lineage.view import ColumnEdge, View
 UP, DOWN, BOTH = "upstream", "downstream", "both"
 DIRECTIONS = (BOTH, UP, DOWN)
 
+_INDIRECT = "INDIRECT"
+"""The standard's word for a column that decides which rows there are, not what is in them."""
+
 MOST_STEPS = 200_000
 """Columns that one walk visits."""
 
@@ -64,11 +67,14 @@ def around(view: View, root: int, direction: str, depth: int | None, limit: int)
     return reached
 
 
-def along_columns(view: View, start: Place, direction: str, depth: int | None, limit: int) -> Reached:
+def along_columns(
+    view: View, start: Place, direction: str, depth: int | None, limit: int, *, indirect: bool = True
+) -> Reached:
     """What a column is made from, what is made from it, or both.
 
     Where nobody said which columns a job uses, all of what it makes may depend on it: the walk goes on through the
-    whole node. The same with a column that chooses, groups or joins rows.
+    whole node. The same with a column that chooses, groups or joins rows; without `indirect` the walk leaves those out
+    and follows values alone.
     """
     root, column = start
     reached = Reached({root: 0}, {root: None}, {root: {column}})
@@ -81,7 +87,7 @@ def along_columns(view: View, start: Place, direction: str, depth: int | None, l
             (node, name), distance = waiting.popleft()
             if depth is not None and distance >= depth:
                 continue
-            for place, edge in step(view, node, name):
+            for place, edge in step(view, node, name, indirect=indirect):
                 neighbour, other = place
                 if neighbour not in reached.distance:
                     if len(reached.distance) >= limit:
@@ -129,24 +135,25 @@ def hidden(view: View, nodes: Iterable[int]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def _up(view: View, node: int, column: str) -> Iterator[tuple[Place, ColumnEdge | None]]:
+def _up(view: View, node: int, column: str, *, indirect: bool) -> Iterator[tuple[Place, ColumnEdge | None]]:
     told = set()
     for edge in view.column_edges(node):
         told.add(edge.source)
-        if WHOLE in {column, edge.column} or edge.column == column:
+        if (WHOLE in {column, edge.column} or edge.column == column) and (indirect or edge.type != _INDIRECT):
             yield (edge.source, edge.source_column), edge
     for source in _ordered(view, view.sources(node)):
         if source not in told:
             yield (source, WHOLE), None
 
 
-def _down(view: View, node: int, column: str) -> Iterator[tuple[Place, ColumnEdge | None]]:
+def _down(view: View, node: int, column: str, *, indirect: bool) -> Iterator[tuple[Place, ColumnEdge | None]]:
     for target in _ordered(view, view.targets(node)):
         edges = view.column_edges_from(node, target)
         if not edges:
             yield (target, WHOLE), None
         for edge in edges:
-            if WHOLE in {column, edge.source_column} or edge.source_column == column:
+            fits = WHOLE in {column, edge.source_column} or edge.source_column == column
+            if fits and (indirect or edge.type != _INDIRECT):
                 yield (target, edge.column), edge
 
 

@@ -13,13 +13,18 @@ from lakehouse.lineage.walk import UP, Place, along_columns, around
 __all__ = ["UP", "ways"]
 
 
-def ways(graph: Graph, view: View, start: Place, direction: str, depth: int | None) -> list[dict[str, Any]]:
-    """Every node on the way with its distance, the names in between, and with a column the columns that count."""
+def ways(
+    graph: Graph, view: View, start: Place, direction: str, depth: int | None, *, indirect: bool = True
+) -> list[dict[str, Any]]:
+    """Every node on the way with its distance, the names in between, and with a column the columns that count.
+
+    Without `indirect` a column's values are followed, and not the columns that choose, group or join rows.
+    """
     node, column = start
     if column == WHOLE:
         reached = around(view, node, direction, depth, MOST_NODES)
     else:
-        reached = along_columns(view, start, direction, depth, MOST_NODES)
+        reached = along_columns(view, start, direction, depth, MOST_NODES, indirect=indirect)
     updated = view.updated(list(reached.distance))
     made: dict[int, set[str]] = {}
     for edge in reached.column_edges:

@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from lakehouse.errors import SlipwayError
-from orchestration.cli.lineage_pages import show_difference, show_impact, show_ways
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json
+from orchestration.cli.lineage_pages import show_difference, show_impact, show_reconciled, show_ways
+from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
     from lakehouse.catalog import Lakehouse
@@ -118,6 +118,9 @@ def show_command(
     depth: Annotated[
         int | None, typer.Option(help="So many steps; default: all the way.", min=0, show_default=False)
     ] = None,
+    indirect: Annotated[
+        bool, typer.Option("--indirect", help="For a column, also what chooses, groups or joins its rows.")
+    ] = False,
     at: AtOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -132,7 +135,7 @@ def show_command(
     with _graph(lakehouse_at(home), at) as (graph, view):
         node, column = graph.find_place(view, name)
         found = {
-            direction: ways(graph, view, (node, column), direction, depth)
+            direction: ways(graph, view, (node, column), direction, depth, indirect=indirect)
             for direction, wanted in (("upstream", upstream), ("downstream", downstream))
             if wanted or both
         }
@@ -204,7 +207,7 @@ def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -
     if as_json:
         print_json(found)
     else:
-        console.print(", ".join(f"{name}: {value:,}" for name, value in found.items()), markup=False, highlight=False)
+        show_reconciled(found)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 What belongs here: words and tables. Not: finding anything (lakehouse/lineage/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.cli.output import console, print_facts, print_table
@@ -15,6 +15,7 @@ _PARTS = {
     "schemas": "Columns",
     "parameters": "Parameters",
 }
+_MOST_FILES = 3
 _FRESH = {True: "yes", False: "no", None: ""}
 
 
@@ -29,7 +30,19 @@ def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str,
         heads = ["steps", "name", "kind", "via", "owner", "health", "in line", "updated (UTC)"]
         if told["column"]:
             heads[2:2] = ["columns", "how"]
-        print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in nodes])
+        print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in _without_crowds(nodes)])
+
+
+def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The nodes; of many files that came the same way, which only --json lists, the last and how many there are."""
+    ways: dict[Any, list[Mapping[str, Any]]] = {}
+    for number, one in enumerate(nodes):
+        ways.setdefault((one["distance"], *one["via"]) if one["kind"] == "FILE" else number, []).append(one)
+    for alike in ways.values():
+        if len(alike) <= _MOST_FILES:
+            yield from alike
+        else:
+            yield {**alike[-1], "name": f"{alike[-1]['name']} and {len(alike) - 1:,} more"}
 
 
 def _row(one: Mapping[str, Any], *, columns: bool) -> list[Any]:
@@ -77,3 +90,19 @@ def show_difference(found: Mapping[str, Any]) -> None:
             print_table(title, ["", "a", "b"], rows)
     if not changed:
         console.print("Nothing that is known of them differs.")
+
+
+def show_reconciled(found: Mapping[str, Any]) -> None:
+    """What a reconciliation found and mended."""
+    waiting = {f"wait for {receiver}": number for receiver, number in (found["waiting"] or {}).items() if number}
+    print_facts(
+        {
+            "runs looked at": found["runs"],
+            "events that were missing": found["events"],
+            "runs closed, their process being gone": found["aborted"],
+            "broken": found["broken"] or None,
+            "refused": found["refused"] or None,
+            "unreadable": ", ".join(found["unreadable"]),
+            **waiting,
+        }
+    )

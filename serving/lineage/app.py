@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -41,7 +41,23 @@ At = Annotated[AwareDatetime | None, Query(description="The graph as it was at t
 Direction = Annotated[str, Query(description="both, upstream or downstream")]
 Depth = Annotated[int | None, Query(ge=0, le=1_000)]
 Limit = Annotated[int, Query(ge=1, le=MOST_NODES)]
+Indirect = Annotated[bool, Query(description="Also columns that choose, group or join rows, beside those of values.")]
 Id = Annotated[str | None, Query(description="A node's id.")]
+
+
+class PartQuery(BaseModel):
+    """Which part of the graph."""
+
+    id: str | None = None
+    name: str | None = None
+    direction: Direction = "both"
+    depth: Depth = 2
+    column: str | None = None
+    at: At = None
+    limit: Limit = 400
+    domain: str | None = None
+    column_edges: bool = True
+    indirect: Indirect = True
 
 
 def create_app(
@@ -103,31 +119,11 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
             return _answer(find_words(graph, view, q, kind=kind or None, domain=domain or None, limit=limit))
 
     @app.get(f"{API}/graph", response_model=answers.GraphAnswer)
-    def part(
-        id: Id = None,  # noqa: A002  # the API's word
-        name: str | None = None,
-        direction: Direction = "both",
-        depth: Depth = 2,
-        column: str | None = None,
-        at: At = None,
-        limit: Limit = 400,
-        domain: str | None = None,
-        *,
-        column_edges: bool = True,
-    ) -> Response:
-        with graph.view(_time(at)) as view:
-            root = graph.find(view, id=id, name=name) if id or name else None
-            column = column or None
-            found = graph.part(
-                view,
-                root,
-                direction=direction,
-                depth=depth,
-                column=column,
-                limit=limit,
-                domain=domain or None,
-                column_edges=column_edges,
-            )
+    def part(asked: Annotated[PartQuery, Query()]) -> Response:
+        with graph.view(_time(asked.at)) as view:
+            root = graph.find(view, id=asked.id, name=asked.name) if asked.id or asked.name else None
+            how = asked.model_dump(include={"direction", "depth", "limit", "column_edges", "indirect"})
+            found = graph.part(view, root, column=asked.column or None, domain=asked.domain or None, **how)
             return _answer(found)
 
     @app.get(f"{API}/nodes/by-name", response_model=answers.NodeAnswer)
@@ -147,9 +143,12 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
         direction: Direction = "both",
         depth: Depth = None,
         at: At = None,
+        *,
+        indirect: Indirect = True,
     ) -> Response:
         with graph.view(_time(at)) as view:
-            found = graph.column(view, graph.find(view, id=id), column, direction=direction, depth=depth)
+            node = graph.find(view, id=id)
+            found = graph.column(view, node, column, direction=direction, depth=depth, indirect=indirect)
             return _answer(found)
 
     @app.get(f"{API}/impact", response_model=answers.ImpactAnswer)

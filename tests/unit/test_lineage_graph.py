@@ -285,6 +285,11 @@ def test_a_column_that_chooses_rows_reaches_every_column(store, asked):
     assert found["fraud.final"] == ["sum"]
     up = {one["name"]: one["columns"] for one in asked.ways("fraud.final.sum", "upstream")}
     assert up["fraud.transactions"] == ["CUSTOMER_ID", "TX_AMOUNT"]
+    values = asked.part("fraud.final", column="sum", direction="upstream", depth=2, indirect=False)
+    assert column_edges(values) == [
+        ("fraud.report.total", "fraud.final.sum"),
+        ("fraud.transactions.TX_AMOUNT", "fraud.report.total"),
+    ]
     masked = [edge for edge in asked.part("fraud.report")["column_edges"] if edge["masking"]]
     assert [(edge["type"], edge["subtype"], edge["target"]["column"]) for edge in masked] == [
         ("INDIRECT", "FILTER", "")
