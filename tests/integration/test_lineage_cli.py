@@ -114,3 +114,14 @@ def test_an_unknown_name_gets_the_nearest(lineage, words, nearest):
 def test_where_nothing_ran_yet_it_is_said_what_to_do(slipway, tmp_path):  # noqa: F811  # the fixture
     said = slipway("lineage", "fraud.training", "--home", tmp_path / "home", "--json")
     assert (said.code, said.json["what"]) == (1, "No lineage is known yet.")
+
+
+def test_a_column_can_be_followed_through_what_decides_about_rows(lineage):
+    place = "fraud.training.customer_spend__amount_mean_7d"
+    assert lineage(place, "--indirect", "--json").json == lineage(place, "--json").json, "nothing does in this world"
+
+
+def test_reconciling_a_home_where_nothing_is_missing_says_so(lineage):
+    found = lineage("reconcile", "--json")
+    assert (found.code, found.json["events"], found.json["aborted"]) == (0, 0, 0)
+    assert "events that were missing 0" in lineage("reconcile").words
