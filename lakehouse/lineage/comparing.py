@@ -44,13 +44,15 @@ def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
 def _versions(graph: Graph, view: View, connection: Connection, row: Row[Any], role: str) -> dict[str, str | None]:
     both = tables.run_datasets
     found = connection.execute(select(both.c.dataset, both.c.version).where(both.c.run == row.id, both.c.role == role))
-    return {view.naming(graph.index.group[dataset]).name: version for dataset, version in found}
+    known = graph.index.group  # of a run that was told this very moment a dataset may not be known yet
+    return {view.naming(known[dataset]).name: version for dataset, version in found if dataset in known}
 
 
 def _nodes(graph: Graph, view: View, connection: Connection, row: Row[Any]) -> dict[str, int]:
     both = tables.run_datasets
     found = connection.scalars(select(both.c.dataset).where(both.c.run == row.id).distinct())
-    return {view.naming(node).name: node for node in (graph.index.group[one] for one in found)}
+    nodes = {graph.index.group[one] for one in found if one in graph.index.group}
+    return {view.naming(node).name: node for node in nodes}
 
 
 def _said(graph: Graph, nodes: dict[str, int], row: Row[Any], name: str) -> dict[str, str | None]:

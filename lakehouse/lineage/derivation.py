@@ -18,6 +18,8 @@ from lakehouse.lineage.validation import Checked
 LINEAGE, COLUMN_LINEAGE, ASSERTIONS = "lineage", "columnLineage", "dataQualityAssertions"
 _BY_JOB = {LINEAGE, COLUMN_LINEAGE, ASSERTIONS, "dataQualityMetrics"}
 """Facets of which each job says its own."""
+_VERSION = {"version", "datasetVersion"}
+"""The standard's schema calls the facet the one, its documentation the other."""
 _MADE_BY = {"_producer", "_schemaURL"}
 WRITTEN, READ = "o", "i"
 
@@ -129,7 +131,7 @@ class Facts:
         for name, facet in facets.items():
             if name == "symlinks":
                 self._symlinks(owner, facet, at)
-            elif name == "version":
+            elif name in _VERSION:
                 version = None if facet.get("_deleted") else facet["datasetVersion"]
             else:
                 self._sources_of(name, facet, at)

@@ -66,7 +66,7 @@ class Index:
 
     def refresh(self) -> set[int] | None:
         """Catch up with the store. Returns the groups of which something changed; None: names came together anew."""
-        with self.store.engine.connect() as connection:
+        with self.store.reading() as connection:
             newest = connection.execute(select(tables.state.c.generation)).scalar_one()
             if newest == self.generation:
                 return set()
@@ -75,7 +75,6 @@ class Index:
             touched = self._read_facets(connection, before)
             touched |= self._read_edges(connection, before)
             touched |= self._read_writing(connection, before)
-            # What others wrote while this was read is read again next time, and changes nothing then.
             self.generation = newest
         return None if regrouped else {self.group[one] for one in touched if one in self.group}
 

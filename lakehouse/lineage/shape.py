@@ -193,6 +193,7 @@ class _DatasetFacets(TypedDict, total=False, extra_items=Facet):
     tags: _Tags
     datasetType: _DatasetType
     version: _Version
+    datasetVersion: _Version
     documentation: _Documentation
     dataQualityAssertions: _Assertions
 

@@ -5,8 +5,8 @@ What belongs here: opening the database, and receiving events into it in one tra
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Store:
                 {
                     "id": one.identity,
                     "at": one.at,
-                    "run": (one.event.get("run") or {}).get("runId"),
+                    "run": one.run,
                     "body": zlib.compress(one.text, 1),
                     "generation": generation,
                 }
@@ -80,6 +80,14 @@ class Store:
         """Counts every change, by whichever process."""
         with self.engine.connect() as connection:
             return connection.execute(select(tables.state.c.generation)).scalar_one()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for which time stands still: several questions are answered from one state."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite does so by itself
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
 
     def close(self) -> None:
         """Let go of the database."""

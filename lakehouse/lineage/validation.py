@@ -58,6 +58,12 @@ class Checked:
     text: bytes
     """Its JSON, with the keys in order."""
 
+    @property
+    def run(self) -> str | None:
+        """The run's id, for events of runs."""
+        run = self.event.get("run")
+        return run["runId"].lower() if run else None
+
 
 def read_event(body: bytes) -> Checked:
     """The event that the JSON text holds. Raises BadEventError."""

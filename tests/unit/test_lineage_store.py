@@ -263,6 +263,13 @@ def test_names_are_data_whatever_they_say(store):
     assert set(names) <= {row[2] for row in found["lineage_datasets"]}
 
 
+@pytest.mark.parametrize("name", ["version", "datasetVersion"])
+def test_a_version_is_understood_by_both_names_of_its_facet(store, name):
+    made = {**told.place("a"), "facets": {name: told.facet(datasetVersion="17")}}
+    store.receive(told.event("COMPLETE", "job", 1, 1, [], [made]))
+    assert {row[1] for row in amounts_to(store)["lineage_versions"]} == {"17"}
+
+
 def test_job_events_and_dataset_events_are_taken(store):
     common = {"eventTime": told.at(1), "producer": "https://127.0.0.1", "schemaURL": told.SPEC}
     job = {"namespace": "slipway", "name": "nightly"}
