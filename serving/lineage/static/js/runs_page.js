@@ -27,7 +27,7 @@ export async function show(route, { content, signal }) {
   put(content, h("div.page", {},
     h("h1", {}, job ? ["Runs of ", h("code", {}, job)] : dataset ? ["Runs around ", h("a", { href: toNode(dataset) }, nameOf(dataset))] : "Runs"),
     h("div.filters", {},
-      h("label.choice", {}, "state", h("select", { onchange: (event) => again({ state: event.target.value }) },
+      h("label.choice", {}, "state", h("select", { "aria-label": "state", onchange: (event) => again({ state: event.target.value }) },
         [["", "any"], ["COMPLETE", "complete"], ["FAIL", "failed"], ["ABORT", "aborted"], ["RUNNING", "running"]].map(([key, words]) => h("option", { value: key, selected: key === state }, words)))),
       job || dataset ? h("a.button", { href: toRuns({}) }, "All jobs") : null,
       compare,

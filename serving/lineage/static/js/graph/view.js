@@ -181,6 +181,10 @@ export class GraphView {
     const far = zoom < FAR;
     if (this.cards.hidden !== far) {
       this.cards.hidden = far;
+      if (far && this.shown.size > MANY) {
+        this.cards.replaceChildren();
+        this.elements.clear();
+      }
       if (far) this.cy.nodes(".carded").removeClass("carded");
       else this.carded([...this.elements.keys()], true);
     }
