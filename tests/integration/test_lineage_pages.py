@@ -267,6 +267,7 @@ def test_a_column_lights_its_path_and_the_rest_fades(opened) -> None:
     assert "faded" not in there.card("fraud.terminal_risk").get_attribute("class")
     there.press("l")
     path = there.page.get_by_role("region", name="Path of is_fraud").locator("tbody tr")
+    path.first.wait_for()
     told = [" ".join(row.split()) for row in path.all_inner_texts()]
     assert "fraud.transactions.TX_FRAUD fraud.stg_transactions.is_fraud transformation" in told
     assert "fraud.fraud_reports.is_fraud fraud.terminal_risk.is_fraud_rate_7d aggregation" in told

@@ -37,7 +37,7 @@ export async function show(route, { content, signal }) {
         h("input.choose", { type: "checkbox", value: run.id, "aria-label": `Compare ${run.job} of ${when(run.started)}`, onchange: choose }),
         h("div.state", {}, runState(run.state)),
         h("div.what", {}, h("a", { href: toRun(run.id) }, run.job), run.error ? h("p.soft.clip", {}, run.error.message ?? run.error) : null),
-        h("div.aside", {}, job ? null : h("a.soft", { href: toRuns({ job: run.job }) }, "of this job"), h("span.soft.num", {}, seconds(run.seconds)),
+        h("div.aside", {}, job ? null : h("a.soft", { href: toRuns({ job: run.job }) }, "history"), h("span.soft.num", {}, seconds(run.seconds)),
           h("time.soft", { datetime: run.started, title: ago(run.started) }, when(run.started))))))
       : emptyState("No runs", ["Nothing ran here yet. ", h("code", {}, "slipway demo"), " runs everything once."])));
   return { title: job ? `Runs of ${job}` : "Runs" };
