@@ -12,7 +12,7 @@ from uuid import UUID
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PRODUCER = "https://127.0.0.1/benchmarks"
 LAYERS = 20
-COLUMNS = 10
+COLUMNS = 11
 
 
 def facet(**content: object) -> dict:

@@ -7,7 +7,7 @@ What belongs here: what each part of an event says, as rows that add up. Not: re
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -95,15 +95,15 @@ class Facts:
         run = event["run"]["runId"].lower()
         facets = event["run"].get("facets") or {}
         state = state_of(event.get("eventType"))
-        one = RunState(
-            run, job, at, at, state, at if state == "RUNNING" else None, None if state in {"RUNNING", "OTHER"} else at
-        )
+        ended = None if state in {"RUNNING", "OTHER"} else at
+        one = RunState(run, job, str(job), at, at, state, began=at if state == "RUNNING" else None, ended=ended)
         parent = facets.get("parent")
         if parent:
             root = parent.get("root")
-            self._named_job(root["job"]) if root else None
-            one = RunState(
-                *(one.id, one.job, one.first, one.last, one.state, one.began, one.ended),
+            if root:
+                self._named_job(root["job"])
+            one = replace(
+                one,
                 parent=parent["run"]["runId"].lower(),
                 parent_job=self._named_job(parent["job"]),
                 root=root["run"]["runId"].lower() if root else None,

@@ -22,6 +22,8 @@ class RunState:
 
     id: str
     job: int
+    jobs: str
+    """All jobs that events of the run name, with commas: one, unless somebody mixed runs up."""
     first: int
     last: int
     state: str
@@ -40,6 +42,7 @@ class RunState:
         return RunState(
             id=self.id,
             job=min(self, other, key=lambda one: (one.first, one.job)).job,
+            jobs=self.jobs if self.jobs == other.jobs else _union(self.jobs, other.jobs),
             first=min(self.first, other.first),
             last=max(self.last, other.last),
             state=end.state,
@@ -76,6 +79,10 @@ def state_of(event_type: str | None) -> str:
     if event_type in FINAL:
         return str(event_type)
     return "RUNNING" if event_type in {"START", "RUNNING"} else "OTHER"
+
+
+def _union(one: str, other: str) -> str:
+    return ",".join(sorted({*one.split(","), *other.split(",")}))
 
 
 def _or_never(time: int | None) -> int:

@@ -202,7 +202,8 @@ def _merge_with_known_runs(connection: Connection, facts: Facts) -> None:
         if len(sources) * len(targets) <= MOST_PAIRS:
             for source in sources:
                 for target in targets:
-                    facts.add_edge(source, target, one.job, one.first, one.last)
+                    for job in one.jobs.split(","):
+                        facts.add_edge(source, target, int(job), one.first, one.last)
 
 
 def open_store(lake: Lakehouse | Settings | None = None) -> Store:

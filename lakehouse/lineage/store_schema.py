@@ -93,6 +93,7 @@ runs = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("job", BigInteger, nullable=False, index=True),
+    Column("jobs", Text, nullable=False),
     Column("first", BigInteger, nullable=False, index=True),
     Column("last", BigInteger, nullable=False),
     Column("began", BigInteger, nullable=True),

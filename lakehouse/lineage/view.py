@@ -161,8 +161,9 @@ class View:
         found = self._column_edges.get(node)
         if found is None:
             told = self.told_edges(node)
-            found = tuple(dict.fromkeys(edge for edge, _ in told if edge.source_column or edge.column))
-            self._column_edges[node] = found
+            edges = {edge for edge, _ in told if edge.source_column or edge.column}
+            # In an order of their own, not that in which they were read.
+            found = self._column_edges[node] = tuple(sorted(edges, key=_in_order))
         return found
 
     def column_edges_from(self, node: int, target: int) -> list[ColumnEdge]:
@@ -288,7 +289,7 @@ class View:
                     found.setdefault(source, set()).add(job)
         for edge, job in self.told_edges(node):
             found.setdefault(edge.source, set()).add(job)
-        return found
+        return dict(sorted(found.items()))
 
     def _still(self, node: int, source: int, job: int, last: int) -> bool:
         """Whether an edge holds though the job ran later without it."""
@@ -316,8 +317,11 @@ class View:
         """What lineage facets say, and which job said it."""
         found = self._told.get(node)
         if found is None:
-            as_now = self._now is not None and self._unchanged(node)
-            found = self._told[node] = self._now.told_edges(node) if as_now else tuple(self._find_told_edges(node))
+            if self._now is not None and self._unchanged(node):
+                found = self._now.told_edges(node)
+            else:
+                found = tuple(self._find_told_edges(node))
+            self._told[node] = found
         return found
 
     def _find_told_edges(self, node: int) -> Iterator[tuple[ColumnEdge, int]]:
@@ -342,6 +346,10 @@ class View:
             for member in index.members[node]
             for timeline in index.timelines.get(member, {}).values()
         )
+
+
+def _in_order(edge: ColumnEdge) -> tuple[str, int, str, str, str, bool]:
+    return edge.column, edge.source, edge.source_column, edge.type or "", edge.subtype or "", edge.masking
 
 
 def _health(checks: list[dict[str, Any]]) -> str:

@@ -34,12 +34,17 @@ class Received(BaseModel):
     new: int
 
 
-class Column(BaseModel):
-    """A column of a node."""
+class ColumnName(BaseModel):
+    """A column in the graph."""
 
     name: str
-    type: str | None = None
-    description: str | None = None
+    type: str | None
+
+
+class Column(ColumnName):
+    """A column of a node."""
+
+    description: str | None
 
 
 class NodeName(BaseModel):
@@ -62,7 +67,7 @@ class Node(NodeName):
     updated: str | None = None
     fresh: bool | None = None
     breaker: str | None = None
-    columns: list[Column] = []
+    columns: list[ColumnName] = []
     column_count: int = 0
     layer: int = 0
     x: float = 0.0

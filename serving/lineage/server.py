@@ -3,6 +3,7 @@
 What belongs here: where it listens, and on what conditions. Not: what it answers (app.py).
 """
 
+import signal
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -59,6 +60,8 @@ def serve(settings: Settings, host: str, port: int, told: Callable[[str], None])
     )
     shown = f"[{host}]" if ":" in host else host
     told(f"http://{shown}:{listening.getsockname()[1]}")
+    # uvicorn ends in good order and then sends itself the signal again, which would be the end of the process.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
