@@ -29,6 +29,7 @@ pytestmark = [NEEDED]
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 MANY = 3_000
+TITLES = "elements => elements.map((element) => element.title)"
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,7 @@ def opened(browser, address: str) -> Iterator[Callable[..., Browsed]]:
 
 def test_the_overview_tells_what_there_is_what_is_wrong_and_what_ran(opened) -> None:
     there = opened("#/")
-    there.shows("19 datasets", "feature sets", "Needs attention", "Newest runs")
+    there.shows("22 datasets", "feature sets", "Needs attention", "Newest runs")
     attention = there.page.locator("section", has=there.page.get_by_role("heading", name="Needs attention"))
     assert attention.locator(".row").all_inner_texts()[0].split("\n")[0] == "fraud.transactions"
     for words in ("failing", "breaker open", "warning", "stale", "fraud.stg_transactions has a newer version."):
@@ -249,9 +250,9 @@ def test_clicks_select_expand_and_begin_anew_and_the_browser_goes_back(opened) -
 def test_a_column_lights_its_path_and_the_rest_fades(opened) -> None:
     there = opened("#/node/fraud.predictions?column=score")
     there.card("fraud.transactions/transactions_2024-03-06.parquet").wait_for()
-    lit = there.card("fraud.training").locator(".card-row.lit span").all_inner_texts()
-    assert "customer_spend__amount_mean_7d" in lit
-    assert "transaction_id" not in lit
+    lit = there.card("fraud.training").locator(".card-row.lit").evaluate_all(TITLES)
+    assert "customer_spend__amount_mean_7d: its path up and down" in lit
+    assert "transaction_id: its path up and down" not in lit
     assert there.card("fraud.predictions").locator(".card-row.here").inner_text().startswith("score")
     part = there.page.locator(".column-part")
     assert part.get_by_role("link", name="fraud.scorer.score").is_visible()
@@ -379,9 +380,30 @@ def test_runs_are_chosen_from_a_list_and_compared(opened) -> None:
     there.page.get_by_role("button", name="Compare the two chosen").click()
     there.page.get_by_role("heading", name="What changed between two runs").wait_for()
     assert there.page.url.endswith(f"#/diff/{run_id('fraud.scorer', 0)}/{run_id('fraud.scorer', 2)}")
-    there.open("#/runs").page.get_by_label("state", exact=True).select_option("FAIL")
-    there.page.locator(".rows .row").first.wait_for()
-    assert set(there.page.locator(".rows .what").all_inner_texts()) == {"fraud_main", "fraud.daily_activity"}
+    there.open("#/runs")
+    assert set(there.page.locator(".rows .what").all_inner_texts()) == {"fraud_main", "<s>job</s>"}, "and no steps"
+    there.page.get_by_label("state", exact=True).select_option("FAIL")
+    there.page.get_by_role("status").get_by_text("1 run").wait_for()
+    there.page.get_by_label("with their steps").check()
+    there.page.get_by_role("status").get_by_text("2 runs").wait_for()
+    assert there.page.locator(".rows .what").all_inner_texts() == ["fraud.daily_activity", "fraud_main"]
+
+
+def test_many_files_of_one_source_are_one_stack_until_each_is_wanted(opened) -> None:
+    there = opened("#/node/credit.loans")
+    stack = there.card("6 files")
+    stack.locator(".card-main").click()
+    panel = there.page.locator(".panel")
+    panel.get_by_role("link", name="credit.loans/loans_2024-03-01.parquet").click()
+    there.wait_for_title("credit.loans/loans_2024-03-01.parquet")
+    assert {"5 files", "credit.loans/loans_2024-03-01.parquet"} <= there.cards(), "what is chosen stands alone"
+    there.press("Escape")
+    there.wait_for_title("credit.loans")
+    there.page.get_by_role("button", name="Show each of").click()
+    there.card("credit.loans/loans_2024-03-06.parquet").wait_for()
+    assert len([name for name in there.cards() if name.endswith(".parquet")]) == 6
+    there.open("#/node/credit.loans?view=list").page.locator("summary", has_text="6 files").click()
+    there.page.locator(".graph-list").get_by_role("link", name="credit.loans/loans_2024-03-01.parquet").wait_for()
 
 
 def test_the_blast_radius_names_what_is_downstream_and_whose_it_is(opened) -> None:

@@ -35,6 +35,12 @@ export function ago(iso, now = Date.now()) {
   return when(iso);
 }
 
+/* As short as can be, for a card. */
+export const age = (iso) => ago(iso).replace(" ago", "").replace(/ (min|[hds])$/, (_, unit) => unit[0]).replace("just now", "now");
+
+/* A column's name by its end, which tells those of one feature set apart. */
+export const tail = (name, most = 24) => (name.length > most ? `${ELLIPSIS}${name.slice(1 - most)}` : name);
+
 export function seconds(value) {
   if (value === null || value === undefined) return "";
   if (value < 1) return `${Math.round(value * 1000)} ms`;

@@ -33,7 +33,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
       ["contract", node.contract ? `version ${value(node.contract.version ?? node.contract)}` : null],
     ]),
     breakerPart(node),
-    part("Checks", checks(node.checks ?? []), (node.checks ?? []).length),
+    part("Checks", checks(node.checks ?? [], node.name), (node.checks ?? []).length),
     part("Columns", columns(node, column, chooseColumn), node.columns.length),
     part("Versions", versions(node), (node.versions ?? []).length),
     part("Runs", runs(node), (node.runs ?? []).length),
@@ -45,6 +45,18 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
       node.physical && node.physical !== node.name ? copyable(String(node.physical), "the location") : null,
     ]),
     other(node),
+  ];
+}
+
+/* Many delivered files that are drawn as one. */
+export function stackPanel(stack, { href, each }) {
+  return [
+    h("header", {},
+      h("p.over", {}, kindIcon("FILE"), "delivered files"),
+      h("h1", { tabindex: "-1" }, stack.name),
+      h("p.badges", {}, signs(stack, { always: true })),
+      h("div.actions", {}, h("button", { type: "button", onclick: each, title: "Space" }, "Show each in the graph"))),
+    h("ul.neighbours", {}, stack.members.map((file) => h("li", {}, h("a", { href: href(file) }, file.name)))),
   ];
 }
 
@@ -71,13 +83,15 @@ function breakerPart(node) {
     h("p", {}, "No delivery passes until it is closed: ", h("code", {}, `slipway breaker ${node.name}`)));
 }
 
-function checks(all) {
+const bare = (check, name) => (check.startsWith(`${name}.`) ? check.slice(name.length + 1) : check);
+
+function checks(all, name) {
   const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase() === "warn" ? 1 : 0);
   return h("ul.checks", {}, [...all].sort((a, b) => weight(a) - weight(b)).map((check) => {
     const tone = ["fail", "warn", "ok"][weight(check)];
     return h("li", { class: tone }, health(tone, { small: true }),
       h("div", {},
-        h("p", {}, h("span.name", {}, check.name), check.column ? h("code.soft", {}, ` ${check.column}`) : null, check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
+        h("p", {}, h("span.name", {}, bare(check.name, name)), check.column ? h("code.soft", {}, ` ${check.column}`) : null, check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
         check.expected !== null && check.expected !== undefined || check.actual !== null && check.actual !== undefined
           ? h("p.soft", {}, check.expected !== null && check.expected !== undefined ? ["expected ", h("code", {}, value(check.expected))] : null, check.actual !== null && check.actual !== undefined ? [" actual ", h("code", {}, value(check.actual))] : null)
           : null),
@@ -96,13 +110,19 @@ function columns(node, chosen, choose) {
 function columnPart(node, column, path, names, choose) {
   const edges = path?.edges ?? [];
   const here = (end) => end.node === node.id && end.column === column;
-  const end = (edge, which) => h("li", {}, nodeLink(names(edge[which].node) ?? { name: edge[which].node }, { column: edge[which].column }, edge[which].column), h("span.soft", {}, ` ${how(edge)}`));
+  const end = (edge, which) => h("li", {}, columnLink(names(edge[which].node) ?? { name: edge[which].node }, edge[which].column, node.domain), h("span.soft", {}, ` ${how(edge)}`));
   const from = edges.filter((edge) => here(edge.target));
   const to = edges.filter((edge) => here(edge.source));
   return h("section.column-part", { "aria-labelledby": "part-column" },
     h("h2", { id: "part-column" }, "Column ", h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
     h("h3", {}, "made from"), from.length ? h("ul", {}, from.map((edge) => end(edge, "source"))) : h("p.soft", {}, "nothing that reported itself"),
     h("h3", {}, "used by"), to.length ? h("ul", {}, to.map((edge) => end(edge, "target"))) : h("p.soft", {}, "nothing that reported itself"));
+}
+
+/* Shorter than elsewhere: the domain is said only when it is another. */
+function columnLink(node, column, domain) {
+  const short = domain && node.name.startsWith(`${domain}.`) ? node.name.slice(domain.length + 1) : node.name;
+  return h("a.node-link", { href: toNode(node.name, { column }), title: `${node.name}.${column}` }, kindIcon(node.kind, { label: true }), h("span", {}, short, column && h("code", {}, `.${column}`)));
 }
 
 function versions(node) {
