@@ -39,7 +39,7 @@ export function ago(iso, now = Date.now()) {
 export const age = (iso) => ago(iso).replace(" ago", "").replace(/ (min|[hds])$/, (_, unit) => unit[0]).replace("just now", "now");
 
 /* A column's name by its end, which tells those of one feature set apart. */
-export const tail = (name, most = 24) => (name.length > most ? `${ELLIPSIS}${name.slice(1 - most)}` : name);
+export const tail = (name, most = 20) => (name.length > most ? `${ELLIPSIS}${name.slice(1 - most)}` : name);
 
 export function seconds(value) {
   if (value === null || value === undefined) return "";

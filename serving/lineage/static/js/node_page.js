@@ -154,7 +154,7 @@ class NodePage {
     const wanted = column && selected ? `${selected} ${column}` : "";
     this.selected = selected;
     if (wanted !== lit) await this.light(selected, column);
-    if (this.closed) return;
+    if (this.closed || this.selected !== selected) return; // another look was taken meanwhile
     this.list(list);
     if (begin || wanted !== lit || unstacked) this.redraw(begin && !stay ? null : selected);
     else if (moved) this.view.select(selected);

@@ -110,19 +110,30 @@ function columns(node, chosen, choose) {
 function columnPart(node, column, path, names, choose) {
   const edges = path?.edges ?? [];
   const here = (end) => end.node === node.id && end.column === column;
-  const end = (edge, which) => h("li", {}, columnLink(names(edge[which].node) ?? { name: edge[which].node }, edge[which].column, node.domain), h("span.soft", {}, ` ${how(edge)}`));
-  const from = edges.filter((edge) => here(edge.target));
-  const to = edges.filter((edge) => here(edge.source));
+  const side = (title, told, which) => [
+    h("h3", {}, title),
+    told.length ? h("ul", {}, byNode(told, which).map(([id, all]) => columnsOf(names(id) ?? { name: id }, all, which, node.domain))) : h("p.soft", {}, "nothing that reported itself"),
+  ];
   return h("section.column-part", { "aria-labelledby": "part-column" },
     h("h2", { id: "part-column" }, "Column ", h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
-    h("h3", {}, "made from"), from.length ? h("ul", {}, from.map((edge) => end(edge, "source"))) : h("p.soft", {}, "nothing that reported itself"),
-    h("h3", {}, "used by"), to.length ? h("ul", {}, to.map((edge) => end(edge, "target"))) : h("p.soft", {}, "nothing that reported itself"));
+    side("made from", edges.filter((edge) => here(edge.target)), "source"),
+    side("used by", edges.filter((edge) => here(edge.source)), "target"));
 }
 
-/* Shorter than elsewhere: the domain is said only when it is another. */
-function columnLink(node, column, domain) {
+function byNode(edges, which) {
+  const nodes = new Map();
+  for (const edge of edges) nodes.set(edge[which].node, [...(nodes.get(edge[which].node) ?? []), edge]);
+  return [...nodes];
+}
+
+/* A node and its columns that go in or come out; its domain is said only when it is another. */
+function columnsOf(node, edges, which, domain) {
   const short = domain && node.name.startsWith(`${domain}.`) ? node.name.slice(domain.length + 1) : node.name;
-  return h("a.node-link", { href: toNode(node.name, { column }), title: `${node.name}.${column}` }, kindIcon(node.kind, { label: true }), h("span", {}, short, column && h("code", {}, `.${column}`)));
+  const named = edges.filter((edge) => edge[which].column);
+  return h("li", {},
+    h("a.node-link", { href: toNode(node.name, { column: named[0]?.[which].column }), title: node.name }, kindIcon(node.kind, { label: true }), short),
+    h("span.chips", {}, named.map((edge) => h("a.chip", { href: toNode(node.name, { column: edge[which].column }), title: how(edge), "aria-label": `${node.name}.${edge[which].column}` }, h("code", {}, edge[which].column)))),
+    h("span.soft", {}, [...new Set(edges.map(how))].join("; ")));
 }
 
 function versions(node) {
