@@ -8,6 +8,7 @@ import { how } from "./graph/list.js";
 import { toDiff, toImpact, toNode, toRun, toRuns } from "./routes.js";
 
 const FEW = 8;
+const FEW_CHECKS = 4;
 const NAMES = 12;
 
 export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, begin, close }) {
@@ -85,18 +86,27 @@ function breakerPart(node) {
 
 const bare = (check, name) => (check.startsWith(`${name}.`) ? check.slice(name.length + 1) : check);
 
+/* Those that fail first and whole; many that pass are told by their number until somebody wants to read them. */
 function checks(all, name) {
-  const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase() === "warn" ? 1 : 0);
-  return h("ul.checks", {}, [...all].sort((a, b) => weight(a) - weight(b)).map((check) => {
-    const tone = ["fail", "warn", "ok"][weight(check)];
-    return h("li", { class: tone }, health(tone, { small: true }),
-      h("div", {},
-        h("p", {}, h("span.name", {}, bare(check.name, name)), check.column ? h("code.soft", {}, ` ${check.column}`) : null, check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
-        check.expected !== null && check.expected !== undefined || check.actual !== null && check.actual !== undefined
-          ? h("p.soft", {}, check.expected !== null && check.expected !== undefined ? ["expected ", h("code", {}, value(check.expected))] : null, check.actual !== null && check.actual !== undefined ? [" actual ", h("code", {}, value(check.actual))] : null)
-          : null),
-      check.at ? h("time.soft", { datetime: check.at, title: whenExactly(check.at) }, ago(check.at)) : null);
-  }));
+  const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase().startsWith("warn") ? 1 : 0);
+  const list = (some) => h("ul.checks", {}, [...some].sort((a, b) => weight(a) - weight(b)).map((check) => checkRow(check, ["fail", "warn", "ok"][weight(check)], name)));
+  const passing = all.filter((check) => check.passed);
+  if (passing.length <= FEW_CHECKS) return list(all);
+  const odd = all.filter((check) => !check.passed);
+  return [odd.length ? list(odd) : null, h("details", {}, h("summary", {}, health("ok", { small: true }), ` ${passing.length} pass`), list(passing))];
+}
+
+function checkRow(check, tone, name) {
+  const called = bare(check.name, name);
+  const known = (one) => one !== null && one !== undefined;
+  return h("li", { class: tone }, health(tone, { small: true }),
+    h("div", {},
+      h("p", {}, h("span.name", {}, called), check.column && !called.startsWith(check.column) ? h("code.soft", {}, ` ${check.column}`) : null,
+        check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
+      known(check.expected) || known(check.actual)
+        ? h("p.soft", {}, known(check.expected) ? ["expected ", h("code", {}, value(check.expected))] : null, known(check.actual) ? [" actual ", h("code", {}, value(check.actual))] : null)
+        : null),
+    check.at ? h("time.soft", { datetime: check.at, title: whenExactly(check.at) }, ago(check.at)) : null);
 }
 
 function columns(node, chosen, choose) {
