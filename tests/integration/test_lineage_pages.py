@@ -403,6 +403,7 @@ def test_many_files_of_one_source_are_one_stack_until_each_is_wanted(opened) -> 
     there.card("credit.loans/loans_2024-03-06.parquet").wait_for()
     assert len([name for name in there.cards() if name.endswith(".parquet")]) == 6
     there.page.reload()
+    there.card("6 files").wait_for()
     there.press("l")
     there.page.locator("summary", has_text="6 files").click()
     there.page.locator(".graph-list").get_by_role("link", name="credit.loans/loans_2024-03-01.parquet").wait_for()

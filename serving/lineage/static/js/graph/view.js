@@ -38,6 +38,10 @@ export class GraphView {
       const id = this.big && event.target === this.cy && this.cards.hidden && this.picture.at(event.position);
       if (id) does.select(id);
     });
+    this.cy.on("mousemove", (event) => {
+      const id = this.big && this.cards.hidden && this.picture.at(event.position);
+      this.canvas.title = id ? this.shown.get(id).name : "";
+    });
     this.cy.on("tap", "node", (event) => this.cards.hidden && does.select(event.target.id()));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("pointerdown", (event) => (this.pressed = [event.clientX, event.clientY]), true);
@@ -177,8 +181,8 @@ export class GraphView {
   follow() {
     if (!this.model) return;
     const [pan, zoom] = [this.cy.pan(), this.cy.zoom()];
-    if (this.big) this.picture.draw({ pan, zoom, selected: this.selected, width: this.cy.width(), height: this.cy.height() });
     const far = zoom < FAR;
+    if (this.big) this.picture.draw({ pan, zoom, selected: this.selected, width: this.cy.width(), height: this.cy.height(), carded: !far });
     if (this.cards.hidden !== far) {
       this.cards.hidden = far;
       if (far && this.shown.size > MANY) {
