@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from lakehouse.lineage import store_schema as tables
+from lakehouse.lineage.cards import checks
 from lakehouse.lineage.derivation import WRITTEN
 from lakehouse.lineage.graph import Graph, named
 from lakehouse.lineage.run_queries import Pages, runs
@@ -121,7 +122,7 @@ def _checks(graph: Graph, view: View, node: int) -> list[dict[str, Any]]:
             "at": moment(_last_told(graph, view, one)),
             "job": graph.job_name(one["job"]) or None,
         }
-        for one in view.checks(node)
+        for one in checks(view, node)
     ]
 
 

@@ -6,14 +6,15 @@ catalog, joined by the standard's symlinks.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
 from lakehouse.lineage import store_schema as tables
-from lakehouse.lineage.derivation import ASSERTIONS, COLUMN_LINEAGE, LINEAGE, READ, WRITTEN
+from lakehouse.lineage.cards import Card, card_of
+from lakehouse.lineage.derivation import COLUMN_LINEAGE, LINEAGE, READ, WRITTEN
 from lakehouse.lineage.index import Index
 from lakehouse.lineage.naming import Naming, naming
 from lakehouse.lineage.writing import in_groups
@@ -33,27 +34,6 @@ class ColumnEdge(NamedTuple):
     type: str | None
     subtype: str | None
     masking: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What is shown of a node at a glance."""
-
-    id: str
-    name: str
-    namespace: str
-    physical: str
-    kind: str
-    domain: str
-    owner: str | None
-    description: str | None
-    health: str
-    fresh: bool | None
-    stale_because: str | None
-    breaker: str | None
-    columns: tuple[dict[str, Any], ...]
-    words: str
-    """All that is searched, in small letters."""
 
 
 class View:
@@ -134,9 +114,9 @@ class View:
                 # Freshness is known for the present only.
                 found = replace(self._now.card(node), fresh=None, stale_because=None)
                 if self.facet(node, "slipway_stale") is not None:
-                    found = self._card(node)
+                    found = card_of(self, node)
             else:
-                found = self._card(node)
+                found = card_of(self, node)
             self._cards[node] = found
         return found
 
@@ -194,42 +174,6 @@ class View:
                     found[node] = max(found.get(node, at), at)
         return found
 
-    def checks(self, node: int) -> list[dict[str, Any]]:
-        """The newest result of each check, failures first."""
-        newest: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
-        for member, job, content in self.by_job(node, ASSERTIONS):
-            told = self.index.content(content)
-            timeline = self.index.timelines[member][ASSERTIONS, job, WRITTEN]
-            since = max(at for at, one in timeline.until(self.at) if one == content)
-            for one in () if told.get("_deleted") else told["assertions"]:
-                key = (str(one.get("name") or one["assertion"]), str(one.get("column") or ""))
-                if key not in newest or newest[key][0] <= since:
-                    newest[key] = (since, {**one, "job": job, "dataset": member, "content": content, "since": since})
-        return [one for _, one in sorted(newest.values(), key=lambda it: (it[1]["success"], _check_name(it[1])))]
-
-    def staleness(self, node: int) -> tuple[bool | None, str | None]:
-        """Whether the node is in line with what it is made from, as far as is known, and why not."""
-        told = self.facet(node, "slipway_stale")
-        if told is not None:
-            stale = bool(told.get("stale", True))
-            return not stale, str(told.get("why") or "") or None
-        if self.at is not None:
-            return None, None
-        index = self.index
-        made = [index.written[one] for one in index.members[node] if one in index.written]
-        if not made:
-            return None, None
-        newest = max(made, key=lambda one: (one.at, one.run))
-        known = None
-        for source, version in newest.read.items():
-            there = [index.versions[one] for one in index.members[index.group[source]] if one in index.versions]
-            if version is None or not there:
-                continue
-            known = True
-            if max(there)[1] != version:
-                return False, f"{self.naming(index.group[source]).name} has a newer version."
-        return known, None
-
     def _group(self, dataset: int) -> int:
         return self.index.group[dataset]
 
@@ -241,36 +185,6 @@ class View:
             if points and (found is None or points[-1] > found):
                 found = points[-1]
         return found
-
-    def _card(self, node: int) -> Card:
-        called = self.naming(node)
-        owners = (self.facet(node, "ownership") or {}).get("owners") or ()
-        schema = (self.facet(node, "schema") or {}).get("fields") or ()
-        breaker = (self.facet(node, "slipway_breaker") or {}).get("state")
-        fresh, why = self.staleness(node)
-        description = (self.facet(node, "documentation") or {}).get("description") or None
-        owner = owners[0]["name"] if owners else None
-        kind = self.kind(node)
-        names = [one["name"] for one in schema]
-        searched = (called.name, called.physical, called.domain, kind, owner or "", description or "", *names)
-        return Card(
-            id=called.id,
-            name=called.name,
-            namespace=called.namespace,
-            physical=called.physical,
-            kind=kind,
-            domain=called.domain,
-            owner=owner,
-            description=description,
-            health=_health(self.checks(node)),
-            fresh=fresh,
-            stale_because=why,
-            breaker=str(breaker) if breaker else None,
-            columns=tuple(
-                {"name": one["name"], "type": one.get("type"), "description": one.get("description")} for one in schema
-            ),
-            words="\n".join(searched).lower(),
-        )
 
     def _find_sources(self, node: int) -> dict[int, set[int]]:
         """From runs, unless their job says explicitly what the node is made from; and from columns."""
@@ -350,19 +264,6 @@ class View:
 
 def _in_order(edge: ColumnEdge) -> tuple[str, int, str, str, str, bool]:
     return edge.column, edge.source, edge.source_column, edge.type or "", edge.subtype or "", edge.masking
-
-
-def _health(checks: list[dict[str, Any]]) -> str:
-    if not checks:
-        return "unknown"
-    failed = [one for one in checks if not one["success"]]
-    if not failed:
-        return "ok"
-    return "warn" if all(str(one.get("severity") or "").lower().startswith("warn") for one in failed) else "fail"
-
-
-def _check_name(check: dict[str, Any]) -> str:
-    return str(check.get("name") or check["assertion"])
 
 
 def moment(at: int | None) -> str | None:

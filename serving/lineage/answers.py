@@ -1,12 +1,14 @@
 """The answers of the lineage server, as types: what the pages and other programs can rely on.
 
-What belongs here: shapes. Not: finding what is in them (lakehouse/lineage/). Times are ISO 8601 in UTC; versions are
+What belongs here: shapes. Not: those about runs (run_answers.py), finding what is in them (lakehouse/lineage/). Times are ISO 8601 in UTC; versions are
 texts, since snapshot ids are larger than what JavaScript counts exactly.
 """
 
 from typing import Literal
 
 from pydantic import BaseModel
+
+from serving.lineage.run_answers import Link, NodeName, RunEntry
 
 Health = Literal["ok", "warn", "fail", "unknown"]
 
@@ -45,14 +47,6 @@ class Column(ColumnName):
     """A column of a node."""
 
     description: str | None
-
-
-class NodeName(BaseModel):
-    """A node, to be shown in a list."""
-
-    id: str
-    name: str
-    kind: str
 
 
 class Node(NodeName):
@@ -226,24 +220,6 @@ class Staleness(BaseModel):
     why: str | None = None
 
 
-class RunEntry(BaseModel):
-    """A run, to be shown in a list."""
-
-    id: str
-    job: str
-    state: str
-    started: str | None
-    ended: str | None
-    seconds: float | None
-
-
-class Link(BaseModel):
-    """A page elsewhere."""
-
-    text: str
-    url: str
-
-
 class Tag(BaseModel):
     """A tag of a node or of one of its columns."""
 
@@ -306,56 +282,3 @@ class ImpactAnswer(BaseModel):
     affected: list[Affected]
     owners: dict[str, int]
     truncated: bool
-
-
-class RunInput(NodeName):
-    """What a run read or wrote, and which version of it."""
-
-    version: str | None
-    rows: int | None
-    bytes: int | None
-
-
-class RunAnswer(RunEntry):
-    """Everything that is known of a run."""
-
-    namespace: str
-    parent: RunEntry | None
-    root: RunEntry | None
-    children: list[RunEntry]
-    inputs: list[RunInput]
-    outputs: list[RunInput]
-    error: str | None
-    stack: str | None
-    code: dict | None
-    facets: dict[str, dict]
-    links: list[Link]
-
-
-class RunsAnswer(BaseModel):
-    """Runs, newest first."""
-
-    runs: list[RunEntry]
-
-
-class Compared(BaseModel):
-    """One thing in two runs."""
-
-    name: str
-    a: str | None
-    b: str | None
-    changed: bool
-
-
-class DiffAnswer(BaseModel):
-    """What was different between two runs."""
-
-    a: RunEntry
-    b: RunEntry
-    inputs: list[Compared]
-    outputs: list[Compared]
-    code: Compared
-    definition: Compared
-    contracts: list[Compared]
-    schemas: list[Compared]
-    parameters: list[Compared]

@@ -25,10 +25,12 @@ from lakehouse.lineage.comparing import difference
 from lakehouse.lineage.details import node_details
 from lakehouse.lineage.graph import MOST_NODES, Graph
 from lakehouse.lineage.run_queries import Pages, run_details, runs
+from lakehouse.lineage.searching import overview as find_overview
+from lakehouse.lineage.searching import search as find_words
 from lakehouse.lineage.store import BadEventError, Store
 from lakehouse.lineage.view import microseconds
 from lakehouse.settings import Settings
-from serving.lineage import answers
+from serving.lineage import answers, run_answers
 from serving.lineage.guard import LOOPBACK, Guard
 from serving.lineage.posts import posts
 from serving.lineage.receiving import Receiver
@@ -79,7 +81,7 @@ def create_app(
 def _warm(graph: Graph) -> None:
     """Load the graph before the first person asks, and let the garbage collector look past it from then on."""
     with graph.view() as view:
-        graph.overview(view)
+        find_overview(graph, view)
         graph.part(view, None)
     gc.collect()
     gc.freeze()
@@ -90,7 +92,7 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
     @app.get(f"{API}/overview", response_model=answers.Overview)
     def overview(at: At = None) -> Response:
         with graph.view(_time(at)) as view:
-            return _answer(graph.overview(view))
+            return _answer(find_overview(graph, view))
 
     @app.get(f"{API}/search", response_model=answers.SearchAnswer)
     def search(
@@ -101,7 +103,7 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
         at: At = None,
     ) -> Response:
         with graph.view(_time(at)) as view:
-            return _answer(graph.search(view, q, kind=kind or None, domain=domain or None, limit=limit))
+            return _answer(find_words(graph, view, q, kind=kind or None, domain=domain or None, limit=limit))
 
     @app.get(f"{API}/graph", response_model=answers.GraphAnswer)
     def part(
@@ -160,7 +162,7 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
 
 
 def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
-    @app.get(f"{API}/runs", response_model=answers.RunsAnswer)
+    @app.get(f"{API}/runs", response_model=run_answers.RunsAnswer)
     def list_runs(
         job: str | None = None,
         dataset: str | None = None,
@@ -175,12 +177,12 @@ def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
             found = runs(graph, job=job or None, node=node, state=state or None, whole=whole, limit=limit, at=_time(at))
             return _answer({"runs": found})
 
-    @app.get(f"{API}/runs/diff", response_model=answers.DiffAnswer)
+    @app.get(f"{API}/runs/diff", response_model=run_answers.DiffAnswer)
     def diff(a: str, b: str) -> Response:
         with graph.view() as view:
             return _answer(difference(graph, view, a, b))
 
-    @app.get(f"{API}/runs/{{id}}", response_model=answers.RunAnswer)
+    @app.get(f"{API}/runs/{{id}}", response_model=run_answers.RunAnswer)
     def run(id: str) -> Response:  # noqa: A002  # the API's word
         with graph.view() as view:
             return _answer(run_details(graph, view, id, pages))

@@ -12,6 +12,7 @@ from lakehouse.errors import SettingsError
 from lakehouse.lineage.details import node_details
 from lakehouse.lineage.graph import Graph
 from lakehouse.lineage.run_queries import Pages, run_details
+from lakehouse.lineage.searching import overview, search
 from lakehouse.lineage.store import BadEventError, open_store
 from lakehouse.lineage.view import microseconds
 from lakehouse.settings import Settings
@@ -39,7 +40,7 @@ def all_answers(store):
     found = []
     for at in (None, microseconds(told.BEGIN), microseconds(told.BEGIN.replace(hour=10))):
         with graph.view(at) as view:
-            found += [graph.part(view, None), graph.overview(view), graph.search(view, "amount")]
+            found += [graph.part(view, None), overview(graph, view), search(graph, view, "amount")]
             found += [node_details(graph, view, node, PAGES) for node in sorted(view.nodes())]
             found.append(run_details(graph, view, told.run_id(101), PAGES))
     return found

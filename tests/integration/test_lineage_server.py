@@ -23,7 +23,7 @@ from lakehouse.errors import SettingsError
 from lakehouse.lineage.store import open_store
 from lakehouse.lineage.validation import LARGEST_EVENT
 from lakehouse.settings import Settings
-from serving.lineage import answers
+from serving.lineage import answers, run_answers
 from serving.lineage.posts import MOST_IN_BATCH
 from serving.lineage.server import is_loopback, serve
 from tests import told
@@ -250,9 +250,9 @@ QUESTIONS = {
     "nodes/by-name?name=fraud.transactions": answers.NodeAnswer,
     "nodes/by-name?name=fraud.scorer": answers.NodeAnswer,
     "impact?name=fraud.transactions&column=TX_AMOUNT": answers.ImpactAnswer,
-    "runs?dataset=fraud.training": answers.RunsAnswer,
-    f"runs/{told.run_id(101)}": answers.RunAnswer,
-    f"runs/diff?a={told.run_id(101)}&b={told.run_id(111)}": answers.DiffAnswer,
+    "runs?dataset=fraud.training": run_answers.RunsAnswer,
+    f"runs/{told.run_id(101)}": run_answers.RunAnswer,
+    f"runs/diff?a={told.run_id(101)}&b={told.run_id(111)}": run_answers.DiffAnswer,
 }
 
 

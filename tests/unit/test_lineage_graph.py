@@ -19,6 +19,7 @@ from lakehouse.lineage.details import node_details
 from lakehouse.lineage.graph import Graph
 from lakehouse.lineage.layout import ACROSS, TALLEST, placed
 from lakehouse.lineage.run_queries import Pages, run_details, runs
+from lakehouse.lineage.searching import overview, search
 from lakehouse.lineage.store import open_store
 from lakehouse.lineage.view import microseconds
 from lakehouse.lineage.ways import ways
@@ -60,8 +61,8 @@ def asked(graph):
             lambda view: node_details(graph, view, graph.find(view, name=name), PAGES), at
         ),
         impact=lambda name, column=None: on_view(lambda view: graph.impact(view, graph.find(view, name=name), column)),
-        search=lambda words, **more: on_view(lambda view: graph.search(view, words, **more)),
-        overview=lambda at=None: on_view(graph.overview, at),
+        search=lambda words, **more: on_view(lambda view: search(graph, view, words, **more)),
+        overview=lambda at=None: on_view(lambda view: overview(graph, view), at),
         run=lambda number: on_view(lambda view: run_details(graph, view, told.run_id(number), PAGES)),
         difference=lambda a, b: on_view(lambda view: difference(graph, view, told.run_id(a), told.run_id(b))),
         ways=lambda place, direction, depth=None: on_view(
@@ -393,7 +394,7 @@ def test_a_graph_that_follows_is_the_graph_that_is_read_anew(store, asked):
     for at in (None, 20, 120, 230):
         time_ = None if at is None else microseconds(told.BEGIN + timedelta(minutes=at))
         with anew.view(time_) as view:
-            expected = anew.part(view, None), anew.overview(view)
+            expected = anew.part(view, None), overview(anew, view)
         assert (asked.part(at=at), asked.overview(at=at)) == expected
 
 
