@@ -313,6 +313,10 @@ def test_the_keyboard_is_enough(opened) -> None:
     keys.get_by_text("along an edge, upstream and downstream").wait_for()
     there.press("Escape")
     keys.wait_for(state="hidden")
+    there.press("w")
+    there.page.locator(".panel").wait_for(state="hidden")
+    there.press("w")
+    there.page.locator(".panel").wait_for()
     there.press("l")
     there.page.get_by_role("table").first.wait_for()
 

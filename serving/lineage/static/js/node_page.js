@@ -144,7 +144,7 @@ class NodePage {
   }
 
   async look({ query }, { begin = false, stay = false } = {}) {
-    this.panel.parentElement.classList.toggle("alone", !this.model.root && !query.selected);
+    this.panel.parentElement.classList.toggle("alone", this.wide || (!this.model.root && !query.selected));
     const selected = (query.selected && this.byName(query.selected)) || this.model.root;
     const column = query.column ?? "";
     const list = query.view === "list";
@@ -239,21 +239,33 @@ class NodePage {
     if (!node) return;
     if (node.members) return this.showStack(node, enter);
     this.entering = enter;
+    if (enter) this.wide = false;
     const same = id === this.selected;
     const keepColumn = same ? now().query.column : "";
     this.goTo({ selected: id === this.model.root ? "" : node.name, column: keepColumn });
     if (enter && same) {
       this.entering = false;
+      this.panel.parentElement.classList.remove("alone");
       this.panel.querySelector("h1")?.focus();
     }
     if (matchMedia(NARROW).matches) this.panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  }
+
+  /* The graph over the whole width, its details away, or back again. */
+  widen() {
+    this.wide = !this.wide;
+    this.panel.parentElement.classList.toggle("alone", this.wide);
+    this.view.resize();
+    if (this.model.path) this.showPath();
+    else this.view.begin();
+    this.toolbar();
   }
 
   /* A stack of files has no page of its own: its files are listed. */
   showStack(stack, enter) {
     this.selected = stack.id;
     this.view.select(stack.id);
-    this.panel.parentElement.classList.remove("alone");
+    this.panel.parentElement.classList.toggle("alone", Boolean(this.wide));
     put(this.panel, stackPanel(stack, {
       href: (file) => address(this.route.page, this.route.parts, { ...now().query, selected: file.name, column: "" }),
       each: () => this.toggleColumns(stack.id),
@@ -322,7 +334,7 @@ class NodePage {
     if (event.target.matches?.("input, select, textarea") || document.querySelector("dialog[open]")) return;
     const act = {
       f: () => this.view.fit(), "+": () => this.view.zoomBy(1.3), "=": () => this.view.zoomBy(1.3), "-": () => this.view.zoomBy(1 / 1.3),
-      l: () => this.goTo({ view: this.listed ? "" : "list" }), Escape: () => this.escape(),
+      w: () => this.widen(), l: () => this.goTo({ view: this.listed ? "" : "list" }), Escape: () => this.escape(),
     }[event.key];
     if (!act) return;
     act();
@@ -350,7 +362,8 @@ class NodePage {
         ["", ...this.domains].map((domain) => h("option", { value: domain, selected: domain === (query.domain ?? "") }, domain || "all")))),
       h("div.segments", { role: "group", "aria-label": "View" }, look("", "Graph"), look("list", "List")),
       h("span.soft.many", {}, count([...this.model.seen()].length, "node"), this.model.truncated ? [", not all ", query.limit ? null : h("button.link", { type: "button", onclick: () => this.goTo({ limit: ALL }) }, "show all")] : null),
-      this.model.path ? h("button.chip.on", { type: "button", title: "Esc", onclick: () => this.goTo({ column: "" }) }, "column ", h("code", {}, this.model.path.at.column), " ✕") : null);
+      this.model.path ? h("button.chip.on", { type: "button", title: "Esc", onclick: () => this.goTo({ column: "" }) }, "column ", h("code", {}, this.model.path.at.column), " ✕") : null,
+      this.selected ? h("button.icon.wide", { type: "button", "aria-pressed": String(Boolean(this.wide)), title: this.wide ? "Show details (w)" : "Hide details (w)", "aria-label": "Hide details", onclick: () => this.widen() }, this.wide ? "⇤" : "⇥") : null);
   }
 }
 
