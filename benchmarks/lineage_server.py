@@ -33,7 +33,7 @@ from serving.lineage.app import STATIC
 PER_SECOND = 1_000
 MILLISECONDS = 200
 DRAWN_SECONDS = 2.0
-CONNECTIONS = 16
+CONNECTIONS = 64
 CLIENT_EVENTS = 300
 _TIMES = 5
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

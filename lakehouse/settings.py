@@ -14,6 +14,7 @@ from pathlib import Path
 from lakehouse.errors import SettingsError, nearest_name
 
 _PREFIX = "SLIPWAY_"
+_OPENLINEAGE = "OPENLINEAGE_"
 _KNOWN = {
     "SLIPWAY_HOME": "folder that holds all state (default .slipway)",
     "SLIPWAY_CATALOG": "catalog: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
@@ -61,6 +62,8 @@ class Settings:
     lineage_token: str | None = field(default=None, repr=False)
     dagster_url: str = "http://127.0.0.1:3000"
     mlflow_url: str = "http://127.0.0.1:5000"
+    openlineage: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The standard's own variables (OPENLINEAGE_URL, OPENLINEAGE_CONFIG, OPENLINEAGE__...), for its own client."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> "Settings":
@@ -108,6 +111,7 @@ class Settings:
             lineage_token=env.get("SLIPWAY_LINEAGE_TOKEN") or None,
             dagster_url=_pages(env, "SLIPWAY_DAGSTER_URL", cls.dagster_url),
             mlflow_url=_pages(env, "SLIPWAY_MLFLOW_URL", cls.mlflow_url),
+            openlineage={name: text for name, text in env.items() if name.startswith(_OPENLINEAGE)},
         )
 
     def __repr__(self) -> str:
@@ -129,7 +133,10 @@ class Settings:
         os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
     def hand_over(self, names: Mapping[str, str]) -> None:
-        """Hand further names to child processes: what Spark's launcher only reads from the environment."""
+        """Hand further names to child processes, and to libraries that only read the environment.
+
+        Spark's launcher and OpenLineage's client are such.
+        """
         os.environ.update(names)
 
     def quiet_children(self) -> None:

@@ -5,11 +5,12 @@ What belongs here: what each part of an event says, as rows that add up. Not: re
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from lakehouse.lineage.run_state import RunDataset, RunState, state_of
 from lakehouse.lineage.validation import Checked
@@ -27,12 +28,12 @@ FacetKey = tuple[int, str, int, str, int, int]
 @lru_cache(200_000)
 def hashed(kind: str, namespace: str, name: str) -> int:
     """The id of a dataset or a job."""
-    return _hash(f"{kind}\0{namespace}\0{name}")
+    return _hash(f"{kind}\0{namespace}\0{name}".encode())
 
 
-def _hash(text: str) -> int:
+def _hash(text: bytes) -> int:
     """64 bits of a hash, signed as databases have them."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True)
 
 
 @dataclass
@@ -173,9 +174,10 @@ class Facts:
 
     def _content(self, facet: Mapping[str, Any]) -> int:
         kept = {name: value for name, value in facet.items() if name not in _MADE_BY}
-        text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = to_json(kept)  # its keys are in order
         content = _hash(text)
-        self.contents[content] = text
+        if content not in self.contents:
+            self.contents[content] = text.decode()
         return content
 
 

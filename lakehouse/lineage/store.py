@@ -67,7 +67,7 @@ class Store:
                     "id": one.identity,
                     "at": one.at,
                     "run": (one.event.get("run") or {}).get("runId"),
-                    "body": zlib.compress(one.text.encode(), 1),
+                    "body": zlib.compress(one.text, 1),
                     "generation": generation,
                 }
                 for one in fresh
@@ -137,7 +137,7 @@ class Store:
                 {"id": owner, "namespace": namespace, "name": name, "first": first, **mark}
                 for owner, (namespace, name, first) in facts.datasets.items()
             ],
-            smallest=["first"],
+            smallest=("first",),
         )
         upsert(
             connection,
@@ -146,7 +146,7 @@ class Store:
                 {"dataset": dataset, "other": other, "at": at, "kind": kind, **mark}
                 for (dataset, other), (at, kind) in facts.symlinks.items()
             ],
-            newest=["at", "kind"],
+            newest=("at", "kind"),
         )
         upsert(
             connection,
@@ -155,7 +155,7 @@ class Store:
                 {"dataset": dataset, "version": version, "at": at, "run": run, **mark}
                 for (dataset, version), (at, run) in facts.versions.items()
             ],
-            oldest=["at", "run"],
+            oldest=("at", "run"),
         )
         upsert(
             connection,
@@ -164,8 +164,8 @@ class Store:
                 {"source": source, "target": target, "job": job, "first": first, "last": last, **mark}
                 for (source, target, job), (first, last) in facts.edges.items()
             ],
-            smallest=["first"],
-            largest=["last"],
+            smallest=("first",),
+            largest=("last",),
         )
         add_missing(
             connection,

@@ -6,13 +6,14 @@ of it (derivation.py). Names are data: script tags and SQL in them are kept as t
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from lakehouse.errors import SlipwayError, nearest_name
 from lakehouse.lineage.shape import EVENT, EVENT_TYPES
@@ -30,6 +31,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SHOWN = 200
 _FACETS = ("facets", "inputFacets", "outputFacets")
+_HOLDERS = (dict, list)
 
 
 class BadEventError(SlipwayError):
@@ -53,8 +55,8 @@ class Checked:
     at: int
     """Microseconds since 1970, UTC."""
     identity: str
-    text: str
-    """Its JSON, with sorted keys."""
+    text: bytes
+    """Its JSON, with the keys in order."""
 
 
 def read_event(body: bytes) -> Checked:
@@ -97,14 +99,21 @@ def checked(event: object) -> Checked:
     assert isinstance(event, dict)  # noqa: S101  # the shape says so; pyright wants to hear it
     _of_one_kind(event)
     _bearable(event)
-    try:
-        text = json.dumps(event, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise BadEventError(f"The event holds what JSON does not: {_short(error)}.", where="event") from None
-    if "\\u0000" in text:
-        _no_nul(event, "event")
     at = _moment(valid["eventTime"])
-    return Checked(event, at, hashlib.sha256(text.encode()).hexdigest(), text)
+    # Half the price of the standard library's sorted JSON, and what facets say is in order from here on.
+    ordered: dict[str, Any] = _in_order(event)
+    text = to_json(ordered, inf_nan_mode="constants")
+    if b"\\u0000" in text or b"Infinity" in text:
+        _no_oddities(ordered, "event")
+    return Checked(ordered, at, hashlib.sha256(text).hexdigest(), text)
+
+
+def _in_order(value: Any) -> Any:  # noqa: ANN401  # an object or a list of JSON, and the same again
+    """The value with the keys of all its objects in order."""
+    if value.__class__ is dict:
+        pairs = sorted(value.items())
+        return {name: _in_order(one) if one.__class__ in _HOLDERS else one for name, one in pairs}
+    return [_in_order(one) if one.__class__ in _HOLDERS else one for one in value]
 
 
 def _of_one_kind(event: Mapping[str, Any]) -> None:
@@ -145,20 +154,26 @@ def _bearable(event: Mapping[str, Any]) -> None:
             )
 
 
-def _no_nul(value: object, where: str) -> None:
-    """No text with NUL, which databases do not store. Half of a character is refused by the JSON reader."""
+def _no_oddities(value: object, where: str) -> None:
+    """No text with NUL, which databases do not store, and no number that JSON does not have.
+
+    Half of a character is refused by the JSON reader.
+    """
     if isinstance(value, str):
         if "\0" in value:
             raise BadEventError(
                 "A text holds a NUL.", where=where[:_SHOWN], fix="Send texts without control characters."
             )
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadEventError("A number is too large for JSON.", where=where[:_SHOWN], fix="Send it as a text.")
     elif isinstance(value, dict):
         for name, one in value.items():
-            _no_nul(name, f"a name in {where}")
-            _no_nul(one, f"{where}.{name}" if len(where) < _SHOWN else where)
+            _no_oddities(name, f"a name in {where}")
+            _no_oddities(one, f"{where}.{name}" if len(where) < _SHOWN else where)
     elif isinstance(value, list):
         for number, one in enumerate(value):
-            _no_nul(one, f"{where}[{number}]")
+            _no_oddities(one, f"{where}[{number}]")
 
 
 def _moment(text: str) -> int:

@@ -1,7 +1,7 @@
 """The answers of the lineage server, as types: what the pages and other programs can rely on.
 
-What belongs here: shapes. Not: those about runs (run_answers.py), finding what is in them (lakehouse/lineage/). Times are ISO 8601 in UTC; versions are
-texts, since snapshot ids are larger than what JavaScript counts exactly.
+What belongs here: shapes. Not: those about runs (run_answers.py), finding what is in them (lakehouse/lineage/). Times
+are ISO 8601 in UTC; versions are texts, since snapshot ids are larger than what JavaScript counts exactly.
 """
 
 from typing import Literal
@@ -55,17 +55,17 @@ class Node(NodeName):
     namespace: str
     physical: str
     domain: str
-    owner: str | None = None
-    description: str | None = None
-    health: Health = "unknown"
-    updated: str | None = None
-    fresh: bool | None = None
-    breaker: str | None = None
-    columns: list[ColumnName] = []
-    column_count: int = 0
-    layer: int = 0
-    x: float = 0.0
-    y: float = 0.0
+    owner: str | None
+    description: str | None
+    health: Health
+    updated: str | None
+    fresh: bool | None
+    breaker: str | None
+    columns: list[ColumnName]
+    column_count: int
+    layer: int
+    x: float
+    y: float
 
 
 class Edge(BaseModel):

@@ -18,7 +18,6 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
 
 from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.lineage.comparing import difference
@@ -32,7 +31,7 @@ from lakehouse.lineage.view import microseconds
 from lakehouse.settings import Settings
 from serving.lineage import answers, run_answers
 from serving.lineage.guard import LOOPBACK, Guard
-from serving.lineage.posts import posts
+from serving.lineage.posts import Posts
 from serving.lineage.receiving import Receiver
 
 STATIC = Path(__file__).parent / "static"
@@ -65,11 +64,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
-        middleware=[Middleware(Guard, hosts=hosts, token=token)],
+        middleware=[Middleware(Guard, hosts=hosts, token=token), Middleware(Posts, receiver=receiver, under=API)],
         responses={"4XX": {"model": answers.Failure}},
     )
-    # Plain routes: of the many events each is read once, and by our own reader.
-    app.router.routes.extend(Route(f"{API}{path}", post, methods=["POST"]) for path, post in posts(receiver).items())
     _add_graph(app, graph, pages)
     _add_runs(app, graph, pages)
     for kind in (SlipwayError, HTTPException, RequestValidationError):

@@ -1,15 +1,16 @@
 """Where events are posted.
 
-What belongs here: reading bodies within bounds, and their answers. Not: what an event must be (validation.py).
+What belongs here: the two paths, reading bodies within bounds, answers. Not: what an event must be (validation.py).
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lakehouse.errors import SlipwayError
 from lakehouse.lineage.validation import LARGEST_EVENT, BadEventError, Checked, TooLargeError, checked, read_json
@@ -20,19 +21,30 @@ LARGEST_BATCH = 5 * LARGEST_EVENT
 _AT_ONCE = 100_000
 """Bytes that are read in passing; what is larger is read on a thread, so that others need not wait."""
 
-Post = Callable[[Request], Awaitable[Response]]
 
+class Posts:
+    """Takes what is posted to the two paths; everything else goes on to the application.
 
-def posts(receiver: Receiver) -> Mapping[str, Post]:
-    """The routes by their path."""
+    It stands in front of the application's routes, because of many small requests their way through a framework is a
+    good part of the time.
+    """
 
-    async def one(request: Request) -> Response:
-        return await _receive(receiver, request, LARGEST_EVENT, _one_event)
+    def __init__(self, app: ASGIApp, *, receiver: Receiver, under: str) -> None:
+        self._app = app
+        self._receiver = receiver
+        self._paths = {
+            f"{under}/lineage": (LARGEST_EVENT, _one_event),
+            f"{under}/lineage/batch": (LARGEST_BATCH, _events),
+        }
 
-    async def batch(request: Request) -> Response:
-        return await _receive(receiver, request, LARGEST_BATCH, _events)
-
-    return {"/lineage": one, "/lineage/batch": batch}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        found = self._paths.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await _receive(self._receiver, Request(scope, receive), *found)
+        await answer(scope, receive, send)
 
 
 async def _receive(
