@@ -308,7 +308,9 @@ def _step(thing: Thing, day: int, at: datetime, root: str, facets: dict[str, Any
     run = run_id(thing.name, day)
     inputs = [dataset(BY_NAME[name], day, wrote=False) for name in thing.inputs]
     if not inputs:
-        inputs = [delivered(thing.name, at)]
+        # The register brought its older files at once.
+        older = range(3, 0, -1) if thing.name == "credit.loans" and day == 0 else ()
+        inputs = [delivered(thing.name, at - timedelta(days=before)) for before in (*older, 0)]
     facets = {**facets, "nominalTime": facet(nominalStartTime=at.date().isoformat() + "T00:00:00Z")}
     yield event("START", at, thing.name, run, root, run_facets=facets, inputs=inputs)
     until = at + timedelta(seconds=20 + 7 * len(thing.columns))

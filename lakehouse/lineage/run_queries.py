@@ -33,9 +33,19 @@ def entry(graph: Graph, row: Row[Any]) -> dict[str, Any]:
 
 
 def runs(
-    graph: Graph, *, job: str | None = None, node: int | None = None, limit: int = 50, at: int | None = None
+    graph: Graph,
+    *,
+    job: str | None = None,
+    node: int | None = None,
+    state: str | None = None,
+    whole: bool = False,
+    limit: int = 50,
+    at: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Runs, newest first: all, or those of a job, or those that wrote a node; at a time those that had begun."""
+    """Runs, newest first: all, or those of a job, or those that wrote a node; at a time those that had begun.
+
+    `state`: only those. `whole`: only runs that are no step of another.
+    """
     table, both = tables.runs, tables.run_datasets
     statement = select(table).order_by(table.c.first.desc(), table.c.id).limit(max(1, min(limit, _MOST)))
     if job is not None:
@@ -44,6 +54,10 @@ def runs(
         )
     if at is not None:
         statement = statement.where(table.c.first <= at)
+    if state is not None:
+        statement = statement.where(table.c.state == state.upper())
+    if whole:
+        statement = statement.where(table.c.parent.is_(None))
     if node is not None:
         wrote = select(both.c.run).where(both.c.dataset.in_(graph.index.members[node]), both.c.role == WRITTEN)
         statement = statement.where(table.c.id.in_(wrote))

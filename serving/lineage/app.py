@@ -159,10 +159,19 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
 
 def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
     @app.get(f"{API}/runs", response_model=run_answers.RunsAnswer)
-    def list_runs(job: str | None = None, dataset: str | None = None, limit: Limit = 50, at: At = None) -> Response:
+    def list_runs(
+        job: str | None = None,
+        dataset: str | None = None,
+        state: str | None = None,
+        *,
+        whole: bool = False,
+        limit: Limit = 50,
+        at: At = None,
+    ) -> Response:
         with graph.view(_time(at)) as view:
             node = graph.find(view, name=dataset) if dataset else None
-            return _answer({"runs": runs(graph, job=job or None, node=node, limit=limit, at=_time(at))})
+            found = runs(graph, job=job or None, node=node, state=state or None, whole=whole, limit=limit, at=_time(at))
+            return _answer({"runs": found})
 
     @app.get(f"{API}/runs/diff", response_model=run_answers.DiffAnswer)
     def diff(a: str, b: str) -> Response:

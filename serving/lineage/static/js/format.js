@@ -35,6 +35,12 @@ export function ago(iso, now = Date.now()) {
   return when(iso);
 }
 
+/* As short as can be, for a card. */
+export const age = (iso) => ago(iso).replace(" ago", "").replace(/ (min|[hds])$/, (_, unit) => unit[0]).replace("just now", "now");
+
+/* A column's name by its end, which tells those of one feature set apart. */
+export const tail = (name, most = 20) => (name.length > most ? `${ELLIPSIS}${name.slice(1 - most)}` : name);
+
 export function seconds(value) {
   if (value === null || value === undefined) return "";
   if (value < 1) return `${Math.round(value * 1000)} ms`;
@@ -46,7 +52,8 @@ export function seconds(value) {
 export const number = (value) => (typeof value === "number" ? value.toLocaleString("en-US") : value ?? "");
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}${ELLIPSIS}` : words);
-export const shortId = (id) => (id && id.length > 12 ? id.slice(0, 8) : id ?? "");
+/* Fingerprints and run ids by their beginning; names stay whole. */
+export const shortId = (id) => (/^[0-9a-f-]{13,}$/i.test(id ?? "") ? id.slice(0, 8) : id ?? "");
 
 /* A snapshot id is a string of up to 19 digits; its end tells ids apart, a version number is shown whole. */
 export const version = (id) => (id && id.length > 10 ? `${ELLIPSIS}${id.slice(-6)}` : id ?? "");

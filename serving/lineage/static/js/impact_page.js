@@ -21,7 +21,7 @@ export async function show(route, { content, signal }) {
   put(content, h("div.page.impact", {},
     h("p.over", {}, h("a", { href: toNode(name, { column, direction: "downstream" }) }, "In the graph")),
     h("h1", {}, "Blast radius of ", nameOf(name), column ? [".", h("code", {}, column)] : null),
-    h("div.filters", {}, h("label.choice", {}, "column", h("select", { onchange: (event) => go(toImpact(name, event.target.value)) },
+    h("div.filters", {}, h("label.choice", {}, "column", h("select", { "aria-label": "column", onchange: (event) => go(toImpact(name, event.target.value)) },
       h("option", { value: "" }, "the whole table"),
       node.columns.map((one) => h("option", { value: one.name, selected: one.name === column }, one.name))))),
     affected.length

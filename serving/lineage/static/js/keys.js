@@ -20,6 +20,7 @@ const KEYS = [
     ["+ −", "nearer, farther"],
     ["Home", "back to where the graph begins"],
     ["l", "the list instead of the drawing"],
+    ["w", "the graph alone, over the whole width"],
   ]],
   ["As of", [["← →", "on the slider: the change before, after"], ["End", "now"]]],
 ];

@@ -7,7 +7,7 @@ import { named } from "./format.js";
 
 /* shape: Cytoscape's, for the far view. paths: on 16 x 16, stroked. */
 const KINDS = {
-  FILE: { word: "delivered file", many: "delivered files", shape: "cut-rectangle", paths: ["M4 1.75h5.5L12.5 5v9.25H4z", "M9.25 1.75V5.25h3.25"] },
+  FILE: { word: "delivered file", many: "files", shape: "cut-rectangle", paths: ["M4 1.75h5.5L12.5 5v9.25H4z", "M9.25 1.75V5.25h3.25"] },
   SOURCE: { word: "source", many: "sources", shape: "barrel", paths: ["M2.5 4c0-3 11-3 11 0v8c0 3-11 3-11 0z", "M2.5 4c0 3 11 3 11 0"] },
   TABLE: { word: "table", many: "tables", shape: "round-rectangle", paths: ["M2 3h12v10.5H2z", "M2 6.5h12M6.5 6.5v7"] },
   FEATURE_SET: { word: "feature set", many: "feature sets", shape: "hexagon", paths: ["M8 1.5l5.6 3.25v6.5L8 14.5l-5.6-3.25v-6.5z", "M5.5 9.8v-2M8 9.8V5.6M10.5 9.8V7"] },

@@ -11,7 +11,7 @@ import { legend } from "./graph/legend.js";
 import { listOf } from "./graph/list.js";
 import { Model } from "./graph/model.js";
 import { GraphView } from "./graph/view.js";
-import { panelOf } from "./node_panel.js";
+import { panelOf, stackPanel } from "./node_panel.js";
 import { address, go, now } from "./routes.js";
 import { entitle } from "./app.js";
 
@@ -144,18 +144,19 @@ class NodePage {
   }
 
   async look({ query }, { begin = false, stay = false } = {}) {
-    this.panel.parentElement.classList.toggle("alone", !this.model.root && !query.selected);
+    this.panel.parentElement.classList.toggle("alone", this.wide || (!this.model.root && !query.selected));
     const selected = (query.selected && this.byName(query.selected)) || this.model.root;
     const column = query.column ?? "";
     const list = query.view === "list";
     const moved = selected !== this.selected;
+    const unstacked = moved && (!this.view.shown?.has(selected) || this.model.nodes.get(this.selected)?.kind === "FILE"); // a file leaves its stack, or goes back
     const lit = this.model.path ? `${this.model.path.at.node} ${this.model.path.at.column}` : "";
     const wanted = column && selected ? `${selected} ${column}` : "";
     this.selected = selected;
     if (wanted !== lit) await this.light(selected, column);
-    if (this.closed) return;
+    if (this.closed || this.selected !== selected) return; // another look was taken meanwhile
     this.list(list);
-    if (begin || wanted !== lit) this.redraw(begin && !stay ? null : selected);
+    if (begin || wanted !== lit || unstacked) this.redraw(begin && !stay ? null : selected);
     else if (moved) this.view.select(selected);
     if (begin && !stay) {
       this.view.begin();
@@ -179,7 +180,7 @@ class NodePage {
 
   showPath() {
     if (!this.model.path) return;
-    const ids = [...this.model.path.columns.keys()].filter((id) => this.view.shown.has(id));
+    const ids = [...this.view.seen.path.columns.keys()];
     this.view.fit(1, ids);
     if (this.view.cy.zoom() < 0.46) {
       this.view.zoomTo(0.7);
@@ -213,9 +214,8 @@ class NodePage {
     try {
       const node = await api.node(id, this.query.at, { signal: this.signal });
       if (this.closed || this.selected !== id) return;
-      const up = this.model.up.get(id);
       put(this.panel, panelOf(node, {
-        column, at: this.query.at, isRoot: id === this.model.root, path: this.model.path, names: (other) => this.model.nodes.get(other), up,
+        column, at: this.query.at, isRoot: id === this.model.root, path: this.model.path, names: (other) => this.model.nodes.get(other),
         chooseColumn: (name) => this.chooseColumn(id, name), begin: () => this.root(id), close: () => this.goTo({ selected: "", column: "" }),
       }));
       this.panel.scrollTop = 0;
@@ -235,21 +235,48 @@ class NodePage {
   }
 
   choose(id, { enter = false } = {}) {
-    const node = this.model.nodes.get(id);
+    const node = this.view.shown.get(id);
     if (!node) return;
+    if (node.members) return this.showStack(node, enter);
     this.entering = enter;
+    if (enter) this.wide = false;
     const same = id === this.selected;
     const keepColumn = same ? now().query.column : "";
     this.goTo({ selected: id === this.model.root ? "" : node.name, column: keepColumn });
     if (enter && same) {
       this.entering = false;
+      this.panel.parentElement.classList.remove("alone");
       this.panel.querySelector("h1")?.focus();
     }
     if (matchMedia(NARROW).matches) this.panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 
+  /* The graph over the whole width, its details away, or back again. */
+  widen() {
+    this.wide = !this.wide;
+    this.panel.parentElement.classList.toggle("alone", this.wide);
+    this.view.resize();
+    if (this.model.path) this.showPath();
+    else this.view.begin();
+    this.toolbar();
+  }
+
+  /* A stack of files has no page of its own: its files are listed. */
+  showStack(stack, enter) {
+    this.selected = stack.id;
+    this.view.select(stack.id);
+    this.panel.parentElement.classList.toggle("alone", Boolean(this.wide));
+    put(this.panel, stackPanel(stack, {
+      href: (file) => address(this.route.page, this.route.parts, { ...now().query, selected: file.name, column: "" }),
+      each: () => this.toggleColumns(stack.id),
+    }));
+    if (enter) this.panel.querySelector("h1").focus();
+  }
+
   chooseColumn(id, column) {
-    const node = this.model.nodes.get(id);
+    const shown = this.view.shown.get(id);
+    const node = shown?.members?.[0] ?? this.model.nodes.get(id);
+    id = node.id;
     const { at } = this.model.path ?? {};
     const off = at?.node === id && at.column === column;
     this.goTo({ selected: id === this.model.root ? "" : node.name, column: off ? "" : column });
@@ -261,7 +288,13 @@ class NodePage {
   }
 
   toggleColumns(id) {
-    if (!this.model.nodes.get(id)?.columns?.length) return;
+    const { members, columns } = this.view.shown.get(id) ?? {};
+    if (members) {
+      for (const file of members) this.model.apart.add(file.id);
+      this.selected = this.model.root;
+      return this.redrawAt(members[0].id);
+    }
+    if (!columns?.length) return;
     if (!this.model.open.delete(id)) this.model.open.add(id);
     this.redrawAt(id);
   }
@@ -274,7 +307,8 @@ class NodePage {
   }
 
   async expand(id, way) {
-    const node = this.model.nodes.get(id);
+    const node = this.view.shown.get(id);
+    if (!node || node.members) return;
     const left = this.model.more[id]?.[way] ?? 0;
     if (this.model.isCollapsed(id, way)) this.model.toggle(id, way);
     else if (left) {
@@ -300,7 +334,7 @@ class NodePage {
     if (event.target.matches?.("input, select, textarea") || document.querySelector("dialog[open]")) return;
     const act = {
       f: () => this.view.fit(), "+": () => this.view.zoomBy(1.3), "=": () => this.view.zoomBy(1.3), "-": () => this.view.zoomBy(1 / 1.3),
-      l: () => this.goTo({ view: this.listed ? "" : "list" }), Escape: () => this.escape(),
+      w: () => this.widen(), l: () => this.goTo({ view: this.listed ? "" : "list" }), Escape: () => this.escape(),
     }[event.key];
     if (!act) return;
     act();
@@ -319,7 +353,6 @@ class NodePage {
     const { query } = this.route;
     const way = (value, words, title) => h("button", { type: "button", title, "aria-pressed": String(direction === value), onclick: () => this.goTo({ direction: value === "both" ? "" : value }) }, words);
     const look = (value, words) => h("button", { type: "button", "aria-pressed": String(this.listed === (value === "list")), onclick: () => this.goTo({ view: value }), title: "Drawing or list (l)" }, words);
-    const { nodes } = this.model.visible();
     put(this.tools,
       this.model.root ? [
         h("div.segments", { role: "group", "aria-label": "Direction" }, way("upstream", "← Upstream", "What it is made from"), way("both", "Both"), way("downstream", "Downstream →", "What is made from it")),
@@ -328,8 +361,9 @@ class NodePage {
       ] : h("label.depth", {}, "domain ", h("select", { "aria-label": "Domain", onchange: (event) => go(address("graph", [], { domain: event.target.value, view: query.view })) },
         ["", ...this.domains].map((domain) => h("option", { value: domain, selected: domain === (query.domain ?? "") }, domain || "all")))),
       h("div.segments", { role: "group", "aria-label": "View" }, look("", "Graph"), look("list", "List")),
-      h("span.soft.many", {}, count(nodes.length, "node"), this.model.truncated ? [", not all ", query.limit ? null : h("button.link", { type: "button", onclick: () => this.goTo({ limit: ALL }) }, "show all")] : null),
-      this.model.path ? h("button.chip.on", { type: "button", title: "Esc", onclick: () => this.goTo({ column: "" }) }, "column ", h("code", {}, this.model.path.at.column), " ✕") : null);
+      h("span.soft.many", {}, count([...this.model.seen()].length, "node"), this.model.truncated ? [", not all ", query.limit ? null : h("button.link", { type: "button", onclick: () => this.goTo({ limit: ALL }) }, "show all")] : null),
+      this.model.path ? h("button.chip.on", { type: "button", title: "Esc", onclick: () => this.goTo({ column: "" }) }, "column ", h("code", {}, this.model.path.at.column), " ✕") : null,
+      this.selected ? h("button.icon.wide", { type: "button", "aria-pressed": String(Boolean(this.wide)), title: this.wide ? "Show details (w)" : "Hide details (w)", "aria-label": "Hide details", onclick: () => this.widen() }, this.wide ? "⇤" : "⇥") : null);
   }
 }
 

@@ -8,6 +8,7 @@ import { how } from "./graph/list.js";
 import { toDiff, toImpact, toNode, toRun, toRuns } from "./routes.js";
 
 const FEW = 8;
+const FEW_CHECKS = 4;
 const NAMES = 12;
 
 export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, begin, close }) {
@@ -33,7 +34,7 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
       ["contract", node.contract ? `version ${value(node.contract.version ?? node.contract)}` : null],
     ]),
     breakerPart(node),
-    part("Checks", checks(node.checks ?? []), (node.checks ?? []).length),
+    part("Checks", checks(node.checks ?? [], node.name), (node.checks ?? []).length),
     part("Columns", columns(node, column, chooseColumn), node.columns.length),
     part("Versions", versions(node), (node.versions ?? []).length),
     part("Runs", runs(node), (node.runs ?? []).length),
@@ -45,6 +46,18 @@ export function panelOf(node, { column, at, isRoot, path, names, chooseColumn, b
       node.physical && node.physical !== node.name ? copyable(String(node.physical), "the location") : null,
     ]),
     other(node),
+  ];
+}
+
+/* Many delivered files that are drawn as one. */
+export function stackPanel(stack, { href, each }) {
+  return [
+    h("header", {},
+      h("p.over", {}, kindIcon("FILE"), "delivered files"),
+      h("h1", { tabindex: "-1" }, stack.name),
+      h("p.badges", {}, signs(stack, { always: true })),
+      h("div.actions", {}, h("button", { type: "button", onclick: each, title: "Space" }, "Show each in the graph"))),
+    h("ul.neighbours", {}, stack.members.map((file) => h("li", {}, h("a", { href: href(file) }, file.name)))),
   ];
 }
 
@@ -71,18 +84,29 @@ function breakerPart(node) {
     h("p", {}, "No delivery passes until it is closed: ", h("code", {}, `slipway breaker ${node.name}`)));
 }
 
-function checks(all) {
-  const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase() === "warn" ? 1 : 0);
-  return h("ul.checks", {}, [...all].sort((a, b) => weight(a) - weight(b)).map((check) => {
-    const tone = ["fail", "warn", "ok"][weight(check)];
-    return h("li", { class: tone }, health(tone, { small: true }),
-      h("div", {},
-        h("p", {}, h("span.name", {}, check.name), check.column ? h("code.soft", {}, ` ${check.column}`) : null, check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
-        check.expected !== null && check.expected !== undefined || check.actual !== null && check.actual !== undefined
-          ? h("p.soft", {}, check.expected !== null && check.expected !== undefined ? ["expected ", h("code", {}, value(check.expected))] : null, check.actual !== null && check.actual !== undefined ? [" actual ", h("code", {}, value(check.actual))] : null)
-          : null),
-      check.at ? h("time.soft", { datetime: check.at, title: whenExactly(check.at) }, ago(check.at)) : null);
-  }));
+const bare = (check, name) => (check.startsWith(`${name}.`) ? check.slice(name.length + 1) : check);
+
+/* Those that fail first and whole; many that pass are told by their number until somebody wants to read them. */
+function checks(all, name) {
+  const weight = (check) => (check.passed ? 2 : String(check.severity).toLowerCase().startsWith("warn") ? 1 : 0);
+  const list = (some) => h("ul.checks", {}, [...some].sort((a, b) => weight(a) - weight(b)).map((check) => checkRow(check, ["fail", "warn", "ok"][weight(check)], name)));
+  const passing = all.filter((check) => check.passed);
+  if (passing.length <= FEW_CHECKS) return list(all);
+  const odd = all.filter((check) => !check.passed);
+  return [odd.length ? list(odd) : null, h("details", {}, h("summary", {}, health("ok", { small: true }), ` ${passing.length} pass`), list(passing))];
+}
+
+function checkRow(check, tone, name) {
+  const called = bare(check.name, name);
+  const known = (one) => one !== null && one !== undefined;
+  return h("li", { class: tone }, health(tone, { small: true }),
+    h("div", {},
+      h("p", {}, h("span.name", {}, called), check.column && !called.startsWith(check.column) ? h("code.soft", {}, ` ${check.column}`) : null,
+        check.severity && !check.passed ? h("span.soft", {}, ` ${String(check.severity).toLowerCase()}`) : null),
+      known(check.expected) || known(check.actual)
+        ? h("p.soft", {}, known(check.expected) ? ["expected ", h("code", {}, value(check.expected))] : null, known(check.actual) ? [" actual ", h("code", {}, value(check.actual))] : null)
+        : null),
+    check.at ? h("time.soft", { datetime: check.at, title: whenExactly(check.at) }, ago(check.at)) : null);
 }
 
 function columns(node, chosen, choose) {
@@ -96,13 +120,30 @@ function columns(node, chosen, choose) {
 function columnPart(node, column, path, names, choose) {
   const edges = path?.edges ?? [];
   const here = (end) => end.node === node.id && end.column === column;
-  const end = (edge, which) => h("li", {}, nodeLink(names(edge[which].node) ?? { name: edge[which].node }, { column: edge[which].column }, edge[which].column), h("span.soft", {}, ` ${how(edge)}`));
-  const from = edges.filter((edge) => here(edge.target));
-  const to = edges.filter((edge) => here(edge.source));
+  const side = (title, told, which) => [
+    h("h3", {}, title),
+    told.length ? h("ul", {}, byNode(told, which).map(([id, all]) => columnsOf(names(id) ?? { name: id }, all, which, node.domain))) : h("p.soft", {}, "nothing that reported itself"),
+  ];
   return h("section.column-part", { "aria-labelledby": "part-column" },
     h("h2", { id: "part-column" }, "Column ", h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
-    h("h3", {}, "made from"), from.length ? h("ul", {}, from.map((edge) => end(edge, "source"))) : h("p.soft", {}, "nothing that reported itself"),
-    h("h3", {}, "used by"), to.length ? h("ul", {}, to.map((edge) => end(edge, "target"))) : h("p.soft", {}, "nothing that reported itself"));
+    side("made from", edges.filter((edge) => here(edge.target)), "source"),
+    side("used by", edges.filter((edge) => here(edge.source)), "target"));
+}
+
+function byNode(edges, which) {
+  const nodes = new Map();
+  for (const edge of edges) nodes.set(edge[which].node, [...(nodes.get(edge[which].node) ?? []), edge]);
+  return [...nodes];
+}
+
+/* A node and its columns that go in or come out; its domain is said only when it is another. */
+function columnsOf(node, edges, which, domain) {
+  const short = domain && node.name.startsWith(`${domain}.`) ? node.name.slice(domain.length + 1) : node.name;
+  const named = edges.filter((edge) => edge[which].column);
+  return h("li", {},
+    h("a.node-link", { href: toNode(node.name, { column: named[0]?.[which].column }), title: node.name }, kindIcon(node.kind, { label: true }), short),
+    h("span.chips", {}, named.map((edge) => h("a.chip", { href: toNode(node.name, { column: edge[which].column }), title: how(edge), "aria-label": `${node.name}.${edge[which].column}` }, h("code", {}, edge[which].column)))),
+    h("span.soft", {}, [...new Set(edges.map(how))].join("; ")));
 }
 
 function versions(node) {

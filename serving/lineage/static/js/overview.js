@@ -10,7 +10,7 @@ import { address, toRun, toRuns, toSearch } from "./routes.js";
 const NEWEST = 12;
 
 export async function show(route, { content, signal }) {
-  const [all, { runs }] = await Promise.all([api.overview({ signal }), api.runs({ limit: NEWEST }, { signal })]);
+  const [all, { runs }] = await Promise.all([api.overview({ signal }), api.runs({ limit: NEWEST, whole: true }, { signal })]);
   put(content, h("div.page.overview", {}, (all.datasets || all.runs) ? filled(all, runs) : nothing()));
   return { title: "" };
 }

@@ -20,7 +20,7 @@ export async function show(route, { content, signal }) {
   const total = answer.total + (answer.jobs ?? []).length;
   const again = (change) => go(toSearch({ q, kind, domain, ...change }));
   const select = (label, value, choices, change) => h("label.choice", {}, label,
-    h("select", { onchange: (event) => change(event.target.value) },
+    h("select", { "aria-label": label, onchange: (event) => change(event.target.value) },
       h("option", { value: "" }, "any"),
       choices.map(([id, words]) => h("option", { value: id, selected: id === value }, words))));
   put(content, h("div.page", {},

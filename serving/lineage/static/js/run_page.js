@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { runState } from "./badges.js";
 import { copyable, facts, h, outward, put, table } from "./dom.js";
-import { ago, number, seconds, shortId, version, when, whenExactly } from "./format.js";
+import { ago, number, seconds, shortId, value, version, when, whenExactly } from "./format.js";
 import { nodeLink } from "./kinds.js";
 import { go, toDiff, toRun, toRuns } from "./routes.js";
 
@@ -23,9 +23,11 @@ export async function show(route, { content, signal }) {
       ["ended (UTC)", run.ended ? time(run.ended) : null],
       ["nominal time", nominal(run)],
       ["code", code(run)],
+      ["made anew", work(run)],
       ["parent", run.parent ? other(run.parent) : null],
       ["root", run.root && run.root.id !== run.parent?.id ? other(run.root) : null],
     ]),
+    measured(run),
     compare(run, others),
     sides(run),
     children(run),
@@ -46,6 +48,19 @@ function code({ code: known }) {
   if (!known) return null;
   if (typeof known === "string") return h("code", {}, known);
   return [known.version ? h("code", {}, known.version) : null, known.url ? [" ", outward("source", known.url)] : null, known.definition ? h("span.soft", { title: known.definition }, ` definition ${shortId(known.definition)}`) : null];
+}
+
+/* What a step of Slipway says of its own work. */
+function work({ facets: { slipway_work: known } = {} }) {
+  if (!known) return null;
+  return [known.recomputed ? known.extent ?? "yes" : "no", known.because].filter(Boolean).join(": ");
+}
+
+function measured({ facets: { slipway_metrics: known } = {} }) {
+  const all = Object.entries(known?.metrics ?? {});
+  if (!all.length) return null;
+  return h("section.card", {}, h("h2", {}, "Metrics", known.candidate ? h("span.soft", {}, ` of ${known.candidate}`) : null),
+    table("Metrics", ["metric", "value"], all.map(([name, one]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, typeof one === "number" ? Number(one.toPrecision(6)) : value(one)))), { class: "metrics" }));
 }
 
 function wrong({ error, stack }) {

@@ -61,7 +61,7 @@ export class BigPicture {
     this.canvas.hidden = true;
   }
 
-  draw({ pan, zoom, selected, width, height }) {
+  draw({ pan, zoom, selected, width, height, carded }) {
     if (!this.nodes) return;
     this.canvas.hidden = false;
     const dots = devicePixelRatio || 1;
@@ -86,6 +86,8 @@ export class BigPicture {
     lines(this.edges, "edge", 1, this.lit.length ? 0.2 : 0.55);
     lines(this.lit, "lit", 2, 1);
     if (selected) lines(this.edges.filter(([, , source, target]) => source === selected || target === selected), "accent", 2, 1);
+    pen.globalAlpha = 1;
+    if (carded) return; // the cards are the nodes
     for (const [kind, nodes] of this.byKind) this.shapes(pen, kind, nodes.filter((node) => within(this.places.get(node.id), this.places.get(node.id))), zoom);
     this.marks(pen, selected, zoom);
     pen.globalAlpha = 1;

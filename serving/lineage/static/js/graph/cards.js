@@ -3,12 +3,12 @@
 
 import { signs, troubleWords } from "../badges.js";
 import { h } from "../dom.js";
-import { ago, count, label, named } from "../format.js";
+import { age, count, label, named, tail } from "../format.js";
 import { kindIcon, kindOf } from "../kinds.js";
 import { HEAD, heightOf } from "./layout.js";
 
 /* does: {select, expand, column, focused} */
-export function card(node, { model, domains, rows, selected, tabbable, faded }, does) {
+export function card(node, { model, seen, domains, rows, selected, tabbable, faded }, does) {
   const kind = kindOf(node.kind);
   const [domain] = named(node.name);
   const isRoot = node.id === model.root;
@@ -17,9 +17,9 @@ export function card(node, { model, domains, rows, selected, tabbable, faded }, 
     {
       type: "button",
       tabindex: tabbable ? 0 : -1,
-      "aria-label": spoken(node, model),
+      "aria-label": spoken(node, model, seen),
       "aria-current": selected ? "true" : null,
-      title: node.name,
+      title: node.members ? `${node.members.at(-1).name} to ${node.members[0].name}` : node.name,
       onclick: () => does.select(node.id),
       onfocus: () => does.focused(node.id),
     },
@@ -27,15 +27,15 @@ export function card(node, { model, domains, rows, selected, tabbable, faded }, 
     h("span.card-words", {},
       h("span.card-name", {}, label(node.name, kind.key)),
       h("span.card-under", {},
-        h("span.card-says", {}, [domains > 1 && domain, kind.word, node.updated && ago(node.updated).replace(" ago", "")].filter(Boolean).join(" · ")),
+        h("span.card-says", {}, [domains > 1 && domain, kind.word, node.updated && age(node.updated)].filter(Boolean).join(" · ")),
         h("span.card-signs", {}, signs(node, { small: true, always: true })))),
   );
   const element = h(
     "div.graph-card",
-    { class: [`kind-${kind.slug}`, selected && "selected", isRoot && "root", faded && "faded"].filter(Boolean).join(" "), data: { id: node.id, name: node.name } },
+    { class: [`kind-${kind.slug}`, node.members && "stack", selected && "selected", isRoot && "root", faded && "faded"].filter(Boolean).join(" "), data: { id: node.id, name: node.name } },
     main,
     rows.length ? h("div.card-rows", {}, rows.map((row) => rowOf(node, row, model, does))) : null,
-    node.columns?.length ? columnsButton(node, model, does) : null,
+    node.members ? stackButton(node, does) : node.columns?.length ? columnsButton(node, model, does) : null,
     edgeButton(node, "up", model, does),
     edgeButton(node, "down", model, does),
   );
@@ -49,7 +49,7 @@ function rowOf(node, row, model, does) {
   return h(
     "button.card-row",
     { type: "button", tabindex: -1, class: [row.lit && "lit", here && "here"].filter(Boolean).join(" "), title: `${row.name}: its path up and down`, "aria-pressed": String(here), onclick: () => does.column(node.id, row.name) },
-    h("span", {}, row.name),
+    h("span", {}, tail(row.name)),
     h("small", {}, row.type ?? ""),
   );
 }
@@ -57,6 +57,10 @@ function rowOf(node, row, model, does) {
 function columnsButton(node, model, does) {
   const open = model.open.has(node.id);
   return h("button.card-columns", { type: "button", tabindex: -1, title: `${open ? "Hide" : "Show"} columns (Space)`, "aria-label": `${open ? "Hide" : "Show"} columns of ${node.name}`, "aria-expanded": String(open), onclick: () => does.open(node.id) }, open ? "▴" : "▾");
+}
+
+function stackButton(node, does) {
+  return h("button.card-columns", { type: "button", tabindex: -1, title: "Show each (Space)", "aria-label": `Show each of ${node.name}`, onclick: () => does.open(node.id) }, "⋯");
 }
 
 /* On the side that leads away from where the graph begins: what is hidden there, or a way to hide it. */
@@ -80,14 +84,14 @@ export function canCollapse(id, way, model) {
   return way === "up" ? own.layer < root.layer : own.layer > root.layer;
 }
 
-function spoken(node, model) {
+function spoken(node, model, seen) {
   return [
     node.name,
     kindOf(node.kind).word,
     node.owner && `owner ${node.owner}`,
     ...troubleWords(node),
-    count(model.up.get(node.id)?.size ?? 0, "node") + " upstream",
-    count(model.down.get(node.id)?.size ?? 0, "node") + " downstream",
+    count(seen.up.get(node.id)?.size ?? 0, "node") + " upstream",
+    count(seen.down.get(node.id)?.size ?? 0, "node") + " downstream",
     node.id === model.root && "the graph begins here",
   ].filter(Boolean).join(", ");
 }

@@ -9,33 +9,39 @@ import { kindOf, nameOf, nodeLink } from "../kinds.js";
 const NAMED = 6;
 
 export function listOf(model, link) {
-  const { nodes } = model.visible();
+  const seen = model.visible();
+  const nodes = [...seen.nodes.values()];
   const up = model.root ? model.side(model.root, "up") : new Map();
   const down = model.root ? model.side(model.root, "down") : new Map();
-  const place = (id) => (id === model.root ? 0 : up.has(id) ? -up.get(id) : down.get(id) ?? 0);
+  const one = (id) => seen.nodes.get(id)?.members?.[0].id ?? id;
+  const place = (id) => (id === model.root ? 0 : up.has(one(id)) ? -up.get(one(id)) : down.get(one(id)) ?? 0);
   const where = (id) => {
     if (id === model.root) return "here";
-    if (up.has(id)) return `${up.get(id)} upstream`;
-    return down.has(id) ? `${down.get(id)} downstream` : "beside";
+    if (up.has(one(id))) return `${up.get(one(id))} upstream`;
+    return down.has(one(id)) ? `${down.get(one(id))} downstream` : "beside";
   };
   const rows = [...nodes].sort((a, b) => place(a.id) - place(b.id) || a.layer - b.layer || a.name.localeCompare(b.name));
   const names = (ids) => {
-    const all = [...(ids ?? [])].map((id) => model.nodes.get(id)?.name).filter(Boolean).sort();
+    const all = [...(ids ?? [])].map((id) => seen.nodes.get(id)?.name).filter(Boolean).sort();
     if (!all.length) return h("span.soft", {}, "none");
     return [all.slice(0, NAMED).map((name, at) => [at ? ", " : "", nameOf(name)]), all.length > NAMED ? ` and ${all.length - NAMED} more` : ""];
   };
   return h("div.graph-list", {},
     model.path ? pathTable(model) : null,
-    table(`${count(nodes.length, "node")} of the graph`, ["Name", "Where", "Kind", "Owner", "State", "Updated", "Made from", "Used by"],
+    table(`${count(nodes.length, "node")} of the graph`, ["Name", ...(model.root ? ["Where"] : []), "Kind", "Owner", "State", "Updated", "Made from", "Used by"],
       rows.map((node) => h("tr", { class: node.id === model.root ? "here" : "" },
-        h("th", { scope: "row" }, h("a.node-link", { href: link(node) }, nameOf(node.name))),
-        h("td", {}, where(node.id)),
+        h("th", { scope: "row" }, node.members ? filesOf(node, link) : h("a.node-link", { href: link(node) }, nameOf(node.name))),
+        model.root ? h("td", {}, where(node.id)) : null,
         h("td", {}, kindOf(node.kind).word),
         h("td", {}, node.owner ?? ""),
         h("td", {}, signs(node).length ? signs(node) : healthWord(node.health)),
         h("td.nowrap", {}, ago(node.updated)),
-        h("td", {}, names(model.up.get(node.id))),
-        h("td", {}, names(model.down.get(node.id))))), { class: "dense" }));
+        h("td", {}, names(seen.up.get(node.id))),
+        h("td", {}, names(seen.down.get(node.id))))), { class: "dense" }));
+}
+
+function filesOf(stack, link) {
+  return h("details", {}, h("summary", {}, stack.name), h("ul", {}, stack.members.map((file) => h("li", {}, h("a", { href: link(file) }, file.name)))));
 }
 
 function pathTable(model) {

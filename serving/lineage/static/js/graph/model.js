@@ -1,6 +1,8 @@
 /* What part of the graph is loaded, and what of it is to be seen: expanded, collapsed, a column's path.
    What belongs here: nodes and edges without any drawing. Not: places (layout.js), pictures (view.js, cards.js). */
 
+import { bundled } from "./bundle.js";
+
 const WAYS = { up: ["target", "source"], down: ["source", "target"] };
 
 export class Model {
@@ -13,6 +15,7 @@ export class Model {
     this.collapsed = new Set(); // "up <id>"
     this.expanded = new Set(); // "down <id>"
     this.open = new Set(); // ids whose columns are shown
+    this.apart = new Set(); // ids of files that are shown each
     this.path = null; // of the selected column: {at, columns: Map id -> Set, edges}
     this.add(answer);
   }
@@ -119,16 +122,15 @@ export class Model {
     return seen;
   }
 
-  visible() {
+  /* What is to be seen, with many files as one stack; the selected node is never in a stack. */
+  visible(selected = null) {
     const seen = this.seen();
-    const pairs = new Map();
-    for (const { source, target, job } of this.edges.values()) {
-      if (source === target || !seen.has(source) || !seen.has(target)) continue;
-      const key = `${source} ${target}`;
-      if (!pairs.has(key)) pairs.set(key, { id: key, source, target, jobs: [] });
-      if (job) pairs.get(key).jobs.push(job);
-    }
-    return { nodes: [...seen].map((id) => this.nodes.get(id)).filter(Boolean), edges: [...pairs.values()] };
+    return bundled({
+      nodes: [...seen].map((id) => this.nodes.get(id)).filter(Boolean),
+      edges: [...this.edges.values()].filter(({ source, target }) => source !== target && seen.has(source) && seen.has(target)),
+      path: this.path,
+      apart: new Set([...this.apart, this.root, selected, this.path?.at.node]),
+    });
   }
 
   /* A column's way up and down, out of column edges that may hold more than that. `all`: the nodes on it; those of which
@@ -165,11 +167,10 @@ export class Model {
   }
 
   /* The columns that a node shows as rows: those of the path, and all when it is open. */
-  rows(id) {
-    const node = this.nodes.get(id);
-    const lit = this.path?.columns.get(id) ?? new Set();
-    const known = node?.columns ?? [];
-    if (!this.open.has(id)) {
+  rows(node, path) {
+    const lit = path?.columns.get(node.id) ?? new Set();
+    const known = node.columns ?? [];
+    if (!this.open.has(node.id)) {
       const typed = new Map(known.map((column) => [column.name, column.type]));
       return [...lit].map((name) => ({ name, type: typed.get(name), lit: true }));
     }

@@ -38,6 +38,10 @@ export class GraphView {
       const id = this.big && event.target === this.cy && this.cards.hidden && this.picture.at(event.position);
       if (id) does.select(id);
     });
+    this.cy.on("mousemove", (event) => {
+      const id = this.big && this.cards.hidden && this.picture.at(event.position);
+      this.canvas.title = id ? this.shown.get(id).name : "";
+    });
     this.cy.on("tap", "node", (event) => this.cards.hidden && does.select(event.target.id()));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("pointerdown", (event) => (this.pressed = [event.clientX, event.clientY]), true);
@@ -78,19 +82,19 @@ export class GraphView {
   draw(model, { selected = null, keep = null } = {}) {
     this.model = model;
     this.selected = selected;
-    const { nodes, edges } = model.visible();
-    this.edges = edges;
+    this.seen = model.visible(selected);
+    const { edges, path } = this.seen;
+    const nodes = [...this.seen.nodes.values()];
     this.big = nodes.length > BIG;
-    this.rows = new Map(this.big ? [] : nodes.map((node) => [node.id, model.rows(node.id)]));
+    this.rows = new Map(this.big ? [] : nodes.map((node) => [node.id, model.rows(node, path)]));
     const tall = (id) => heightOf(this.rows.get(id)?.length ?? 0);
     const before = keep ? this.onScreen(keep) : null;
     const laid = this.big ? asGiven(nodes) : arrange(nodes, edges, tall);
     this.places = laid.places;
     this.routes = laid.routes;
     this.domains = new Set(nodes.map((node) => node.domain)).size;
-    this.shown = new Map(nodes.map((node) => [node.id, node]));
+    this.shown = this.seen.nodes;
     this.current = this.shown.has(this.current) ? this.current : selected ?? model.root ?? nodes[0]?.id;
-    const path = model.path;
     this.faded = path ? new Set(nodes.filter((node) => !path.columns.has(node.id)).map((node) => node.id)) : new Set();
     this.cy.batch(() => {
       this.cy.elements().remove();
@@ -135,22 +139,22 @@ export class GraphView {
   }
 
   edgeElements(edges) {
-    const lit = new Set((this.model.path?.edges ?? []).map((edge) => `${edge.source.node} ${edge.target.node}`));
+    const lit = new Set((this.seen.path?.edges ?? []).map((edge) => `${edge.source.node} ${edge.target.node}`));
     return edges.filter((edge) => !lit.has(edge.id)).map((edge) => ({
       group: "edges",
       data: { id: `edge ${edge.id}`, source: edge.source, target: edge.target, ...this.run(edge.source, edge.target, HEAD / 2, HEAD / 2) },
-      classes: [this.wholly(edge) ? "column" : this.model.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
+      classes: [this.wholly(edge) ? "column" : this.seen.path ? "faded" : (edge.source === this.selected || edge.target === this.selected) && "near"].filter(Boolean),
     }));
   }
 
   /* An edge of a column's path at which no columns are told. */
   wholly({ source, target }) {
-    const path = this.model.path;
+    const { path } = this.seen;
     return Boolean(path && (path.whole.has(source) || path.whole.has(target)) && path.columns.has(source) && path.columns.has(target));
   }
 
   columnElements() {
-    return (this.model.path?.edges ?? [])
+    return (this.seen.path?.edges ?? [])
       .filter((edge) => this.shown.has(edge.source.node) && this.shown.has(edge.target.node) && edge.source.node !== edge.target.node)
       .map((edge, at) => ({
         group: "edges",
@@ -177,10 +181,14 @@ export class GraphView {
   follow() {
     if (!this.model) return;
     const [pan, zoom] = [this.cy.pan(), this.cy.zoom()];
-    if (this.big) this.picture.draw({ pan, zoom, selected: this.selected, width: this.cy.width(), height: this.cy.height() });
     const far = zoom < FAR;
+    if (this.big) this.picture.draw({ pan, zoom, selected: this.selected, width: this.cy.width(), height: this.cy.height(), carded: !far });
     if (this.cards.hidden !== far) {
       this.cards.hidden = far;
+      if (far && this.shown.size > MANY) {
+        this.cards.replaceChildren();
+        this.elements.clear();
+      }
       if (far) this.cy.nodes(".carded").removeClass("carded");
       else this.carded([...this.elements.keys()], true);
     }
@@ -214,7 +222,7 @@ export class GraphView {
 
   makeCard(node, x, y) {
     const element = card(node, {
-      model: this.model, domains: this.domains, rows: this.rows.get(node.id) ?? [], selected: node.id === this.selected, tabbable: node.id === this.current, faded: this.faded.has(node.id),
+      model: this.model, seen: this.seen, domains: this.domains, rows: this.rows.get(node.id) ?? [], selected: node.id === this.selected, tabbable: node.id === this.current, faded: this.faded.has(node.id),
     }, this.does);
     element.style.transform = `translate(${x - WIDTH / 2}px, ${y}px)`;
     element.style.width = `${WIDTH}px`;
@@ -344,7 +352,7 @@ export class GraphView {
   /* Along an edge: to the neighbour that stands most nearly on the same height. */
   step(id, way) {
     const here = this.places.get(id);
-    const next = [...this.model.next(id, way)].filter((other) => this.shown.has(other));
+    const next = [...(this.seen[way].get(id) ?? [])];
     const nearest = next.sort((a, b) => this.away(here, a) - this.away(here, b))[0];
     if (nearest) this.focus(nearest);
   }
