@@ -55,6 +55,11 @@ class Home:
         return self.root / "dagster"
 
     @property
+    def lineage(self) -> Path:
+        """The outbox of lineage events, and the store that they are delivered to."""
+        return self.root / "lineage"
+
+    @property
     def work(self) -> Path:
         """Scratch space; can be emptied when nothing runs."""
         return self.root / "work"
@@ -131,7 +136,7 @@ def open_home(settings: Settings) -> Home:
                 fix="Install the newer Slipway, or choose another folder with SLIPWAY_HOME.",
             )
         home = Home(root=root, origin=Path(state["origin"]))
-        for folder in (home.warehouse, home.mlflow, home.dagster, home.work):
+        for folder in (home.warehouse, home.mlflow, home.dagster, home.lineage, home.work):
             folder.mkdir(parents=True, exist_ok=True)
         _sweep(home.work)
     except (ValueError, KeyError, TypeError) as error:

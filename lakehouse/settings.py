@@ -14,6 +14,7 @@ from pathlib import Path
 from lakehouse.errors import SettingsError, nearest_name
 
 _PREFIX = "SLIPWAY_"
+_OPENLINEAGE = "OPENLINEAGE_"
 _KNOWN = {
     "SLIPWAY_HOME": "folder that holds all state (default .slipway)",
     "SLIPWAY_CATALOG": "catalog: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
@@ -25,6 +26,10 @@ _KNOWN = {
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
     "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
+    "SLIPWAY_LINEAGE_DATABASE": "where lineage is kept: postgresql://... or sqlite:///... (default: in the home)",
+    "SLIPWAY_LINEAGE_TOKEN": "token that the lineage server asks for; needed when it is bound beyond this machine",
+    "SLIPWAY_DAGSTER_URL": "Dagster's pages, which lineage links to (default http://127.0.0.1:3000)",
+    "SLIPWAY_MLFLOW_URL": "MLflow's pages, which lineage links to (default http://127.0.0.1:5000)",
     "SLIPWAY_NOTIFY": "where alarms are sent: Apprise addresses, separated by spaces (default: only logged)",
 }
 ENGINES = ("embedded", "spark")
@@ -53,6 +58,12 @@ class Settings:
     java_home: str | None = None
     worker_python: str | None = None
     notify: tuple[str, ...] = field(default=(), repr=False)
+    lineage_database: str | None = field(default=None, repr=False)
+    lineage_token: str | None = field(default=None, repr=False)
+    dagster_url: str = "http://127.0.0.1:3000"
+    mlflow_url: str = "http://127.0.0.1:5000"
+    openlineage: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The standard's own variables (OPENLINEAGE_URL, OPENLINEAGE_CONFIG, OPENLINEAGE__...), for its own client."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> "Settings":
@@ -96,6 +107,11 @@ class Settings:
             java_home=env.get("JAVA_HOME") or None,
             worker_python=env.get("PYSPARK_PYTHON") or None,
             notify=tuple((env.get("SLIPWAY_NOTIFY") or "").split()),
+            lineage_database=_lineage_database(env.get("SLIPWAY_LINEAGE_DATABASE") or ""),
+            lineage_token=env.get("SLIPWAY_LINEAGE_TOKEN") or None,
+            dagster_url=_pages(env, "SLIPWAY_DAGSTER_URL", cls.dagster_url),
+            mlflow_url=_pages(env, "SLIPWAY_MLFLOW_URL", cls.mlflow_url),
+            openlineage={name: text for name, text in env.items() if name.startswith(_OPENLINEAGE)},
         )
 
     def __repr__(self) -> str:
@@ -117,7 +133,10 @@ class Settings:
         os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
     def hand_over(self, names: Mapping[str, str]) -> None:
-        """Hand further names to child processes: what Spark's launcher only reads from the environment."""
+        """Hand further names to child processes, and to libraries that only read the environment.
+
+        Spark's launcher and OpenLineage's client are such.
+        """
         os.environ.update(names)
 
     def quiet_children(self) -> None:
@@ -141,6 +160,27 @@ def redact(address: str) -> str:
         # Such a character in a password ends the address's login part: what belongs to it can't be told.
         return f"{scheme}://***"
     return f"{scheme}://{user}{':***' if colon else ''}@{place}"
+
+
+def _lineage_database(text: str) -> str | None:
+    if text and text.partition(":")[0].split("+")[0] not in {"sqlite", "postgresql"}:
+        raise SettingsError(
+            f"The lineage database {redact(text)!r} is of no kind that Slipway knows.",
+            where="SLIPWAY_LINEAGE_DATABASE",
+            nearest="postgresql://user@host/database",
+            fix="Use postgresql://..., or sqlite:///path.",
+        )
+    return text or None
+
+
+def _pages(env: Mapping[str, str], name: str, default: str) -> str:
+    """An address of pages to link to: only http(s), since a link may not run anything."""
+    text = (env.get(name) or default).rstrip("/")
+    if not re.fullmatch(r"https?://[^\s\"'<>]+", text):
+        raise SettingsError(
+            f"{redact(text)!r} is no address of pages.", where=name, nearest=default, fix="Use an http(s):// address."
+        )
+    return text
 
 
 def _engine(text: str) -> str:

@@ -3,9 +3,13 @@
 What belongs here: opening the instance. Not: the lakehouse's home itself (lakehouse/home.py).
 """
 
+import re
+from contextlib import suppress
+
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from orchestration.lineage import LineageEventLogStorage
 
 _CONFIG = """\
 # Written by Slipway when the home was made; yours to change.
@@ -24,6 +28,16 @@ run_coordinator:
   config:
     dequeue_interval_seconds: 1
 """
+_LINEAGE = """\
+# Dagster's own storage of events, from which lineage hears what runs. It finds this home by DAGSTER_HOME.
+event_log_storage:
+  module: orchestration.lineage
+  class: LineageEventLogStorage
+  config:
+    dagster_home:
+      env: DAGSTER_HOME
+"""
+_STORAGE = re.compile(r"^(storage|event_log_storage)\s*:", re.MULTILINE)
 
 
 def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
@@ -31,5 +45,12 @@ def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
     lake.settings.export()
     config = lake.home.dagster / "dagster.yaml"
     if not config.exists():
-        config.write_text(_CONFIG)
-    return dg.DagsterInstance.from_config(str(lake.home.dagster))
+        config.write_text(_CONFIG + _LINEAGE)
+    elif not _STORAGE.search(told := config.read_text()):
+        # A home from before there was lineage. A storage that somebody chose is theirs.
+        with suppress(OSError):
+            config.write_text(f"{told.rstrip()}\n{_LINEAGE}")
+    instance = dg.DagsterInstance.from_config(str(lake.home.dagster))
+    if isinstance(instance.event_log_storage, LineageEventLogStorage):
+        instance.event_log_storage.listen_for(lake)
+    return instance

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from lakehouse.catalog import Lakehouse
 from tests import scenario
 
-OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_")
+OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_", "OPENLINEAGE_")
 
 hypothesis_settings.register_profile(
     "slipway",
@@ -26,6 +26,13 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("slipway")
+
+
+def flush_lineage(lake: Lakehouse) -> None:
+    """Wait until what ran in this process is told: a home may be copied then."""
+    from orchestration.lineage import listener_of
+
+    assert listener_of(lake).flush(30)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,6 +84,20 @@ def built_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
+def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home on which the main job ran once, through Dagster. To be copied, never written to."""
+    before = dict(os.environ)
+    home = tmp_path_factory.mktemp("live") / "home"
+    lake = scenario.make_lake(home)
+    scenario.deliver(lake)
+    scenario.run_main(lake, scenario.small_domain())
+    flush_lineage(lake)
+    os.environ.clear()
+    os.environ.update(before)
+    return home
+
+
+@pytest.fixture(scope="session")
 def spark_lake(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     """A lakehouse on Spark for whatever tables a test puts there under names of its own."""
     return scenario.make_lake(tmp_path_factory.mktemp("spark") / "home", scenario.SPARK)
@@ -95,6 +116,12 @@ def spark_built(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     os.environ.clear()
     os.environ.update(before)
     return lake
+
+
+@pytest.fixture
+def live(live_home: Path, tmp_path: Path) -> Lakehouse:
+    """A home of the test's own, on which the main job ran once."""
+    return scenario.make_lake(shutil.copytree(live_home, tmp_path / "live"))
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ from assets.fraud.features import customer_spend, terminal_risk, transaction_tim
 from assets.fraud.simulator import SCHEMA, FileFormat, Simulation, write_daily_files
 from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
+from assets.loading import load_domain
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
+from lakehouse.models.model import Gate
 from lakehouse.settings import Settings
 from lakehouse.sources.landing import Landed, land
 from lakehouse.tables.pins import Provenance
@@ -127,6 +129,25 @@ def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:
     from lakehouse.training.training_tables import build_training_set
 
     return build_training_set(lake, training, run_id=run_id).outcome
+
+
+def small_domain(*gates: Gate) -> Domain:
+    """The fraud domain with gates for a world of 40 customers, and two quick candidates."""
+    fraud = load_domain("fraud")
+    model = fraud.models[0]
+    quick = tuple(one for one in model.candidates if one.name in {"logistic_regression", "decision_tree_2"})
+    chosen = gates or (Gate("auc_floor", "auc", at_least=0.5, description="Better than guessing."),)
+    return replace(fraud, models=[replace(model, candidates=quick, gates=chosen)])
+
+
+def run_main(lake: Lakehouse, domain: Domain):
+    """The main job as the command line runs it; its report."""
+    from orchestration.main_job import run_main_job
+    from orchestration.memory import MemoryWatch
+    from orchestration.progress import Progress
+
+    with MemoryWatch() as watch:
+        return run_main_job(lake, domain, Progress(), watch)
 
 
 def build_domain(lake: Lakehouse, domain: Domain) -> None:

@@ -21,6 +21,7 @@ from click import Command, Context
 
 from lakehouse.settings import Settings
 from orchestration import cli
+from orchestration.cli import lineage
 from tests import generate_cli_docs
 
 TOP = Path(__file__).resolve().parents[1]
@@ -75,6 +76,8 @@ class Shell:
         if arguments[-2:-1] == [">"]:
             arguments, output = arguments[:-2], self.folder / arguments[-1]
         name, *rest = arguments
+        if name == "lineage":
+            rest = lineage.spelled_out(rest)
         if name not in COMMANDS and rest:
             name, rest = f"{name} {rest[0]}", rest[1:]
         if not fails:
@@ -90,7 +93,7 @@ class Shell:
             output.write_text(told)
 
     def _only_checked(self, name: str, rest: Sequence[str]) -> bool:
-        if name in {"demo", "up", "simulate"} or "--drop" in rest:
+        if name in {"demo", "up", "simulate"} or name.startswith("lineage ") or "--drop" in rest:
             return True
         if "--at" in rest and rest[rest.index("--at") + 1].isdigit():
             return True  # a snapshot of somebody else's home
@@ -108,7 +111,7 @@ class Shell:
         """A copy of the project, which a new domain may be written to."""
         self._checkout = self.folder / "checkout"
         leave = shutil.ignore_patterns("__pycache__", "target", "logs")
-        for folder in ("assets", "dbt_project", "lakehouse", "orchestration"):
+        for folder in ("assets", "dbt_project", "lakehouse", "orchestration", "serving"):
             shutil.copytree(TOP / folder, self._checkout / folder, ignore=leave)
         shutil.copy(TOP / "workspace.yaml", self._checkout)
 

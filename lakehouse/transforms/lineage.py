@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from lakehouse.transforms.project import TransformModel
 Pair = tuple[str, str]
 """A table and a column of it."""
 
-_READING = 1
+Kind = tuple[str, str, bool]
+"""How one column is made from another, in OpenLineage's words: DIRECT or INDIRECT, subtype, if it is masked"""
+
+_READING = 2
 """What is kept by another reading than this one counts no more."""
 _REFERENCE = re.compile(r"\{\{\s*(?:source|ref)\(([^)]*)\)\s*\}\}")
 
@@ -27,13 +30,16 @@ class Followed:
 
     `times` are those columns that are a column of an input and so many microseconds; a time that was cut off
     (date_trunc) is earlier by up to the unit, and counts as earlier by the whole unit. A column whose way cannot be
-    followed is in `lost`.
+    followed is in `lost`. `kinds` says in what way a column is made from each of its pairs, `groups` are the
+    pairs that rows are put together by.
     """
 
     columns: Mapping[str, frozenset[Pair]]
     rows: frozenset[Pair]
     times: Mapping[str, tuple[Pair, int]]
     lost: frozenset[str]
+    kinds: Mapping[str, Mapping[Pair, Kind]] = field(default_factory=dict)
+    groups: frozenset[Pair] = frozenset()
 
 
 def column_sources(model: TransformModel, columns: Mapping[str, Sequence[str]]) -> dict[str, list[Pair]]:
@@ -49,6 +55,7 @@ def follow(model: TransformModel, columns: Mapping[str, Sequence[str]]) -> Follo
     """Follow a model's SQL; `columns` are those of its inputs by table. SQL that nobody can read is lost as a whole."""
     from sqlglot.errors import SqlglotError
 
+    from lakehouse.transforms.sql_kinds import Kinds
     from lakehouse.transforms.sql_scopes import Query
 
     try:
@@ -57,11 +64,14 @@ def follow(model: TransformModel, columns: Mapping[str, Sequence[str]]) -> Follo
         return Followed({}, frozenset(), {}, frozenset(model.columns))
     made = {column: query.column(column) for column in model.columns}
     times = {column: query.time(column) for column in model.columns}
+    kinds = Kinds(query)
     return Followed(
         columns={column: frozenset(pairs) for column, pairs in made.items() if pairs is not None},
         rows=frozenset(query.rows()),
         times={column: time for column, time in times.items() if time is not None},
         lost=frozenset(column for column, pairs in made.items() if pairs is None),
+        kinds={column: kinds.of(column) for column, pairs in made.items() if pairs is not None},
+        groups=frozenset(kinds.groups()),
     )
 
 
@@ -90,6 +100,8 @@ def _load(file: Path) -> Followed | None:
             rows=frozenset(map(_pair, said["rows"])),
             times={name: (_pair(pair), shift) for name, (pair, shift) in said["times"].items()},
             lost=frozenset(said["lost"]),
+            kinds={name: {_pair(pair): _kind(kind) for pair, kind in told} for name, told in said["kinds"].items()},
+            groups=frozenset(map(_pair, said["groups"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or half written by a process that was killed
@@ -101,6 +113,8 @@ def _keep(file: Path, followed: Followed) -> Followed:
         "rows": sorted(followed.rows),
         "times": followed.times,
         "lost": sorted(followed.lost),
+        "kinds": {name: sorted(told.items()) for name, told in followed.kinds.items()},
+        "groups": sorted(followed.groups),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(said))
@@ -110,6 +124,11 @@ def _keep(file: Path, followed: Followed) -> Followed:
 def _pair(said: Sequence[str]) -> Pair:
     table, column = said
     return table, column
+
+
+def _kind(said: Sequence) -> Kind:
+    way, subtype, masked = said
+    return str(way), str(subtype), bool(masked)
 
 
 def plain_sql(model: TransformModel) -> str:

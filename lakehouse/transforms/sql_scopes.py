@@ -49,7 +49,7 @@ class Query:
 
     def column(self, name: str) -> set[Pair] | None:
         """The columns of tables that a column of the result is made from; None when there is no such column."""
-        known = _names(self.scope)
+        known = names_of(self.scope)
         return self._projected(self.scope, known.index(name.lower())) if name.lower() in known else None
 
     def rows(self) -> set[Pair]:
@@ -58,7 +58,7 @@ class Query:
 
     def time(self, name: str) -> Time | None:
         """The column of a table that a column is, and how much later it is at least; None where that is not so."""
-        known = _names(self.scope)
+        known = names_of(self.scope)
         return self._time(self.scope, known.index(name.lower())) if name.lower() in known else None
 
     def _projected(self, scope: Scope, place: int) -> set[Pair]:
@@ -100,16 +100,16 @@ class Query:
         """The columns of tables that any part of the expression comes from, subqueries and their filters included."""
         found: set[Pair] = set()
         for column in expression.find_all(exp.Column):
-            scope, source = self._source(column)
+            scope, source = self.source_of(column)
             if isinstance(source, exp.Table):
-                found.update(self._pair(source, column))
+                found.update(self.pairs_of(source, column))
             elif isinstance(source, Scope):
                 found |= self._of(source, column.name) | self._rows(source)
             found |= self._joined_on(scope, column)
         return found
 
     def _of(self, source: Scope, name: str) -> set[Pair]:
-        known = _names(source)
+        known = names_of(source)
         if name.lower() in known:
             return self._projected(source, known.index(name.lower()))
         return set().union(*(self._projected(source, place) for place in range(len(known) or 1)))
@@ -127,7 +127,7 @@ class Query:
                 found |= self._seen[key]
         return found
 
-    def _source(self, column: exp.Column) -> tuple[Scope | None, Any]:
+    def source_of(self, column: exp.Column) -> tuple[Scope | None, Any]:
         """The scope that knows the column's table, and that table: the nearest one around it."""
         around: Any = column
         while around is not None:
@@ -137,7 +137,8 @@ class Query:
             around = around.parent
         return None, None
 
-    def _pair(self, table: exp.Table, column: exp.Column) -> Iterator[Pair]:
+    def pairs_of(self, table: exp.Table, column: exp.Column) -> Iterator[Pair]:
+        """The column as a pair, where the table is known to have it."""
         name = f"{table.db}.{table.name}"
         exact = self.names.get(name, {}).get(column.name.lower())
         if exact:
@@ -156,16 +157,16 @@ class Query:
             return _later(self._shifted(inner), shift)
         if not isinstance(one, exp.Column):
             return None
-        _, source = self._source(one)
+        _, source = self.source_of(one)
         if isinstance(source, exp.Table):
-            return next(((pair, 0) for pair in self._pair(source, one)), None)
+            return next(((pair, 0) for pair in self.pairs_of(source, one)), None)
         if source is None:
             return None
-        known = _names(source)
+        known = names_of(source)
         return self._time(source, known.index(one.name.lower())) if one.name.lower() in known else None
 
 
-def _names(scope: Scope) -> list[str]:
+def names_of(scope: Scope) -> list[str]:
     """The columns of a part of the query, in lower case."""
     query: Any = scope.expression
     return [name.lower() for name in query.named_selects]

@@ -17,6 +17,7 @@ from orchestration.cli import (
     demo,
     drill,
     features,
+    lineage,
     materialize,
     models,
     new_domain,
@@ -58,6 +59,7 @@ for name, module in (
 ):
     app.command(name, epilog=module.EXAMPLES)(module.command)
 app.add_typer(contract.app, name="contract")
+app.add_typer(lineage.app, name="lineage")
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ What belongs here: whole runs. Not: single steps (unit/, the other files here).
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,7 +11,6 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from assets.fraud.simulator import Simulation
-from assets.loading import load_domain
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.domain import Domain
@@ -25,10 +23,7 @@ from lakehouse.tables.upkeep import last_made
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
-from orchestration.main_job import JobReport, run_main_job
-from orchestration.memory import MemoryWatch
 from orchestration.planning import plan_deliveries, plan_runs
-from orchestration.progress import Progress
 from orchestration.sensors import run_request
 from tests import scenario
 
@@ -43,42 +38,7 @@ TABLES = (
 )
 
 
-def small_domain(*gates: Gate) -> Domain:
-    """The fraud domain with gates for a world of 40 customers, and two quick candidates."""
-    fraud = load_domain("fraud")
-    model = fraud.models[0]
-    quick = tuple(one for one in model.candidates if one.name in {"logistic_regression", "decision_tree_2"})
-    chosen = gates or (Gate("auc_floor", "auc", at_least=0.5, description="Better than guessing."),)
-    return replace(fraud, models=[replace(model, candidates=quick, gates=chosen)])
-
-
-def run(lake: Lakehouse, domain: Domain) -> JobReport:
-    """The main job as the command line runs it."""
-    with MemoryWatch() as watch:
-        return run_main_job(lake, domain, Progress(), watch)
-
-
-@pytest.fixture(scope="module")
-def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home on which the main job ran once. To be copied, never written to."""
-    import os
-
-    before = dict(os.environ)
-    home = tmp_path_factory.mktemp("live") / "home"
-    lake = scenario.make_lake(home)
-    scenario.deliver(lake)
-    run(lake, small_domain())
-    os.environ.clear()
-    os.environ.update(before)
-    return home
-
-
-@pytest.fixture
-def live(live_home: Path, tmp_path: Path) -> Lakehouse:
-    """A home of the test's own, on which the main job ran once."""
-    import shutil
-
-    return scenario.make_lake(shutil.copytree(live_home, tmp_path / "live"))
+run, small_domain = scenario.run_main, scenario.small_domain
 
 
 def test_from_deliveries_to_a_live_model_and_predictions(lake: Lakehouse) -> None:

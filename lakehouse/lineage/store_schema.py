@@ -1,0 +1,160 @@
+"""The tables of the lineage store.
+
+What belongs here: tables, and what their rows mean. Not: what is written to them (derivation.py, store.py).
+
+Everything that events tell is kept as points in time, under ids that are hashes of what they name. So rows never
+depend on what arrived earlier: events may come in any order, twice, from several processes, and the rows are the same.
+Each row carries the generation that it was last written in; a reader asks for those that are newer than its own.
+Times are microseconds since 1970, UTC.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+FORMAT = 1
+
+metadata = MetaData()
+
+state = Table(
+    "lineage_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("format", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    comment="One row. Every writer counts the generation up first, which makes writers take turns.",
+)
+
+events = Table(
+    "lineage_events",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("run", String(36), nullable=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Index("lineage_events_of_run", "run"),
+    comment="Every event as it came, deflated: whatever else is here can be made from them again.",
+)
+
+datasets = Table(
+    "lineage_datasets",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+)
+
+symlinks = Table(
+    "lineage_symlinks",
+    metadata,
+    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
+    Column("other", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+    comment="Two names of one thing; `at`: when it was last said.",
+)
+
+jobs = Table(
+    "lineage_jobs",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+)
+
+contents = Table(
+    "lineage_contents",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    comment="What facets say, each text once.",
+)
+
+facets = Table(
+    "lineage_facets",
+    metadata,
+    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("scope", BigInteger, primary_key=True, autoincrement=False),
+    Column("role", String(1), primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+    comment="What was said of a dataset or a job, and when. `scope`: the job that said it, where jobs may differ. "
+    "`role`: o by who writes it, i by who reads it.",
+)
+
+runs = Table(
+    "lineage_runs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("job", BigInteger, nullable=False, index=True),
+    Column("jobs", Text, nullable=False),
+    Column("first", BigInteger, nullable=False, index=True),
+    Column("last", BigInteger, nullable=False),
+    Column("began", BigInteger, nullable=True),
+    Column("ended", BigInteger, nullable=True),
+    Column("state", String(8), nullable=False),
+    Column("parent", String(36), nullable=True, index=True),
+    Column("parent_job", BigInteger, nullable=True),
+    Column("root", String(36), nullable=True),
+    Column("parent_at", BigInteger, nullable=True),
+    Column("generation", BigInteger, nullable=False, index=True),
+)
+
+run_facets = Table(
+    "lineage_run_facets",
+    metadata,
+    Column("run", String(36), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+run_datasets = Table(
+    "lineage_run_datasets",
+    metadata,
+    Column("run", String(36), primary_key=True),
+    Column("role", String(1), primary_key=True),
+    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=True),
+    Column("version_at", BigInteger, nullable=True),
+    Column("rows", BigInteger, nullable=True),
+    Column("bytes", BigInteger, nullable=True),
+    Column("counted_at", BigInteger, nullable=True),
+    Column("generation", BigInteger, nullable=False, index=True),
+    Index("lineage_run_datasets_of_dataset", "dataset", "role"),
+    sqlite_with_rowid=False,
+)
+
+versions = Table(
+    "lineage_versions",
+    metadata,
+    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("run", String(36), nullable=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+    Index("lineage_versions_in_time", "dataset", "at"),
+    sqlite_with_rowid=False,
+    comment="When a version was first written, and by which run (empty: told by no run).",
+)
+
+edges = Table(
+    "lineage_edges",
+    metadata,
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("target", BigInteger, primary_key=True, autoincrement=False),
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, index=True),
+    Index("lineage_edges_of_target", "target", "job"),
+    sqlite_with_rowid=False,
+    comment="A job made the target from the source, first and last then.",
+)

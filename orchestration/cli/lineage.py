@@ -1,0 +1,233 @@
+"""`slipway lineage`: the lineage server, and the same questions from the command line.
+
+What belongs here: the commands. Not: showing answers (lineage_pages.py), the graph (lakehouse/lineage/), the server
+(serving/lineage/).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lakehouse.errors import SlipwayError
+from orchestration.cli.lineage_pages import show_difference, show_impact, show_reconciled, show_ways
+from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
+
+if TYPE_CHECKING:
+    from lakehouse.catalog import Lakehouse
+    from lakehouse.lineage.graph import Graph
+    from lakehouse.lineage.view import View
+
+_COMMANDS = ("serve", "show", "diff", "impact", "reconcile")
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The words after `slipway lineage` with the command that may be left out: `serve`, and before a name `show`."""
+    first = words[0] if words else "-"
+    if first in {*_COMMANDS, "--help", "-h"}:
+        return list(words)
+    return ["serve" if first.startswith("-") else "show", *words]
+
+
+class _Group(TyperGroup):
+    """Commands of which two need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # Typer keeps Click's for itself
+        return super().parse_args(ctx, spelled_out(args))
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Browse lineage: `slipway lineage` starts its server, `slipway lineage NAME` shows what a table, a column or "
+    "a model comes from and what comes from it.",
+    rich_markup_mode="rich",
+)
+
+NameArgument = Annotated[
+    str, typer.Argument(help="A table, model or file by name, or one of its columns: NAME.COLUMN.")
+]
+AtOption = Annotated[
+    datetime | None, typer.Option(help="The graph as it was at this time (UTC); default: now.", show_default=False)
+]
+
+
+def _examples(*lines: str) -> str:
+    return "[bold]Examples[/bold]\n\n" + "\n\n".join(lines)
+
+
+@app.command(
+    "serve",
+    epilog=_examples(
+        "slipway lineage                     http://127.0.0.1:5050",
+        "slipway lineage serve --port 0      any free port; it is told",
+    ),
+)
+def serve_command(
+    *,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.", min=0, max=65535)] = 5050,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to bind; the default is reachable from this machine only, others need SLIPWAY_LINEAGE_TOKEN."
+        ),
+    ] = "127.0.0.1",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the lineage server: pages to browse, and POST /api/v1/lineage for OpenLineage events. Runs until Ctrl-C.
+
+    The word `serve` may be left out.
+    """
+    from serving.lineage.server import serve
+
+    lake = lakehouse_at(home)
+
+    def told(address: str) -> None:
+        if as_json:
+            print_json({"address": address, "home": str(lake.home.root)})
+            return
+        from lakehouse.settings import redact
+
+        kept = lake.settings.lineage_database
+        notes.print(
+            f"Lineage is on [bold]{address}[/bold], bound to {host}; it is kept in "
+            f"{redact(kept) if kept else lake.home.lineage}. Ctrl-C ends it.",
+            highlight=False,
+        )
+
+    serve(lake.settings, host, port, told)
+
+
+@app.command(
+    "show",
+    epilog=_examples(
+        "slipway lineage fraud.customer_spend                    what it is made from, and what is made from it",
+        "slipway lineage fraud.predictions --upstream            down to the delivered files",
+        "slipway lineage fraud.customer_spend.amount_mean_7d --upstream        one column",
+        "slipway lineage fraud.transactions --downstream --depth 2 --json",
+    ),
+)
+def show_command(
+    name: NameArgument,
+    *,
+    upstream: Annotated[bool, typer.Option("--upstream", help="Only what it is made from.")] = False,
+    downstream: Annotated[bool, typer.Option("--downstream", help="Only what is made from it.")] = False,
+    depth: Annotated[
+        int | None, typer.Option(help="So many steps; default: all the way.", min=0, show_default=False)
+    ] = None,
+    indirect: Annotated[
+        bool, typer.Option("--indirect", help="For a column, also what chooses, groups or joins its rows.")
+    ] = False,
+    at: AtOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a table, a column or a model comes from, and what comes from it.
+
+    The word `show` may be left out.
+    """
+    from lakehouse.lineage.ways import UP, ways
+
+    both = upstream == downstream
+    with _graph(lakehouse_at(home), at) as (graph, view):
+        node, column = graph.find_place(view, name)
+        found = {
+            direction: ways(graph, view, (node, column), direction, depth, indirect=indirect)
+            for direction, wanted in (("upstream", upstream), ("downstream", downstream))
+            if wanted or both
+        }
+        told = {"name": view.card(node).name, "kind": view.card(node).kind, "column": column or None, **found}
+    if as_json:
+        print_json(told)
+    else:
+        show_ways(told, found, up=UP)
+
+
+@app.command(
+    "diff",
+    epilog=_examples(
+        "slipway lineage diff 5f0c81c2 9a7d40b1          the beginning of a run's id will do",
+        "slipway lineage diff 5f0c81c2 9a7d40b1 --json",
+    ),
+)
+def diff_command(
+    first: Annotated[str, typer.Argument(help="A run's id, or enough of its beginning.")],
+    second: Annotated[str, typer.Argument(help="The same, for the run that it is compared with.")],
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was different between two runs: snapshots read and written, code, contracts, schemas, parameters."""
+    from lakehouse.lineage.comparing import difference
+
+    with _graph(lakehouse_at(home), None) as (graph, view):
+        found = difference(graph, view, first, second)
+    if as_json:
+        print_json(found)
+    else:
+        show_difference(found)
+
+
+@app.command(
+    "impact",
+    epilog=_examples(
+        "slipway lineage impact fraud.transactions.TX_AMOUNT         whom to ask before touching it",
+        "slipway lineage impact fraud.customer_spend --json",
+    ),
+)
+def impact_command(
+    name: NameArgument,
+    *,
+    at: AtOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a change of a column, or of a whole table, would reach, and who owns that."""
+    with _graph(lakehouse_at(home), at) as (graph, view):
+        node, column = graph.find_place(view, name)
+        found = graph.impact(view, node, column or None)
+    if as_json:
+        print_json(found)
+    else:
+        show_impact(found)
+
+
+@app.command("reconcile", epilog=_examples("slipway lineage reconcile", "slipway lineage reconcile --json"))
+def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Send what killed runs left untold: events that wait in the outbox, and ends that nobody reported."""
+    from orchestration.instance import open_instance
+    from orchestration.lineage_reconcile import reconcile
+
+    lake = lakehouse_at(home)
+    with open_instance(lake) as instance:
+        found: dict[str, Any] = reconcile(lake, instance).as_dict()
+    if as_json:
+        print_json(found)
+    else:
+        show_reconciled(found)
+
+
+@contextmanager
+def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, View]]":
+    """The graph of the lakehouse's store, holding still."""
+    from lakehouse.lineage.graph import Graph
+    from lakehouse.lineage.store import open_store
+    from lakehouse.lineage.view import microseconds
+
+    store = open_store(lake)
+    try:
+        graph = Graph(store)
+        with graph.view(None if at is None else microseconds(at.replace(tzinfo=UTC))) as view:
+            if not view.nodes():
+                raise SlipwayError(
+                    "No lineage is known yet." if at is None else "Nothing was known at that time.",
+                    where=str(lake.home.lineage),
+                    nearest="slipway materialize",
+                    fix="Run something: every run tells its lineage by itself.",
+                )
+            yield graph, view
+    finally:
+        store.close()

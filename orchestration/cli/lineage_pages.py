@@ -1,0 +1,108 @@
+"""How `slipway lineage` shows what it found.
+
+What belongs here: words and tables. Not: finding anything (lakehouse/lineage/).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestration.cli.output import console, print_facts, print_table
+
+_PARTS = {
+    "inputs": "Read",
+    "outputs": "Written",
+    "contracts": "Contracts",
+    "schemas": "Columns",
+    "parameters": "Parameters",
+}
+_MOST_FILES = 3
+_FRESH = {True: "yes", False: "no", None: ""}
+
+
+def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str, Any]]], *, up: str) -> None:
+    """What a place comes from, and what comes from it."""
+    place = ".".join(filter(None, (told["name"], told["column"])))
+    for direction, nodes in found.items():
+        title = f"{place} is made from" if direction == up else f"From {place} is made"
+        if not nodes:
+            console.print(f"{title}: nothing that is known.", markup=False, highlight=False)
+            continue
+        heads = ["steps", "name", "kind", "via", "owner", "health", "in line", "updated (UTC)"]
+        if told["column"]:
+            heads[2:2] = ["columns", "how"]
+        print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in _without_crowds(nodes)])
+
+
+def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The nodes; of many files that came the same way, which only --json lists, the last and how many there are."""
+    ways: dict[Any, list[Mapping[str, Any]]] = {}
+    for number, one in enumerate(nodes):
+        ways.setdefault((one["distance"], *one["via"]) if one["kind"] == "FILE" else number, []).append(one)
+    for alike in ways.values():
+        if len(alike) <= _MOST_FILES:
+            yield from alike
+        else:
+            yield {**alike[-1], "name": f"{alike[-1]['name']} and {len(alike) - 1:,} more"}
+
+
+def _row(one: Mapping[str, Any], *, columns: bool) -> list[Any]:
+    row = [
+        one["distance"],
+        one["name"],
+        one["kind"],
+        " > ".join(one["via"]),
+        one["owner"],
+        "" if one["health"] == "unknown" else one["health"],
+        _FRESH[one["fresh"]],
+        (one["updated"] or "")[:19].replace("T", " "),
+    ]
+    if columns:
+        row[2:2] = [", ".join(one["columns"]) or "all", ", ".join(one["how"]).lower()]
+    return row
+
+
+def show_impact(found: Mapping[str, Any]) -> None:
+    """What a change would reach."""
+    place = ".".join(filter(None, (found["of"]["name"], found["column"])))
+    if not found["affected"]:
+        console.print(f"Nothing is known to come from {place}.", markup=False, highlight=False)
+        return
+    rows = [
+        [one["distance"], one["name"], one["kind"], ", ".join(one["columns"]) or "all", one["owner"]]
+        for one in found["affected"]
+    ]
+    print_table(f"A change of {place} reaches", ["steps", "name", "kind", "columns", "owner"], rows)
+    owners = [f"{name} ({number})" for name, number in found["owners"].items()]
+    console.print(f"To be asked: {', '.join(owners)}.", markup=False, highlight=False)
+
+
+def show_difference(found: Mapping[str, Any]) -> None:
+    """What was different between two runs."""
+    for name in ("a", "b"):
+        run = found[name]
+        print_facts({name: f"{run['id']}  {run['job']}  {run['state']}  {(run['started'] or '')[:19]}"})
+    changed = False
+    for name, title in {"code": "Code", "definition": "Definition", **_PARTS}.items():
+        part = found[name] if isinstance(found[name], list) else [found[name]]
+        rows = [[one["name"], one["a"], one["b"]] for one in part if one["changed"]]
+        if rows:
+            changed = True
+            print_table(title, ["", "a", "b"], rows)
+    if not changed:
+        console.print("Nothing that is known of them differs.")
+
+
+def show_reconciled(found: Mapping[str, Any]) -> None:
+    """What a reconciliation found and mended."""
+    waiting = {f"wait for {receiver}": number for receiver, number in (found["waiting"] or {}).items() if number}
+    print_facts(
+        {
+            "runs looked at": found["runs"],
+            "events that were missing": found["events"],
+            "runs closed, their process being gone": found["aborted"],
+            "broken": found["broken"] or None,
+            "refused": found["refused"] or None,
+            "unreadable": ", ".join(found["unreadable"]),
+            **waiting,
+        }
+    )

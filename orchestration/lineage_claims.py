@@ -1,0 +1,64 @@
+"""Which process works on a run, written down before the run says that it began.
+
+What belongs here: claims, and whether who made them is still there. Not: what follows from it (lineage_reconcile.py).
+Dagster's log names the process of a run only after the run's start: killed in between, nobody could tell that it is
+gone. So the start waits for one small file, `<home>/lineage/running/<run id>`.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_CLOCKS = 5.0
+"""Seconds by which the clock of processes and that of events may differ."""
+_SAME = 0.5
+"""Seconds by which one process's start may be read differently."""
+
+
+def claim(lineage: Path, run_id: str) -> None:
+    """Write down that this process works on the run. A folder that cannot be written is no reason not to run."""
+    with suppress(OSError, psutil.Error):
+        folder = lineage / "running"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / run_id).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+
+
+def release(lineage: Path, run_id: str) -> None:
+    """The run ended, and that was told."""
+    with suppress(OSError):
+        (lineage / "running" / run_id).unlink(missing_ok=True)
+
+
+def is_gone(lineage: Path, run_id: str, noted: Mapping[int, float]) -> bool:
+    """Whether no process that worked on the run is there any more; of one whose processes are unknown nothing is.
+
+    `noted` are the processes that Dagster's log names, and when.
+    """
+    claimed = _claimed(lineage, run_id)
+    if claimed is None and not noted:
+        return False
+    if claimed is not None and _is_there(claimed[0], claimed[1] + _SAME):
+        return False
+    return not any(_is_there(pid, at + _CLOCKS) for pid, at in noted.items())
+
+
+def _claimed(lineage: Path, run_id: str) -> tuple[int, float] | None:
+    try:
+        pid, began = (lineage / "running" / run_id).read_text().split()
+        return int(pid), float(began)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_there(pid: int, latest: float) -> bool:
+    """Whether the process is there that began at the latest then: another one may have got its number since."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= latest and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -1,0 +1,1 @@
+"""What answers requests. Imports lakehouse/, never Dagster, never orchestration/."""

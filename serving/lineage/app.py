@@ -1,0 +1,223 @@
+"""The lineage server's application: its routes.
+
+What belongs here: paths, their parameters, and which answer they give. Not: finding answers (lakehouse/lineage/), who
+may ask (guard.py), starting it (server.py).
+"""
+
+import gc
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from pydantic import AwareDatetime, BaseModel
+from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from lakehouse.errors import SlipwayError, UnknownNameError
+from lakehouse.lineage.comparing import difference
+from lakehouse.lineage.details import node_details
+from lakehouse.lineage.graph import MOST_NODES, Graph
+from lakehouse.lineage.run_queries import Pages, run_details, runs
+from lakehouse.lineage.searching import overview as find_overview
+from lakehouse.lineage.searching import search as find_words
+from lakehouse.lineage.store import BadEventError, Store
+from lakehouse.lineage.view import microseconds
+from lakehouse.settings import Settings
+from serving.lineage import answers, run_answers
+from serving.lineage.guard import LOOPBACK, Guard
+from serving.lineage.posts import Posts
+from serving.lineage.receiving import Receiver
+
+STATIC = Path(__file__).parent / "static"
+API = "/api/v1"
+
+At = Annotated[AwareDatetime | None, Query(description="The graph as it was at this time; default: now.")]
+Direction = Annotated[str, Query(description="both, upstream or downstream")]
+Depth = Annotated[int | None, Query(ge=0, le=1_000)]
+Limit = Annotated[int, Query(ge=1, le=MOST_NODES)]
+Indirect = Annotated[bool, Query(description="Also columns that choose, group or join rows, beside those of values.")]
+Id = Annotated[str | None, Query(description="A node's id.")]
+
+
+class PartQuery(BaseModel):
+    """Which part of the graph."""
+
+    id: str | None = None
+    name: str | None = None
+    direction: Direction = "both"
+    depth: Depth = 2
+    column: str | None = None
+    at: At = None
+    limit: Limit = 400
+    domain: str | None = None
+    column_edges: bool = True
+    indirect: Indirect = True
+
+
+def create_app(
+    store: Store, settings: Settings, *, hosts: frozenset[str] | None = LOOPBACK, token: str | None = None
+) -> FastAPI:
+    """The application over a store. `hosts`: the names that it answers to (None: any); `token`: what it asks for."""
+    graph = Graph(store)
+    pages = Pages(settings.dagster_url, settings.mlflow_url)
+    receiver = Receiver(store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(_warm, graph)
+        yield
+        receiver.end()
+
+    app = FastAPI(
+        title="Slipway lineage",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+        middleware=[Middleware(Guard, hosts=hosts, token=token), Middleware(Posts, receiver=receiver, under=API)],
+        responses={"4XX": {"model": answers.Failure}},
+    )
+    _add_graph(app, graph, pages)
+    _add_runs(app, graph, pages)
+    for kind in (SlipwayError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _failed)
+    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    return app
+
+
+def _warm(graph: Graph) -> None:
+    """Load the graph before the first person asks, and let the garbage collector look past it from then on."""
+    with graph.view() as view:
+        find_overview(graph, view)
+        graph.part(view, None)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
+    @app.get(f"{API}/overview", response_model=answers.Overview)
+    def overview(at: At = None) -> Response:
+        with graph.view(_time(at)) as view:
+            return _answer(find_overview(graph, view))
+
+    @app.get(f"{API}/search", response_model=answers.SearchAnswer)
+    def search(
+        q: Annotated[str, Query(max_length=200)] = "",
+        kind: str | None = None,
+        domain: str | None = None,
+        limit: Limit = 20,
+        at: At = None,
+    ) -> Response:
+        with graph.view(_time(at)) as view:
+            return _answer(find_words(graph, view, q, kind=kind or None, domain=domain or None, limit=limit))
+
+    @app.get(f"{API}/graph", response_model=answers.GraphAnswer)
+    def part(asked: Annotated[PartQuery, Query()]) -> Response:
+        with graph.view(_time(asked.at)) as view:
+            root = graph.find(view, id=asked.id, name=asked.name) if asked.id or asked.name else None
+            how = asked.model_dump(include={"direction", "depth", "limit", "column_edges", "indirect"})
+            found = graph.part(view, root, column=asked.column or None, domain=asked.domain or None, **how)
+            return _answer(found)
+
+    @app.get(f"{API}/nodes/by-name", response_model=answers.NodeAnswer)
+    def node_by_name(name: str, at: At = None) -> Response:
+        with graph.view(_time(at)) as view:
+            return _answer(node_details(graph, view, graph.find(view, name=name), pages))
+
+    @app.get(f"{API}/nodes/{{id}}", response_model=answers.NodeAnswer)
+    def node(id: str, at: At = None) -> Response:  # noqa: A002  # the API's word
+        with graph.view(_time(at)) as view:
+            return _answer(node_details(graph, view, graph.find(view, id=id), pages))
+
+    @app.get(f"{API}/nodes/{{id}}/column/{{column:path}}", response_model=answers.ColumnAnswer)
+    def column(
+        id: str,  # noqa: A002  # the API's word
+        column: str,
+        direction: Direction = "both",
+        depth: Depth = None,
+        at: At = None,
+        *,
+        indirect: Indirect = True,
+    ) -> Response:
+        with graph.view(_time(at)) as view:
+            node = graph.find(view, id=id)
+            found = graph.column(view, node, column, direction=direction, depth=depth, indirect=indirect)
+            return _answer(found)
+
+    @app.get(f"{API}/impact", response_model=answers.ImpactAnswer)
+    def impact(id: Id = None, name: str | None = None, column: str | None = None, at: At = None) -> Response:  # noqa: A002  # the API's word
+        with graph.view(_time(at)) as view:
+            return _answer(graph.impact(view, graph.find(view, id=id, name=name), column or None))
+
+
+def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
+    @app.get(f"{API}/runs", response_model=run_answers.RunsAnswer)
+    def list_runs(
+        job: str | None = None,
+        dataset: str | None = None,
+        state: str | None = None,
+        *,
+        whole: bool = False,
+        limit: Limit = 50,
+        at: At = None,
+    ) -> Response:
+        with graph.view(_time(at)) as view:
+            node = graph.find(view, name=dataset) if dataset else None
+            found = runs(graph, job=job or None, node=node, state=state or None, whole=whole, limit=limit, at=_time(at))
+            return _answer({"runs": found})
+
+    @app.get(f"{API}/runs/diff", response_model=run_answers.DiffAnswer)
+    def diff(a: str, b: str) -> Response:
+        with graph.view() as view:
+            return _answer(difference(graph, view, a, b))
+
+    @app.get(f"{API}/runs/{{id}}", response_model=run_answers.RunAnswer)
+    def run(id: str) -> Response:  # noqa: A002  # the API's word
+        with graph.view() as view:
+            return _answer(run_details(graph, view, id, pages))
+
+
+def _time(at: AwareDatetime | None) -> int | None:
+    return None if at is None else microseconds(at)
+
+
+def _answer(content: Mapping[str, Any]) -> Response:
+    """The answer as JSON. That it is as its type says is the tests' business: large ones would take longer to check
+    than to make.
+    """
+    return Response(to_json(content), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    return Response(to_json({"error": problem(error)}), status_code=status_of(error), media_type="application/json")
+
+
+def status_of(error: Exception) -> int:
+    """What HTTP calls it."""
+    if isinstance(error, BadEventError):
+        return error.status
+    if isinstance(error, UnknownNameError):
+        return 404
+    if isinstance(error, HTTPException):
+        return error.status_code
+    return 422
+
+
+def problem(error: Exception) -> dict[str, Any]:
+    """The error in the four parts that every error of ours has."""
+    if isinstance(error, SlipwayError):
+        told = error.as_dict()
+        return {"kind": told.pop("error"), **told}
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return {"kind": "SlipwayError", "what": f"{first['msg']}.", "where": where, "nearest": None, "fix": None}
+    what = str(error.detail) if isinstance(error, HTTPException) else type(error).__name__
+    return {"kind": "SlipwayError", "what": what, "where": None, "nearest": None, "fix": None}

@@ -1,0 +1,100 @@
+"""Who may talk to the lineage server, and what its pages may do.
+
+What belongs here: hosts, origins, the token, headers. Not: routes. A page of somebody else, open in the same browser,
+can reach a server on this machine; so the host that a request names must be one of ours (a name that a stranger
+resolves to 127.0.0.1 is not), and what changes something must not come from another origin.
+"""
+
+import hmac
+import json
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+HEADERS = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+            b"frame-ancestors 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+_OPEN_PATHS = ("/api/",)
+
+
+class Guard:
+    """Lets a request through, or answers it. With a token, whatever holds data asks for it; the pages themselves do
+    not, so that they can ask the person for it.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._token = token.encode() if token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        refused = self._refused(scope)
+        if refused:
+            await _refuse(send_with_headers, *refused)
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+    def _refused(self, scope: Scope) -> tuple[int, str, str, str] | None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            return (
+                421,
+                f"This server is not called {host[:100]!r}.",
+                "Host",
+                "Ask it by the address that it is bound to.",
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, f"Requests from pages of {origin[:100]!r} are refused.", "Origin", "Ask from no other page."
+        if headers.get(b"sec-fetch-site") in {"cross-site", "same-site"} and scope["method"] not in {"GET", "HEAD"}:
+            return 403, "Requests from pages of other servers are refused.", "Origin", "Ask from no other page."
+        if self._token is not None and scope["path"].startswith(_OPEN_PATHS):
+            given = headers.get(b"authorization", "")
+            scheme, _, token = given.partition(" ")
+            right = hmac.compare_digest(token.strip().encode("latin-1"), self._token)
+            if scheme.lower() != "bearer" or not right:
+                fix = "Send the header Authorization: Bearer TOKEN, with the server's SLIPWAY_LINEAGE_TOKEN."
+                return 401, "The token is missing or wrong.", "Authorization", fix
+        return None
+
+
+def _name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+async def _refuse(send: Send, status: int, what: str, where: str, fix: str) -> None:
+    problem = {"kind": "SlipwayError", "what": what, "where": where, "nearest": None, "fix": fix}
+    body = json.dumps({"error": problem}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:  # noqa: PLR2004  # a status of HTTP
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

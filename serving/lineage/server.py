@@ -1,0 +1,86 @@
+"""Starting the lineage server.
+
+What belongs here: where it listens, and on what conditions. Not: what it answers (app.py).
+"""
+
+import signal
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import uvicorn
+
+from lakehouse.errors import SettingsError, SlipwayError
+from lakehouse.lineage.store import open_store
+from lakehouse.settings import Settings
+from serving.lineage.app import create_app
+from serving.lineage.guard import LOOPBACK
+
+SHORTEST_TOKEN = 16
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_binding(host: str, token: str | None) -> None:
+    """Beyond this machine the server asks for a token. Raises SettingsError when there is none."""
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise SettingsError(
+            f"The token is shorter than {SHORTEST_TOKEN} characters.",
+            where="SLIPWAY_LINEAGE_TOKEN",
+            fix="Make one: python -c 'import secrets; print(secrets.token_urlsafe())'.",
+        )
+    if token is None and not is_loopback(host):
+        raise SettingsError(
+            f"Bound to {host}, the lineage server can be reached from other machines, and it has no token to ask for.",
+            where="SLIPWAY_LINEAGE_TOKEN",
+            nearest="--host 127.0.0.1",
+            fix="Set a token of at least 16 characters, which senders and pages then need; or bind to this machine.",
+        )
+
+
+def serve(settings: Settings, host: str, port: int, told: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or SIGINT; what was taken in is durable then. `told` gets the address once it listens."""
+    token = settings.lineage_token
+    check_binding(host, token)
+    listening = _listen(host, port)
+    store = open_store(settings)
+    # Whoever binds to all addresses is asked for by names that nobody here knows; then the token is what guards.
+    hosts = LOOPBACK | {host.lower()} if is_loopback(host) else None
+    app = create_app(store, settings, hosts=hosts, token=token)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
+    )
+    shown = f"[{host}]" if ":" in host else host
+    told(f"http://{shown}:{listening.getsockname()[1]}")
+    # uvicorn ends in good order and then sends itself the signal again, which would be the end of the process.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1_024)
+    except OSError as error:
+        listening.close()
+        raise SlipwayError(
+            f"{host}:{port} cannot be listened on: {error.strerror or error}.",
+            where="slipway lineage",
+            nearest="--port 0",
+            fix="Give a free port (0: any), and an address of this machine.",
+        ) from None
+    return listening

@@ -1,0 +1,127 @@
+"""`slipway lineage` as a person and a script meet it.
+
+What belongs here: the commands, their words and their JSON. Not: the server that `slipway lineage` starts
+(test_lineage_server.py), what the graph is (unit/test_lineage_graph.py).
+"""
+
+import pytest
+
+from lakehouse.lineage.store import open_store
+from orchestration.cli.lineage import spelled_out
+from tests import scenario, told
+from tests.integration.test_cli import slipway  # noqa: F401  # a fixture
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home whose lineage is the small world, made twice."""
+    lake = scenario.make_lake(tmp_path_factory.mktemp("cli") / "home")
+    store = open_store(lake)
+    store.receive_many([*told.world(0), *told.world(1)])
+    store.close()
+    return lake.home.root
+
+
+@pytest.fixture
+def lineage(slipway, home):  # noqa: F811  # the fixture
+    return lambda *words: slipway("lineage", *words, "--home", home)
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        ([], ["serve"]),
+        (["--port", "0"], ["serve", "--port", "0"]),
+        (["fraud.training"], ["show", "fraud.training"]),
+        (["fraud.training", "--upstream"], ["show", "fraud.training", "--upstream"]),
+        (["diff", "a", "b"], ["diff", "a", "b"]),
+        (["--help"], ["--help"]),
+        (["show", "diff"], ["show", "diff"]),
+    ],
+)
+def test_serve_and_show_need_not_be_said(words, spelled):
+    assert spelled_out(words) == spelled
+
+
+def test_a_table_is_shown_with_what_it_comes_from_and_what_comes_from_it(lineage):
+    said = lineage("fraud.customer_spend")
+    assert said.code == 0
+    assert "fraud.customer_spend is made from" in said.words
+    assert "From fraud.customer_spend is made" in said.words
+    assert "fraud.transactions/day1.parquet FILE fraud.transactions" in said.words
+    assert "fraud.scorer MODEL fraud.training" in said.words
+
+
+@pytest.mark.parametrize(
+    ("options", "upstream", "downstream"),
+    [
+        ([], 3, 2),
+        (["--upstream"], 3, None),
+        (["--downstream"], None, 2),
+        (["--upstream", "--depth", "1"], 1, None),
+        (["--upstream", "--depth", "0"], 0, None),
+        (["--at", "2026-03-01T09:00:00"], 2, 2),
+    ],
+)
+def test_the_direction_the_depth_and_the_time_can_be_chosen(lineage, options, upstream, downstream):
+    found = lineage("fraud.customer_spend", *options, "--json").json
+    assert found["name"] == "fraud.customer_spend"
+    assert {name: len(found[name]) for name in ("upstream", "downstream") if name in found} == {
+        name: number for name, number in (("upstream", upstream), ("downstream", downstream)) if number is not None
+    }
+
+
+def test_a_column_is_followed_down_to_the_delivery(lineage):
+    place = "fraud.training.customer_spend__amount_mean_7d"
+    found = lineage(place, "--upstream", "--json").json
+    assert [(one["name"], one["columns"], one["how"], one["jobs"]) for one in found["upstream"]][:2] == [
+        ("fraud.customer_spend", ["amount_mean_7d"], ["IDENTITY"], ["fraud.training"]),
+        ("fraud.transactions", ["TX_AMOUNT"], ["IDENTITY"], ["fraud.customer_spend"]),
+    ]
+    assert "amount_mean_7d identity" in lineage(place).words
+
+
+def test_a_change_is_told_with_whom_to_ask(lineage):
+    said = lineage("impact", "fraud.transactions.TX_AMOUNT")
+    assert "To be asked: team:models (2), team:features (1)." in said.words
+    assert [one["name"] for one in lineage("impact", "fraud.training", "--json").json["affected"]] == ["fraud.scorer"]
+    assert "Nothing is known to come from fraud.scorer." in lineage("impact", "fraud.scorer").words
+
+
+def test_two_runs_are_compared(lineage):
+    said = lineage("diff", told.run_id(101), told.run_id(111))
+    assert "fraud.transactions 1.0.0 1.1.0" in said.words
+    assert "Code" not in said.words
+    assert lineage("diff", told.run_id(101), told.run_id(111), "--json").json["inputs"][0]["changed"]
+    assert "Nothing that is known of them differs." in lineage("diff", told.run_id(101), told.run_id(101)).words
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["fraud.customer_spent"], "fraud.customer_spend"),
+        (["fraud.transactions.tx_amount"], "fraud.transactions.TX_AMOUNT"),
+        (["impact", "fraud.trainning"], "fraud.training"),
+        (["diff", told.run_id(101), "00000000-0000-0000-0000-00000000006g"], told.run_id(0x6B)),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest(lineage, words, nearest):
+    said = lineage(*words, "--json")
+    assert said.code == 1
+    assert (said.json["error"], said.json["nearest"][:-1]) == ("UnknownNameError", nearest[:-1])
+
+
+def test_where_nothing_ran_yet_it_is_said_what_to_do(slipway, tmp_path):  # noqa: F811  # the fixture
+    said = slipway("lineage", "fraud.training", "--home", tmp_path / "home", "--json")
+    assert (said.code, said.json["what"]) == (1, "No lineage is known yet.")
+
+
+def test_a_column_can_be_followed_through_what_decides_about_rows(lineage):
+    place = "fraud.training.customer_spend__amount_mean_7d"
+    assert lineage(place, "--indirect", "--json").json == lineage(place, "--json").json, "nothing does in this world"
+
+
+def test_reconciling_a_home_where_nothing_is_missing_says_so(lineage):
+    found = lineage("reconcile", "--json")
+    assert (found.code, found.json["events"], found.json["aborted"]) == (0, 0, 0)
+    assert "events that were missing 0" in lineage("reconcile").words

@@ -1,0 +1,397 @@
+"""Runs of Dagster, however they go, and what lineage tells of them: killed, failing, in many processes, on bad disks.
+
+What belongs here: a small graph's runs, the event log's storage, reconciling. Not: what is told of tables
+(test_lineage.py), the outbox by itself (unit/test_lineage_outbox.py).
+"""
+
+import inspect
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+
+from lakehouse.catalog import Lakehouse
+from lakehouse.lineage.outbox import Outbox
+from orchestration.instance import open_instance
+from orchestration.lineage import LineageEventLogStorage, listener_of
+from orchestration.lineage_reconcile import reconcile
+from tests import lineage_graph, scenario
+from tests.conftest import flush_lineage
+
+TOP = Path(__file__).resolve().parents[2]
+NAMES = {"shop.first", "shop.second", "shop.third", "shop_both", "shop_main"}
+
+
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without tables in which Dagster and dbt have made what they make at first. To be copied."""
+    from orchestration.lineage import conversion_of
+
+    before = dict(os.environ)
+    lake = scenario.make_lake(tmp_path_factory.mktemp("empty") / "home")
+    open_instance(lake).dispose()
+    conversion_of(lake)
+    os.environ.clear()
+    os.environ.update(before)
+    return lake.home.root
+
+
+@pytest.fixture
+def lake(empty_home: Path, tmp_path: Path) -> Lakehouse:
+    """A lakehouse without tables."""
+    return scenario.make_lake(shutil.copytree(empty_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def instance(lake: Lakehouse) -> Iterator[dg.DagsterInstance]:
+    """The home's own instance."""
+    with open_instance(lake) as opened:
+        yield opened
+
+
+def told(lake: Lakehouse) -> list[dict]:
+    """All events of the home, in their order."""
+    outbox = Outbox(lake.home.lineage / "outbox.db")
+    events = [one.body for one in outbox.waiting("nobody", 100_000)]
+    outbox.shut()
+    return events
+
+
+def states(lake: Lakehouse) -> dict[str, list[str]]:
+    """The states of each job's runs, in their order."""
+    found: dict[str, list[str]] = {}
+    for one in told(lake):
+        found.setdefault(one["job"]["name"], []).append(one["eventType"])
+    return found
+
+
+def run(instance: dg.DagsterInstance, lake: Lakehouse, **config: str) -> dg.ExecuteInProcessResult:
+    """The small graph's job in this process."""
+    result = lineage_graph.in_process().execute_in_process(
+        instance=instance, run_config=lineage_graph.config(**config), raise_on_error=False
+    )
+    assert listener_of(lake).settle(30)
+    return result
+
+
+def command(lake: Lakehouse, executor: str, mark: str = "") -> subprocess.Popen:
+    """The small graph's job in a process of its own."""
+    words = [sys.executable, "-W", "ignore", "-m", "tests.lineage_graph", str(lake.home.root), executor, mark]
+    return subprocess.Popen(
+        words, cwd=TOP, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+# The storage
+
+
+def test_the_storage_is_dagsters_own_in_all_but_one_method() -> None:
+    """So pools, watching, wiping, migrations and whatever comes with the next version work as they always did."""
+    own = {name for name in vars(LineageEventLogStorage) if callable(getattr(LineageEventLogStorage, name))}
+    changed = {"store_event", "from_config_value", "config_type"}
+    assert {name for name in own if hasattr(SqliteEventLogStorage, name) and not name.startswith("__")} == changed
+    for name, member in inspect.getmembers(SqliteEventLogStorage, callable):
+        if name not in changed and not name.startswith("__") and not inspect.ismethod(member):
+            assert getattr(LineageEventLogStorage, name) is member, name
+
+
+def test_the_storage_pools_watches_counts_and_wipes(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    storage = instance.event_log_storage
+    assert isinstance(storage, LineageEventLogStorage)
+    assert storage.supports_global_concurrency_limits
+    instance.event_log_storage.set_concurrency_slots("pool", 2)
+    assert storage.get_concurrency_info("pool").slot_count == 2
+    assert storage.claim_concurrency_slot("pool", "run", "step").is_claimed
+    result = run(instance, lake)
+    assert result.success
+    assert storage.get_records_for_run(result.run_id, limit=5).has_more
+    assert storage.get_stats_for_run(result.run_id).materializations == 3
+    assert len(storage.get_step_stats_for_run(result.run_id)) == 2
+    assert storage.get_asset_records([dg.AssetKey(["shop", "first"])])
+    storage.upgrade()
+    storage.wipe_asset(dg.AssetKey(["shop", "first"]))
+    assert not storage.get_asset_records([dg.AssetKey(["shop", "first"])])
+    storage.delete_events(result.run_id)
+    assert not storage.get_logs_for_run(result.run_id)
+    storage.wipe()
+
+
+def test_a_home_from_before_gets_the_storage_and_a_chosen_one_stays(lake: Lakehouse) -> None:
+    config = lake.home.dagster / "dagster.yaml"
+    config.write_text("# mine\ntelemetry:\n  enabled: false\n")
+    with open_instance(lake) as instance:
+        assert isinstance(instance.event_log_storage, LineageEventLogStorage)
+    assert config.read_text().startswith("# mine\n")
+    before = config.read_text()
+    open_instance(lake).dispose()
+    assert config.read_text() == before, "once"
+    chosen = "storage:\n  sqlite:\n    base_dir: " + str(lake.home.dagster) + "\n"
+    config.write_text(chosen)
+    with open_instance(lake) as instance:
+        assert not isinstance(instance.event_log_storage, LineageEventLogStorage)
+    assert config.read_text() == chosen
+
+
+def test_the_log_lies_where_it_always_did(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    result = run(instance, lake)
+    assert (lake.home.dagster / "history" / "runs" / f"{result.run_id}.db").is_file()
+
+
+# Runs
+
+
+def test_every_run_and_step_starts_and_ends_below_its_root(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    result = run(instance, lake)
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
+    by_job = {one["job"]["name"]: one["run"] for one in told(lake)}
+    assert by_job["shop_main"]["runId"] == result.run_id
+    assert "parent" not in by_job["shop_main"]["facets"]
+    for name in NAMES - {"shop_main"}:
+        parent = by_job[name]["facets"]["parent"]
+        assert parent["root"]["run"]["runId"] == result.run_id
+        above = "shop_both" if name in {"shop.second", "shop.third"} else "shop_main"
+        assert parent["job"]["name"] == above
+        assert parent["run"]["runId"] == by_job[above]["runId"]
+        assert by_job[name]["facets"]["slipway_dagster"]["runId"] == result.run_id
+    assert len({one["runId"] for one in by_job.values()}) == len(NAMES)
+
+
+def test_a_job_without_assets_is_told_too(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    job = lineage_graph.definitions().resolve_job_def("no_assets")
+    assert job.execute_in_process(instance=instance).success
+    flush_lineage(lake)
+    assert states(lake) == {"no_assets": ["START", "COMPLETE"], "no_assets.alone": ["START", "COMPLETE"]}
+
+
+def test_a_failure_is_told_without_the_words_of_a_foreign_error(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    assert not run(instance, lake, fail="the card of Jane Doe").success
+    found = states(lake)
+    assert found["shop.second"] == ["START", "COMPLETE"], "it was made before the step failed"
+    assert found["shop.third"] == found["shop_both"] == found["shop_main"] == ["START", "FAIL"]
+    last = {one["job"]["name"]: one for one in told(lake)}
+    message = last["shop.third"]["run"]["facets"]["errorMessage"]
+    assert "ValueError" in message["message"]
+    assert "lineage_graph.py" in message["stackTrace"]
+    assert "Jane Doe" not in json.dumps(told(lake))
+    assert "a row's value" not in json.dumps(told(lake)), "check metadata holds samples"
+
+
+def test_partitions_and_schedules_are_the_nominal_time(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    job = lineage_graph.in_process()
+    days = {"dagster/asset_partition_range_start": "2026-01-01", "dagster/asset_partition_range_end": "2026-01-31"}
+    for tags in (days, {".dagster/scheduled_execution_time": "2026-02-01T06:00:00+00:00"}):
+        job.execute_in_process(instance=instance, tags=tags, run_config=lineage_graph.config())
+    flush_lineage(lake)
+    times = [one["run"]["facets"]["nominalTime"] for one in told(lake) if one["job"]["name"] == "shop_main"]
+    assert times[0]["nominalStartTime"] == "2026-01-01T00:00:00.000000Z"
+    assert times[0]["nominalEndTime"] == "2026-02-01T00:00:00.000000Z"
+    assert times[-1]["nominalStartTime"] == "2026-02-01T06:00:00.000000Z"
+
+
+def test_steps_in_processes_of_their_own_are_told_once(lake: Lakehouse) -> None:
+    assert command(lake, "multiprocess").wait(120) == 0
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
+    with open_instance(lake) as instance:
+        assert reconcile(lake, instance).events == 0
+
+
+def test_a_killed_run_is_closed_once_by_reconciling(lake: Lakehouse, tmp_path: Path) -> None:
+    mark = tmp_path / "waiting"
+    process = command(lake, "in_process", str(mark))
+    until = time.monotonic() + 120
+    while not mark.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    with open_instance(lake) as instance:
+        assert reconcile(lake, instance).aborted == 0, "it is alive"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        done = reconcile(lake, instance)
+        assert done.aborted == 1
+        found = states(lake)
+        assert found["shop.first"] == ["START", "COMPLETE"]
+        assert found["shop.second"] == ["START", "COMPLETE"]
+        assert found["shop.third"] == found["shop_both"] == found["shop_main"] == ["START", "ABORT"]
+        before = told(lake)
+        again = reconcile(lake, instance)
+        assert again.events == 0
+        assert told(lake) == before
+        # Dagster learns of it later: the run was closed, and is not closed again.
+        (dead,) = instance.get_runs()
+        instance.report_run_failed(dead)
+        flush_lineage(lake)
+        assert told(lake) == before
+
+
+def test_a_canceled_run_is_aborted_with_its_steps(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    result = run(instance, lake)
+    log = instance.event_log_storage
+    entries = [one for one in log.get_logs_for_run(result.run_id) if one.dagster_event]
+    place = next(i for i, one in enumerate(entries) if one.step_key == "shop_both" and one.dagster_event.is_step_start)
+    log.delete_events(result.run_id)
+    for path in lake.home.lineage.glob("outbox.db*"):
+        path.unlink()
+    for one in entries[: place + 1]:
+        if one.dagster_event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            log.store_event(one)
+    run_ = instance.get_run_by_id(result.run_id)
+    assert run_ is not None
+    instance.report_run_canceled(run_)
+    flush_lineage(lake)
+    found = states(lake)
+    assert found["shop.first"] == ["START", "COMPLETE"]
+    assert found["shop_both"] == found["shop.third"] == found["shop_main"] == ["START", "ABORT"]
+
+
+# What is lost, and found again
+
+
+def ids(events: list[dict]) -> Counter:
+    """Events by run and state."""
+    return Counter((one["run"]["runId"], one["eventType"]) for one in events)
+
+
+def test_a_lost_outbox_is_made_anew_from_dagsters_log(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    run(instance, lake)
+    before = ids(told(lake))
+    for path in lake.home.lineage.glob("outbox.db*"):
+        path.unlink()
+    done = reconcile(lake, instance)
+    assert done.events == sum(before.values())
+    assert ids(told(lake)) == before
+
+
+def test_a_broken_row_and_a_broken_file_are_mended(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    run(instance, lake)
+    reconcile(lake, instance)
+    before = ids(told(lake))
+    file = lake.home.lineage / "outbox.db"
+    with sqlite3.connect(file) as raw:
+        raw.execute("update events set body = '{\"broken' where key like '%/START' and seq < 5")
+        broken = raw.execute("select count(*) from events where body = '{\"broken'").fetchone()[0]
+    raw.close()
+    done = reconcile(lake, instance)
+    assert done.broken == done.events == broken > 0
+    assert ids(told(lake)) == before
+    listener_of(lake)._works.outbox.shut()
+    for beside in ("-wal", "-shm"):
+        file.with_name(file.name + beside).unlink(missing_ok=True)
+    file.write_bytes(b"no database " * 500)
+    done = reconcile(lake, instance)
+    assert done.broken == 1
+    assert ids(told(lake)) == before
+
+
+def test_an_outbox_on_a_full_disk_loses_no_run(
+    instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from lakehouse.lineage import outbox as module
+
+    opened = module._opened
+
+    def full(path: Path) -> sqlite3.Connection:
+        connection = opened(path)
+        connection.execute(f"pragma max_page_count = {connection.execute('pragma page_count').fetchone()[0]}")
+        return connection
+
+    monkeypatch.setattr(module, "_opened", full)
+    assert run(instance, lake).success
+    assert listener_of(lake).lost > 0
+    assert caplog.text.count("Lineage lost events") == 1, "said once"
+    assert "reconcile" in caplog.text
+    monkeypatch.undo()
+    listener_of(lake)._works.outbox.shut()
+    done = reconcile(lake, instance)
+    assert done.events > 0, "what was lost is told"
+    assert ids(told(lake)) == Counter(dict.fromkeys(ids(told(lake)), 1))
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
+
+
+def test_a_lineage_folder_that_cannot_be_used_fails_no_run(
+    instance: dg.DagsterInstance, lake: Lakehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A file in the folder's place: unlike a mode, it stops root as well.
+    lake.home.lineage.rmdir()
+    lake.home.lineage.write_text("")
+    assert run(instance, lake).success
+    assert listener_of(lake).lost > 0
+    assert "Lineage lost events" in caplog.text
+    lake.home.lineage.unlink()
+    lake.home.lineage.mkdir()
+    reconcile(lake, instance)
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
+
+
+def test_whatever_goes_wrong_in_lineage_goes_wrong_there(
+    instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lakehouse.lineage.conversion import Conversion
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Conversion, "step_ended", broken)
+    assert run(instance, lake).success
+    assert listener_of(lake).lost == 2
+    monkeypatch.undo()
+    assert reconcile(lake, instance).events > 0
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
+
+
+def test_the_next_run_tells_what_the_one_before_left(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    run(instance, lake)
+    before = ids(told(lake))
+    with sqlite3.connect(lake.home.lineage / "outbox.db") as raw:
+        raw.execute("delete from events where key like '%/END'")
+    raw.close()
+    run(instance, lake)
+    assert before <= ids(told(lake))
+    assert set(ids(told(lake)).values()) == {1}
+
+
+def test_hearing_an_event_costs_less_than_a_millisecond(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    result = run(instance, lake)
+    entries = [
+        one
+        for one in instance.event_log_storage.get_logs_for_run(result.run_id)
+        if one.dagster_event and one.step_key == "shop__first"
+    ]
+    listener, storage = listener_of(lake), instance.event_log_storage
+    assert isinstance(storage, LineageEventLogStorage)
+    taken = []
+    for _ in range(20):
+        for one in entries:
+            began = time.perf_counter()
+            listener.hear(one, storage)
+            taken.append(time.perf_counter() - began)
+    flush_lineage(lake)
+    assert sorted(taken)[len(taken) // 2] < 0.001
+
+
+def test_listening_imports_nothing_heavy() -> None:
+    code = "import sys, orchestration.definitions, orchestration.instance; print([m for m in ('openlineage', 'mlflow',"
+    code += " 'sqlglot', 'lakehouse.lineage.declared') if m in sys.modules])"
+    words = [sys.executable, "-W", "ignore", "-c", code]
+    answer = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=True)
+    assert "openlineage" not in answer.stdout
+    assert "mlflow" not in answer.stdout
+    assert "declared" not in answer.stdout
+
+
+def test_homes_in_one_process_are_told_apart(empty_home: Path, tmp_path: Path) -> None:
+    lakes = [scenario.make_lake(shutil.copytree(empty_home, tmp_path / name)) for name in ("one", "two")]
+    for lake in lakes:
+        with open_instance(lake) as instance:
+            run(instance, lake)
+    assert [len(told(lake)) for lake in lakes] == [10, 10]
+    assert not set(ids(told(lakes[0]))) & set(ids(told(lakes[1])))

@@ -1,0 +1,168 @@
+"""Column lineage: from which columns each column is made, and in what way.
+
+What belongs here: edges of declarations and of SQL. Not: the events that carry them (integration/test_lineage.py).
+"""
+
+import pytest
+
+from assets.fraud.features import customer_spend, terminal_risk, transaction_time
+from assets.fraud.model import fraud_scorer
+from assets.fraud.sources import transactions
+from assets.fraud.training import training
+from lakehouse.lineage import columns
+from lakehouse.lineage.columns import Edge, identity
+from lakehouse.transforms.lineage import follow
+from lakehouse.transforms.project import TransformModel
+
+INPUT = {"shop.orders": ["id", "customer", "amount", "paid_at", "email"], "shop.people": ["customer", "name"]}
+
+
+def kinds(sql: str, *names: str) -> dict[str, dict[str, str]]:
+    """Column of the result -> column it comes from -> `TYPE/SUBTYPE`, with a star where it is masked."""
+    model = TransformModel(
+        "model.shop.made", "shop.made", tuple(INPUT), sql, (), "", "", dict.fromkeys(names, ""), {}, None, 0, ()
+    )
+    followed = follow(model, INPUT)
+    return {
+        name: {
+            f"{table.removeprefix('shop.')}.{column}": f"{way}/{subtype}{'*' if masked else ''}"
+            for (table, column), (way, subtype, masked) in followed.kinds[name].items()
+        }
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("amount", {"orders.amount": "DIRECT/IDENTITY"}),
+        ("(amount)", {"orders.amount": "DIRECT/IDENTITY"}),
+        ("amount * 2", {"orders.amount": "DIRECT/TRANSFORMATION"}),
+        ("cast(amount as varchar)", {"orders.amount": "DIRECT/TRANSFORMATION"}),
+        ("sum(amount)", {"orders.amount": "DIRECT/AGGREGATION"}),
+        ("sum(amount) / 2", {"orders.amount": "DIRECT/AGGREGATION"}),
+        ("md5(email)", {"orders.email": "DIRECT/TRANSFORMATION*"}),
+        ("count(*)", {}),
+        (
+            "sum(amount) over (partition by customer order by paid_at)",
+            {
+                "orders.amount": "DIRECT/AGGREGATION",
+                "orders.customer": "INDIRECT/WINDOW",
+                "orders.paid_at": "INDIRECT/WINDOW",
+            },
+        ),
+        (
+            "case when customer > 3 then amount end",
+            {"orders.customer": "INDIRECT/CONDITIONAL", "orders.amount": "DIRECT/TRANSFORMATION"},
+        ),
+        (
+            "sum(amount) filter (where customer > 3)",
+            {"orders.customer": "INDIRECT/FILTER", "orders.amount": "DIRECT/AGGREGATION"},
+        ),
+    ],
+)
+def test_the_way_from_column_to_column_is_read_off_the_expression(expression: str, expected: dict[str, str]) -> None:
+    assert kinds(f"select {expression} as made from shop.orders", "made")["made"] == expected
+
+
+def test_ways_are_joined_through_common_tables_and_unions() -> None:
+    sql = """
+        with daily as (select customer, sum(amount) as total from shop.orders group by customer),
+             both_ as (select total, customer from daily union all select amount, id from shop.orders)
+        select total + 1 as total, customer from both_
+    """
+    assert kinds(sql, "total", "customer") == {
+        "total": {"orders.amount": "DIRECT/AGGREGATION"},
+        "customer": {"orders.customer": "DIRECT/IDENTITY", "orders.id": "DIRECT/IDENTITY"},
+    }
+
+
+def test_what_decides_whether_a_joined_row_is_there_is_a_join() -> None:
+    sql = "select p.name from shop.orders o left join shop.people p on p.customer = o.customer"
+    assert kinds(sql, "name")["name"] == {
+        "people.name": "DIRECT/IDENTITY",
+        "people.customer": "INDIRECT/JOIN",
+        "orders.customer": "INDIRECT/JOIN",
+    }
+
+
+def test_rows_are_decided_by_filters_and_groups() -> None:
+    model = TransformModel(
+        "model.shop.made",
+        "shop.made",
+        tuple(INPUT),
+        "select customer, count(*) as n from shop.orders where amount > 0 group by customer",
+        (),
+        "",
+        "",
+        {"customer": "", "n": ""},
+        {},
+        None,
+        0,
+        (),
+    )
+    told = columns.of_sql(follow(model, INPUT), model.columns)
+    assert set(told.rows) == {
+        Edge("shop.orders", "amount", "INDIRECT", "FILTER"),
+        Edge("shop.orders", "customer", "INDIRECT", "GROUP_BY"),
+    }
+
+
+def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_rows() -> None:
+    told = columns.of_feature_set(customer_spend).columns
+    spine = customer_spend.spine
+    assert set(told) == {*customer_spend.spine_keys(), *customer_spend.columns}
+    assert told["customer_id"] == (identity(spine, "customer_id"),)
+    assert set(told["amount_mean_7d"]) == {
+        Edge(spine, "amount", "DIRECT", "AGGREGATION"),
+        Edge(spine, "tx_datetime", "INDIRECT", "WINDOW"),
+        Edge(spine, "customer_id", "INDIRECT", "JOIN"),
+    }
+    assert told["tx_count_1d"], "a count comes from the rows that it counts"
+    (weekend,) = columns.of_feature_set(transaction_time).columns["is_weekend"]
+    assert weekend == Edge(spine, "tx_datetime", "DIRECT", "TRANSFORMATION")
+    rate = columns.of_feature_set(terminal_risk).columns["is_fraud_rate_7d"]
+    assert Edge("fraud.fraud_reports", "is_fraud", "DIRECT", "AGGREGATION") in rate
+
+
+def test_a_training_set_holds_every_column_as_it_is() -> None:
+    told = columns.of_training_set(training)
+    assert set(told.columns) == set(training.columns)
+    assert told.columns["customer_spend__amount_mean_7d"] == (identity("fraud.customer_spend", "amount_mean_7d"),)
+    assert identity("fraud.fraud_reports", "is_fraud") in told.columns["is_fraud"]
+    assert Edge("fraud.terminal_risk", "terminal_id", "INDIRECT", "JOIN") in told.rows
+
+
+def test_a_score_comes_from_the_model_and_from_what_the_models_inputs_are() -> None:
+    learned = columns.of_model(fraud_scorer).columns["score"]
+    assert {edge.column for edge in learned} == {*fraud_scorer.inputs, "is_fraud"}
+    scored = columns.of_predictions(fraud_scorer, training).columns["score"]
+    assert Edge("fraud.scorer", "score", "DIRECT", "TRANSFORMATION") in scored
+    assert Edge("fraud.terminal_risk", "is_fraud_rate_7d", "DIRECT", "TRANSFORMATION") in scored
+    assert Edge("fraud.stg_transactions", "amount", "DIRECT", "TRANSFORMATION") in scored
+    assert not [edge for edge in scored if edge.column == "is_fraud"], "no score knows the label"
+
+
+def test_a_landed_column_is_the_delivered_one_under_each_name_that_a_mapping_reads() -> None:
+    from dataclasses import replace
+
+    from lakehouse.sources.mappings import renamed, scaled
+
+    told = columns.of_source(transactions).columns
+    assert told["TX_AMOUNT"] == (identity("fraud.transactions", "TX_AMOUNT"),)
+    assert "_file" not in told
+    mapped = replace(transactions, mappings=(renamed("AMT", "TX_AMOUNT"), scaled("TX_AMOUNT", 0.01)))
+    assert columns.of_source(mapped).columns["TX_AMOUNT"] == (
+        Edge("fraud.transactions", "TX_AMOUNT", "DIRECT", "TRANSFORMATION"),
+        Edge("fraud.transactions", "AMT", "DIRECT", "TRANSFORMATION"),
+    )
+
+
+def test_what_a_step_told_wins_over_what_is_declared_now() -> None:
+    declared = columns.Columns({"a": (Edge("x", "a", "DIRECT", "AGGREGATION"), Edge("x", "b", "INDIRECT", "JOIN"))})
+    told = columns.as_told(declared, {"a": frozenset({("x", "a"), ("y", "c")})})
+    assert set(told.columns["a"]) == {
+        Edge("x", "a", "DIRECT", "AGGREGATION"),
+        Edge("y", "c", "DIRECT", "TRANSFORMATION"),
+        Edge("x", "b", "INDIRECT", "JOIN"),
+    }
