@@ -73,7 +73,7 @@ def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, floa
     if len(days) < _FEWEST:
         return Learned(profile, used, {})
     psi = np.array([_psi(_profile(day, list(used)), profile, used) for day in days])
-    limits = drawn_out(psi, LEVEL / psi.shape[1], 1.0)
+    limits = drawn_out(psi, LEVEL / psi.shape[1])
     return Learned(profile, used, dict(zip([*used, _TOGETHER], np.round(limits, 6).tolist(), strict=True)))
 
 

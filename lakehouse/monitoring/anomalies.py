@@ -77,6 +77,7 @@ _SAYS = {
     "spread": "{column} spreads {now} times as wide as usual, where {expected} was to be expected",
     "behind": "{now} of {column} lie behind the delivery before, where {expected} were to be expected",
     "correlation": "The rank correlation of {column} and {other} is {now}, where {expected} was to be expected",
+    "new_companions": "{now} of {column} never came with the same {other} before, where {expected} were to be expected",
     "dependency": "{other} tells {column} in {now}, where {expected} was to be expected",
 }
 _MARKS = {"decimals_0": "whole"} | {f"decimals_{one}": f"given to {one} decimals" for one in range(1, 6)}
@@ -129,9 +130,10 @@ def find_anomalies(
             break
         chosen = _of(column, shown)
         for one in chosen:
-            if one.family not in told:
+            size = score * one.size / chosen[0].size
+            if one.family not in told and (size > 1 or one is chosen[0]):
                 told.add(one.family)
-                found.append(_finding(one, column, score * one.size / chosen[0].size, deliveries))
+                found.append(_finding(one, column, size, deliveries))
     return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
 
 

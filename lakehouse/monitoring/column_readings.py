@@ -34,6 +34,13 @@ _DAY = 86_400_000_000.0
 _EPOCH = 719_163
 _GRID = np.array(SHARES)
 _MIDDLE, _LOW, _HIGH, _LOWER, _UPPER = (int(np.searchsorted(_GRID, one)) for one in (0.5, 0.1, 0.9, 0.25, 0.75))
+_LOW_TAIL, _HIGH_TAIL = (
+    tuple(int(np.searchsorted(_GRID, one)) for one in some)
+    for some in ((0.001, 0.002, 0.005, 0.01), (0.99, 0.995, 0.998, 0.999))
+)
+_STEADY = 0.05
+"""The least that a quantile far out is taken to move by chance, on a scale that is a logarithm's."""
+_SOME = 3
 _MONOTONE = 0.9
 _PARTS = (0.25, 0.5, 0.75)
 _NO_HASHES, _NO_COUNTS = np.zeros(0, np.int64), np.zeros(0)
@@ -89,6 +96,8 @@ class ColumnReadings:
                 return  # its shapes and lengths are those of its categories
             self._counted("shape", [one.shapes_counted if one else None for one in self.columns], _SHAPES)
             self._grids("length", _stacked([one.lengths_array if one else None for one in self.columns]))
+            return
+        if max((one.distinct for one in self.columns[:-1] if one), default=0) <= TOP:
             return
         grids = _stacked([one.grid_array if one else None for one in self.columns])
         if now.kind == "time":
@@ -198,10 +207,12 @@ class ColumnReadings:
         if usual is None:
             return
         values = [float(usual[np.searchsorted(_GRID, share)]) for share in _PARTS]
-        noise = 0.5 / np.sqrt(self.worth)
         for value, below in zip(values, self._below(grids, values).T, strict=True):
             for kind, rows in (("early_rows", below), ("late_rows", self.finite - below)):
-                self.readings.plain((), kind, f"{value:g}", "root", np.sqrt(rows + 0.375), noise)
+                usually = max(float(np.nanmedian(rows[:-1])), 1.0)
+                self.readings.plain(
+                    (), kind, f"{value:g}", "count", np.log(rows + 0.5), 1 / np.sqrt(usually * self.worth)
+                )
 
     def _ends(self, grids: np.ndarray, kind: str) -> None:
         """How far the values lie apart; of times, when they begin and end."""
@@ -212,10 +223,31 @@ class ColumnReadings:
         for detail, place in (("begin", 0), ("end", -1)) if kind == "time" else ():
             ends = (grids[:, place] - usual[place]) / width
             self._plain("span", detail, "plain", np.arcsinh(ends), np.full(len(grids), _EXTREME))
+        self._tails(grids, usual, width)
         deviations = np.array([np.nan if one is None else one.std or 0.0 for one in self.columns])
         spread = np.log1p(deviations / width)
         # Three times as much noise as in a share: values with a long tail have few that decide how far they spread.
         self._plain("deviation", "", "plain", np.where(self.finite > 1, spread, np.nan), 3 * self._noise())
+
+    def _tails(self, grids: np.ndarray, usual: np.ndarray, width: float) -> None:
+        """How far out the few values in the tails lie, on a scale that is a logarithm's far out.
+
+        What sampling alone moves a quantile by is what it moves its share by, read off the usual grid (Woodruff,
+        "Confidence Intervals for Medians and Other Position Measures", 1952).
+        """
+        scaled = np.arcsinh((grids - usual[_MIDDLE]) / width)
+        middle = np.arcsinh((usual - usual[_MIDDLE]) / width)
+        rows = np.maximum(self.finite * self.worth, 1)
+        many = float(np.median(self.finite))
+        for kind, places in (("tail_low", _LOW_TAIL), ("tail_high", _HIGH_TAIL)):
+            for place in places:
+                share = float(_GRID[place])
+                below = np.ceil(share * many)
+                if (below if kind == "tail_low" else many - below + 1) < _SOME:
+                    continue  # one or two rows far out come now and then
+                moves = np.sqrt(share * (1 - share) / rows)
+                low, high = (np.interp(share + sign * moves, _GRID, middle) for sign in (-1, 1))
+                self._plain(kind, f"{share:g}", "plain", scaled[:, place], np.maximum((high - low) / 2, _STEADY))
 
     def _steps(self, grids: np.ndarray) -> None:
         """Of values that move on: how far since the delivery before, how wide they lie, how many lie behind."""

@@ -3,7 +3,7 @@
 What belongs here: measuring them on a sample of rows. Not: whether they changed (anomalies.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +16,8 @@ COLUMNS = 10
 """Columns of each sort at most, in the contract's order: the number of pairs grows with the square."""
 _FEWEST = 20
 _REPEATED = 2
+_CERTAIN = 0.95
+"""Where so many groups have one value by chance, one value says nothing."""
 
 
 def sample_of(row_hashes: Bits, rows: np.ndarray) -> np.ndarray:
@@ -28,13 +30,14 @@ def sample_of(row_hashes: Bits, rows: np.ndarray) -> np.ndarray:
 
 
 def dependencies(columns: Sequence[Values], sample: np.ndarray) -> dict[str, tuple[float, int]]:
-    """Of pairs of columns: how strong, and of how many rows.
+    """Of pairs of columns: how strong, and of how many rows or groups.
 
-    `a ~ b`: Spearman's rank correlation of two columns of numbers or times, of rows that have both. `a > b`: whether
-    rows of one a have one b, of rows whose a comes more than once. Where b is text, the share of rows with the b that
-    is most frequent beside their a (one less the error g3 of Kivinen and Mannila, "Approximate Inference of Functional
-    Dependencies", 1995). Where b is a number, the intraclass correlation of its ranks (Fisher, "Statistical Methods
-    for Research Workers", 1925).
+    `a ~ b`: Spearman's rank correlation of two columns of numbers or times, of rows that have both. The others look at
+    groups: the rows of one a, of those whose a is there and comes more than once. `a => b`: the share of groups that
+    have one b, beyond the share that chance would give (as Cohen's kappa, "A Coefficient of Agreement for Nominal
+    Scales", 1960): a few wrong rows break many groups, where one group that is different as a whole breaks none.
+    `a > b`, of numbers and times: the intraclass correlation of the ranks of b (Fisher, "Statistical Methods for
+    Research Workers", 1925).
     """
     return {**_correlations(columns, sample), **_decided(columns, sample)}
 
@@ -68,39 +71,55 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _decided(columns: Sequence[Values], sample: np.ndarray) -> dict[str, tuple[float, int]]:
     codes: dict[str, np.ndarray] = {}
-    ranks = {}
+    given, ranks = {}, {}
     for one in columns:
         _, found = np.unique(one.hashes[sample], return_inverse=True)
         if 1 < found.max(initial=0) + 1 <= len(sample) - _FEWEST // _REPEATED and len(codes) < COLUMNS:
-            codes[one.name] = found
+            codes[one.name], given[one.name] = found, one.given[sample]
             if one.numbers is not None:
                 ranks[one.name] = _ranks(np.where(one.given[sample], one.numbers[sample], -np.inf))
+    alike = _Alike(codes)
     measured = {}
     for decider, groups in codes.items():
-        counts = np.bincount(groups)
-        repeated = counts[groups] >= _REPEATED
-        rows = int(repeated.sum())
-        if rows < _FEWEST:
+        counts = np.bincount(groups, given[decider])
+        repeated = np.flatnonzero((counts[groups] >= _REPEATED) & given[decider])
+        if len(repeated) < _FEWEST:
             continue
         together = groups[repeated]
-        for decided, codes_of in codes.items():
-            if decided == decider:
-                continue
+        order = repeated[np.argsort(together, kind="stable")]
+        begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        for decided in codes.keys() - {decider}:
             if decided in ranks:
                 strength = _intraclass(together, ranks[decided][repeated])
-            else:
-                strength = _most_frequent_share(together, codes_of[repeated])
+                if strength is not None:
+                    measured[f"{decider} > {decided}"] = (strength, len(repeated))
+            strength = _one_each(codes[decided][order], begins, alike, decided)
             if strength is not None:
-                measured[f"{decider} > {decided}"] = (strength, rows)
-    return measured
+                measured[f"{decider} => {decided}"] = (strength, len(begins))
+    return dict(sorted(measured.items()))
 
 
-def _most_frequent_share(groups: np.ndarray, values: np.ndarray) -> float:
-    wide = int(values.max()) + 1
-    pairs, times = np.unique(groups * wide + values, return_counts=True)
-    most = np.zeros(int(groups.max()) + 1, np.int64)
-    np.maximum.at(most, pairs // wide, times)
-    return float(most.sum() / len(groups))
+class _Alike:
+    """The chance that so many rows have the same value of a column."""
+
+    def __init__(self, codes: Mapping[str, np.ndarray]) -> None:
+        self._shares = {name: np.bincount(one) / len(one) for name, one in codes.items()}
+        self._known: dict[tuple[str, int], float] = {}
+
+    def __call__(self, name: str, rows: int) -> float:
+        if (name, rows) not in self._known:
+            self._known[name, rows] = float((self._shares[name] ** rows).sum())
+        return self._known[name, rows]
+
+
+def _one_each(values: np.ndarray, begins: np.ndarray, alike: _Alike, name: str) -> float | None:
+    """The share of groups with one value, beyond chance; None where chance alone makes nearly all of them so."""
+    sizes, times = np.unique(np.diff(np.append(begins, len(values))), return_counts=True)
+    chance = float(np.average([alike(name, size) for size in sizes.tolist()], weights=times))
+    if chance >= _CERTAIN:
+        return None
+    one_only = np.minimum.reduceat(values, begins) == np.maximum.reduceat(values, begins)
+    return max((float(one_only.mean()) - chance) / (1 - chance), 0.0)
 
 
 def _intraclass(groups: np.ndarray, ranks: np.ndarray) -> float | None:

@@ -3,8 +3,8 @@
 What belongs here: arithmetic on a matrix of readings; it knows nothing of columns and kinds. Not: which readings there
 are (readings.py), what is said about them (anomalies.py).
 
-Each reading has several plain forecasts. What history was off by tells which of them serve, and how far off is usual;
-nothing is set by hand but the level of false alarms.
+Each reading has several plain forecasts. What history was off by tells how much each of them counts in one of all, and
+how far off that usually is; nothing is set by hand but the level of false alarms.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,8 @@ _NEARLY = 1.5
 _CENTRES = ((0.5, 0.6745), (0.75, 1.1503), (0.9, 1.6449), (0.95, 1.96))
 """Shares of a normal distribution's absolute values, and the numbers that they lie below."""
 _SPARED = 0.05
-_CERTAIN = 200.0
+_CERTAIN = 20.0
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,35 @@ def judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None])
 
 
 def _judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Judged:
-    forecasts, factors = _forecasts(values, weekdays)
-    off = np.abs(values - forecasts)  # (forecasts, T, S)
-    sampling = noise * factors
     past = slice(0, len(values) - 1)
-    counted = np.isfinite(off[:, past]).sum(axis=1)
-    usable = counted >= min(3, len(values) - 2)
+    forecasts, factors = _forecasts(values, weekdays)
+    expected, sampling = _combined(values, forecasts, noise * factors, past)
+    off = np.abs(values - expected)
+    spread = _spread(off[None], sampling[None], past)[0]
+    known = np.isfinite(off[past]).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # what could not be judged
+        freedom = (known - 1) * (spread**2 / np.maximum(spread**2 - sampling**2, 1e-12 * spread**2)) ** 2
+        surprise = normal_of_t(off / spread, np.clip(freedom, 1.0, known + _CERTAIN))
+    return Judged(expected[-1], np.where(np.isfinite(surprise), surprise, np.nan))
+
+
+def _combined(
+    values: np.ndarray, forecasts: np.ndarray, sampling: np.ndarray, past: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """One forecast of several, and the noise of sampling in its errors, (T, S) each: NaN where there is none.
+
+    Weighted by the inverse square of how far off each usually was; those that were much further off than the best are
+    left out. Source: Bates, Granger, "The Combination of Forecasts" (1969).
+    """
+    off = np.abs(values - forecasts)
     spread = _spread(off, sampling, past)
-    filled = np.where(np.isfinite(spread), spread, np.inf)
-    typical = np.where(usable, np.median(filled, axis=1), np.inf)
-    best = np.min(typical, axis=0)
-    serves = usable & (typical <= _NEARLY * best)
-    freedom = (counted[:, None] - 1) * (spread**2 / np.maximum(spread**2 - sampling**2, 1e-12 * spread**2)) ** 2
-    surprise = normal_of_t(off / spread, np.clip(freedom, 1.0, _CERTAIN))
-    surprise = np.where(serves[:, None] & np.isfinite(surprise), surprise, np.inf).min(axis=0)
-    forecast = np.isfinite(forecasts[:, -1])
-    chosen = np.argmin(np.where(forecast, np.where(serves, typical, np.finfo(float).max), np.inf), axis=0)
-    expected = np.take_along_axis(forecasts[:, -1], chosen[None], axis=0)[0]
-    return Judged(expected, np.where(np.isinf(surprise), np.nan, surprise))
+    usable = np.isfinite(off[:, past]).sum(axis=1) >= min(3, len(values) - 2)
+    typical = np.where(usable, np.median(np.where(np.isfinite(spread), spread, np.inf), axis=1), np.inf)
+    serves = usable & (typical <= _NEARLY * np.min(typical, axis=0))
+    weights = np.where(serves, 1 / np.maximum(typical, _LEAST) ** 2, 0.0)[:, None] * np.isfinite(forecasts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = weights / weights.sum(axis=0)
+    return tuple((weights * np.where(weights > 0, one, 0.0)).sum(axis=0) for one in (forecasts, sampling))  # type: ignore[return-value]
 
 
 def _spread(off: np.ndarray, sampling: np.ndarray, past: slice) -> np.ndarray:

@@ -3,10 +3,11 @@
 What belongs here: arithmetic that controls false alarms over all readings together. Not: readings (readings.py), their
 forecasts (expectation.py), words (anomalies.py).
 
-Readings of one kind in one column are a family. Chance alone makes some reading of many surprising, and real data do so
-more often than the normal distribution says, so each family's limit is where its history's surprises, drawn out, say
-that one in so many deliveries comes. A column's score is the mean of its most surprising families in units of their
-limits, and a delivery's limit is drawn out in the same way from history's own scores.
+Readings of one kind in one column are a family. How much a family tells against a delivery is minus the logarithm of
+the share of good ones that surprise as much, as its own history has it: few deliveries say little about a tail, so
+what they showed is drawn towards what a normal distribution would. A column's score is the mean of the two families
+that tell most, since what is wrong shows in several and what is chance in one. A delivery's limit is drawn from
+history's own scores in the same way.
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,26 @@ from statistics import NormalDist
 
 import numpy as np
 
-_TOGETHER = 3
-"""Families of a column that count together: what is wrong shows in several, what is chance in one."""
-_LEARNS_FROM = 20
-"""Deliveries from which on limits are drawn from history alone; before, a normal distribution's are the least."""
-_FEW = 3
+_TOGETHER = 2
+"""Families of a column that count together."""
 _SETTLED = 8
 """Deliveries at the beginning whose own forecasts had little to go by."""
-_LEAST = 1.2
-_TAIL = 1.5
-"""Surprises to this power fall off evenly: 1 is a heavy tail, 2 a normal distribution's."""
+_TAIL = 0.75
+"""Surprises to this power fall off evenly: 2 is a normal distribution's tail, 1 an even one's. What happens in the
+world falls off more slowly (stretched exponentials: Laherrere, Sornette, "Stretched Exponential Distributions in Nature
+and Economy", 1998): days have reasons of their own."""
+_SPARED = 0.05
+"""The share of history's largest that counts as no more than the next: a bad delivery does not hide another."""
+_SCALE = 0.5
+"""Before history is known, their mean above the middle; a normal distribution's is 0.44."""
+_WIDER = 1.25
+"""How many times as slowly a tail falls off as what lies before it tells."""
+_WORTH = 10
+"""So many deliveries that counts as, beside those of history."""
+_SCORES_WORTH = 60
+"""So many deliveries the scale that scores have by what they mean counts as, beside what history's had."""
+_LEARNS_FROM = 20
+"""Values from which on a tail is drawn from them alone."""
 
 Family = tuple[tuple[str, ...], str]
 
@@ -47,58 +58,89 @@ def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_
     names = list(dict.fromkeys(families))
     place = {name: number for number, name in enumerate(names)}
     codes = np.array([place[one] for one in families])
-    known = np.nan_to_num(surprise, nan=0.0)
-    most = np.zeros((len(known), len(names)))
-    np.maximum.at(most.T, codes, known.T)
-    settled = slice(min(_SETTLED, (len(known) - 1) // 3), len(known) - 1)
-    learns = settled.stop - settled.start >= _LEARNS_FROM
-    share = level / len(names)
-    past = most[settled]
-    if learns:
-        limits = np.maximum(drawn_out(past, share, _TAIL), np.sort(past, axis=0)[-2])
-        limits = np.maximum(limits, _LEAST)
-    else:
-        limits = np.array([-NormalDist().inv_cdf(share / many / 2) for many in np.bincount(codes)])
-        if len(past) >= _FEW:
-            limits = np.maximum(limits, drawn_out(past, share, _TAIL))
-    ratios = most / limits
+    most = np.zeros((len(surprise), len(names)))
+    np.maximum.at(most.T, codes, np.nan_to_num(surprise, nan=0.0).T)
+    settled = slice(min(_SETTLED, (len(most) - 1) // 3), len(most) - 1)
+    told = _told(most, settled, np.bincount(codes))
     concerned: dict[str, list[int]] = {}
     for number, (columns, _) in enumerate(names):
         for column in columns or ("",):
             concerned.setdefault(column, []).append(number)
     times = [number for number in concerned.get(event_time, ()) if len(names[number][0]) == 1]
     scores = np.column_stack(
-        [_scores(ratios, own, () if column else times, together=learns) for column, own in concerned.items()]
+        [_score(told, own, () if column else times) for column, own in concerned.items()],
     )
-    own = scores.max(axis=1)[settled]
-    limit = float(drawn_out(own, level, 1.0)) if len(own) >= _FEW else 1.0
-    limit = limit if learns else max(limit, 1.0)
+    limit = _limit(scores.max(axis=1)[settled], level, len(concerned))
     return Judgement(
-        dict(zip(names, (ratios[-1] / limit).tolist(), strict=True)),
+        dict(zip(names, (told[-1] / limit).tolist(), strict=True)),
         dict(zip(concerned, (scores[-1] / limit).tolist(), strict=True)),
     )
 
 
-def drawn_out(past: np.ndarray, share: float, tail: float) -> np.ndarray:
-    """What a `share` of deliveries exceeds, by the middle and the largest tenth of those before: along the first axis.
+def _told(most: np.ndarray, settled: slice, many: np.ndarray) -> np.ndarray:
+    """How much each family tells against each delivery, in natural units of information: (T, F) to (T, F).
 
-    Between these two and beyond them the logarithm of the share that exceeds is taken to fall evenly with the value to
-    the power of `tail`. A tenth of bad deliveries in history changes little. That the fall is known from n deliveries
-    only lengthens the tail: n (share^(-1/n) - 1) takes the place of -ln(share), the predictive distribution of an
-    exponential one (Geisser, "Predictive Inference", 1993).
+    `many`: how many readings each family has. Above its middle a family's surprise, to the power, is taken to fall off
+    as an exponential distribution does.
     """
-    middle, large = np.quantile(past, [0.5, 0.9], axis=0) ** tail
+    powers = most**_TAIL
+    past = powers[settled]
+    count = len(past)
+    # The middle of the largest of so many normal deviates' sizes.
+    middle = np.array([NormalDist().inv_cdf((1 + 0.5 ** (1 / one)) / 2) for one in many.tolist()]) ** _TAIL
+    scale = _SCALE
+    if count:
+        seen = np.median(past, axis=0)
+        middle = (count * seen + _WORTH * middle) / (count + _WORTH)
+        scale = (_above(past, seen) + _WORTH / 2 * _SCALE) / (count / 2 + _WORTH / 2)
+    return _drawn(np.maximum(np.log(2) + (powers - middle) / (_WIDER * scale), 0.0), count + _WORTH)
+
+
+def drawn_out(past: np.ndarray, share: float) -> np.ndarray:
+    """What a `share` of values exceeds, by the middle and the largest tenth of those before: along the first axis.
+
+    Between these two and beyond them the logarithm of the share that exceeds is taken to fall evenly. A tenth of bad
+    values changes little. That the fall is known from n values only lengthens the tail: n (share^(-1/n) - 1) takes the
+    place of -ln(share), as in `_drawn`.
+    """
+    middle, large = np.quantile(past, [0.5, 0.9], axis=0)
     known = max(len(past), _LEARNS_FROM)
-    falls = known * np.expm1(np.log(0.5 / share) / known)
-    return (middle + (large - middle) / np.log(5) * falls) ** (1 / tail)
+    return middle + (large - middle) / np.log(5) * known * np.expm1(np.log(0.5 / share) / known)
 
 
-def _scores(ratios: np.ndarray, own: Sequence[int], backing: Sequence[int], *, together: bool) -> np.ndarray:
+def _limit(past: np.ndarray, level: float, columns: int) -> float:
+    """The score that a share `level` of good deliveries exceeds, by the scores of those before.
+
+    Scores are in natural units: they fall off with scale 1, from a middle that grows with the number of columns, unless
+    history says otherwise.
+    """
+    count = len(past)
+    middle, scale = np.log(columns), 1.0
+    if count:
+        seen = np.median(past)
+        middle = (count * seen + _WORTH * middle) / (count + _WORTH)
+        scale = (float(_above(past, seen)) + _SCORES_WORTH / 2) / (count / 2 + _SCORES_WORTH / 2)
+    known = count + _WORTH
+    return float(middle + scale * known * np.expm1(np.log(0.5 / level) / known))
+
+
+def _above(past: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """How far all of them together lie above the middle, the very largest cut, along the first axis."""
+    largest = np.sort(past, axis=0)[-1 - int(np.ceil(_SPARED * len(past)))] if len(past) > 1 else past[0]
+    return np.maximum(np.minimum(past, largest) - middle, 0).sum(axis=0)
+
+
+def _drawn(told: np.ndarray, known: int) -> np.ndarray:
+    """What an exponential distribution's fall tells when its scale is known from so many values only: the predictive
+    distribution is Pareto's (Geisser, "Predictive Inference", 1993).
+    """
+    return known * np.log1p(told / known)
+
+
+def _score(told: np.ndarray, own: Sequence[int], backing: Sequence[int]) -> np.ndarray:
     """A column's scores, shape (T,), by its families and by others that back them: of those that count together, one
     must be its own.
     """
-    largest = ratios[:, own].max(axis=1)
-    if not together:
-        return largest
-    ordered = np.sort(ratios[:, [*own, *backing]], axis=1)[:, -_TOGETHER:]
+    ordered = np.sort(told[:, [*own, *backing]], axis=1)[:, -_TOGETHER:]
+    largest = told[:, own].max(axis=1)
     return np.minimum(ordered.sum(axis=1), ordered[:, 1:].sum(axis=1) + largest) / _TOGETHER

@@ -17,6 +17,7 @@ import pyarrow as pa
 from lakehouse.contracts.columns import Column
 from lakehouse.monitoring.column_profile import ColumnProfile, merge_columns
 from lakehouse.monitoring.column_values import Bits, Values, combine, profile_values, smallest_hashes, values_of
+from lakehouse.monitoring.companions import companions_of
 from lakehouse.monitoring.dependencies import dependencies, sample_of
 
 __all__ = ["ColumnProfile", "DeliveryProfile", "merge", "profile_rows", "profile_table"]
@@ -39,7 +40,7 @@ class DeliveryProfile:
     `day`: the day (UTC) that most of its rows are of, `first_day` and `last_day` those of its first and last event;
     None where no row has an event time. `event_time`: the column that tells it. `repeated`: rows that equal another one
     before them. `row_sketch`: the smallest hashes of its different rows, ascending. `dependencies`: strength and rows
-    by pair (dependencies.py).
+    by pair (dependencies.py). `companions`: which values come together, by pair (companions.py).
     """
 
     fingerprint: str
@@ -54,11 +55,17 @@ class DeliveryProfile:
     repeated: int = 0
     row_sketch: tuple[int, ...] = ()
     dependencies: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    companions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def row_sketch_array(self) -> np.ndarray:
         """The sketch of rows as an array."""
         return np.array(self.row_sketch, np.int64)
+
+    @cached_property
+    def companion_arrays(self) -> dict[str, np.ndarray]:
+        """The companions as arrays."""
+        return {pair: np.array(one, np.int64) for pair, one in self.companions.items()}
 
     @cached_property
     def worths(self) -> dict[str, float]:
@@ -69,13 +76,10 @@ class DeliveryProfile:
         """
         found: dict[str, float] = {}
         for pair, (strength, _) in self.dependencies.items():
-            other, arrow, name = pair.partition(" > ")
+            other, arrow, name = pair.partition(" => " if " => " in pair else " > ")
             column, decider = self.columns.get(name), self.columns.get(other)
             if not arrow or column is None or decider is None or not column.finite:
                 continue
-            most = column.top[0][1] / column.finite if column.top else 0.0
-            if column.kind == "text":
-                strength = (strength - most) / (1 - most) if most < 1 else 0.0  # noqa: PLW2901  # as the kind has it
             if strength >= _DECIDES and decider.diversity >= np.sqrt(column.finite):
                 found[name] = min(found.get(name, 1.0), decider.diversity / column.finite)
         return found
@@ -99,6 +103,7 @@ class DeliveryProfile:
                 "repeated": self.repeated,
                 "row_sketch": self.row_sketch,
                 "dependencies": self.dependencies,
+                "companions": self.companions,
                 "columns": [one.as_dict() for one in self.columns.values()],
             },
             separators=(",", ":"),
@@ -136,6 +141,7 @@ class DeliveryProfile:
             repeated=content["repeated"],
             row_sketch=tuple(content["row_sketch"]),
             dependencies={pair: (float(size), int(rows)) for pair, (size, rows) in content["dependencies"].items()},
+            companions={pair: tuple(one) for pair, one in content.get("companions", {}).items()},
         )
 
 
@@ -171,7 +177,8 @@ def profile_table(rows: pa.Table, fingerprint: str, *, event_time: str | None = 
 def merge(profiles: Sequence[DeliveryProfile], fingerprint: str = "") -> DeliveryProfile:
     """Several deliveries as one, in whatever order. Raises ValueError when there is none.
 
-    `repeated` counts repetitions within each delivery; a dependency's strength is the mean over rows.
+    `repeated` counts repetitions within each delivery; a dependency's strength is the mean over rows. Companions are
+    of single deliveries only.
     """
     if not profiles:
         raise ValueError("There is nothing to merge.")
@@ -248,6 +255,7 @@ def _delivery(
         repeated=len(places) - len(different),
         row_sketch=smallest_hashes(different, ROW_SKETCH),
         dependencies=dependencies(related, sample_of(hashes, places)),
+        companions=companions_of(related, places, hashes, columns),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-Form = Literal["share", "log", "root", "plain"]
+Form = Literal["share", "log", "root", "count", "plain"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Reading:
             return float(np.sin(np.clip(value, 0, np.pi / 2)) ** 2)
         if self.form == "log":
             return float(np.exp(value))
+        if self.form == "count":
+            return max(float(np.exp(value)) - 0.5, 0.0)
         return max(float(value) ** 2 - 0.375, 0.0) if self.form == "root" else float(value)
 
 

@@ -11,11 +11,16 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from lakehouse.monitoring.column_readings import ColumnReadings
+from lakehouse.monitoring.companions import new_companions
 from lakehouse.monitoring.profile import ROW_SKETCH, DeliveryProfile
 from lakehouse.monitoring.reading import Reading, Readings, new_hashes
 
-_DEPENDS, _TEXT_DEPENDS = 0.2, 0.75
-"""Dependencies that history shows at least so strong are read: of pairs of two, chance alone makes a half."""
+_DEPENDS, _DECIDES = 0.2, 0.5
+"""Dependencies that history shows at least so strong are read."""
+
+_NEW = 0.2
+"""Where more companions are new, one column does not decide the other."""
+_NONE = np.zeros(0, np.int64)
 
 
 def readings_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
@@ -28,6 +33,7 @@ def readings_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | No
         worth = np.array([one.get(name, 1.0) for one in worths])
         ColumnReadings.of(readings, profiles, name, worth).take()
     _read_dependencies(readings, profiles, chosen)
+    _read_companions(readings, profiles, chosen)
     return readings.found
 
 
@@ -62,17 +68,27 @@ def _read_dependencies(readings: Readings, profiles: Sequence[DeliveryProfile], 
         usual = np.abs(np.nanmedian(measured[:-1, :, 0], axis=0))
     for place, pair in enumerate(pairs):
         strength, rows = measured[:, place, 0], measured[:, place, 1]
+        whole = " => " in pair
         if " ~ " in pair:
             columns, kind = tuple(pair.split(" ~ ")), "correlation"
         else:
             # What is decided is named first: it is what changes when it breaks more often than the decider.
-            columns, kind = tuple(pair.split(" > ")[::-1]), "dependency"
-        if not all(name in names for name in columns):
+            columns, kind = tuple(pair.split(" => " if whole else " > ")[::-1]), "dependency"
+        if not all(name in names for name in columns) or not usual[place] >= (_DECIDES if whole else _DEPENDS):
             continue
-        is_text = kind == "dependency" and profiles[-1].columns[columns[0]].kind == "text"
-        if not usual[place] >= (_TEXT_DEPENDS if is_text else _DEPENDS):
-            continue
-        if is_text:
+        if whole:
             readings.share(columns, kind, pair, np.nan_to_num(strength) * rows, np.where(np.isnan(strength), 0, rows))
-        else:
+        elif not (kind == "dependency" and profiles[-1].columns[columns[0]].kind == "text"):
             readings.plain(columns, kind, pair, "plain", strength, 1 / np.sqrt(np.maximum(rows, 1)))
+
+
+def _read_companions(readings: Readings, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
+    for pair in profiles[-1].companions:
+        decider, _, decided = pair.partition(" => ")
+        if not {decider, decided} <= set(names):
+            continue
+        given = [one.companion_arrays.get(pair, _NONE) if decider in one.columns else _NONE for one in profiles]
+        sketches = [one.columns[decider].sketch_array if decider in one.columns else _NONE for one in profiles]
+        found = new_companions(sketches, given)
+        if found is not None and np.median(found[0][1:-1] / np.maximum(found[1][1:-1], 1)) < _NEW:
+            readings.share((decided, decider), "new_companions", pair, *found)

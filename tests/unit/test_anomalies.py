@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.monitoring.anomalies import FEWEST, before_after, find_anomalies
-from lakehouse.monitoring.judgement import drawn_out
+from lakehouse.monitoring.judgement import drawn_out, weigh
 from lakehouse.monitoring.profile import merge, profile_table
 from lakehouse.monitoring.shift import shift_of
 from tests import scenario
@@ -195,9 +195,19 @@ def test_only_the_newest_of_a_long_history_count():
 def test_limits_are_drawn_out_to_what_so_small_a_share_exceeds():
     random = np.random.default_rng(4)
     past = random.exponential(size=(200, 500))
-    limits = drawn_out(past, 0.001, 1.0)
+    limits = drawn_out(past, 0.001)
     assert np.mean(random.exponential(size=500) > limits) < 0.01
     assert np.median(limits) == pytest.approx(-np.log(0.001), rel=0.25)
+
+
+@pytest.mark.parametrize("history", [4, 12, 40])
+@pytest.mark.parametrize("freedom", [5, 200])
+def test_surprises_by_chance_alone_alarm_no_more_often_than_they_may(history, freedom):
+    random = np.random.default_rng(history)
+    families = [((f"column {number % 20}",), f"kind {number // 40}") for number in range(400)]
+    made = (np.abs(random.standard_t(freedom, size=(history + 1, len(families)))) for _ in range(300))
+    alarms = [max(weigh(families, surprise, 0.01).scores.values()) > 1 for surprise in made]
+    assert np.mean(alarms) <= 0.02
 
 
 def test_shift_is_ordered_by_how_much_the_model_uses_a_feature():

@@ -174,7 +174,7 @@ def test_dependencies_tell_what_decides_what():
         }
     )
     found = profile_table(rows, "one").dependencies
-    assert found["code > name"][0] == 1.0
+    assert found["code => name"][0] == 1.0
     assert found["amount ~ twice"][0] == pytest.approx(1.0)
     assert abs(found["amount ~ other"][0]) < 0.15
 
