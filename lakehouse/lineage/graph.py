@@ -203,9 +203,7 @@ class Graph:
         places = placed(nodes, [(source, target) for source, target, _ in edges])
         updated = view.updated(nodes)
         ids = {node: view.naming(node).id for node in nodes}
-        if columns is None:
-            columns = list(walk.column_edges_between(view, nodes))
-        listed = columns[:MOST_COLUMN_EDGES]
+        listed, number = _told_of(view, nodes, columns, everything=root is None)
         return {
             "root": ids[root] if root is not None else None,
             "nodes": [
@@ -223,7 +221,7 @@ class Graph:
                 for source, target, jobs in edges
             ],
             "column_edges": [_column_edge(ids, edge) for edge in listed if edge.source in ids and edge.target in ids],
-            "column_edge_count": len(columns),
+            "column_edge_count": number,
             "truncated": truncated,
             "more": {ids[node]: {"up": up, "down": down} for node, (up, down) in walk.hidden(view, nodes).items()},
         }
@@ -231,6 +229,18 @@ class Graph:
     def job_name(self, job: int) -> str:
         """The job's name; events about datasets alone name none."""
         return self.index.jobs.get(job, ("", ""))[1]
+
+
+def _told_of(
+    view: View, nodes: list[int], columns: list[ColumnEdge] | None, *, everything: bool
+) -> tuple[list[ColumnEdge], int]:
+    """The edges between columns that an answer tells, and how many there are."""
+    if columns is None and everything:
+        number = sum(len(view.told_edges(node)) for node in nodes)
+        if number > MOST_COLUMN_EDGES:
+            return [], number  # of a crowd of edges some would tell nothing
+    found = list(walk.column_edges_between(view, nodes)) if columns is None else columns
+    return found[:MOST_COLUMN_EDGES], len(found)
 
 
 def named(card: Card) -> dict[str, str]:

@@ -95,7 +95,7 @@ def _warm(graph: Graph) -> None:
     """Load the graph before the first person asks, and let the garbage collector look past it from then on."""
     with graph.view() as view:
         find_overview(graph, view)
-        graph.part(view, None)
+        graph.part(view, None, limit=MOST_NODES, column_edges=False)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
