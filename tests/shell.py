@@ -93,7 +93,7 @@ class Shell:
             output.write_text(told)
 
     def _only_checked(self, name: str, rest: Sequence[str]) -> bool:
-        if name in {"demo", "up", "simulate"} or name.startswith("lineage ") or "--drop" in rest:
+        if name in {"demo", "up", "simulate"} or name in {"lineage serve", "lineage diff"} or "--drop" in rest:
             return True
         if "--at" in rest and rest[rest.index("--at") + 1].isdigit():
             return True  # a snapshot of somebody else's home

@@ -187,3 +187,6 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
         f"Everything is in {lake.home.root}."
     )
     console.print("Look at it: [bold]slipway up[/bold] opens the graph on http://127.0.0.1:3000 (this machine only).")
+    console.print(
+        "Where each number comes from: [bold]slipway lineage[/bold], on http://127.0.0.1:5050 (this machine only)."
+    )

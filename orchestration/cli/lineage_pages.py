@@ -6,7 +6,7 @@ What belongs here: words and tables. Not: finding anything (lakehouse/lineage/).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestration.cli.output import console, print_facts, print_table
+from orchestration.cli.output import console, lines, print_facts, print_table
 
 _PARTS = {
     "inputs": "Read",
@@ -16,7 +16,7 @@ _PARTS = {
     "parameters": "Parameters",
 }
 _MOST_FILES = 3
-_FRESH = {True: "yes", False: "no", None: ""}
+_FRESH = {True: "in line", False: "out of line", None: None}
 
 
 def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str, Any]]], *, up: str) -> None:
@@ -27,9 +27,7 @@ def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str,
         if not nodes:
             console.print(f"{title}: nothing that is known.", markup=False, highlight=False)
             continue
-        heads = ["steps", "name", "kind", "via", "owner", "health", "in line", "updated (UTC)"]
-        if told["column"]:
-            heads[2:2] = ["columns", "how"]
+        heads = ["steps", "what", *(["columns", "by way of"] if told["column"] else ["by way of", "standing"])]
         print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in _without_crowds(nodes)])
 
 
@@ -46,19 +44,19 @@ def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
 
 
 def _row(one: Mapping[str, Any], *, columns: bool) -> list[Any]:
-    row = [
-        one["distance"],
-        one["name"],
-        one["kind"],
-        " > ".join(one["via"]),
-        one["owner"],
-        "" if one["health"] == "unknown" else one["health"],
-        _FRESH[one["fresh"]],
-        (one["updated"] or "")[:19].replace("T", " "),
-    ]
+    checks = {"ok": "checks hold", "warn": "checks warn", "fail": "checks fail"}.get(one["health"])
+    moment = one["updated"] and f"{one['updated'][:16].replace('T', ' ')} UTC"
+    what = lines(one["name"], ", ".join(filter(None, (in_words(one["kind"]), one["owner"]))))
+    via = lines(*one["via"])
     if columns:
-        row[2:2] = [", ".join(one["columns"]) or "all", ", ".join(one["how"]).lower()]
-    return row
+        how = f"({', '.join(one['how']).lower()})" if one["how"] else None
+        return [one["distance"], what, lines(*(one["columns"] or ["all"]), how), via]
+    return [one["distance"], what, via, lines(checks, _FRESH[one["fresh"]], moment)]
+
+
+def in_words(kind: str) -> str:
+    """A kind of node as people say it."""
+    return kind.lower().replace("_", " ")
 
 
 def show_impact(found: Mapping[str, Any]) -> None:
@@ -68,10 +66,15 @@ def show_impact(found: Mapping[str, Any]) -> None:
         console.print(f"Nothing is known to come from {place}.", markup=False, highlight=False)
         return
     rows = [
-        [one["distance"], one["name"], one["kind"], ", ".join(one["columns"]) or "all", one["owner"]]
+        [
+            one["distance"],
+            lines(one["name"], in_words(one["kind"])),
+            lines(*(one["columns"] or ["all"])),
+            one["owner"],
+        ]
         for one in found["affected"]
     ]
-    print_table(f"A change of {place} reaches", ["steps", "name", "kind", "columns", "owner"], rows)
+    print_table(f"A change of {place} reaches", ["steps", "what", "columns", "owner"], rows)
     owners = [f"{name} ({number})" for name, number in found["owners"].items()]
     console.print(f"To be asked: {', '.join(owners)}.", markup=False, highlight=False)
 

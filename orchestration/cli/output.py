@@ -43,6 +43,11 @@ def lakehouse_at(home: Path | None) -> "Lakehouse":
     return open_lakehouse(settings)
 
 
+def lines(*parts: str | None) -> str:
+    """What there is to say, a line each: a terminal is narrow."""
+    return "\n".join(part for part in parts if part)
+
+
 def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
     """One JSON object on standard output, and nothing else."""
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")

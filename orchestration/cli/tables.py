@@ -17,6 +17,7 @@ from orchestration.cli.output import (
     console,
     lakehouse_at,
     leave,
+    lines,
     print_facts,
     print_json,
     print_table,
@@ -78,8 +79,8 @@ def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
             [
                 [
                     f"{row['name']}\n{row['description']}",
-                    _lines(row["kind"], row["owner"], _standing(row)),
-                    _lines(f"{row['rows']:,} rows", _minute(row["published_at"]), row["snapshot_id"]),
+                    lines(row["kind"], row["owner"], _standing(row)),
+                    lines(f"{row['rows']:,} rows", _minute(row["published_at"]), row["snapshot_id"]),
                 ]
                 for row in rows
             ],
@@ -124,18 +125,18 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
         ["snapshot", "made by", "made from"],
         [
             [
-                _lines(
+                lines(
                     one["snapshot_id"],
                     _minute(one["at"]),
                     f"{one['operation']}, {one['rows']:,} rows",
                     "" if one["published"] else "not published",
                 ),
-                _lines(
+                lines(
                     f"run {one['run_id'][:8]}" if one["run_id"] else "",
                     f"code {one['code_version']}" if one["code_version"] else "",
                     f"contract {one['contract_version']}" if one["contract_version"] else "",
                 ),
-                _lines(*(f"{name}\n  {pin}" for name, pin in one["pins"].items())),
+                lines(*(f"{name}\n  {pin}" for name, pin in one["pins"].items())),
             ]
             for one in content["snapshots"]
         ],
@@ -145,8 +146,8 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
         ["name", "snapshot", "waits for inspection"],
         [
             [
-                _lines(one["name"], one["kind"]),
-                _lines(one["snapshot_id"], _minute(one["at"])),
+                lines(one["name"], one["kind"]),
+                lines(one["snapshot_id"], _minute(one["at"])),
                 f"until {_minute(one['kept_until'])}" if one["awaits_inspection"] else "",
             ]
             for one in content["branches"] + content["tags"]
@@ -281,11 +282,6 @@ def _standing(row: dict[str, Any]) -> str:
     if row["out_of_line"] is None:
         return ""
     return "out of line" if row["out_of_line"] else "in line"
-
-
-def _lines(*parts: str | None) -> str:
-    """What there is to say, a line each: a terminal is narrow."""
-    return "\n".join(part for part in parts if part)
 
 
 def _minute(at: str | None) -> str:
