@@ -104,7 +104,7 @@ def serve_command(
 @app.command(
     "show",
     epilog=_examples(
-        "slipway lineage fraud.customer_spend                    what it is made from, and what is made from it",
+        "slipway lineage show fraud.customer_spend               what it is made from, and what is made from it",
         "slipway lineage fraud.predictions --upstream            down to the delivered files",
         "slipway lineage fraud.customer_spend.amount_mean_7d --upstream        one column",
         "slipway lineage fraud.transactions --downstream --depth 2 --json",

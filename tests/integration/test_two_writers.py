@@ -15,7 +15,7 @@ import pytest
 
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError
-from lakehouse.sources import landing
+from lakehouse.sources import drafts
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
@@ -193,7 +193,7 @@ def deliver_and_land(writer, home, barrier):
     lake = scenario.make_lake(home)
     folder = lake.home.drop_folder(lenient_source.name)
     folder.mkdir(parents=True, exist_ok=True)
-    write_draft, waits = landing.write_draft, []
+    write_draft, waits = drafts.write_draft, []
 
     def after_the_other(*arguments, **named):
         while waits:
@@ -201,7 +201,7 @@ def deliver_and_land(writer, home, barrier):
             barrier.wait(PATIENCE)
         return write_draft(*arguments, **named)
 
-    landing.write_draft = after_the_other
+    drafts.write_draft = after_the_other
     for number in range(ROUNDS):
         beside = folder / f".{number}-{writer}.parquet"
         file_of(number, writer).write_parquet(beside)

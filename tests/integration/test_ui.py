@@ -61,7 +61,7 @@ def test_the_graph_is_seen_in_a_browser_and_a_second_ui_on_the_home_is_refused(s
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.goto(f"{served}/asset-groups")
+        page.goto(f"{served}/locations/slipway/asset-groups/fraud/lineage")
         for name in ("transactions", "stg_transactions", "customer_spend", "training", "scorer", "predictions"):
             page.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
         page.goto(f"{served}/assets/fraud/customer_spend")
