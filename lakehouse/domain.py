@@ -68,6 +68,8 @@ def check_domain(domain: Domain, models: Sequence[TransformModel], kept: Path) -
         known = _columns(tables, one.training_set, where)
         for column in [one.event_time, one.entity, one.label, one.key, *one.inputs]:
             _require(column, known, one.training_set, where)
+    for source in domain.sources:
+        _check_references(source, tables)
     for one in [*domain.sources, *domain.feature_sets, *domain.training_sets, *domain.models]:
         if one.owner not in domain.owners:
             raise DeclarationError(
@@ -92,6 +94,13 @@ def _sources_first(feature_sets: Sequence[FeatureSet]) -> list[FeatureSet]:
             where=f"feature set {circle[0]}",
             fix="Make one of them from a table that is no feature set of the circle.",
         ) from None
+
+
+def _check_references(source: Source, tables: Mapping[str, Sequence[str]]) -> None:
+    """Those to the domain's own tables; others are looked at when rows are judged."""
+    for one in source.contract.references:
+        for column in one.to_columns if one.table in tables else ():
+            _require(column, tables[one.table], one.table, f"contract of {source.name}, reference to {one.table}")
 
 
 def _check_training_set(one: TrainingSet, tables: Mapping[str, Sequence[str]]) -> None:

@@ -98,22 +98,28 @@ def keep_version(
 
     Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits.
     """
-    kept = versions_of(lake, contract.table)
-    text = to_json(contract)
-    if kept and to_json(kept[-1].contract) == text:
+    changes = check_kept(lake, contract, consumers)
+    if changes is None:
         return None
-    changes = check_version(kept[-1].contract, contract, consumers) if kept else []
     line = {
         "at": datetime.now(UTC).replace(tzinfo=None),
         "table": contract.table,
         "version": contract.version,
         "fingerprint": contract.fingerprint(),
         "changes": "\n".join(("breaking: " if change.breaking else "") + change.says for change in changes),
-        "contract": text,
+        "contract": to_json(contract),
         "run_id": run_id,
     }
     append(lake, CONTRACTS, [line], run_id)
     return changes
+
+
+def check_kept(lake: Lakehouse, contract: Contract, consumers: Sequence[str] = ()) -> list[Change] | None:
+    """What keep_version returns, and raises, without writing anything down."""
+    kept = versions_of(lake, contract.table)
+    if kept and to_json(kept[-1].contract) == to_json(contract):
+        return None
+    return check_version(kept[-1].contract, contract, consumers) if kept else []
 
 
 def versions_of(lake: Lakehouse, table: str) -> list[Kept]:
@@ -219,7 +225,8 @@ def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
             yield Change(f"{name} is gone.", promised, columns)
         elif _content(one) != _content(after[name]):
             # Whether other words promise more or less cannot be told from them.
-            yield Change(f"{name} changed: {_content(one)} became {_content(after[name])}.", promised, columns)
+            before_it, now = (_content(each).removesuffix(".") for each in (one, after[name]))
+            yield Change(f"{name} changed: {before_it} became {now}.", promised, columns)
     for name in (one for one in after if one not in before):
         yield Change(f"{name} is new.", breaking=False, columns=_concerned(after[name]))
 

@@ -104,6 +104,13 @@ def test_what_promises_less_breaks_consumers(new, breaking):
     assert check_version(BASE, replace(new, version="2.0.0")) == changes
 
 
+def test_a_change_is_told_in_whole_sentences():
+    other = replace(BASE, references=[replace(BASE.references[0], to_columns=("nmae",))])
+    assert [one.says for one in diff(BASE, other)] == [
+        "kind_in_shop_kinds changed: kind is found in shop.kinds (name) became kind is found in shop.kinds (nmae)."
+    ]
+
+
 def test_a_wider_kind_breaks_unless_the_bounds_keep_the_values_narrow():
     free = changed(0, at_least=None, at_most=None)
     wide = replace(free, columns=[replace(free.columns[0], kind="int64"), *free.columns[1:]])
