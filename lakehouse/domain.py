@@ -70,12 +70,15 @@ def check_domain(domain: Domain, models: Sequence[TransformModel], kept: Path) -
             _require(column, known, one.training_set, where)
     for source in domain.sources:
         _check_references(source, tables)
-    for one in [*domain.sources, *domain.feature_sets, *domain.training_sets, *domain.models]:
-        if one.owner not in domain.owners:
+    owned = [(one.name, one.owner) for one in (*domain.sources, *domain.feature_sets)]
+    owned += [(one.name, one.owner) for one in (*domain.training_sets, *domain.models)]
+    owned += [(f"contract of {one.name}", one.contract.owner) for one in domain.sources]
+    for name, owner in owned:
+        if owner not in domain.owners:
             raise DeclarationError(
-                f"{one.owner!r} owns nothing in the domain {domain.name}.",
-                where=f"{one.name}, owner",
-                nearest=nearest_name(one.owner, domain.owners),
+                f"{owner!r} owns nothing in the domain {domain.name}.",
+                where=f"{name}, owner",
+                nearest=nearest_name(owner, domain.owners),
                 fix=f"Use one of {', '.join(domain.owners)}, or add it to OWNERS in assets/{domain.name}/__init__.py.",
             )
     check_leaks(domain.sources, follow_all(models, delivered, kept), domain.feature_sets, domain.training_sets)

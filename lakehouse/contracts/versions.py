@@ -6,6 +6,7 @@ promised, those who deliver have to do more, and consumers lose nothing.
 """
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.as_json import from_json, to_json
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.rules import pairs
-from lakehouse.errors import ContractError
+from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.journal import Journal, append, entries
 from lakehouse.tables.read import literal
@@ -51,11 +52,12 @@ _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two contracts. `columns` are those that it is about."""
+    """One difference between two contracts, and the `columns` that it is about. `of_rows`: it decides which are good."""
 
     says: str
     breaking: bool
     columns: tuple[str, ...] = ()
+    of_rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,27 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
     return changes
 
 
+def warn_of_unchanged_version(old: Contract, new: Contract, changes: Sequence[Change]) -> None:
+    """Warns (SlipwayWarning) when columns, rules or keys changed and the version did not, naming the next."""
+    told = [change.says for change in changes if change.of_rows]
+    if told and new.version == old.version:
+        says = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(told)} "
+        warnings.warn(SlipwayWarning(says + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
+
+
 def keep_version(
     lake: Lakehouse, contract: Contract, run_id: str, consumers: Sequence[str] = ()
 ) -> list[Change] | None:
     """Write the contract down unless the newest kept one is the same; None, or what changed since that one.
 
-    Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits.
+    Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits, and
+    warns (SlipwayWarning) of another change under the old version.
     """
     changes = check_kept(lake, contract, consumers)
     if changes is None:
         return None
+    if changes:
+        warn_of_unchanged_version(versions_of(lake, contract.table)[-1].contract, contract, changes)
     line = {
         "at": datetime.now(UTC).replace(tzinfo=None),
         "table": contract.table,
@@ -140,6 +153,12 @@ def major(version: str) -> int:
     """The first number of a version; 0 when it has none."""
     found = re.match(r"\s*v?(\d+)", version)
     return int(found.group(1)) if found else 0
+
+
+def next_minor(version: str) -> str:
+    """The version after it for a change that breaks nobody: 1.0.0 -> 1.1.0."""
+    numbers = [*map(int, re.findall(r"\d+", version)), 0, 0]
+    return f"{numbers[0]}.{numbers[1] + 1}.0"
 
 
 def _columns(old: Contract, new: Contract) -> Iterator[Change]:
@@ -234,13 +253,13 @@ def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
 def _limits(old: Contract, new: Contract) -> Iterator[Change]:
     one, two = (microseconds(each.freshness, where=f"contract of {each.table}") for each in (old, new))
     if one != two:
-        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one)
+        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one, of_rows=False)
     for field in ("quarantine_share", "volume", "volume_by", "owner"):
         one, two = getattr(old, field), getattr(new, field)
         if one != two:
-            yield Change(f"{field} was {one}, and is {two}.", breaking=False)
+            yield Change(f"{field} was {one}, and is {two}.", breaking=False, of_rows=False)
     if dict(pairs(old.may_add)) != dict(pairs(new.may_add)):
-        yield Change("What columns may be added changed; none of them is landed.", breaking=False)
+        yield Change("What columns may be added changed; none of them is landed.", breaking=False, of_rows=False)
 
 
 def _concerned(one: Any) -> tuple[str, ...]:  # noqa: ANN401  # a rule, a reference or a distribution
