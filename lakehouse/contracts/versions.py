@@ -52,7 +52,7 @@ _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two contracts, and the `columns` that it is about. `of_rows`: it decides which are good."""
+    """One difference between two contracts, and the `columns` that it is about. `of_rows`: it decides what is good."""
 
     says: str
     breaking: bool

@@ -56,8 +56,10 @@ def suggest_command(
     """Draft a contract from what was published so far, for a person to edit."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.suggest import suggest
+    from orchestration.sources_by_name import sources
 
-    draft = suggest(lakehouse_at(home), table, at=at)
+    declared = {source.name: source.contract for source in sources()}
+    draft = suggest(lakehouse_at(home, must_be=True), table, at=at, declared=declared.get(table))
     if as_json:
         print_json({"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source})
         _write(file, draft.source)

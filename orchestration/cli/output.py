@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.errors import SlipwayError, SlipwayWarning
+from lakehouse.errors import HomeError, SlipwayError, SlipwayWarning
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,11 +34,20 @@ console = Console()
 notes = Console(stderr=True)
 
 
-def lakehouse_at(home: Path | None) -> "Lakehouse":
-    """The lakehouse that a command works on; child processes and libraries are told of it."""
+def lakehouse_at(home: Path | None, *, must_be: bool = False) -> "Lakehouse":
+    """The lakehouse that a command works on; child processes and libraries are told of it.
+
+    Raises HomeError where it `must_be` there already, and is not: who only reads makes no home.
+    """
     from lakehouse.catalog import open_lakehouse
 
     settings = Settings.from_environment(home=home)
+    if must_be and settings.catalog_address is None and not (settings.home / "home.json").exists():
+        raise HomeError(
+            "There is no home here, so there is nothing to read.",
+            where=str(settings.home),
+            fix="Name the home with --home or SLIPWAY_HOME, or make one: `slipway demo`.",
+        )
     settings.export()
     return open_lakehouse(settings)
 

@@ -334,6 +334,23 @@ def test_an_audit_branch_waits_for_inspection(slipway: Slipway, books: Lakehouse
     assert "waits for inspection" in slipway("tables", "books.ledger", "--home", books.home.root).words
 
 
+@pytest.mark.parametrize("words", [("tables", "fraud.training"), ("query", "select 1"), ("contract", "suggest", "a.b")])
+def test_who_only_reads_is_told_where_there_is_no_home_and_makes_none(
+    slipway: Slipway, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    said = slipway(*words, "--home", str(tmp_path / "elsewhere"), "--json")
+    assert said.code == 1
+    assert said.json["where"] == str(tmp_path / "elsewhere")
+    assert "SLIPWAY_HOME" in said.json["fix"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_table_that_is_not_there_is_named_with_the_home(slipway: Slipway, world: World) -> None:
+    said = slipway("tables", "xyzzy", "--json")
+    assert said.json["where"].startswith("the home /")
+    assert "--home or SLIPWAY_HOME" in said.json["fix"]
+
+
 def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
     assert slipway("tables", "--home", tmp_path / "new", "--json").json == {"tables": []}
     assert "slipway demo" in slipway("tables", "--home", tmp_path / "new").words

@@ -7,6 +7,7 @@ proposes underneath by itself (tests/unit/test_contract_versions.py).
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from assets.fraud.contracts import transactions_contract
 from lakehouse.contracts.as_json import from_object, to_json
 from lakehouse.contracts.odcs import to_odcs
+from lakehouse.contracts.suggest import suggest
 from lakehouse.contracts.versions import keep_version
 from lakehouse.contracts.whole import audit_table
 from lakehouse.errors import SlipwayError
@@ -56,7 +58,8 @@ def declared_in(source):
 
 
 def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
-    source = ask("suggest", TABLE)
+    lake = scenario.make_lake(home)
+    source = suggest(lake, TABLE).source
     draft = declared_in(source)
     assert draft.table == TABLE
     by_name = {column.name: column for column in draft.columns}
@@ -66,7 +69,14 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
     assert by_name["TX_AMOUNT"].at_least == 0
     assert by_name["TX_AMOUNT"].at_most is None, "a bound that nobody said"
     assert "# Seen: 0 (" in source
-    assert all(one.passed for one in audit_table(scenario.make_lake(home), draft))
+    assert all(one.passed for one in audit_table(lake, draft))
+
+
+def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, home, tmp_path):
+    source = ask("suggest", TABLE)
+    draft = declared_in(source)
+    assert draft == replace(transactions_contract, version="1.1.0")
+    assert "# Seen: 0 (" in source
     told = json.loads(ask("suggest", TABLE, "--json"))
     assert from_object(told["contract"]) == draft
     assert told["source"] == source
@@ -74,6 +84,19 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
     assert (tmp_path / "draft.py").read_text() == source
     with pytest.raises(SlipwayError, match="nothing is written over"):
         ask("suggest", TABLE, "--file", tmp_path / "draft.py")
+
+
+def test_a_draft_leaves_out_what_published_rows_do_not_meet(home):
+    columns = [
+        replace(one, at_most=10, known_after="1d") if one.name == "TX_AMOUNT" else one
+        for one in transactions_contract.columns
+    ]
+    declared = replace(transactions_contract, columns=columns)
+    draft = suggest(scenario.make_lake(home), TABLE, declared=declared)
+    amount = draft.contract.column("TX_AMOUNT")
+    assert (amount.at_least, amount.at_most, amount.known_after) == (0, None, "1d")
+    assert "Declared at_most=10: published rows do not meet it." in draft.comments["TX_AMOUNT"]
+    assert draft.contract.version == "2.0.0"  # it promises less
 
 
 def test_a_draft_is_formatted_as_the_project_is(ask, tmp_path):
