@@ -258,6 +258,14 @@ def _from_file(path: Path) -> "Contract":
     if not path.is_file():
         there = [str(one) for one in path.parent.glob("*") if one.suffix in {".yaml", ".yml", ".json"}]
         raise SlipwayError(f"There is no file {path}.", where=str(path), nearest=nearest_name(str(path), there))
+    if path.suffix.lower() not in {".yaml", ".yml", ".json"}:
+        raise SlipwayError(
+            f"{path.name} is of no kind that a contract is read from.",
+            where=str(path),
+            nearest=f"{path.stem}.odcs.yaml",
+            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or our own JSON (.json). A draft in Python is "
+            "put into a domain's contracts.py as it is.",
+        )
     text = path.read_text(encoding="utf-8")
     return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)
 

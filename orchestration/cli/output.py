@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.errors import HomeError, SlipwayError, SlipwayWarning
+from lakehouse.errors import HomeError, SettingsError, SlipwayError, SlipwayWarning
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ def show_error(error: SlipwayError) -> int:
         notes.print(
             Panel(Text(str(error)), title=f"slipway: {type(error).__name__}", title_align="left", border_style="red")
         )
-    return 1
+    return 2 if isinstance(error, MissingOptionError) else 1
+
+
+class MissingOptionError(SettingsError):
+    """An option that has to be given, and was not: wrong usage."""
 
 
 def show_warnings() -> None:

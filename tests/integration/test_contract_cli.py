@@ -57,7 +57,7 @@ def declared_in(source):
     return found
 
 
-def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
+def test_a_draft_is_python_that_holds_for_what_was_seen(home):
     lake = scenario.make_lake(home)
     source = suggest(lake, TABLE).source
     draft = declared_in(source)
@@ -72,7 +72,7 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
     assert all(one.passed for one in audit_table(lake, draft))
 
 
-def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, home, tmp_path):
+def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
     source = ask("suggest", TABLE)
     draft = declared_in(source)
     assert draft == replace(transactions_contract, version="1.1.0")
@@ -97,6 +97,19 @@ def test_a_draft_leaves_out_what_published_rows_do_not_meet(home):
     assert (amount.at_least, amount.at_most, amount.known_after) == (0, None, "1d")
     assert "Declared at_most=10: published rows do not meet it." in draft.comments["TX_AMOUNT"]
     assert draft.contract.version == "2.0.0"  # it promises less
+
+
+def test_only_what_holds_a_contract_is_read(ask, tmp_path):
+    draft, wrong = tmp_path / "draft.py", tmp_path / "wrong.yaml"
+    draft.write_text("contract = 1\n")
+    wrong.write_text("kind: [\nversion: ]]\n")
+    with pytest.raises(SlipwayError, match="no kind that a contract is read from") as caught:
+        ask("import", draft)
+    assert "Open Data Contract Standard" in str(caught.value.fix)
+    with pytest.raises(SlipwayError) as caught:
+        ask("import", wrong)
+    assert len(caught.value.what.splitlines()) == 1
+    assert caught.value.where == "wrong.yaml, line 2"
 
 
 def test_a_draft_is_formatted_as_the_project_is(ask, tmp_path):

@@ -204,3 +204,10 @@ def test_roles_leave_keys_and_what_is_known_later_aside() -> None:
 def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
     with pytest.raises(SlipwayError, match="no column for it"):
         play(incident("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
+
+
+@pytest.mark.parametrize("name", ["encoding_changed", "text_truncated"])
+def test_what_became_of_texts_is_named_by_its_kind(drill: Drill, name: str) -> None:
+    played = drill.play(incident(name))
+    assert played.alarm.refused
+    assert played.kind_named, played.alarm
