@@ -117,9 +117,10 @@ def show_command(
         "Checks",
         ["check", "when broken", "says", "last audit"],
         [
-            [name, contract.action(name), says, _result(results.get(name))]
+            [name, contract.action(name), says, result_of(results.get(name))]
             for name, (says, _) in contract.checks().items()
         ],
+        unbroken=["check"],
     )
     print_facts(
         {"last audit": f"{audits[0]['at']:%Y-%m-%d %H:%M} UTC, {audits[0]['delivery']}" if audits else "none yet"}
@@ -263,8 +264,8 @@ def _from_file(path: Path) -> "Contract":
             f"{path.name} is of no kind that a contract is read from.",
             where=str(path),
             nearest=f"{path.stem}.odcs.yaml",
-            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or our own JSON (.json). A draft in Python is "
-            "put into a domain's contracts.py as it is.",
+            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or our own JSON (.json). A draft in Python "
+            "is put into a domain's contracts.py as it is.",
         )
     text = path.read_text(encoding="utf-8")
     return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)
@@ -307,10 +308,16 @@ def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
     return [one for one in found if (one["at"], one["delivery"]) == (found[-1]["at"], found[-1]["delivery"])]
 
 
-def _result(audit: dict[str, Any] | None) -> str:
+def result_of(audit: dict[str, Any] | None) -> str:
+    """What the last audit says of a check, in few words."""
     if audit is None:
         return ""
-    return "passed" if audit["passed"] else f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+    if audit["passed"]:
+        return "passed"
+    if audit["broken"]:
+        return f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+    # What is measured over a whole delivery is broken by no row of it.
+    return f"broken: {audit['says'].rpartition('Not so: ')[2]}"
 
 
 def _write(file: Path | None, text: str) -> None:

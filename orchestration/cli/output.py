@@ -57,13 +57,15 @@ def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under column heads; numbers to the right."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, unbroken: Sequence[str] = ()
+) -> None:
+    """Rows under column heads; numbers to the right. What stands in `unbroken` columns stays on one line, to copy."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
     cells = [list(row) for row in rows]
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=column in unbroken)
     for row in cells:
         # Text takes words as they are: a cell may hold what rich would read as [markup].
         table.add_row(*(Text(_text(value)) for value in row))

@@ -25,6 +25,8 @@ from lakehouse.contracts.versions import keep_version
 from lakehouse.contracts.whole import audit_table
 from lakehouse.errors import SlipwayError
 from orchestration.cli import app
+from orchestration.cli.contract import result_of
+from orchestration.cli.output import console, print_table
 from tests import scenario
 from tests.contracts_in_full import FULL
 
@@ -139,6 +141,17 @@ def test_a_contract_is_shown_with_its_checks_and_versions(ask, landed):
     }
     with pytest.raises(SlipwayError, match="no source named"):
         ask("show", "fraud.transaction")
+
+
+def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(console, "_width", 80)
+    name = "TRANSACTION_ID_unique_across_deliveries"
+    rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
+    print_table("Checks", ["check", "when broken", "says", "last audit"], rows, unbroken=["check"])
+    assert name in capsys.readouterr().out
+    says = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
+    audit = {"passed": False, "broken": 0, "rows": 91, "says": says}
+    assert result_of(audit) == "broken: 2018-05-15 with 91 (typical: 9)."
 
 
 def test_a_comparison_names_the_models_that_a_change_hits(ask, tmp_path):
