@@ -206,8 +206,8 @@ def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
         play(incident("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
 
 
-@pytest.mark.parametrize("name", ["encoding_changed", "text_truncated"])
-def test_what_became_of_texts_is_named_by_its_kind(drill: Drill, name: str) -> None:
-    played = drill.play(incident(name))
+def test_another_encoding_is_named_by_its_kind_with_the_mapping_that_reads_it(drill: Drill) -> None:
+    played = drill.play(incident("encoding_changed"))
     assert played.alarm.refused
-    assert played.kind_named, played.alarm
+    assert played.kind_named
+    assert played.alarm.findings[0].proposal == "file_encoding('utf-16')"
