@@ -135,7 +135,11 @@ class Lakehouse:
                 return self.catalog.load_table(name)
         except NoSuchTableError:
             pass
-        raise unknown_name("table", name, self.names(), where="the lakehouse")
+        known = self.names()
+        error = unknown_name("table", name, known, where=f"the home {self.home.root}")
+        if error.nearest is None:
+            error.fix = f"{error.fix} Another home is named by --home or SLIPWAY_HOME."
+        raise error
 
     def local_path(self, location: str) -> str | None:
         """The path on this machine of a file that Iceberg metadata names, or None when it is elsewhere."""

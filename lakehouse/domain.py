@@ -68,12 +68,17 @@ def check_domain(domain: Domain, models: Sequence[TransformModel], kept: Path) -
         known = _columns(tables, one.training_set, where)
         for column in [one.event_time, one.entity, one.label, one.key, *one.inputs]:
             _require(column, known, one.training_set, where)
-    for one in [*domain.sources, *domain.feature_sets, *domain.training_sets, *domain.models]:
-        if one.owner not in domain.owners:
+    for source in domain.sources:
+        _check_references(source, tables)
+    owned = [(one.name, one.owner) for one in (*domain.sources, *domain.feature_sets)]
+    owned += [(one.name, one.owner) for one in (*domain.training_sets, *domain.models)]
+    owned += [(f"contract of {one.name}", one.contract.owner) for one in domain.sources]
+    for name, owner in owned:
+        if owner not in domain.owners:
             raise DeclarationError(
-                f"{one.owner!r} owns nothing in the domain {domain.name}.",
-                where=f"{one.name}, owner",
-                nearest=nearest_name(one.owner, domain.owners),
+                f"{owner!r} owns nothing in the domain {domain.name}.",
+                where=f"{name}, owner",
+                nearest=nearest_name(owner, domain.owners),
                 fix=f"Use one of {', '.join(domain.owners)}, or add it to OWNERS in assets/{domain.name}/__init__.py.",
             )
     check_leaks(domain.sources, follow_all(models, delivered, kept), domain.feature_sets, domain.training_sets)
@@ -92,6 +97,13 @@ def _sources_first(feature_sets: Sequence[FeatureSet]) -> list[FeatureSet]:
             where=f"feature set {circle[0]}",
             fix="Make one of them from a table that is no feature set of the circle.",
         ) from None
+
+
+def _check_references(source: Source, tables: Mapping[str, Sequence[str]]) -> None:
+    """Those to the domain's own tables; others are looked at when rows are judged."""
+    for one in source.contract.references:
+        for column in one.to_columns if one.table in tables else ():
+            _require(column, tables[one.table], one.table, f"contract of {source.name}, reference to {one.table}")
 
 
 def _check_training_set(one: TrainingSet, tables: Mapping[str, Sequence[str]]) -> None:

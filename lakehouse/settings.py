@@ -20,7 +20,7 @@ _KNOWN = {
     "SLIPWAY_CATALOG": "catalog: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
     "SLIPWAY_WAREHOUSE": "where tables' files go: a file:// or s3:// address (default: the home's warehouse folder)",
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
-    "SLIPWAY_PROJECT": "folder of the project (assets/, dbt_project/), default: the one that holds the package",
+    "SLIPWAY_PROJECT": "folder of dbt_project/ (default: the one that holds the package, whose assets/ is always read)",
     "SLIPWAY_ENGINE": "what computes tables: embedded (default) or spark",
     "SLIPWAY_MEMORY": "most memory of features, training sets, Spark: 2g; at least 1g (default: half of the machine's)",
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",

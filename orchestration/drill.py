@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.contracts.audit import AuditError
+from lakehouse.contracts.whole import read_referenced
 from lakehouse.domain import Domain
 from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.models.relocation import existing_registry
@@ -37,8 +38,11 @@ from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
-from lakehouse.tables.read import literal, read
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import literal, read, resolve
 from lakehouse.tables.upkeep import last_made
+from lakehouse.tables.write import TableShape, ensure_table, write_draft
 from lakehouse.transforms.project import load_project
 
 HISTORY = 45
@@ -153,6 +157,7 @@ class Drill:
         copy = _lake_at(self.home, self.lake)
         for name, rows, kinds in self.history:
             write_texts(rows, copy.home.drop_folder(self.source.name) / name, kinds)
+        self._take_referenced_along(copy)
         land(copy, self.source, run_id="drill")
         _, self.rows_before, _ = self.history[-1]
         good = read_as_it_comes(self.source, self.rows, min(self.days))
@@ -162,6 +167,16 @@ class Drill:
         # Where labels of the delivery before are not there, nothing tells how good its scores were.
         self.before = earlier.quality(last) if earlier.truth[self.world.model.label].n_unique() > 1 else self.good
         self.control, _ = self._arrives("as it was", Spoilt(self.rows))
+
+    def _take_referenced_along(self, copy: Lakehouse) -> None:
+        """The values that the contract looks up in other tables, as they are published now."""
+        for name, rows in read_referenced(self.lake, self.source.contract).items():
+            if name == self.source.name:
+                continue
+            self.progress(f"a copy of what is referred to in {name}")
+            shape = TableShape(name, rows.schema)
+            base = resolve(ensure_table(copy, shape))
+            publish(copy, write_draft(copy, shape, rows, Provenance("drill", "drill", {}, ""), None, base))
 
     def _pick(self) -> list[date]:
         """Choose the delivery that goes wrong, and take those before it; its days."""

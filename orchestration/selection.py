@@ -74,10 +74,16 @@ def _resolve(graph: "AssetGraph", selection: str) -> list[dg.AssetKey]:
     try:
         found = dg.AssetSelection.from_string(words).resolve(graph)
     except Exception as error:  # Dagster raises several kinds for a text that it cannot read
-        raise unknown_name("asset or selection", selection, known, where="slipway materialize") from error
+        raise _unknown(graph, selection, known) from error
     if not found:
-        raise unknown_name("asset", selection, known, where="slipway materialize")
+        raise _unknown(graph, selection, known)
     return sorted(found)
+
+
+def _unknown(graph: "AssetGraph", selection: str, known: dict[str, dg.AssetKey]) -> SlipwayError:
+    groups = {f"group:{graph.get(key).group_name}" for key in known.values()}
+    kind, options = ("group", groups) if selection.startswith("group:") else ("asset or selection", {*known})
+    return unknown_name(kind, selection, options, where="slipway materialize")
 
 
 def _config(defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, date] | None, *, rebuild: bool) -> dict:

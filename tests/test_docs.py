@@ -161,6 +161,14 @@ def told_where(path: Path, number: int) -> Iterator[None]:
         raise
 
 
+@every_own_page
+def test_what_is_shown_needs_nothing_of_the_tests(path: Path):
+    for block in take_apart(path).blocks:
+        # Their rows would take the place of what was delivered to somebody's home.
+        found = [line for line in block.lines if re.match(r"\s*(from|import) tests\b", line)]
+        assert not found, f"{name_of(path)}, line {block.first}: {found}"
+
+
 @every_page
 def test_every_block_says_what_it_is(path: Path):
     for block in take_apart(path).blocks:

@@ -5,6 +5,7 @@ What belongs here: gathering it from the lakehouse's journals, as it is. Not: dr
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -92,13 +93,25 @@ def facts_of(lake: Lakehouse, source: Source) -> Facts:
         source=source,
         versions=versions_of(lake, source.name)[::-1],
         audits=audits[:SHOWN],
-        deliveries=lines[::-1],
+        deliveries=_newest_first(lines, profiles),
         account=account_of(lake, source),
         breaker=standing_of(lake, source.name, source.breaker, source.definition()),
         transitions=history(lake, source.name).reverse().to_dicts(),
         profiles=profiles[-SHOWN:],
         compared=_compared(audits, profiles, published),
     )
+
+
+def _newest_first(lines: Sequence[Entry], profiles: Sequence[DeliveryProfile]) -> list[Entry]:
+    """By the day that a file's name tells, or else that its rows begin with: not by when it was last decided."""
+    first_days = {one.fingerprint: one.first_day for one in profiles if one.first_day}
+
+    def day(one: Entry) -> tuple[str, str]:
+        named = re.search(r"\d{4}-\d\d(-\d\d)?", one.delivery)
+        begins = first_days.get(one.fingerprint) or (one.at.date() if one.at else date.min)
+        return (named.group() if named else begins.isoformat(), one.delivery)
+
+    return sorted(lines, key=day, reverse=True)
 
 
 def _audits(lake: Lakehouse, table: str) -> list[Audited]:

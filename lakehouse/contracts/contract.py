@@ -6,6 +6,7 @@ rules.py), checking rows (audit.py), and its versions (versions.py).
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -242,6 +243,30 @@ class Contract:
             if one.name not in {*_SINCE_THE_BEGINNING, "owner"} and value != one.default:
                 content[one.name] = [asdict(part) for part in value] if _declared(value) else value
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def check_as_declared(contract: Contract) -> None:
+    """What a contract has to say where it is declared; one that others wrote, or that was kept, may lack it.
+
+    Raises DeclarationError for a version that is not three numbers, and for an owner of no known form.
+    """
+    where = f"contract of {contract.table}"
+    if not re.fullmatch(r"\d+\.\d+\.\d+", contract.version):
+        numbers = [*re.findall(r"\d+", contract.version), "0", "0"][:3] if re.search(r"\d", contract.version) else []
+        raise DeclarationError(
+            f"{contract.version!r} is not a version.",
+            where=f"{where}, version",
+            nearest=".".join(numbers) or "1.0.0",
+            fix="Give three numbers: a new first one says that consumers have to be ready for it.",
+        )
+    if not re.fullmatch(r"(team|user):[\w.-]+|[^@\s:]+@[^@\s:]+", contract.owner):
+        name = re.sub(r"[^\w.-]+", "-", contract.owner.rpartition(":")[2].strip()).strip("-")
+        raise DeclarationError(
+            f"{contract.owner!r} is not an owner.",
+            where=f"{where}, owner",
+            nearest=f"team:{name or contract.table.partition('.')[0]}",
+            fix="Name a team (team:orders), a person (user:ada) or a mail address.",
+        )
 
 
 def key_rule(key: Sequence[str]) -> str:

@@ -51,6 +51,8 @@ _FUNCTIONS: dict[str, type[Expr]] = {
     "upper": exp.Upper,
     "year": exp.Year,
 }
+_INSTEAD = {"round": "floor(amount + 0.5)", "len": "length", "nvl": "coalesce", "ifnull": "coalesce"}
+"""What says nearly the same as words that people try."""
 _OPERATORS = (
     exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Paren, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT,
     exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Is, exp.Like, exp.Case, exp.If,
@@ -61,6 +63,7 @@ _CASTS = {
     "DOUBLE": (exp.DataType.Type.DOUBLE,),
     "TIMESTAMP": (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ),
 }
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Abs)
 _MAY_RAISE = (exp.Div, exp.Mod, exp.Cast, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Abs)
 
@@ -94,6 +97,7 @@ def understand(sql: str, columns: tuple[Column, ...], where: str) -> Expr:
     for node in tree.walk():
         _check_allowed(node, sql, where)
         _check_compared(node, truths, where)
+        _check_mixed(node, {one.name: _sort_of_kind(one) for one in columns}, where)
     _check_kinds(tree, columns, where)
     return _with_same_arithmetic(tree, columns)
 
@@ -142,7 +146,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         f"{word or node.sql(dialect='duckdb')!r} cannot be used in a rule: only what means the same in DuckDB and in "
         "Spark can.",
         where=f"{where}: {sql}",
-        nearest=nearest_name(word, _FUNCTIONS) if word else None,
+        nearest=_INSTEAD.get(word.lower()) or (nearest_name(word, _FUNCTIONS, likeness=0.7) if word else None),
         fix="Use comparisons, arithmetic, CASE and the functions " + ", ".join(_FUNCTIONS) + ".",
     )
 
@@ -178,12 +182,45 @@ def _check_compared(node: Expr, truths: set[str], where: str) -> None:
         )
 
 
+def _sort_of_kind(column: Column) -> str:
+    return "number" if column.kind.startswith(("int", "float")) else column.kind
+
+
+def _check_mixed(node: Expr, sorts: dict[str, str], where: str) -> None:
+    """DuckDB casts one side of a comparison to the other's kind, and fails at the first row that cannot be."""
+    sides = [node.this, node.args.get("expression")] if isinstance(node, _COMPARISONS) else []
+    told = {}
+    for one in sides:
+        if isinstance(one, exp.Column):
+            told[sorts[one.name]] = one
+        elif isinstance(one, exp.Literal):
+            told["text" if one.is_string else "number"] = one
+    if {"number", "text"} != told.keys():
+        return
+    literal = next((one for one in told.values() if isinstance(one, exp.Literal)), None)
+    nearest = None
+    if literal is not None and (not literal.is_string or literal.name.lstrip("-").replace(".", "", 1).isdigit()):
+        other = exp.Literal.number(literal.name) if literal.is_string else exp.Literal.string(literal.name)
+        nearest = node.copy().transform(lambda one: other if one == literal else one).sql(dialect="duckdb")
+        nearest = nearest.replace('"', "")
+    raise DeclarationError(
+        f"{node.sql(dialect='duckdb')} compares a number with a text.",
+        where=where,
+        nearest=nearest,
+        fix="Compare numbers with numbers, texts with texts and times with times.",
+    )
+
+
 def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
-    """DuckDB itself says whether the kinds fit, on no rows."""
-    types = ", ".join(f"null::{SQL_TYPES[one.kind]} as {quoted(one.name)}" for one in columns)
+    """DuckDB itself says whether the kinds fit, of a row without values."""
+    values = ", ".join(f"null::{SQL_TYPES[one.kind]}" for one in columns)
+    names = ", ".join(quoted(one.name) for one in columns)
     with connect() as connection:
         try:
-            kind = str(connection.sql(f"select ({in_duckdb(tree)}) from (select {types}) where false").types[0])
+            # A row without any value: what is written in the expression itself is cast all the same.
+            answer = connection.sql(f"select ({in_duckdb(tree)}) from (values ({values})) as nothing({names})")
+            kind = str(answer.types[0])
+            answer.fetchall()
         except duckdb.Error as error:
             raise DeclarationError(
                 f"The expression has no meaning: {str(error).splitlines()[0].partition(': ')[2]}",

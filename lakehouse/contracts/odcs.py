@@ -98,7 +98,9 @@ def from_odcs(text: str, where: str = "ODCS") -> Contract:
     try:
         whole = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DeclarationError(f"This is no YAML: {error}.", where=where) from None
+        mark = getattr(error, "problem_mark", None)
+        at = f"{where}, line {mark.line + 1}" if mark else where
+        raise DeclarationError(f"This is no YAML: {getattr(error, 'problem', None) or 'not text'}.", where=at) from None
     if not isinstance(whole, dict) or whole.get("kind") != "DataContract":
         raise DeclarationError("This is no data contract.", where=where, nearest="kind: DataContract")
     if not str(whole.get("apiVersion", "")).startswith("v3"):

@@ -5,7 +5,7 @@ What belongs here: looking at a table and proposing what holds of it. Not: how a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -14,7 +14,9 @@ import pyarrow as pa
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.as_python import to_python
 from lakehouse.contracts.columns import ARROW_TYPES, Column, Kind
+from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.versions import diff, major, next_minor
 from lakehouse.errors import ContractError
 from lakehouse.tables.pins import read_provenance
 from lakehouse.tables.read import Pin, Plan, arrow_field, attach, connect, day_column, plan, quoted, rows_by_day
@@ -35,9 +37,12 @@ class Draft:
     source: str
 
 
-def suggest(lake: Lakehouse, table: str, *, at: Pin = None) -> Draft:
+def suggest(lake: Lakehouse, table: str, *, at: Pin = None, declared: Contract | None = None) -> Draft:
     """A draft for the table as it is published, or at a snapshot.
 
+    What a `declared` contract of it says is taken over, so that the draft can be put in its place: owner, words, kinds,
+    bounds, rules and what happens, under the next version. Only bounds of a column that published rows do not
+    meet, and lists of values that lack one, are left out, and a comment says so.
     Raises UnknownNameError for a table that is not there, ContractError for one without rows or with columns of kinds
     that a contract does not know.
     """
@@ -51,23 +56,38 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None) -> Draft:
     made = read_provenance(snapshot) if snapshot else None
     comments: dict[str, list[str]] = {}
     columns = []
+    known = {one.name: one for one in declared.columns} if declared else {}
     with connect() as connection:
         attach(connection, planned, "seen")
         rows = _one(connection, "select count(*) from seen")[0]
         for name, kind in kinds.items():
             doc = planned.schema.find_field(name).doc
             column, comments[name] = _column(connection, name, kind, rows, doc or SAY)
-            columns.append(column)
+            before = known.get(name)
+            columns.append(_taken_over(connection, before, column, comments[name]) if before else column)
     volume, comments["volume"] = _volume(planned)
     comments["quarantine_share"] = ["How many rows may be broken is for you to say; nothing seen tells it."]
     domain = table.partition(".")[0]
-    contract = Contract(
-        table=table,
-        version="0.1.0",
-        columns=columns,
-        owner=str(planned.table.properties.get("slipway.owner") or f"team:{domain}"),
-        volume=volume,
-    )
+    if declared is not None:
+        gone = [name for name in known if name not in kinds]
+        if gone:
+            raise ContractError(
+                f"{table} has no column {', '.join(gone)} yet, which its contract declares.",
+                where=f"contract of {table}",
+                fix="Land a delivery under the declared contract first.",
+            )
+        contract = replace(declared, version=next_minor(declared.version), columns=_in_order(declared, columns))
+        if any(change.breaking for change in diff(declared, contract)):
+            contract = replace(contract, version=f"{major(declared.version) + 1}.0.0")
+        comments["quarantine_share"], comments["volume"] = [], [f"As declared. {one}" for one in comments["volume"]]
+    else:
+        contract = Contract(
+            table=table,
+            version="0.1.0",
+            columns=columns,
+            owner=str(planned.table.properties.get("slipway.owner") or f"team:{domain}"),
+            volume=volume,
+        )
     when = f", published {made.at:%Y-%m-%d}" if made else ""
     opening = (
         f"A draft of what is relied on in {table}.\n\n"
@@ -75,6 +95,36 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None) -> Draft:
         "Each rule held for all of them, which does not mean that it must: strike what is chance, add what you know.\n"
     )
     return Draft(contract, comments, to_python(contract, opening, comments))
+
+
+def _in_order(declared: Contract, columns: Sequence[Column]) -> list[Column]:
+    """The columns as they are declared, then those that only the table has."""
+    places = {one.name: place for place, one in enumerate(declared.columns)}
+    return sorted(columns, key=lambda one: places.get(one.name, len(places)))
+
+
+def _taken_over(connection: duckdb.DuckDBPyConnection, declared: Column, seen: Column, comments: list[str]) -> Column:
+    """The declared column, without what published rows do not meet; what was seen beyond it is said in comments."""
+    changes: dict[str, Any] = {}
+    name = quoted(declared.name)
+
+    def broken(condition: str) -> int:
+        return _one(connection, f"select count_if({condition}) from seen")[0]
+
+    for field, sign in (("at_least", "<"), ("at_most", ">")):
+        bound = getattr(declared, field)
+        if bound is not None and broken(f"{name} {sign} {sql_value(bound)}"):
+            changes[field] = None
+    if declared.one_of:
+        held = ", ".join(map(sql_value, declared.one_of))
+        if broken(f"{name} not in ({held})"):
+            changes["one_of"] = ()
+    if declared.unique and _one(connection, f"select count({name}) - count(distinct {name}) from seen")[0]:
+        changes["unique"] = False
+    if seen.nullable and not declared.nullable:
+        changes["nullable"] = True
+    comments += [f"Declared {field}={getattr(declared, field)!r}: published rows do not meet it." for field in changes]
+    return replace(declared, **changes)
 
 
 def _kinds(table: str, planned: Plan) -> dict[str, Kind]:

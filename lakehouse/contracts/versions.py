@@ -6,6 +6,7 @@ promised, those who deliver have to do more, and consumers lose nothing.
 """
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.as_json import from_json, to_json
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.rules import pairs
-from lakehouse.errors import ContractError
+from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.journal import Journal, append, entries
 from lakehouse.tables.read import literal
@@ -51,11 +52,12 @@ _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two contracts. `columns` are those that it is about."""
+    """One difference between two contracts, and the `columns` that it is about. `of_rows`: it decides what is good."""
 
     says: str
     breaking: bool
     columns: tuple[str, ...] = ()
+    of_rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,29 +93,46 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
     return changes
 
 
+def warn_of_unchanged_version(old: Contract, new: Contract, changes: Sequence[Change]) -> None:
+    """Warns (SlipwayWarning) when columns, rules or keys changed and the version did not, naming the next."""
+    told = [change.says for change in changes if change.of_rows]
+    if told and new.version == old.version:
+        says = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(told)} "
+        warnings.warn(SlipwayWarning(says + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
+
+
 def keep_version(
     lake: Lakehouse, contract: Contract, run_id: str, consumers: Sequence[str] = ()
 ) -> list[Change] | None:
     """Write the contract down unless the newest kept one is the same; None, or what changed since that one.
 
-    Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits.
+    Raises ContractError for a breaking change without a new major version, naming the `consumers` that it hits, and
+    warns (SlipwayWarning) of another change under the old version.
     """
-    kept = versions_of(lake, contract.table)
-    text = to_json(contract)
-    if kept and to_json(kept[-1].contract) == text:
+    changes = check_kept(lake, contract, consumers)
+    if changes is None:
         return None
-    changes = check_version(kept[-1].contract, contract, consumers) if kept else []
+    if changes:
+        warn_of_unchanged_version(versions_of(lake, contract.table)[-1].contract, contract, changes)
     line = {
         "at": datetime.now(UTC).replace(tzinfo=None),
         "table": contract.table,
         "version": contract.version,
         "fingerprint": contract.fingerprint(),
         "changes": "\n".join(("breaking: " if change.breaking else "") + change.says for change in changes),
-        "contract": text,
+        "contract": to_json(contract),
         "run_id": run_id,
     }
     append(lake, CONTRACTS, [line], run_id)
     return changes
+
+
+def check_kept(lake: Lakehouse, contract: Contract, consumers: Sequence[str] = ()) -> list[Change] | None:
+    """What keep_version returns, and raises, without writing anything down."""
+    kept = versions_of(lake, contract.table)
+    if kept and to_json(kept[-1].contract) == to_json(contract):
+        return None
+    return check_version(kept[-1].contract, contract, consumers) if kept else []
 
 
 def versions_of(lake: Lakehouse, table: str) -> list[Kept]:
@@ -134,6 +153,12 @@ def major(version: str) -> int:
     """The first number of a version; 0 when it has none."""
     found = re.match(r"\s*v?(\d+)", version)
     return int(found.group(1)) if found else 0
+
+
+def next_minor(version: str) -> str:
+    """The version after it for a change that breaks nobody: 1.0.0 -> 1.1.0."""
+    numbers = [*map(int, re.findall(r"\d+", version)), 0, 0]
+    return f"{numbers[0]}.{numbers[1] + 1}.0"
 
 
 def _columns(old: Contract, new: Contract) -> Iterator[Change]:
@@ -219,7 +244,8 @@ def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
             yield Change(f"{name} is gone.", promised, columns)
         elif _content(one) != _content(after[name]):
             # Whether other words promise more or less cannot be told from them.
-            yield Change(f"{name} changed: {_content(one)} became {_content(after[name])}.", promised, columns)
+            before_it, now = (_content(each).removesuffix(".") for each in (one, after[name]))
+            yield Change(f"{name} changed: {before_it} became {now}.", promised, columns)
     for name in (one for one in after if one not in before):
         yield Change(f"{name} is new.", breaking=False, columns=_concerned(after[name]))
 
@@ -227,13 +253,13 @@ def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
 def _limits(old: Contract, new: Contract) -> Iterator[Change]:
     one, two = (microseconds(each.freshness, where=f"contract of {each.table}") for each in (old, new))
     if one != two:
-        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one)
+        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one, of_rows=False)
     for field in ("quarantine_share", "volume", "volume_by", "owner"):
         one, two = getattr(old, field), getattr(new, field)
         if one != two:
-            yield Change(f"{field} was {one}, and is {two}.", breaking=False)
+            yield Change(f"{field} was {one}, and is {two}.", breaking=False, of_rows=False)
     if dict(pairs(old.may_add)) != dict(pairs(new.may_add)):
-        yield Change("What columns may be added changed; none of them is landed.", breaking=False)
+        yield Change("What columns may be added changed; none of them is landed.", breaking=False, of_rows=False)
 
 
 def _concerned(one: Any) -> tuple[str, ...]:  # noqa: ANN401  # a rule, a reference or a distribution

@@ -17,11 +17,13 @@ from pyiceberg.types import IntegerType, LongType
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict, rule_verdict
+from lakehouse.contracts.columns import ARROW_TYPES
 from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
 from lakehouse.contracts.contract import SCHEMA, TABLE_CHECKS, Contract
 from lakehouse.contracts.distributions import counts_of, judge_counts
 from lakehouse.contracts.rules import Distribution
 from lakehouse.contracts.sorting import SAMPLE_ROWS
+from lakehouse.errors import ContractError, UnknownNameError, nearest_name, unknown_name
 from lakehouse.tables.read import Pin, Plan, arrow_field, attach, connect, literal, plan, quoted
 
 MEMORY = 768 << 20
@@ -108,8 +110,52 @@ def found_mark(rule: RowRule) -> str:
     return f"_found_{rule.name}"
 
 
+def check_references(lake: Lakehouse, contract: Contract, pins: Mapping[str, int] | None = None) -> None:
+    """Raises UnknownNameError for a reference to a table or a column that is not there, ContractError for other kinds.
+
+    Only the tables' schemas are looked at.
+    """
+    for one in contract.references:
+        where = f"contract of {contract.table}, reference to {one.table}"
+        if not lake.has(one.table):
+            error = unknown_name("table", one.table, lake.names(), where=where)
+            error.fix = "Let it be made before this one is landed, or refer to another table."
+            raise error
+        planned = plan(lake, one.table, at=(pins or {}).get(one.table))
+        names = [field.name for field in planned.schema.fields]
+        for column, other in zip(one.columns, one.to_columns, strict=True):
+            if other not in names:
+                raise UnknownNameError(
+                    f"{one.table} has no column {other!r}.",
+                    where=f"{where}, to_columns",
+                    nearest=nearest_name(other, names),
+                    fix="Use one of: " + ", ".join(name for name in names if not name.startswith("_")) + ".",
+                )
+            kinds = ARROW_TYPES[contract.column(column).kind], arrow_field(planned.schema, other).type
+            if _sort_of(kinds[0]) != _sort_of(kinds[1]):
+                alike = [
+                    name for name in names if _sort_of(arrow_field(planned.schema, name).type) == _sort_of(kinds[0])
+                ]
+                raise ContractError(
+                    f"{column} is {kinds[0]} and {other} of {one.table} is {kinds[1]}: neither is found in the other.",
+                    where=f"{where}, to_columns",
+                    nearest=nearest_name(other, alike) or nearest_name(column, alike),
+                    fix="Look numbers up among numbers, texts among texts and times among times.",
+                )
+
+
+def _sort_of(kind: pa.DataType) -> str:
+    """What values of the type can be compared with."""
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    return "time" if pa.types.is_temporal(kind) else str(kind)
+
+
 def read_referenced(lake: Lakehouse, contract: Contract, pins: Mapping[str, int] | None = None) -> dict[str, pa.Table]:
     """The values that the contract's references look up, table by table, each at its pin (None: as published now)."""
+    check_references(lake, contract, pins)
     found = {}
     for name in dict.fromkeys(one.table for one in contract.references):
         columns = list(dict.fromkeys(c for one in contract.references if one.table == name for c in one.to_columns))
@@ -135,6 +181,7 @@ def audit_table(
     that are referred to are read at `pins` (default: as published now). Freshness and volume are about deliveries, and
     not judged. Raises ContractError for a rule that raises, UnknownNameError for a table or snapshot that is not there.
     """
+    check_references(lake, contract, pins)
     planned = plan(lake, contract.table, at=at, where=where)
     schema = schema_verdict(contract, planned)
     if not schema.passed:

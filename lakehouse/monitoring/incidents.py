@@ -258,7 +258,12 @@ INCIDENTS = {
         Incident("category_recoded", "A category's values are letters now.", ("category_recoded",), _recoded),
         Incident("null_respelt", f"What is not known comes as {NOT_KNOWN}.", ("null_respelt",), _nulls),
         Incident("encoding_changed", "The file comes in UTF-16.", ("encoding_changed",), _encoding),
-        Incident("text_truncated", f"Values are cut off after {CUT_TO} characters.", ("text_truncated",), _truncated),
+        Incident(
+            "text_truncated",
+            f"Values are cut off after {CUT_TO} characters.",
+            ("text_truncated", "unit_changed"),  # a number of which digits are cut off is so many powers of ten smaller
+            _truncated,
+        ),
         Incident("duplicated_delivery", "Every row comes twice.", ("rows_duplicated",), _duplicated),
         Incident(
             "stale_delivery", "The delivery before comes again.", ("delivery_stale", "duplicated_delivery"), _stale

@@ -32,6 +32,7 @@ from lakehouse.monitoring.findings import Finding
 from lakehouse.monitoring.profile import DeliveryProfile, profile_rows, profile_table
 from lakehouse.sources.changes import find_changes
 from lakehouse.sources.deliveries import Delivery
+from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.landed_rows import LandedRows, landed_rows
 from lakehouse.sources.reading import read_leniently
 from lakehouse.sources.source import Source
@@ -193,6 +194,9 @@ def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryErro
     arrival = Arrival(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
     try:
         read = read_leniently(source, delivery.path)
+    except EncodingError as other:
+        proposal = f"file_encoding({other.encoding!r})"
+        return replace(arrival, findings=[Finding("encoding_changed", (), error.what, 2.0, 1.0, proposal)])
     except DeliveryError:
         return arrival
     profile = profile_table(read.rows, delivery.fingerprint, event_time=source.event_time)

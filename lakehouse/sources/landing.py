@@ -25,8 +25,8 @@ from lakehouse.contracts.quarantine import (
     quarantined,
     take_back,
 )
-from lakehouse.contracts.versions import keep_version
-from lakehouse.contracts.whole import read_referenced
+from lakehouse.contracts.versions import check_kept, keep_version
+from lakehouse.contracts.whole import check_references, read_referenced
 from lakehouse.errors import DeliveryError, PublishConflictError
 from lakehouse.monitoring.findings import Finding
 from lakehouse.monitoring.history import published_history, remember
@@ -68,14 +68,15 @@ def land(
     `consumers` are the models that rely on the source, `learned_from` its snapshot that the champion was trained on.
     A bad delivery is no error here: the result tells what became of each (`Landed.raise_if_nothing_passed`).
     Raises DeliveryError where there is nowhere to look for deliveries, ContractError for a contract with a breaking
-    change and no new major version.
+    change and no new major version, UnknownNameError for one that refers to a table or column that is not there.
     """
 
     @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
     def attempt() -> Landed:
         pending = find_pending(lake, source, asked)
         if pending.anything:
-            keep_version(lake, source.contract, run_id, consumers)
+            check_references(lake, source.contract)
+            check_kept(lake, source.contract, consumers)
             return _Landing(lake, source, pending, run_id, progress, learned_from).land()
         # A run that was killed after publishing left its lines out of the ledger.
         record(lake, bring_up_to_date(lake, source, pending.lines), run_id)
@@ -116,6 +117,9 @@ class _Landing:
         self._check_breaker()
         arrivals = self._arrivals()
         decided = self._decide(arrivals, self.standing)
+        if any(one.rows for one in arrivals):
+            # Only now: a contract that nothing could be judged by was never in use, and breaks nothing.
+            keep_version(lake, source.contract, self.run_id)
         if decided.transitions:
             transit(lake, decided.transitions, self.run_id, journal_at)
             self.standing = self._breaker_now()

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.contract import Contract, check_as_declared
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.sources.breaker import Breaker
 from lakehouse.sources.mapping_kinds import ColumnMapping
@@ -61,6 +61,7 @@ class Source:
             raise DeclarationError(
                 f"The contract is for {self.contract.table}.", where=f"{where}, contract", nearest=self.name
             )
+        check_as_declared(self.contract)
         columns = {column.name: column for column in self.contract.columns}
         if self.event_time not in columns:
             raise DeclarationError(

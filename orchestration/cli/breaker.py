@@ -10,7 +10,16 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
+from orchestration.cli.output import (
+    HomeOption,
+    JsonOption,
+    MissingOptionError,
+    console,
+    lakehouse_at,
+    notes,
+    print_json,
+    print_table,
+)
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
@@ -64,8 +73,10 @@ def _check(source: str | None, reason: str, *, both: bool) -> None:
         nearest = "slipway breaker fraud.transactions --close"
         raise SlipwayError("It is not said which source.", where="slipway breaker", nearest=nearest)
     if not reason.strip():
-        raise SlipwayError(
-            "Whoever reads the record later wants to know why.", where="--reason", nearest="--reason 'mapping declared'"
+        raise MissingOptionError(
+            "The option --reason is missing: whoever reads the record later wants to know why.",
+            where="slipway breaker",
+            nearest="--reason 'mapping declared'",
         )
 
 

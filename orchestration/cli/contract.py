@@ -56,8 +56,10 @@ def suggest_command(
     """Draft a contract from what was published so far, for a person to edit."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.suggest import suggest
+    from orchestration.sources_by_name import sources
 
-    draft = suggest(lakehouse_at(home), table, at=at)
+    declared = {source.name: source.contract for source in sources()}
+    draft = suggest(lakehouse_at(home, must_be=True), table, at=at, declared=declared.get(table))
     if as_json:
         print_json({"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source})
         _write(file, draft.source)
@@ -115,9 +117,10 @@ def show_command(
         "Checks",
         ["check", "when broken", "says", "last audit"],
         [
-            [name, contract.action(name), says, _result(results.get(name))]
+            [name, contract.action(name), says, result_of(results.get(name))]
             for name, (says, _) in contract.checks().items()
         ],
+        unbroken=["check"],
     )
     print_facts(
         {"last audit": f"{audits[0]['at']:%Y-%m-%d %H:%M} UTC, {audits[0]['delivery']}" if audits else "none yet"}
@@ -256,6 +259,14 @@ def _from_file(path: Path) -> "Contract":
     if not path.is_file():
         there = [str(one) for one in path.parent.glob("*") if one.suffix in {".yaml", ".yml", ".json"}]
         raise SlipwayError(f"There is no file {path}.", where=str(path), nearest=nearest_name(str(path), there))
+    if path.suffix.lower() not in {".yaml", ".yml", ".json"}:
+        raise SlipwayError(
+            f"{path.name} is of no kind that a contract is read from.",
+            where=str(path),
+            nearest=f"{path.stem}.odcs.yaml",
+            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or our own JSON (.json). A draft in Python "
+            "is put into a domain's contracts.py as it is.",
+        )
     text = path.read_text(encoding="utf-8")
     return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)
 
@@ -297,10 +308,16 @@ def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
     return [one for one in found if (one["at"], one["delivery"]) == (found[-1]["at"], found[-1]["delivery"])]
 
 
-def _result(audit: dict[str, Any] | None) -> str:
+def result_of(audit: dict[str, Any] | None) -> str:
+    """What the last audit says of a check, in few words."""
     if audit is None:
         return ""
-    return "passed" if audit["passed"] else f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+    if audit["passed"]:
+        return "passed"
+    if audit["broken"]:
+        return f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+    # What is measured over a whole delivery is broken by no row of it.
+    return f"broken: {audit['says'].rpartition('Not so: ')[2]}"
 
 
 def _write(file: Path | None, text: str) -> None:

@@ -143,6 +143,8 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
 
     every = delivery_sensor(drill.domain).minimum_interval_seconds
     console.print(
+        "\nWithout contracts: the model scores what was delivered, as it comes. With contracts: it scores what was "
+        "published; of a refused delivery nothing is, and the numbers are those of the delivery before, which stays."
         f"\nSeconds count from the file's arrival; a running daemon looks for files every {every} s in addition. "
         "Your home was only read.",
         markup=False,
@@ -152,7 +154,7 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
 
 def _outcome(one: "Played") -> str:
     if one.alarm.refused:
-        return "the delivery is refused, the scores before it stay"
+        return "the delivery is refused, and the scores of the one before it stay in use"
     if one.alarm.quarantined:
         return f"{one.alarm.quarantined:,} rows wait in quarantine, the others are published"
     return "it is published, and somebody is told" if one.alarm.raised else "nobody noticed"

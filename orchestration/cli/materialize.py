@@ -3,6 +3,8 @@
 What belongs here: the command. Not: the assets.
 """
 
+import re
+from calendar import monthrange
 from datetime import date
 from typing import Annotated
 
@@ -66,10 +68,19 @@ def _days(text: str) -> tuple[date, date] | None:
     if not text:
         return None
     first, _, last = text.partition(":")
-    try:
-        span = date.fromisoformat(first), date.fromisoformat(last or first)
-    except ValueError:
-        raise SlipwayError(f"{text!r} are no days.", where="--days", nearest="2018-04-01:2018-04-30") from None
+    span = _day(first, text), _day(last or first, text)
     if span[0] > span[1]:
         raise SlipwayError(f"{first} is after {last}.", where="--days", nearest=f"{last}:{first}")
     return span
+
+
+def _day(word: str, text: str) -> date:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", word)
+        year, month, _ = map(int, found.groups()) if found else (0, 0, 0)
+        if not (1 <= month <= 12 and year):  # noqa: PLR2004  # months
+            raise SlipwayError(f"{text!r} are no days.", where="--days", nearest="2018-04-01:2018-04-30") from None
+        last = date(year, month, monthrange(year, month)[1])
+        raise SlipwayError(f"There is no day {word}.", where="--days", nearest=text.replace(word, f"{last}")) from None

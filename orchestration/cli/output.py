@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lakehouse.errors import SlipwayError, SlipwayWarning
+from lakehouse.errors import HomeError, SettingsError, SlipwayError, SlipwayWarning
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,11 +34,20 @@ console = Console()
 notes = Console(stderr=True)
 
 
-def lakehouse_at(home: Path | None) -> "Lakehouse":
-    """The lakehouse that a command works on; child processes and libraries are told of it."""
+def lakehouse_at(home: Path | None, *, must_be: bool = False) -> "Lakehouse":
+    """The lakehouse that a command works on; child processes and libraries are told of it.
+
+    Raises HomeError where it `must_be` there already, and is not: who only reads makes no home.
+    """
     from lakehouse.catalog import open_lakehouse
 
     settings = Settings.from_environment(home=home)
+    if must_be and settings.catalog_address is None and not (settings.home / "home.json").exists():
+        raise HomeError(
+            "There is no home here, so there is nothing to read.",
+            where=str(settings.home),
+            fix="Name the home with --home or SLIPWAY_HOME, or make one: `slipway demo`.",
+        )
     settings.export()
     return open_lakehouse(settings)
 
@@ -53,13 +62,15 @@ def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under column heads; numbers to the right."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, unbroken: Sequence[str] = ()
+) -> None:
+    """Rows under column heads; numbers to the right. What stands in `unbroken` columns stays on one line, to copy."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
     cells = [list(row) for row in rows]
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=column in unbroken)
     for row in cells:
         # Text takes words as they are: a cell may hold what rich would read as [markup].
         table.add_row(*(Text(_text(value)) for value in row))
@@ -83,7 +94,11 @@ def show_error(error: SlipwayError) -> int:
         notes.print(
             Panel(Text(str(error)), title=f"slipway: {type(error).__name__}", title_align="left", border_style="red")
         )
-    return 1
+    return 2 if isinstance(error, MissingOptionError) else 1
+
+
+class MissingOptionError(SettingsError):
+    """An option that has to be given, and was not: wrong usage."""
 
 
 def show_warnings() -> None:

@@ -10,7 +10,15 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.output import (
+    HomeOption,
+    JsonOption,
+    MissingOptionError,
+    console,
+    lakehouse_at,
+    print_json,
+    print_table,
+)
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
@@ -79,8 +87,10 @@ def _drop(lake: "Lakehouse", source: "Source", rule: str, reason: str) -> dict[s
     from lakehouse.tables.pins import Provenance
 
     if not reason.strip():
-        raise SlipwayError(
-            "Whoever misses the rows later wants to know why.", where="--reason", nearest="--reason 'test payments'"
+        raise MissingOptionError(
+            "The option --reason is missing: whoever misses the rows later wants to know why.",
+            where="slipway quarantine --drop",
+            nearest="--reason 'test payments'",
         )
     if rule and rule not in check_names(source) and not rule.endswith("_readable"):
         from lakehouse.errors import unknown_name

@@ -62,7 +62,7 @@ def command(
 ) -> None:
     """Ask the lakehouse in SQL (DuckDB's). Nothing can be written."""
     chosen = _format(form, output, as_json=as_json)
-    lake = lakehouse_at(home)
+    lake = lakehouse_at(home, must_be=True)
     from lakehouse.query import ask
     from orchestration.cli.rows import SHOWN, show, write_parquet, write_text
 

@@ -52,7 +52,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show tables: rows, snapshots, columns, branches, owners, and what is out of line."""
-    lake = lakehouse_at(home)
+    lake = lakehouse_at(home, must_be=name is not None)
     if drop:
         _drop(lake, name, yes=yes, as_json=as_json)
     elif name is None:

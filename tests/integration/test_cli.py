@@ -334,9 +334,61 @@ def test_an_audit_branch_waits_for_inspection(slipway: Slipway, books: Lakehouse
     assert "waits for inspection" in slipway("tables", "books.ledger", "--home", books.home.root).words
 
 
+@pytest.mark.parametrize("words", [("tables", "fraud.training"), ("query", "select 1"), ("contract", "suggest", "a.b")])
+def test_who_only_reads_is_told_where_there_is_no_home_and_makes_none(
+    slipway: Slipway, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    said = slipway(*words, "--home", str(tmp_path / "elsewhere"), "--json")
+    assert said.code == 1
+    assert said.json["where"] == str(tmp_path / "elsewhere")
+    assert "SLIPWAY_HOME" in said.json["fix"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_table_that_is_not_there_is_named_with_the_home(slipway: Slipway, books: Lakehouse) -> None:
+    said = slipway("tables", "xyzzy", "--home", books.home.root, "--json")
+    assert said.json["where"] == f"the home {books.home.root}"
+    assert "--home or SLIPWAY_HOME" in said.json["fix"]
+
+
 def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
     assert slipway("tables", "--home", tmp_path / "new", "--json").json == {"tables": []}
     assert "slipway demo" in slipway("tables", "--home", tmp_path / "new").words
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "nearest", "code"),
+    [
+        (("materialize", "group:fruad"), "There is no group named 'group:fruad'", "group:fraud", 1),
+        (("materialize", "x", "--days", "2018-04-31"), "There is no day 2018-04-31.", "2018-04-30", 1),
+        (
+            ("materialize", "x", "--days", "2018-04-01:2018-02-30"),
+            "There is no day 2018-02-30.",
+            "2018-04-01:2018-02-28",
+            1,
+        ),
+        (("materialize", "x", "--days", "2018-13-01"), "are no days", "2018-04-01:2018-04-30", 1),
+        (
+            ("quarantine", "fraud.transactions", "--drop"),
+            "The option --reason is missing",
+            "--reason 'test payments'",
+            2,
+        ),
+        (
+            ("breaker", "fraud.transactions", "--open"),
+            "The option --reason is missing",
+            "--reason 'mapping declared'",
+            2,
+        ),
+    ],
+)
+def test_what_is_called_wrongly_is_told_with_what_comes_nearest(
+    slipway: Slipway, tmp_path: Path, words: tuple[str, ...], says: str, nearest: str, code: int
+) -> None:
+    said = slipway(*words, "--home", tmp_path / "home", "--json")
+    assert said.code == code
+    assert says in said.json["what"]
+    assert said.json["nearest"] == nearest
 
 
 def test_drop_asks_first(slipway: Slipway, books: Lakehouse) -> None:

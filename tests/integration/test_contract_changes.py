@@ -7,17 +7,21 @@ What belongs here: new, changed and gone columns over real tables. Not: what suc
 from dataclasses import replace
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from lakehouse.contracts.contract import Column, Contract
+from lakehouse.contracts.contract import Column, Contract, Reference
 from lakehouse.contracts.quarantine import quarantine_name
-from lakehouse.errors import ContractError
+from lakehouse.contracts.versions import versions_of
+from lakehouse.contracts.whole import audit_table
+from lakehouse.errors import ContractError, UnknownNameError
 from lakehouse.sources.account import account_of
 from lakehouse.sources.landing import land
 from lakehouse.sources.mappings import absent
 from lakehouse.sources.retry import retry_quarantined
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
+from lakehouse.tables.write import TableShape, ensure_table
 
 NAME = "shop.payments"
 CONTRACT = Contract(
@@ -118,3 +122,40 @@ def test_a_retry_waits_for_the_columns(begun):
     with pytest.raises(ContractError, match="does not have the columns of its contract yet") as caught:
         retry_quarantined(begun, replace(wider, mappings=(absent("note"),)), run_id="retry")
     assert "slipway materialize shop.payments" in caught.value.fix
+
+
+# References are looked at before anything is kept.
+
+
+def referring(column, to_column, table="shop.values", version="1.0.0"):
+    references = [Reference(column, table, to_column)]
+    return replace(SOURCE, contract=replace(CONTRACT, version=version, references=references))
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "says", "nearest"),
+    [
+        (referring("value", "nmae"), UnknownNameError, "no column 'nmae'", "name"),
+        (referring("value", "number"), ContractError, "value is string and number of shop.values is int64", "name"),
+        (referring("value", "name", table="shop.valeus"), UnknownNameError, "no table named", "shop.values"),
+    ],
+)
+def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(lake, source, error, says, nearest):
+    ensure_table(lake, TableShape("shop.values", pa.schema([("name", pa.string()), ("number", pa.int64())])))
+    put(lake, "2018-04-01", "id,at,value\n1,2018-04-01T01:00:00,1\n")
+    with pytest.raises(error, match=says) as caught:
+        land(lake, source, run_id="wrong")
+    assert caught.value.nearest == nearest
+    assert caught.value.where.startswith(f"contract of {NAME}, reference to ")
+    with pytest.raises(error):
+        audit_table(lake, source.contract)
+    assert not versions_of(lake, NAME)
+    # What was never in use breaks nobody when it is mended, and needs no new version.
+    assert not land(lake, SOURCE, run_id="right").refused
+    assert [one.contract.version for one in versions_of(lake, NAME)] == ["1.0.0"]
+
+
+def test_a_contract_that_no_rows_could_be_judged_by_is_not_kept(lake):
+    put(lake, "2018-04-01", "id,at\n")
+    assert land(lake, SOURCE, run_id="nothing").refused
+    assert not versions_of(lake, NAME)

@@ -7,6 +7,7 @@ proposes underneath by itself (tests/unit/test_contract_versions.py).
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from typer.testing import CliRunner
 from assets.fraud.contracts import transactions_contract
 from lakehouse.contracts.as_json import from_object, to_json
 from lakehouse.contracts.odcs import to_odcs
+from lakehouse.contracts.suggest import suggest
 from lakehouse.contracts.versions import keep_version
 from lakehouse.contracts.whole import audit_table
 from lakehouse.errors import SlipwayError
 from orchestration.cli import app
+from orchestration.cli.contract import result_of
+from orchestration.cli.output import console, print_table
 from tests import scenario
 from tests.contracts_in_full import FULL
 
@@ -55,8 +59,9 @@ def declared_in(source):
     return found
 
 
-def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
-    source = ask("suggest", TABLE)
+def test_a_draft_is_python_that_holds_for_what_was_seen(home):
+    lake = scenario.make_lake(home)
+    source = suggest(lake, TABLE).source
     draft = declared_in(source)
     assert draft.table == TABLE
     by_name = {column.name: column for column in draft.columns}
@@ -66,7 +71,14 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
     assert by_name["TX_AMOUNT"].at_least == 0
     assert by_name["TX_AMOUNT"].at_most is None, "a bound that nobody said"
     assert "# Seen: 0 (" in source
-    assert all(one.passed for one in audit_table(scenario.make_lake(home), draft))
+    assert all(one.passed for one in audit_table(lake, draft))
+
+
+def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
+    source = ask("suggest", TABLE)
+    draft = declared_in(source)
+    assert draft == replace(transactions_contract, version="1.1.0")
+    assert "# Seen: 0 (" in source
     told = json.loads(ask("suggest", TABLE, "--json"))
     assert from_object(told["contract"]) == draft
     assert told["source"] == source
@@ -74,6 +86,32 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(ask, home, tmp_path):
     assert (tmp_path / "draft.py").read_text() == source
     with pytest.raises(SlipwayError, match="nothing is written over"):
         ask("suggest", TABLE, "--file", tmp_path / "draft.py")
+
+
+def test_a_draft_leaves_out_what_published_rows_do_not_meet(home):
+    columns = [
+        replace(one, at_most=10, known_after="1d") if one.name == "TX_AMOUNT" else one
+        for one in transactions_contract.columns
+    ]
+    declared = replace(transactions_contract, columns=columns)
+    draft = suggest(scenario.make_lake(home), TABLE, declared=declared)
+    amount = draft.contract.column("TX_AMOUNT")
+    assert (amount.at_least, amount.at_most, amount.known_after) == (0, None, "1d")
+    assert "Declared at_most=10: published rows do not meet it." in draft.comments["TX_AMOUNT"]
+    assert draft.contract.version == "2.0.0"  # it promises less
+
+
+def test_only_what_holds_a_contract_is_read(ask, tmp_path):
+    draft, wrong = tmp_path / "draft.py", tmp_path / "wrong.yaml"
+    draft.write_text("contract = 1\n")
+    wrong.write_text("kind: [\nversion: ]]\n")
+    with pytest.raises(SlipwayError, match="no kind that a contract is read from") as caught:
+        ask("import", draft)
+    assert "Open Data Contract Standard" in str(caught.value.fix)
+    with pytest.raises(SlipwayError) as caught:
+        ask("import", wrong)
+    assert len(caught.value.what.splitlines()) == 1
+    assert caught.value.where == "wrong.yaml, line 2"
 
 
 def test_a_draft_is_formatted_as_the_project_is(ask, tmp_path):
@@ -103,6 +141,17 @@ def test_a_contract_is_shown_with_its_checks_and_versions(ask, landed):
     }
     with pytest.raises(SlipwayError, match="no source named"):
         ask("show", "fraud.transaction")
+
+
+def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(console, "_width", 80)
+    name = "TRANSACTION_ID_unique_across_deliveries"
+    rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
+    print_table("Checks", ["check", "when broken", "says", "last audit"], rows, unbroken=["check"])
+    assert name in capsys.readouterr().out
+    says = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
+    audit = {"passed": False, "broken": 0, "rows": 91, "says": says}
+    assert result_of(audit) == "broken: 2018-05-15 with 91 (typical: 9)."
 
 
 def test_a_comparison_names_the_models_that_a_change_hits(ask, tmp_path):

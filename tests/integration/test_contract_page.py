@@ -47,6 +47,11 @@ def test_the_page_tells_what_became_of_every_delivery_and_why(delivered):
     facts = facts_of(lake, source)
     became = {one.delivery: one for one in facts.deliveries}
     assert len(became) == 15
+    names = [one.delivery for one in facts.deliveries]
+    named = [name for name in names if name != NASTY]
+    assert named == sorted(named, reverse=True)
+    assert names.index(NASTY) == 1  # by its rows' day
+    assert "Superseded: another file came under its name." in page_of(lake, source)
     assert [became[NASTY].status, became[f"transactions_{DAYS[14]}.parquet"].status] == [Status.REFUSED] * 2
     assert facts.account.balanced
     assert facts.account.quarantined == 1

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -19,13 +20,17 @@ from assets.credit.sources import statements
 from assets.fraud.contracts import transactions_contract
 from assets.loading import load_domain
 from lakehouse.catalog import Lakehouse
+from lakehouse.contracts.rules import Reference
 from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import retrain
 from lakehouse.models.unguarded import read_as_it_comes
 from lakehouse.monitoring.incident_files import read_texts, write_texts
 from lakehouse.monitoring.incidents import INCIDENTS, Stage, incident, play, roles_of
-from lakehouse.tables.read import read
+from lakehouse.tables.pins import Provenance
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import read, resolve
+from lakehouse.tables.write import TableShape, ensure_table, write_draft
 from orchestration.cli import app
 from orchestration.drill import Drill
 from tests import scenario
@@ -81,6 +86,17 @@ def test_the_story(live: Lakehouse, drill: Drill) -> None:
     assert played.within == drill.before
     assert abs(played.within["accuracy"] - drill.good["accuracy"]) < 0.05
     assert digest(live.home.root) == before
+
+
+def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: Lakehouse) -> None:
+    shape = TableShape("bank.educations", pa.schema([("code", pa.int32()), ("says", pa.string())]))
+    rows = pa.table({"code": pa.array([*range(7)], pa.int32()), "says": ["school"] * 7})
+    publish(live, write_draft(live, shape, rows, Provenance("test", "test"), None, resolve(ensure_table(live, shape))))
+    domain = load_domain("credit")
+    contract = replace(statements_contract, references=[Reference("education", shape.name, "code")])
+    with Drill(live, replace(domain, sources=[replace(statements, contract=contract)])) as stage:
+        assert stage.control is not None
+        assert not stage.control.refused
 
 
 def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
@@ -188,3 +204,10 @@ def test_roles_leave_keys_and_what_is_known_later_aside() -> None:
 def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
     with pytest.raises(SlipwayError, match="no column for it"):
         play(incident("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
+
+
+def test_another_encoding_is_named_by_its_kind_with_the_mapping_that_reads_it(drill: Drill) -> None:
+    played = drill.play(incident("encoding_changed"))
+    assert played.alarm.refused
+    assert played.kind_named
+    assert played.alarm.findings[0].proposal == "file_encoding('utf-16')"

@@ -5,6 +5,7 @@ What belongs here: comparing, keeping, and our own JSON. Not: the command line a
 """
 
 import json
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,23 @@ def test_what_promises_less_breaks_consumers(new, breaking):
         with pytest.raises(ContractError, match="without a new major version"):
             check_version(BASE, replace(new, version="1.9.0"))
     assert check_version(BASE, replace(new, version="2.0.0")) == changes
+
+
+def test_changed_rules_under_the_old_version_are_warned_of_with_the_next(lake):
+    keep_version(lake, BASE, "run-1")
+    with pytest.warns(SlipwayWarning, match=r"kept its version 1\.0\.0: .*Give it the version 1\.1\.0\."):
+        keep_version(lake, changed(0, at_most=9), "run-2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        keep_version(lake, replace(changed(0, at_most=9), quarantine_share=0.7), "run-3")
+        keep_version(lake, replace(changed(0, at_most=8), version="1.1.0"), "run-4")
+
+
+def test_a_change_is_told_in_whole_sentences():
+    other = replace(BASE, references=[replace(BASE.references[0], to_columns=("nmae",))])
+    assert [one.says for one in diff(BASE, other)] == [
+        "kind_in_shop_kinds changed: kind is found in shop.kinds (name) became kind is found in shop.kinds (nmae)."
+    ]
 
 
 def test_a_wider_kind_breaks_unless_the_bounds_keep_the_values_narrow():

@@ -4,16 +4,19 @@ What belongs here: the checks that declarations make of themselves and of the ta
 (test_models.py) and what declarations lead to.
 """
 
+import sys
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
+import assets
 from assets.fraud.contracts import transactions_contract
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.fraud.sources import transactions
 from assets.fraud.training import training
+from assets.loading import load_domain
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.errors import DeclarationError
 from lakehouse.features.duration import microseconds
@@ -340,6 +343,65 @@ def test_what_decides_the_verdicts_decides_a_contracts_fingerprint():
 def source(**further):
     given = {"name": "shop.payments", "event_time": "paid_at", "contract": contract(AMOUNT, PAID_AT)}
     return Source(**{**given, **further}, description="Payments.", owner="team:shop")
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "nearest"),
+    [
+        ("version", "1", "1.0.0"),
+        ("version", "v1.2", "1.2.0"),
+        ("version", "newest", "1.0.0"),
+        ("owner", "orders", "team:orders"),
+        ("owner", "the shop people", "team:the-shop-people"),
+        ("owner", "", "team:shop"),
+        ("owner", "group:orders", "team:orders"),
+    ],
+)
+def test_a_declared_contract_has_an_owner_and_a_version_of_three_numbers(field, given, nearest):
+    declared = replace(contract(PAID_AT), **{field: given})
+    refused(
+        lambda: Source("shop.payments", "paid_at", declared, "Payments.", "team:shop"),
+        says=repr(given),
+        where=f"contract of shop.payments, {field}",
+        nearest=nearest,
+    )
+
+
+@pytest.mark.parametrize("owner", ["team:shop", "user:ada", "ada@example.org"])
+def test_a_team_a_person_or_an_address_owns(owner):
+    assert Source("shop.payments", "paid_at", replace(contract(PAID_AT), owner=owner), "Payments.", "team:shop")
+
+
+def declared_in_a_file(tmp_path, monkeypatch, text):
+    """What loading a domain says whose contracts.py is that text."""
+    folder = tmp_path / "assets" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text('OWNERS = ("team:shop",)\n')
+    (folder / "contracts.py").write_text(f"from lakehouse.contracts.contract import Column, Contract\n\n{text}")
+    (folder / "sources.py").write_text("from assets.shop.contracts import payments\n")
+    monkeypatch.setattr(assets, "__path__", [*assets.__path__, str(folder.parent)])
+    try:
+        with pytest.raises(DeclarationError) as caught:
+            load_domain("shop")
+    finally:
+        for name in [name for name in sys.modules if name.startswith("assets.shop")]:
+            del sys.modules[name]
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("column", "says", "nearest"),
+    [
+        ('Column("amount", "float64", "Paid.", at_lest=0)', "A Column has no field 'at_lest'", "at_least"),
+        ('Column("amount", "float46", "Paid.")', "'float46'", "float64"),
+    ],
+)
+def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkeypatch, column, says, nearest):
+    text = f'payments = Contract(\n    table="shop.payments",\n    columns=[\n        {column},\n    ],\n)\n'
+    error = declared_in_a_file(tmp_path, monkeypatch, text)
+    assert says in error.what
+    assert error.nearest == nearest
+    assert "assets/shop/contracts.py, line 6: Contract shop.payments, Column amount" in error.where
 
 
 def test_a_source_takes_the_table_of_its_contract():
