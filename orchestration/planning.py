@@ -43,7 +43,7 @@ def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
         PlannedRun(first, last, [asset_key(source.name)], (f"{source.name}: {first} to {last} were delivered",))
         for first, last in spans(pending.days)
     ]
-    if pending.anything and not landings:
+    if pending.to_land and not landings:
         # What came has no day of its own; it is judged beside the newest one.
         known = days_of(lake, source)
         if not known:
