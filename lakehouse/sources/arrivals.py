@@ -53,8 +53,8 @@ _SAID = 3
 class Arrival:
     """A delivery and all that is said of it. `good` and `broken` are the rows of `days`; none where it has a fault.
 
-    `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare the
-    mappings that are proposed, if any are.
+    `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
+    the mappings that are proposed, if any are.
     """
 
     delivery: Delivery

@@ -73,7 +73,8 @@ def bring_up_to_date(
     back is so until all of its rows are in the tables; until then its copy is kept, too.
     """
     published, waiting = published_rows(lake, source), quarantined_rows(lake, source)
-    held_back = {line.key: line for line in (*lines.values(), *known_now) if line.held_back}
+    kept_out = [line for line in (*lines.values(), *known_now) if line.held_back or line.status is Status.DROPPED]
+    held_back = {line.key: line for line in kept_out}
     new, nothing = [], _entry(source, "", "", Status.PUBLISHED)
     for fingerprint in dict.fromkeys([*published, *waiting]):
         name = (published.get(fingerprint) or waiting[fingerprint])[0]
@@ -96,7 +97,7 @@ def bring_up_to_date(
         landed_once = line.status is Status.PUBLISHED
         gone = line.fingerprint not in landed if landed_once else newest[line.delivery] != line.fingerprint
         gone = gone or is_replaced(line, present or {}, landed)
-        if gone and line.status not in {Status.SUPERSEDED, Status.COPY}:
+        if gone and line.status not in {Status.SUPERSEDED, Status.COPY, Status.DROPPED}:
             new.append(replace(line, status=Status.SUPERSEDED, reason="Another file came under its name."))
             let_go(lake.home, source.name, line.fingerprint)
     return new

@@ -42,7 +42,7 @@ class HeldBack:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it by name, for `--json`."""
-        return {name: value for name, value in asdict(self).items() if name not in {"waits"}}
+        return {name: value for name, value in asdict(self).items() if name != "waits"}
 
 
 def deliveries_held_back(lake: Lakehouse, source: str) -> list[HeldBack]:

@@ -28,8 +28,8 @@ class Refusal:
 @dataclass(frozen=True)
 class Landed:
     """What landing did: the table's outcome, the verdicts on what was published (none when there was nothing to do),
-    what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of the
-    source that are refused or wait now, since whenever.
+    what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of
+    the source that are refused or wait now, since whenever.
     """
 
     outcome: Outcome

@@ -42,12 +42,12 @@ DELIVERIES = Journal(
         "at": "When it was decided (UTC).",
         "delivery": "The file, by its path below the drop folder.",
         "fingerprint": "The hash of its content.",
-        "status": "published, refused, waiting, superseded, copy or again.",
+        "status": "published, refused, waiting, superseded, copy, again or dropped.",
         "rows": "Rows that it has; 0 where it could not be read.",
         "published": "Rows of it that are published.",
         "quarantined": "Rows of it that are in quarantine.",
         "definition": "The fingerprint of the contract and the mappings that it was judged by.",
-        "reason": "Why it was not published.",
+        "reason": "Why it was not published, or why somebody gave it up.",
         "remedy": "What would mend it.",
         "branch": "The audit branch that holds its rows, where there is one.",
     },
@@ -58,7 +58,7 @@ class Status(StrEnum):
     """What became of a delivery.
 
     `COPY`: it has the content of another file, so there was nothing to land. `AGAIN`: a person asked that it is judged
-    once more.
+    once more. `DROPPED`: a person gave it up; it is never judged again, under whatever name its content comes.
     """
 
     PUBLISHED = "published"
@@ -67,6 +67,7 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     COPY = "copy"
     AGAIN = "again"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)

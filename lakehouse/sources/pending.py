@@ -89,9 +89,12 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     wanted = None if asked is None or not judged else set(asked)
     pending: dict[str, tuple[Delivery, tuple[date, ...]]] = {}
     faulty, copies = [], []
+    dropped = {line.fingerprint for line in lines.values() if line.status is Status.DROPPED}
     originals = _originals(deliveries, landed)
     for delivery in deliveries:
-        if _settled(lines.get((delivery.fingerprint, delivery.name)), standing, definition):
+        if delivery.fingerprint in dropped or _settled(
+            lines.get((delivery.fingerprint, delivery.name)), standing, definition
+        ):
             continue
         original = originals[delivery.fingerprint]
         if original is not delivery:

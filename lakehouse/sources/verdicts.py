@@ -43,7 +43,7 @@ def _one_of(same: Sequence[Verdict]) -> Verdict:
 
 def standing_verdicts(landed: Landed) -> list[Verdict]:
     """Whether every delivery could be published, and whether the breaker lets them pass."""
-    # Copies are refused once, and are nothing that anybody waits for; what was refused earlier is so until it is mended.
+    # Copies are refused once and nobody waits for them; what was refused earlier is so until it is mended.
     refused = {one.delivery: one.reason.what for one in landed.refused}
     refused |= {one.delivery: one.reason for one in landed.held_back if not one.waits}
     waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.held_back if one.waits)]))
