@@ -120,7 +120,7 @@ def rule_verdict(
     """The verdict on one row rule that `broken` of `rows` rows break."""
     if broken:
         what_then = {
-            "quarantine": ", which went to quarantine",
+            "quarantine": ", which belong in quarantine",
             "block": ", which refuses the write",
             "warn": ", which were let through",
         }
