@@ -28,6 +28,7 @@ from lakehouse.tables.read import resolve
 from lakehouse.tables.write import write_draft
 from orchestration.checks import last_evaluation
 from orchestration.cli import main
+from orchestration.cli.deliveries import show_refused
 from orchestration.cli.output import console, notes
 from orchestration.instance import open_instance
 from tests import generate_cli_docs, scenario
@@ -875,7 +876,9 @@ def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_lande
     home = ("--home", days_landed.home.root)
     table, good = "fraud.transactions", scenario.payments_on([scenario.EVERY_DAY[5]])
     (path,) = scenario.deliver(days_landed, good.with_columns(pl.col("TX_AMOUNT") * 100))
-    assert slipway("materialize", table, *home).code == 1
+    first = slipway("materialize", table, *home)
+    assert first.code == 1
+    assert "slipway: ContractError" in first.words
     line = f"mappings=[scaled('TX_AMOUNT', 0.01, since=date(2018, 4, {scenario.EVERY_DAY[5].day}))]"
     recipe = ("assets/fraud/sources.py", line, "from datetime import date", "from lakehouse.sources.mappings import")
     again = slipway("materialize", table, *home)
@@ -904,6 +907,13 @@ def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_lande
     standing = last_evaluation(instance, table, "deliveries")
     assert standing is not None
     assert standing.passed
+
+
+def test_what_was_judged_again_and_refused_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
+    show_refused({**line, "judged": 2, "judged_now": True})
+    show_refused({**line, "judged": 2, "judged_now": False})
+    assert capsys.readouterr().out.count("It was judged again, and refused again.") == 1
 
 
 def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
