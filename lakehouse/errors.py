@@ -37,10 +37,15 @@ class SlipwayError(Exception):
             parts.append(f"  do:      {self.fix}")
         return "\n".join(parts)
 
+    @property
+    def kind(self) -> str:
+        """The name in this family: an error of a narrower kind goes by that which it is of."""
+        return next(one.__name__ for one in type(self).__mro__ if one.__module__ == __name__)
+
     def as_dict(self) -> dict[str, str | None]:
         """The parts by name, for `--json`."""
         return {
-            "error": type(self).__name__,
+            "error": self.kind,
             "what": self.what,
             "where": self.where,
             "nearest": self.nearest,

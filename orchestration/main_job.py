@@ -35,11 +35,15 @@ class Step:
 
 @dataclass
 class JobReport:
-    """What the runs of a job did. `runs` are Dagster's run ids; empty when nothing had to be done."""
+    """What the runs of a job did. `runs` are Dagster's run ids; empty when nothing had to be done.
+
+    `sources` are those among what was asked for.
+    """
 
     runs: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     because: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
     @property
     def recomputed(self) -> list[str]:
@@ -48,14 +52,22 @@ class JobReport:
 
 
 def run_main_job(
-    lake: Lakehouse, domain: Domain, progress: Progress, watch: MemoryWatch, *, models: bool = True
+    lake: Lakehouse,
+    domain: Domain,
+    progress: Progress,
+    watch: MemoryWatch,
+    *,
+    models: bool = True,
+    only_made: bool = False,
 ) -> JobReport:
     """Bring the domain up to date with its deliveries, without `models` all but those. Does nothing when it is.
 
+    With `only_made` what was never made is left alone: nobody asked for it.
+
     Raises SlipwayError with the failed step's own words.
     """
-    report = JobReport()
-    planned = plan_runs(lake, domain, models=models)
+    report = JobReport(sources=[source.name for source in domain.sources])
+    planned = plan_runs(lake, domain, models=models, only_made=only_made)
     if not planned:
         return report
     instance = open_instance(lake)

@@ -4,7 +4,7 @@ What belongs here: the plan, shared by the command line, the schedule and the se
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import dagster as dg
@@ -43,7 +43,7 @@ def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
         PlannedRun(first, last, [asset_key(source.name)], (f"{source.name}: {first} to {last} were delivered",))
         for first, last in spans(pending.days)
     ]
-    if pending.anything and not landings:
+    if pending.to_land and not landings:
         # What came has no day of its own; it is judged beside the newest one.
         known = days_of(lake, source)
         if not known:
@@ -63,9 +63,28 @@ def plan_upkeep(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list
     return _run_of(lake, domain, standing)
 
 
-def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
-    """Everything that has to be done now; nothing when all is in line."""
-    return plan_deliveries(lake, domain) or plan_upkeep(lake, domain, models=models)
+def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True, only_made: bool = False) -> list[PlannedRun]:
+    """Everything that has to be done now; nothing when all is in line. With `only_made` nothing is made first."""
+    planned = plan_deliveries(lake, domain) or plan_upkeep(lake, domain, models=models)
+    if not only_made:
+        return planned
+    made = _made(lake, domain, models=models)
+    chosen = [
+        replace(one, only=made if one.only is None else [key for key in one.only if key in made]) for one in planned
+    ]
+    return [one for one in chosen if one.only]
+
+
+def _made(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey]:
+    """The source, and what was made from it before."""
+    (source,) = domain.sources
+    trained = {model.name for model in domain.models}
+    project = load_project(lake.settings, lake.home)
+    own = [one.table for one in project.models if one.table.split(".")[0] == domain.name]
+    names = [name for name in (*own, *domain.made) if name not in trained and last_made(lake, name) is not None]
+    registry = open_registry(lake.home) if models else None
+    names += [name for name in trained if registry is not None and registry.champion(name) is not None]
+    return [asset_key(name) for name in (source.name, *names)]
 
 
 def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:

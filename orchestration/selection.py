@@ -34,11 +34,12 @@ def run_selection(
     rebuild: bool,
     watch: MemoryWatch,
     progress: Progress | None = None,
+    report: JobReport | None = None,
 ) -> JobReport:
     """Materialize what `selection` names: a table by its name, or any Dagster selection of assets.
 
     Sources are asked for `days`, or for all days that they were delivered for. Raises SlipwayError with the failed
-    step's own words, UnknownNameError for a name that there is not.
+    step's own words, UnknownNameError for a name that there is not; a `report` that is given holds what was done then.
     """
     defs = build_defs(lake, progress=progress)
     graph = defs.resolve_asset_graph()
@@ -49,7 +50,9 @@ def run_selection(
     domains = {name: [key for key in chosen if key.path[0] == name] for name in names}
     jobs = [dg.define_asset_job(f"{_JOB}_{name}", dg.AssetSelection.assets(*keys)) for name, keys in domains.items()]
     merged = dg.Definitions.merge(defs, dg.Definitions(jobs=jobs))
-    report = JobReport()
+    report = JobReport() if report is None else report
+    known = {asset_key(source.name): source.name for domain in load_domains() for source in domain.sources}
+    report.sources += [known[key] for key in chosen if key in known]
     for name, keys in domains.items():
         config = _config(defs, keys, days, rebuild=rebuild)
         for tags in _ranges(graph, keys, days, _delivered(lake, keys)):

@@ -98,7 +98,11 @@ def source_asset(
         if landed.outcome.recomputed:
             yield from check_results(source.name, [*landed.verdicts, *standing_verdicts(landed)])
         else:
-            yield from repeated_results(context.instance, source.name, check_names(source))
+            # What is refused or waits is so until it is mended, also when a run finds nothing new.
+            standing = standing_verdicts(landed)
+            rest = [name for name in check_names(source) if name not in {one.name for one in standing}]
+            yield from repeated_results(context.instance, source.name, rest)
+            yield from check_results(source.name, standing)
         present = published_days(lake, source.name)
         if present and max(present) not in asked:
             # The tables downstream follow the newest partition: a late day must reach it, too.

@@ -51,7 +51,9 @@ class Verdict:
 class AuditError(ContractError):
     """A draft that was refused; carries all verdicts."""
 
-    def __init__(self, table: str, verdicts: Sequence[Verdict], branch: str | None = None) -> None:
+    def __init__(
+        self, table: str, verdicts: Sequence[Verdict], branch: str | None = None, remedy: str | None = None
+    ) -> None:
         self.verdicts = list(verdicts)
         failed = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
         # Rows that go to quarantine are on no branch: the first of them are shown right here.
@@ -62,11 +64,17 @@ class AuditError(ContractError):
             + " ".join(verdict.says for verdict in failed)
             + shown,
             where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
-            fix=f"Look at the draft with `slipway query 'select * from {table}' --at {branch}`, mend the cause and "
-            "run again."
-            if branch
-            else "Mend the delivery (or the contract, if it is wrong) and run again.",
+            fix=_what_to_do(table, branch, remedy),
         )
+
+
+def _what_to_do(table: str, branch: str | None, remedy: str | None) -> str:
+    look = f"`slipway query 'select * from {table}' --at {branch}`"
+    if remedy:
+        return f"{remedy} The draft is shown by {look}." if branch else remedy
+    if branch:
+        return f"Look at the draft with {look}, mend the cause and run again."
+    return "Mend the delivery (or the contract, if it is wrong) and run again."
 
 
 def require(table: str, verdicts: Sequence[Verdict], branch: str | None = None) -> None:
@@ -112,7 +120,7 @@ def rule_verdict(
     """The verdict on one row rule that `broken` of `rows` rows break."""
     if broken:
         what_then = {
-            "quarantine": ", which went to quarantine",
+            "quarantine": ", which belong in quarantine",
             "block": ", which refuses the write",
             "warn": ", which were let through",
         }

@@ -75,6 +75,12 @@ def _as_kept(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray:
         return pa.chunked_array([pa.nulls(len(rows), field.type)])
 
 
+def waiting_rows(lake: Lakehouse, landed: TableShape) -> int:
+    """How many rows of a landed table wait in quarantine, dropped ones not among them."""
+    rows = quarantined(lake, quarantine_shape(landed))
+    return rows.column(DROPPED).null_count
+
+
 def none_broken(landed: pa.Schema) -> pa.Table:
     """No rows, in the columns of broken ones."""
     own = [_OWN.field(name) for name in (RULE, DELIVERED)]

@@ -1,7 +1,7 @@
 """The account of a source: that every row that was ever delivered is somewhere, and where.
 
 What belongs here: counting. Not: deciding (decisions.py). Delivered = published + in quarantine (waiting or dropped) +
-in refused deliveries + in deliveries that wait.
+in refused deliveries + in deliveries that wait. A delivery that was given up counts as dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,18 +57,19 @@ def account_of(lake: Lakehouse, source: Source) -> Account:
     landed = [line for line in lines if line.status is Status.PUBLISHED]
     refused = [line for line in lines if line.status in {Status.REFUSED, Status.AGAIN}]
     waiting = [line for line in lines if line.status is Status.WAITING]
+    given_up = [line for line in lines if line.status is Status.DROPPED]
     return Account(
-        delivered=sum(line.rows for line in [*landed, *refused, *waiting]),
+        delivered=sum(line.rows for line in [*landed, *refused, *waiting, *given_up]),
         published=sum(published.values()),
         quarantined=sum(held.values()) - dropped,
-        dropped=dropped,
+        dropped=dropped + sum(line.elsewhere for line in given_up),
         refused_rows=sum(line.elsewhere for line in refused),
         waiting_rows=sum(line.elsewhere for line in waiting),
         refused={line.delivery: line.reason for line in refused},
         waiting=[line.delivery for line in waiting],
         missing=[
             line.delivery
-            for line in [*landed, *refused, *waiting]
+            for line in [*landed, *refused, *waiting, *given_up]
             if line.rows - line.elsewhere != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
         ],
     )

@@ -35,6 +35,7 @@ from lakehouse.sources.deliveries import Delivery
 from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.landed_rows import LandedRows, landed_rows
 from lakehouse.sources.reading import read_leniently
+from lakehouse.sources.recipes import of_nulls, recipe
 from lakehouse.sources.source import Source
 
 READABLE = "readable"
@@ -53,7 +54,8 @@ _SAID = 3
 class Arrival:
     """A delivery and all that is said of it. `good` and `broken` are the rows of `days`; none where it has a fault.
 
-    `delivered` is the number of rows that the file has, as far as it can be read at all.
+    `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
+    the mappings that are proposed, if any are.
     """
 
     delivery: Delivery
@@ -65,6 +67,7 @@ class Arrival:
     fault: DeliveryError | None = None
     profile: DeliveryProfile | None = None
     delivered: int = 0
+    remedy: str = ""
 
     @property
     def rows(self) -> int:
@@ -76,7 +79,7 @@ class Arrival:
         if self.fault is not None:
             return self.fault
         if any(verdict.blocking and not verdict.passed for verdict in self.verdicts):
-            return AuditError(table, self.verdicts)
+            return AuditError(table, self.verdicts, remedy=self.remedy or None)
         return None
 
 
@@ -184,7 +187,11 @@ def _judged(  # all that is known of one delivery
     delivered = landed.as_delivered(parted.broken.column("_row").to_pylist())
     broken = parted.broken.append_column(DELIVERED, pa.array(delivered, pa.string()))
     findings = [*changes, *anomalies]
-    return Arrival(delivery, days, parted.good, broken, verdicts, findings, None, profile, len(landed.read.rows))
+    proposals = [one.proposal for one in changes if one.proposal]
+    remedy = recipe(source, proposals) if proposals and contract.action(CHANGES) == "block" else ""
+    return Arrival(
+        delivery, days, parted.good, broken, verdicts, findings, None, profile, len(landed.read.rows), remedy
+    )
 
 
 def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryError) -> Arrival:
@@ -203,10 +210,10 @@ def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryErro
     profile = profile.named(source.name, delivery.name)
     findings = find_changes(source, read, around.before(profile.first_day), profile)
     if findings:
-        proposals = ", ".join(one.proposal for one in findings if one.proposal)
-        fix = f"Declare `{proposals}` in the mappings of {source.name}, or have it delivered as before."
+        proposals = [one.proposal for one in findings if one.proposal]
+        fix = recipe(source, proposals) if proposals else error.fix
         told = " ".join(one.says for one in findings[:_SAID])
-        error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix if proposals else error.fix)
+        error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
     return replace(arrival, fault=error, findings=findings, profile=profile, delivered=len(read.rows))
 
 
@@ -216,9 +223,10 @@ def _found(contract: Contract, name: str, says: str, findings: Sequence[Finding]
     if not findings:
         return Verdict(name, passed=True, says=says, blocking=blocking)
     told = " ".join(one.says for one in findings[:_SAID])
-    proposals = ", ".join(one.proposal for one in findings if one.proposal)
+    lines = [one.proposal for one in findings if one.proposal]
+    proposals = ", ".join(lines)
     if proposals:
-        told += f" Proposed mapping: {proposals}."
+        told += f" Proposed mapping: {proposals}.{of_nulls(contract, lines)}"
     measured: dict[str, float | int | str] = {
         "findings": len(findings),
         "kind": findings[0].kind,

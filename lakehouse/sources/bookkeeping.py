@@ -14,7 +14,7 @@ from lakehouse.sources.arrivals import Arrival
 from lakehouse.sources.decisions import Decided
 from lakehouse.sources.deliveries import let_go
 from lakehouse.sources.ledger import Entry, Status, record
-from lakehouse.sources.pending import Pending, published_rows, quarantined_rows
+from lakehouse.sources.pending import Pending, is_replaced, published_rows, quarantined_rows
 from lakehouse.sources.source import Source
 
 
@@ -34,11 +34,12 @@ def write_down(  # all that is known at the end
             one = arrival.delivery
             reason = decision.reason.what if decision.reason else "The breaker is open."
             line = _entry(source, one.name, one.fingerprint, decision.status, reason)
-            new.append(replace(line, rows=arrival.delivered, branch=branches[one.name]))
+            remedy = (decision.reason.fix if decision.reason else None) or ""
+            new.append(replace(line, rows=arrival.delivered, branch=branches[one.name], remedy=remedy))
     for delivery, original in pending.copies:
         says = f"It has the content of {original}."
         new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, says))
-    new += bring_up_to_date(lake, source, pending.lines, new)
+    new += bring_up_to_date(lake, source, pending.lines, new, pending.present)
     # In the order in which they were decided: how many were refused in a row is read from it.
     places = {(one.delivery.fingerprint, one.delivery.name): place for place, one in enumerate(arrivals)}
     record(lake, sorted(new, key=lambda line: places.get(line.key, -1)), run_id)
@@ -59,15 +60,21 @@ def write_down(  # all that is known at the end
 
 
 def bring_up_to_date(
-    lake: Lakehouse, source: Source, lines: Mapping[tuple[str, str], Entry], known_now: Sequence[Entry] = ()
+    lake: Lakehouse,
+    source: Source,
+    lines: Mapping[tuple[str, str], Entry],
+    known_now: Sequence[Entry] = (),
+    present: Mapping[str, str] | None = None,
 ) -> list[Entry]:
     """The lines that the ledger lacks of what is published and of what was replaced.
 
-    `lines` are those that it has, `known_now` those that are being written beside the result. A delivery that was held
+    `lines` are those that it has, `known_now` those that are being written beside the result, `present` the fingerprint
+    of what lies in the drop folder, by name. A delivery that was held
     back is so until all of its rows are in the tables; until then its copy is kept, too.
     """
     published, waiting = published_rows(lake, source), quarantined_rows(lake, source)
-    held_back = {line.key: line for line in (*lines.values(), *known_now) if line.held_back}
+    kept_out = [line for line in (*lines.values(), *known_now) if line.held_back or line.status is Status.DROPPED]
+    held_back = {line.key: line for line in kept_out}
     new, nothing = [], _entry(source, "", "", Status.PUBLISHED)
     for fingerprint in dict.fromkeys([*published, *waiting]):
         name = (published.get(fingerprint) or waiting[fingerprint])[0]
@@ -89,7 +96,8 @@ def bring_up_to_date(
     for line in lines.values():
         landed_once = line.status is Status.PUBLISHED
         gone = line.fingerprint not in landed if landed_once else newest[line.delivery] != line.fingerprint
-        if gone and line.status not in {Status.SUPERSEDED, Status.COPY}:
+        gone = gone or is_replaced(line, present or {}, landed)
+        if gone and line.status not in {Status.SUPERSEDED, Status.COPY, Status.DROPPED}:
             new.append(replace(line, status=Status.SUPERSEDED, reason="Another file came under its name."))
             let_go(lake.home, source.name, line.fingerprint)
     return new

@@ -10,6 +10,7 @@ from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.errors import ContractError, DeliveryError
 from lakehouse.monitoring.findings import Finding
 from lakehouse.sources.breaker import Standing, Transition
+from lakehouse.sources.held_back import HeldBack
 from lakehouse.tables.upkeep import Outcome
 
 
@@ -27,7 +28,8 @@ class Refusal:
 @dataclass(frozen=True)
 class Landed:
     """What landing did: the table's outcome, the verdicts on what was published (none when there was nothing to do),
-    what was not published, what is odd about deliveries (by name), and the breaker.
+    what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of
+    the source that are refused or wait now, since whenever.
     """
 
     outcome: Outcome
@@ -38,6 +40,7 @@ class Landed:
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     breaker: Standing | None = None
     transitions: Sequence[Transition] = ()
+    held_back: Sequence[HeldBack] = ()
 
     def raise_if_nothing_passed(self) -> None:
         """Raises the first refusal's reason (DeliveryError, AuditError) or, where all wait, ContractError.

@@ -7,7 +7,7 @@ everything waits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import pyarrow as pa
@@ -37,6 +37,7 @@ from lakehouse.sources.breaker import Standing, journal_state, standing_of, tran
 from lakehouse.sources.decisions import Decided, decide
 from lakehouse.sources.deliveries import Delivery, hold
 from lakehouse.sources.drafts import Drafts, places
+from lakehouse.sources.held_back import deliveries_held_back
 from lakehouse.sources.landed import Landed, Refusal
 from lakehouse.sources.ledger import Status, failures_in_a_row, record
 from lakehouse.sources.pending import Pending, find_pending, landed_rows_by_day, published_rows
@@ -79,8 +80,10 @@ def land(
             check_kept(lake, source.contract, consumers)
             return _Landing(lake, source, pending, run_id, progress, learned_from).land()
         # A run that was killed after publishing left its lines out of the ledger.
-        record(lake, bring_up_to_date(lake, source, pending.lines), run_id)
-        return _nothing_new(lake, source)
+        record(lake, bring_up_to_date(lake, source, pending.lines, present=pending.present), run_id)
+        return replace(
+            _nothing_new(lake, source), breaker=pending.standing, held_back=deliveries_held_back(lake, source.name)
+        )
 
     return attempt()
 
@@ -156,6 +159,7 @@ class _Landing:
             {one.delivery.name: one.findings for one in arrivals if one.findings},
             self.standing,
             decided.transitions,
+            deliveries_held_back(lake, source.name),
         )
 
     def _breaker_now(self) -> Standing:
@@ -307,7 +311,7 @@ class _Landing:
 
     def _refusal(self, arrival: Arrival, reason: DeliveryError | AuditError, branch: str) -> Refusal:
         if isinstance(reason, AuditError) and branch:
-            reason = AuditError(self.source.name, arrival.verdicts, branch)
+            reason = AuditError(self.source.name, arrival.verdicts, branch, arrival.remedy or None)
         return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
 
 

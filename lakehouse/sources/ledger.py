@@ -34,6 +34,7 @@ DELIVERIES = Journal(
             ("reason", pa.string()),
             ("branch", pa.string()),
             ("run_id", pa.string()),
+            ("remedy", pa.string()),
         ]
     ),
     "What became of each delivery: published, refused, waiting behind an open breaker, or replaced by a corrected one.",
@@ -41,12 +42,13 @@ DELIVERIES = Journal(
         "at": "When it was decided (UTC).",
         "delivery": "The file, by its path below the drop folder.",
         "fingerprint": "The hash of its content.",
-        "status": "published, refused, waiting, superseded, copy or again.",
+        "status": "published, refused, waiting, superseded, copy, again or dropped.",
         "rows": "Rows that it has; 0 where it could not be read.",
         "published": "Rows of it that are published.",
         "quarantined": "Rows of it that are in quarantine.",
         "definition": "The fingerprint of the contract and the mappings that it was judged by.",
-        "reason": "Why it was not published.",
+        "reason": "Why it was not published, or why somebody gave it up.",
+        "remedy": "What would mend it.",
         "branch": "The audit branch that holds its rows, where there is one.",
     },
 )
@@ -56,7 +58,7 @@ class Status(StrEnum):
     """What became of a delivery.
 
     `COPY`: it has the content of another file, so there was nothing to land. `AGAIN`: a person asked that it is judged
-    once more.
+    once more. `DROPPED`: a person gave it up; it is never judged again, under whatever name its content comes.
     """
 
     PUBLISHED = "published"
@@ -65,6 +67,7 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     COPY = "copy"
     AGAIN = "again"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Entry:
     branch: str = ""
     run_id: str = ""
     at: datetime | None = None
+    remedy: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -116,12 +120,19 @@ def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
         append(lake, DELIVERIES, rows, run_id)
 
 
+def all_lines(lake: Lakehouse, source: str) -> list[Entry]:
+    """Every line that was ever written down of the source's deliveries, oldest first."""
+    found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
+    return [
+        Entry(**{**row, "status": Status(row["status"]), "remedy": row["remedy"] or ""})
+        for row in found.iter_rows(named=True)
+    ]
+
+
 def known_deliveries(lake: Lakehouse, source: str) -> dict[tuple[str, str], Entry]:
     """The last line of each delivery of the source, in the order in which they were decided, with that time."""
-    found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
     lines: dict[tuple[str, str], Entry] = {}
-    for row in found.iter_rows(named=True):
-        line = Entry(**{**row, "status": Status(row["status"])})
+    for line in all_lines(lake, source):
         known = lines.get(line.key)
         if known is not None and line.repeats(known):
             lines[line.key] = replace(line, at=known.at)

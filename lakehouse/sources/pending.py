@@ -7,8 +7,8 @@ under its name with other content takes the place of the old one.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from lakehouse.catalog import Lakehouse
@@ -34,7 +34,8 @@ class Pending:
     `deliveries` holds new ones with the days to land, in order, `faulty` those whose days cannot be told, `copies`
     those with the content of another file (its name). `superseded` holds the days of rows that are to go, by
     fingerprint, each with the fingerprint that came under its name. `standing` and `lines` are the breaker and the
-    ledger that it was decided by.
+    ledger that it was decided by. `present` holds the fingerprint of what lies there now, by name, `replaced` names
+    deliveries that were held back and in whose place a file lies that is published already.
     """
 
     standing: Standing
@@ -44,6 +45,8 @@ class Pending:
     superseded: Mapping[str, tuple[str, tuple[date, ...]]]
     faulty: Sequence[Delivery] = ()
     copies: Sequence[tuple[Delivery, str]] = ()
+    present: Mapping[str, str] = field(default_factory=dict)
+    replaced: Sequence[str] = ()
 
     @property
     def days(self) -> list[date]:
@@ -58,10 +61,15 @@ class Pending:
         return bool(self.days or self.faulty or self.copies)
 
     @property
+    def to_land(self) -> bool:
+        """Whether landing would do anything, if only in the ledger."""
+        return self.anything or bool(self.replaced)
+
+    @property
     def content(self) -> list[str]:
         """The fingerprints of all that is new, sorted."""
         odd = [*(one.fingerprint for one in self.faulty), *(f"{one.fingerprint} {one.name}" for one, _ in self.copies)]
-        return sorted([*self.deliveries, *odd])
+        return sorted([*self.deliveries, *odd, *(f"replaced {name}" for name in self.replaced)])
 
 
 def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None = None) -> Pending:
@@ -81,9 +89,12 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     wanted = None if asked is None or not judged else set(asked)
     pending: dict[str, tuple[Delivery, tuple[date, ...]]] = {}
     faulty, copies = [], []
+    dropped = {line.fingerprint for line in lines.values() if line.status is Status.DROPPED}
     originals = _originals(deliveries, landed)
     for delivery in deliveries:
-        if _settled(lines.get((delivery.fingerprint, delivery.name)), standing, definition):
+        if delivery.fingerprint in dropped or _settled(
+            lines.get((delivery.fingerprint, delivery.name)), standing, definition
+        ):
             continue
         original = originals[delivery.fingerprint]
         if original is not delivery:
@@ -102,7 +113,15 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
         if days:
             pending[delivery.fingerprint] = (delivery, days)
     superseded = _superseded(deliveries, landed, set(pending), wanted)
-    return Pending(standing, lines, pending, superseded, faulty, copies)
+    present = {delivery.name: delivery.fingerprint for delivery in deliveries}
+    replaced = [line.delivery for line in lines.values() if is_replaced(line, present, landed)]
+    return Pending(standing, lines, pending, superseded, faulty, copies, present, replaced)
+
+
+def is_replaced(line: Entry, present: Mapping[str, str], landed: Collection[str]) -> bool:
+    """Whether a delivery was held back, and in its place lies a file whose content was landed."""
+    here = present.get(line.delivery, line.fingerprint)
+    return line.held_back and here != line.fingerprint and here in landed and line.fingerprint not in landed
 
 
 def _originals(deliveries: Iterable[Delivery], landed: Mapping[str, tuple[str, RowsByDay]]) -> dict[str, Delivery]:

@@ -18,6 +18,7 @@ from lakehouse.monitoring.findings import Finding
 from lakehouse.sources.casting import Cast, cast_columns
 from lakehouse.sources.file_formats import Delivered
 from lakehouse.sources.mapping_kinds import Absent
+from lakehouse.sources.recipes import recipe
 from lakehouse.sources.source import Source
 
 _EXAMPLES = {"timestamp": "2018-04-01T00:00:31Z", "bool": "true", "float64": "12.5"}
@@ -109,7 +110,7 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
 
 
 def _or_declare(source: Source, proposal: str | None) -> str:
-    return f" Or declare {proposal} in the mappings of the source {source.name}." if proposal else ""
+    return f" Or declare a mapping. {recipe(source, [proposal])}" if proposal else ""
 
 
 def value_fault(

@@ -43,17 +43,23 @@ def _one_of(same: Sequence[Verdict]) -> Verdict:
 
 def standing_verdicts(landed: Landed) -> list[Verdict]:
     """Whether every delivery could be published, and whether the breaker lets them pass."""
-    says = "Every delivery could be published."
-    if landed.refused:
-        says = f"{len(landed.refused)} deliveries were refused: " + " ".join(
-            f"{one.delivery}: {one.reason.what}" for one in landed.refused[:3]
-        )
-    names = ", ".join(one.delivery for one in landed.refused[:SAMPLE_ROWS])
-    measured = {"refused": len(landed.refused), **({"deliveries": names} if names else {})}
-    verdicts = [Verdict(DELIVERIES, not landed.refused, says, blocking=False, measured=measured)]
+    # Copies are refused once and nobody waits for them; what was refused earlier is so until it is mended.
+    refused = {one.delivery: one.reason.what for one in landed.refused}
+    refused |= {one.delivery: one.reason for one in landed.held_back if not one.waits}
+    waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.held_back if one.waits)]))
+    told = []
+    if refused:
+        shown = " ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:3])
+        told.append(f"{len(refused)} deliveries are refused: {shown}")
+    if waiting:
+        told.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
+    names = ", ".join([*refused, *waiting][:SAMPLE_ROWS])
+    measured = {"refused": len(refused), "waiting": len(waiting), **({"deliveries": names} if names else {})}
+    says = " ".join(told) or "Every delivery could be published."
+    verdicts = [Verdict(DELIVERIES, not told, says, blocking=False, measured=measured)]
     if landed.breaker is not None:
         passes, says = landed.breaker.passes, landed.breaker.says
-        verdicts.append(Verdict(BREAKER, passes, says, blocking=False, measured={"waiting": len(landed.waiting)}))
+        verdicts.append(Verdict(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
     return verdicts
 
 

@@ -16,6 +16,7 @@ from orchestration.cli.output import (
     MissingOptionError,
     console,
     lakehouse_at,
+    lines,
     notes,
     print_json,
     print_table,
@@ -94,12 +95,13 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
             from orchestration.memory import MemoryWatch
 
             with MemoryWatch() as watch:
-                run_main_job(lake, domain_of(source), progress, watch, models=False)
+                run_main_job(lake, domain_of(source), progress, watch, models=False, only_made=True)
 
 
 def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
     from lakehouse.sources.account import account_of
     from lakehouse.sources.breaker import history, standing_of
+    from orchestration.cli.deliveries import told_of
 
     standing = standing_of(lake, source.name, source.breaker, source.definition())
     account = account_of(lake, source)
@@ -112,6 +114,7 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
         "cool_down": source.breaker.cool_down,
         "waiting": account.waiting,
         "refused": account.refused,
+        "refused_deliveries": told_of(lake, [source], (), ())["refused"],
         "transitions": [
             {name: row[name] for name in ("at", "before", "state", "by", "delivery", "reason")}
             for row in history(lake, source.name).iter_rows(named=True)
@@ -132,7 +135,11 @@ def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
     if one["waiting"]:
         print_table("Deliveries that wait, in order", ["delivery"], [[name] for name in one["waiting"]])
     if one["refused"]:
-        print_table("Refused deliveries", ["delivery", "why"], list(one["refused"].items()))
+        print_table(
+            "Refused deliveries",
+            ["delivery", "why, and what to do"],
+            [[of["delivery"], lines(of["reason"], of["remedy"])] for of in one["refused_deliveries"]],
+        )
     if one["transitions"]:
         steps = [
             [_time(step["at"]), step["before"], step["state"], step["by"], step["reason"]]

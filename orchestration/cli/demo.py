@@ -12,7 +12,8 @@ import typer
 
 from lakehouse.errors import DeliveryError, SlipwayError, unknown_name
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.deliveries import show_deliveries, told_of
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
@@ -72,10 +73,14 @@ def command(
         from orchestration.summary import summarize
 
         summary = summarize(lake, chosen, reports, seconds=time.perf_counter() - began, watch=watch)
+        told = told_of(lake, [one for of in chosen for one in of.sources], summary["runs"], summary["recomputed"])
     if as_json:
-        print_json(summary)
+        print_json({**summary, **told})
     else:
         _show(lake, summary)
+        show_deliveries(told)
+    if told["refused"] or told["waiting"]:
+        leave(1)
 
 
 def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:

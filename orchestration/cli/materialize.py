@@ -12,7 +12,8 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
-from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+from orchestration.cli.deliveries import show_deliveries, told_of
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
 EXAMPLES = """\
@@ -41,25 +42,44 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring assets up to date."""
+    """Bring assets up to date.
+
+    Ends with exit code 1 as long as a delivery of a source among them is refused or waits, and says what would mend it.
+    """
     from orchestration.memory import MemoryWatch
 
     with MemoryWatch() as watch:
         lake = lakehouse_at(home)
         with at_work(lake.home, f"slipway materialize {selection}"), shown_progress(quiet=as_json) as progress:
+            from orchestration.main_job import JobReport
             from orchestration.selection import run_selection
+            from orchestration.sources_by_name import source_named
 
-            report = run_selection(lake, selection, _days(days), rebuild=rebuild, watch=watch, progress=progress)
+            report, failed = JobReport(), None
+            try:
+                run_selection(
+                    lake, selection, _days(days), rebuild=rebuild, watch=watch, progress=progress, report=report
+                )
+            except SlipwayError as error:
+                failed = error
+            told = told_of(lake, [source_named(name) for name in report.sources], report.runs, report.recomputed)
+    held_back = [*told["refused"], *told["waiting"]]
     if as_json:
-        print_json(
-            {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}
+        done = {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}
+        print_json({**(failed.as_dict() if failed else {}), **done, **told})
+        leave(int(bool(failed or held_back)))
+    if report.recomputed or not failed:
+        print_table(
+            selection,
+            ["step", "seconds", "rows written", "recomputed"],
+            [[step.name, step.seconds, step.rows, ", ".join(step.recomputed) or "nothing"] for step in report.steps],
         )
-        return
-    print_table(
-        selection,
-        ["step", "seconds", "rows written", "recomputed"],
-        [[step.name, step.seconds, step.rows, ", ".join(step.recomputed) or "nothing"] for step in report.steps],
-    )
+    if not failed or len(held_back) > 1:  # a single one is what the error tells of
+        show_deliveries(told)
+    if failed:
+        raise failed
+    if held_back:
+        leave(1)
     if not report.recomputed:
         console.print("Everything was in line with its inputs; --rebuild recomputes it anyway.")
 

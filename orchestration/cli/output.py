@@ -91,9 +91,7 @@ def show_error(error: SlipwayError) -> int:
     if "--json" in sys.argv:
         print_json(error.as_dict())
     else:
-        notes.print(
-            Panel(Text(str(error)), title=f"slipway: {type(error).__name__}", title_align="left", border_style="red")
-        )
+        notes.print(Panel(Text(str(error)), title=f"slipway: {error.kind}", title_align="left", border_style="red"))
     return 2 if isinstance(error, MissingOptionError) else 1
 
 

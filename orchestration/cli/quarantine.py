@@ -1,4 +1,4 @@
-"""`slipway quarantine`: rows that break a contract, by rule; running them again, or dropping them.
+"""`slipway quarantine`: what of a source is not published, rows and deliveries; running it again, or dropping it.
 
 What belongs here: the command. Not: the quarantine (lakehouse/contracts/quarantine.py) and retrying (sources/retry.py).
 """
@@ -10,12 +10,14 @@ import typer
 
 from lakehouse.errors import SlipwayError
 from lakehouse.home import at_work
+from orchestration.cli.deliveries import show_deliveries
 from orchestration.cli.output import (
     HomeOption,
     JsonOption,
     MissingOptionError,
     console,
     lakehouse_at,
+    leave,
     print_json,
     print_table,
 )
@@ -30,11 +32,13 @@ _SHOWN = 3
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway quarantine fraud.transactions                     what waits, by rule, with samples
+slipway quarantine fraud.transactions                     rows by rule, refused deliveries
 
 slipway quarantine fraud.transactions --retry             after the contract or a mapping was mended
 
 slipway quarantine fraud.transactions --drop --rule TX_AMOUNT_in_range --reason "test payments"
+
+slipway quarantine fraud.transactions --drop --delivery transactions_2018-05-02.parquet --reason "sent by mistake"
 """
 
 
@@ -42,13 +46,21 @@ def command(
     table: Annotated[str, typer.Argument(help="A source, such as fraud.transactions.")],
     *,
     retry: Annotated[bool, typer.Option("--retry", help="Judge waiting rows and refused deliveries again.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Give waiting rows up: they are never published.")] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Give waiting rows, or a delivery, up: they are never published.")
+    ] = False,
     rule: Annotated[str, typer.Option(help="Only rows that break this rule.", show_default=False)] = "",
-    reason: Annotated[str, typer.Option(help="Why rows are dropped; it is written down.", show_default=False)] = "",
+    delivery: Annotated[
+        str, typer.Option(help="Drop this refused or waiting delivery as a whole.", show_default=False)
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why something is dropped; it is written down.", show_default=False)] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List rows that wait in quarantine, run them again, or drop them."""
+    """List what is not published of a source, run it again, or drop it.
+
+    That is: rows in quarantine, by rule; refused deliveries and those that wait, with the reason and what to do.
+    """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named
 
@@ -56,29 +68,68 @@ def command(
     done: dict[str, Any] = {}
     if retry and drop:
         raise SlipwayError("Rows are run again or dropped, not both.", where="--retry, --drop", nearest="--retry")
+    if delivery and (rule or not drop):
+        nearest = f"slipway quarantine {source.name} --drop --delivery {delivery} --reason '...'"
+        raise SlipwayError("A delivery is dropped as a whole.", where="--delivery", nearest=nearest)
+    failed: SlipwayError | None = None
     if retry:
-        done = _retry(lake, source, quiet=as_json)
+        done, failed = _retry(lake, source, quiet=as_json)
     if drop:
-        done = _drop(lake, source, rule, reason)
+        done = _drop_delivery(lake, source, delivery, reason) if delivery else _drop(lake, source, rule, reason)
     told = {**_content(lake, source, rule), **done}
     if as_json:
-        print_json(told)
-        return
-    _show(told)
+        print_json({**(failed.as_dict() if failed else {}), **told})
+    else:
+        _show(told)
+    if failed and not as_json:
+        raise failed
+    if failed or any(one["became"] != "published" for one in told.get("judged_again", ())):
+        leave(1)
 
 
-def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> dict[str, Any]:
+def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[str, Any], SlipwayError | None]:
     from lakehouse.sources.retry import retry_quarantined
+    from orchestration.cli.deliveries import became_of
     from orchestration.main_job import run_main_job
     from orchestration.memory import MemoryWatch
     from orchestration.sources_by_name import domain_of
 
     working = at_work(lake.home, f"slipway quarantine {source.name} --retry")
-    with working, shown_progress(quiet=quiet) as progress, MemoryWatch() as watch:
+    recomputed, failed = [], None
+    with working, MemoryWatch() as watch:
         done = retry_quarantined(lake, source, run_id=uuid.uuid4().hex)
+        if not quiet:  # before anything else can fail
+            console.print(f"{done.published:,} rows are published now, {done.waiting:,} still break a rule.")
         # What is made from the touched days is brought in line; refused deliveries that are good now are landed.
-        report = run_main_job(lake, domain_of(source), progress, watch, models=False)
-    return {"retried": vars(done), "recomputed": report.recomputed}
+        try:
+            with shown_progress(quiet=quiet) as progress:
+                report = run_main_job(lake, domain_of(source), progress, watch, models=False, only_made=True)
+            recomputed = report.recomputed
+        except SlipwayError as error:
+            failed = error
+        again = became_of(lake, source, done.again)
+    # That a delivery is refused again is told with it, and is no failure of its own.
+    if failed and any(one["became"] == "refused" and failed.what.startswith(one["reason"]) for one in again):
+        failed = None
+    return {"retried": vars(done), "judged_again": again, "recomputed": recomputed}, failed
+
+
+def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: str) -> dict[str, Any]:
+    from lakehouse.sources.giving_up import give_up
+
+    _check_reason(reason)
+    with at_work(lake.home, f"slipway quarantine {source.name} --drop"):
+        dropped = give_up(lake, source, delivery, reason, uuid.uuid4().hex)
+    return {"dropped_delivery": delivery, "dropped_now": sum(one.elsewhere for one in dropped)}
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise MissingOptionError(
+            "The option --reason is missing: whoever misses the rows later wants to know why.",
+            where="slipway quarantine --drop",
+            nearest="--reason 'test payments'",
+        )
 
 
 def _drop(lake: "Lakehouse", source: "Source", rule: str, reason: str) -> dict[str, Any]:
@@ -86,12 +137,7 @@ def _drop(lake: "Lakehouse", source: "Source", rule: str, reason: str) -> dict[s
     from lakehouse.sources.verdicts import check_names
     from lakehouse.tables.pins import Provenance
 
-    if not reason.strip():
-        raise MissingOptionError(
-            "The option --reason is missing: whoever misses the rows later wants to know why.",
-            where="slipway quarantine --drop",
-            nearest="--reason 'test payments'",
-        )
+    _check_reason(reason)
     if rule and rule not in check_names(source) and not rule.endswith("_readable"):
         from lakehouse.errors import unknown_name
 
@@ -109,6 +155,7 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
 
     from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined
     from lakehouse.sources.account import account_of
+    from orchestration.cli.deliveries import told_of
 
     rows = pl.DataFrame(pl.from_arrow(quarantined(lake, quarantine_shape(source.shape))))
     waiting = rows.filter(pl.col(DROPPED).is_null())
@@ -125,11 +172,15 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
     for told in by_rule.values():
         told["deliveries"] = sorted(told["deliveries"])
     account = account_of(lake, source)
+    deliveries = told_of(lake, [source], (), ())
     return {
         "table": source.name,
         "waiting": len(waiting),
         "dropped": account.dropped,
         "rules": by_rule,
+        "refused_deliveries": deliveries["refused"],
+        "waiting_deliveries": deliveries["waiting"],
+        "left_out": deliveries["left_out"],
         "account": account.says,
         "balanced": account.balanced,
     }
@@ -137,13 +188,12 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
 
 def _show(told: dict[str, Any]) -> None:
     if "retried" in told:
-        done = told["retried"]
-        console.print(f"{done['published']:,} rows are published now, {done['waiting']:,} still break a rule.")
-        if done["again"]:
-            console.print(f"Refused deliveries were judged once more: {', '.join(done['again'])}.")
+        for one in told["judged_again"]:
+            console.print(f"{one['delivery']} was judged again and is {one['became']}.", markup=False, highlight=False)
         console.print(f"Recomputed: {', '.join(told['recomputed']) or 'nothing'}.")
     if "dropped_now" in told:
-        console.print(f"{told['dropped_now']:,} rows were dropped.")
+        whole = f" with {told['dropped_delivery']}" if "dropped_delivery" in told else ""
+        console.print(f"{told['dropped_now']:,} rows were dropped{whole}.", markup=False, highlight=False)
     rows = [
         [name, one["rows"], len(one["deliveries"]), "\n".join(_place(row) for row in one["samples"])]
         for name, one in sorted(told["rules"].items(), key=lambda pair: -pair[1]["rows"])
@@ -151,7 +201,14 @@ def _show(told: dict[str, Any]) -> None:
     if rows:
         print_table(f"Quarantine of {told['table']}", ["rule", "rows", "deliveries", "samples, as delivered"], rows)
     else:
-        console.print("Nothing waits in quarantine.")
+        console.print("No row waits in quarantine.")
+    deliveries = {
+        "refused": told["refused_deliveries"],
+        "waiting": told["waiting_deliveries"],
+        "left_out": told["left_out"],
+        "rows_in_quarantine": {},
+    }
+    show_deliveries(deliveries, more=False)
     console.print(told["account"], highlight=False)
 
 

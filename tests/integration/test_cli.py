@@ -26,8 +26,11 @@ from lakehouse.tables.journal import is_journal
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
 from lakehouse.tables.write import write_draft
+from orchestration.checks import last_evaluation
 from orchestration.cli import main
+from orchestration.cli.deliveries import show_refused
 from orchestration.cli.output import console, notes
+from orchestration.instance import open_instance
 from tests import generate_cli_docs, scenario
 
 ROOT = Path(__file__).parents[2]
@@ -904,3 +907,91 @@ def test_a_second_slipway_in_the_same_home(slipway: Slipway, busy_home: Path) ->
         assert "`slipway demo`" in said.json["what"]
     assert slipway("tables", "--home", busy_home).code == 0, "looking is always possible"
     assert slipway("query", "from books.ledger", "--home", busy_home).code == 0
+
+
+# --- what is not published
+
+
+@pytest.fixture
+def days_landed(slipway: Slipway, lake: Lakehouse) -> Lakehouse:
+    """Six days are landed through Dagster, and nothing else was ever made; one row of them waits."""
+    rows = scenario.payments_on(scenario.EVERY_DAY[:6])
+    one = pl.col("TRANSACTION_ID") == 3
+    scenario.deliver(lake, rows.with_columns(TX_AMOUNT=pl.when(one).then(-1.0).otherwise("TX_AMOUNT")))
+    said = slipway("materialize", "fraud.transactions", "--home", lake.home.root)
+    assert said.code == 0
+    assert "1 rows wait in quarantine: `slipway quarantine fraud.transactions`" in said.words
+    return lake
+
+
+def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_landed: Lakehouse) -> None:
+    home = ("--home", days_landed.home.root)
+    table, good = "fraud.transactions", scenario.payments_on([scenario.EVERY_DAY[5]])
+    (path,) = scenario.deliver(days_landed, good.with_columns(pl.col("TX_AMOUNT") * 100))
+    first = slipway("materialize", table, *home)
+    assert first.code == 1
+    assert "slipway: ContractError" in first.words
+    line = f"mappings=[scaled('TX_AMOUNT', 0.01, since=date(2018, 4, {scenario.EVERY_DAY[5].day}))]"
+    recipe = ("assets/fraud/sources.py", line, "from datetime import date", "from lakehouse.sources.mappings import")
+    again = slipway("materialize", table, *home)
+    assert again.code == 1
+    assert f"{path.name} is refused since 2" in again.words
+    assert "in line with its inputs" not in again.words
+    asked = slipway("materialize", table, *home, "--json")
+    assert (asked.code, [one["delivery"] for one in asked.json["refused"]]) == (1, [path.name])
+    instance = open_instance(days_landed)
+    standing = last_evaluation(instance, table, "deliveries")
+    assert standing is not None
+    assert (standing.passed, standing.metadata["deliveries"].value) == (False, path.name)
+    for words in (again.words, slipway("quarantine", table, *home).words):
+        assert all(part in words for part in recipe)
+    (told,) = slipway("breaker", table, *home, "--json").json[0]["refused_deliveries"]
+    assert all(part in told["remedy"] for part in recipe)
+    # Nothing was ever made but the source, so nothing else is made by judging it again.
+    retried = slipway("quarantine", table, "--retry", *home)
+    assert retried.code == 1
+    assert f"{path.name} was judged again and is refused" in retried.words
+    assert "0 rows are published now, 1 still break a rule." in retried.words
+    assert "champion" not in retried.words
+    scenario.deliver(days_landed, good)
+    mended = slipway("materialize", table, *home, "--json")
+    assert (mended.code, mended.json["refused"]) == (0, [])
+    standing = last_evaluation(instance, table, "deliveries")
+    assert standing is not None
+    assert standing.passed
+
+
+def test_what_was_judged_again_and_refused_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
+    show_refused({**line, "judged": 2, "judged_now": True})
+    show_refused({**line, "judged": 2, "judged_now": False})
+    assert capsys.readouterr().out.count("It was judged again, and refused again.") == 1
+
+
+def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
+    said = slipway("quarantine", "fraud.transactions", "--retry", "--home", days_landed.home.root, "--json")
+    assert (said.code, said.json["recomputed"], said.json["judged_again"]) == (0, [], [])
+
+
+def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed: Lakehouse) -> None:
+    home, table = ("--home", days_landed.home.root), "fraud.transactions"
+    folder = days_landed.home.drop_folder(table)
+    first = min(folder.iterdir())
+    words = pl.read_parquet(first).with_columns(TX_AMOUNT=pl.lit("caf\xe9")).write_csv()
+    (folder / "latin.csv").write_bytes(words.encode("latin-1"))
+    (folder / "none.csv").touch()
+    (folder / "copy.parquet").write_bytes(first.read_bytes())
+    assert slipway("materialize", table, *home).code == 1
+    shown = slipway("quarantine", table, *home).words
+    assert 'file_encoding("latin-1")' in shown.replace("'", '"')
+    assert "The file is empty (0 bytes)." in shown
+    assert "Have it delivered again, or remove it." in slipway("breaker", table, *home).words
+    drop = ("quarantine", table, "--drop", "--delivery")
+    assert "latin.csv" in slipway(*drop, "latn.csv", "--reason", "no", *home).words, "the nearest"
+    assert slipway(*drop, "none.csv", *home).code == 1, "without a reason"
+    assert slipway(*drop, "latin.csv", "--reason", "a mistake", *home).code == 0
+    assert slipway(*drop, "none.csv", "--reason", "a mistake", *home).code == 0
+    said = slipway("materialize", table, *home)
+    assert said.code == 0
+    assert "latin.csv was dropped and is not landed: a mistake" in said.words
+    assert f"copy.parquet is {first.name} once more, and was not landed." in said.words

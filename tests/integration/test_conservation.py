@@ -10,12 +10,16 @@ import polars as pl
 import pytest
 
 from assets.fraud.sources import transactions
+from lakehouse.errors import UnknownNameError
 from lakehouse.sources import landing as landing_module
 from lakehouse.sources import retry as retrying
 from lakehouse.sources.account import account_of
 from lakehouse.sources.breaker import Breaker, State, set_by_hand
+from lakehouse.sources.giving_up import give_up
+from lakehouse.sources.held_back import deliveries_held_back
 from lakehouse.sources.landing import land
 from lakehouse.sources.ledger import known_deliveries
+from lakehouse.sources.pending import find_pending
 from lakehouse.sources.retry import retry_quarantined
 from lakehouse.tables.read import read
 from tests import scenario
@@ -203,3 +207,43 @@ def test_a_retry_beside_a_landing_brings_back_no_row_that_was_replaced(begun, mo
     assert rows["TRANSACTION_ID"].is_unique().all()
     account = account_of(begun, source)
     assert account.balanced, account
+
+
+def test_a_refused_correction_is_over_when_the_published_file_lies_there_again(begun):
+    name = deliver(begun, 4, bad="all").name
+    land(begun, SOURCE, run_id="refused")
+    (told,) = deliveries_held_back(begun, NAME)
+    assert (told.delivery, told.waits, told.judged) == (name, False, 1)
+    assert told.since is not None
+    land(begun, MENDED, run_id="judged again")
+    (again,) = deliveries_held_back(begun, NAME)
+    assert (again.judged, again.run_id, again.since) == (2, "judged again", told.since)
+    deliver(begun, 4)
+    assert find_pending(begun, MENDED).to_land
+    assert not land(begun, MENDED, run_id="back").held_back
+    assert not find_pending(begun, MENDED).to_land
+    assert held(begun) == []
+    account = account_of(begun, MENDED)
+    assert (account.balanced, account.refused_rows, account.delivered) == (True, 0, len(scenario.payments_on(DAYS[:5])))
+
+
+def test_a_delivery_that_was_given_up_is_never_judged_again(begun):
+    path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
+    land(begun, SOURCE, run_id="refused")
+    with pytest.raises(UnknownNameError, match="is refused or waits") as caught:
+        give_up(begun, SOURCE, path.name[1:], "a mistake", "r")
+    assert caught.value.nearest == path.name
+    give_up(begun, SOURCE, path.name, "a mistake", "r")
+    assert held(begun) == []
+    path.rename(path.with_name("again.parquet"))
+    for source in (SOURCE, MENDED):
+        landed = land(begun, source, run_id="after")
+        assert not landed.refused
+        assert not landed.held_back
+        account = account_of(begun, source)
+        assert (account.balanced, account.dropped, account.refused_rows) == (True, rows, 0)
+    # A good file under its name is landed as ever.
+    deliver(begun, 5)
+    land(begun, MENDED, run_id="good")
+    account = account_of(begun, MENDED)
+    assert (account.balanced, account.published) == (True, len(scenario.payments_on(DAYS[:6])))
