@@ -84,7 +84,7 @@ def _input(source: Source, one: Delivered, profile: DeliveryProfile | None) -> I
     facets: dict[str, Any] = {
         "symlinks": symlink(f"{source.name}/{one.name}", "FILE"),
         "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(names.FILE),
-        "datasetVersion": version_of(one.line["fingerprint"]),
+        "version": version_of(one.line["fingerprint"]),
         "storage": storage_dataset.StorageDatasetFacet("file", "".join(Path(one.name).suffixes).lstrip(".") or None),
     }
     if columns:
