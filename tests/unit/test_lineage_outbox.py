@@ -277,6 +277,27 @@ def test_events_go_to_a_file_by_the_standards_own_file(
     assert [one["run"]["runId"] for one in told] == [event(number).body["run"]["runId"] for number in range(3)]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"OPENLINEAGE_URL": "localhost:5000"}, {"OPENLINEAGE__TRANSPORT__TYPE": "nonsense"}],
+    ids=["an address that is none", "a transport that nobody knows"],
+)
+def test_a_configuration_that_the_standards_client_cannot_read_loses_nothing(
+    told: dict[str, str], tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in told:
+        monkeypatch.delenv(name, raising=False)
+    lake = scenario.make_lake(tmp_path / "home", told)
+    store, standard = receivers_of(lake)
+    outbox.add(RUN, [event(number) for number in range(3)])
+    assert deliver(outbox, store) == 3, "the store gets everything all the same"
+    with pytest.raises((ImportError, ValueError)):
+        deliver(outbox, standard)
+    assert outbox.left("standard") == 3, "they wait until the configuration is mended"
+    assert outbox.counts()["refused"] == 0
+
+
 # What must not be told
 
 
