@@ -99,6 +99,7 @@ def fill(
         try:
             if run.status in _OVER and run.run_id not in suspects and _is_complete(instance, run, outbox):
                 outbox.close_run(run.run_id)
+                release(outbox.path.parent, run.run_id)
                 continue
             log, events, aborted = _converted(instance, run, conversion, outbox.path.parent)
         except sqlite3.Error:
