@@ -58,7 +58,7 @@ def _claimed(lineage: Path, run_id: str) -> tuple[int, float, str] | None:
 def _machine() -> str:
     """Where this process's number means this process: the machine's name, and on Linux the container's numbers."""
     try:
-        numbers = os.readlink("/proc/self/ns/pid")
+        numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         numbers = ""
     return f"{socket.gethostname()} {numbers}".strip()
