@@ -159,6 +159,18 @@ def test_a_broken_file_is_set_aside(outbox: Outbox, caplog: pytest.LogCaptureFix
     assert list(outbox.path.parent.glob("outbox.db.broken-*"))
 
 
+def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox: Outbox) -> None:
+    outbox.add(RUN, [event(0)])
+    other = Outbox(outbox.path)
+    other.add(RUN, [event(1)])
+    other.shut()
+    other._set_aside()
+    other.add(RUN, [event(2)])
+    outbox.add(RUN, [event(3)])
+    assert [one.key for one in other.waiting("test")] == [event(2).key, event(3).key]
+    other.shut()
+
+
 def test_an_outbox_that_was_deleted_is_made_anew(outbox: Outbox) -> None:
     outbox.add(RUN, [event(0)])
     for one in outbox.path.parent.iterdir():
