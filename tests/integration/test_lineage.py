@@ -285,6 +285,34 @@ def test_told_once_more_it_is_word_for_word_the_same(events: list[dict[str, Any]
     assert sorted(map(plain, told(live))) == sorted(map(plain, events))
 
 
+def test_a_score_that_is_not_defined_keeps_no_training_from_being_told(live: Lakehouse) -> None:
+    registry = open_registry(live.home)
+    champion = registry.champion("fraud.scorer")
+    assert champion is not None
+    registry.client.log_metric(champion.run_id, "undefined", float("nan"))
+    for path in live.home.lineage.glob("outbox.db*"):
+        path.unlink()
+    with open_instance(live) as instance:
+        assert reconcile(live, instance).refused == 0
+    training = ends(told(live))["fraud.scorer.training"]["run"]["facets"]["slipway_metrics"]["metrics"]
+    assert training["undefined"] == "nan"
+    assert training["auc"] == champion.metrics["auc"]
+
+
+def test_a_store_that_was_lost_or_is_another_is_filled_by_reconciling(
+    live: Lakehouse, events: list[dict[str, Any]]
+) -> None:
+    from lakehouse.lineage.store import open_store
+
+    for path in live.home.lineage.glob("lineage.db*"):
+        path.unlink()
+    with open_instance(live) as instance:
+        assert reconcile(live, instance).events == 0, "the outbox has them all"
+    store = open_store(live)
+    assert store.receive_many(events) == 0
+    store.close()
+
+
 # Later runs
 
 
