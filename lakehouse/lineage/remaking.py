@@ -5,7 +5,7 @@ What belongs here: telling whether that is needed, and doing it. Not: what the t
 
 import zlib
 
-from sqlalchemy import Engine, insert, inspect, select
+from sqlalchemy import Engine, insert, inspect, select, update
 
 from lakehouse.lineage import store_schema as tables
 from lakehouse.lineage.derivation import Facts
@@ -29,7 +29,9 @@ def remake(engine: Engine) -> None:
     derived = [table for table in tables.metadata.sorted_tables if table is not tables.events]
     events = tables.events
     with engine.begin() as connection:
-        generation = connection.execute(select(tables.state.c.generation)).scalar_one() + 1
+        # First of all the writers' turn, as everybody takes it: another process may have come to the same conclusion.
+        counted = update(tables.state).values(generation=tables.state.c.generation + 1)
+        generation = connection.execute(counted.returning(tables.state.c.generation)).scalar_one()
         tables.metadata.drop_all(connection, tables=derived)
         tables.metadata.create_all(connection, tables=derived)
         connection.execute(insert(tables.state), {"id": 1, "format": tables.FORMAT, "generation": generation})
