@@ -326,9 +326,23 @@ def test_secrets_and_quoted_values_are_masked_and_names_are_not() -> None:
     masking = masking_of(settings, ["TX_AMOUNT", "fraud.transactions"])
     text = masking.text(
         "Column 'TX_AMOUNT' of \"fraud.transactions\": 'Jane Doe' is no number; hunter2secret, AKIAVERYSECRET, "
-        "key-of-the-receiver, TokenA1234567, postgresql://me:pass@host/db, https://h/x?token=abc, password=letmein"
+        "key-of-the-receiver, TokenA1234567, postgresql://me:pass@host/db, https://h/x?token=abc, password=letmein, "
+        "s3://me:p@rt/two@host/b, https://ghp_AToken@host/x, Authorization: Bearer eyJhbGciOi.abc-_1"
     )
-    for secret in ("Jane Doe", "hunter2", "AKIAVERY", "key-of", "TokenA", "pass@", "abc", "letmein"):
+    assert "s3://***@host/b, https://***@host/x" in text
+    for secret in (
+        "rt/two",
+        "ghp_AToken",
+        "eyJhbGciOi",
+        "Jane Doe",
+        "hunter2",
+        "AKIAVERY",
+        "key-of",
+        "TokenA",
+        "pass@",
+        "abc",
+        "letmein",
+    ):
         assert secret not in text
     assert "'TX_AMOUNT'" in text
     assert '"fraud.transactions"' in text
