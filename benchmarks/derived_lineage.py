@@ -17,6 +17,7 @@ from sqlglot.lineage import lineage
 from lakehouse.catalog import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.features.aggregation import WindowAggregate
+from lakehouse.features.row_features import Derived
 
 Pairs = set[tuple[str, str]]
 Edge = tuple[str, str, str, str]
@@ -127,6 +128,9 @@ def expected_pairs(
                     needed |= measured(declared.measure) if declared.aggregation != "count" else set()
                     needed |= {declared.by} if declared.by else set()
                     made[feature.column] = {(one.source, column) for column in needed}
+                elif isinstance(declared, Derived):
+                    read = measured(declared.expression)
+                    made[feature.column] = {pair for name in read for pair in made.get(name, {(one.spine, name)})}
         found[one.name] = made
     rows: dict[str, Pairs] = {
         column: {(training.spine, column)} for column in (training.row_key, training.event_time, *training.carry)

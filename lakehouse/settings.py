@@ -30,6 +30,7 @@ _KNOWN = {
     "SLIPWAY_LINEAGE_TOKEN": "token that the lineage server asks for; needed when it is bound beyond this machine",
     "SLIPWAY_DAGSTER_URL": "Dagster's pages, which lineage links to (default http://127.0.0.1:3000)",
     "SLIPWAY_MLFLOW_URL": "MLflow's pages, which lineage links to (default http://127.0.0.1:5000)",
+    "SLIPWAY_LINEAGE_URL": "lineage's pages, which assets in Dagster link to (default http://127.0.0.1:5050)",
     "SLIPWAY_NOTIFY": "where alarms are sent: Apprise addresses, separated by spaces (default: only logged)",
 }
 ENGINES = ("embedded", "spark")
@@ -62,6 +63,7 @@ class Settings:
     lineage_token: str | None = field(default=None, repr=False)
     dagster_url: str = "http://127.0.0.1:3000"
     mlflow_url: str = "http://127.0.0.1:5000"
+    lineage_url: str = "http://127.0.0.1:5050"
     openlineage: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The standard's own variables (OPENLINEAGE_URL, OPENLINEAGE_CONFIG, OPENLINEAGE__...), for its own client."""
 
@@ -111,6 +113,7 @@ class Settings:
             lineage_token=env.get("SLIPWAY_LINEAGE_TOKEN") or None,
             dagster_url=_pages(env, "SLIPWAY_DAGSTER_URL", cls.dagster_url),
             mlflow_url=_pages(env, "SLIPWAY_MLFLOW_URL", cls.mlflow_url),
+            lineage_url=_pages(env, "SLIPWAY_LINEAGE_URL", cls.lineage_url),
             openlineage={name: text for name, text in env.items() if name.startswith(_OPENLINEAGE)},
         )
 

@@ -14,6 +14,7 @@ from lakehouse.domain import Domain, check_domain
 from lakehouse.transforms.project import TransformProject, load_project
 from orchestration.features import feature_assets
 from orchestration.jobs import domain_jobs
+from orchestration.metadata import with_pages
 from orchestration.models import model_asset, predictions_asset
 from orchestration.partitions import partitions_of
 from orchestration.progress import Progress
@@ -48,9 +49,8 @@ def domain_defs(lake: Lakehouse, domain: Domain, project: TransformProject) -> d
     for model in domain.models:
         training_set = domain.training_set(model.training_set)
         assets += [model_asset(model, training_set), predictions_asset(model, training_set)]
-    return dg.Definitions(
-        assets=assets, jobs=domain_jobs(domain), schedules=domain_schedules(domain), sensors=[delivery_sensor(domain)]
-    )
+    assets, jobs, schedules = with_pages(assets, lake.settings), domain_jobs(domain), domain_schedules(domain)
+    return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, sensors=[delivery_sensor(domain)])
 
 
 @dg.definitions

@@ -4,7 +4,10 @@ What belongs here: opening the instance. Not: the lakehouse's home itself (lakeh
 """
 
 import re
+import shutil
+import uuid
 from contextlib import suppress
+from pathlib import Path
 
 import dagster as dg
 
@@ -45,12 +48,25 @@ def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
     lake.settings.export()
     config = lake.home.dagster / "dagster.yaml"
     if not config.exists():
-        config.write_text(_CONFIG + _LINEAGE)
+        _write(config, _CONFIG + _LINEAGE)
     elif not _STORAGE.search(told := config.read_text()):
         # A home from before there was lineage. A storage that somebody chose is theirs.
         with suppress(OSError):
-            config.write_text(f"{told.rstrip()}\n{_LINEAGE}")
+            _write(config, f"{told.rstrip()}\n{_LINEAGE}")
     instance = dg.DagsterInstance.from_config(str(lake.home.dagster))
     if isinstance(instance.event_log_storage, LineageEventLogStorage):
         instance.event_log_storage.listen_for(lake)
     return instance
+
+
+def _write(config: Path, text: str) -> None:
+    """Beside and renamed: what somebody wrote there outlives a full disk, and a kill in between."""
+    config = config.resolve()
+    beside = config.with_name(f".{config.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        beside.write_text(text)
+        with suppress(FileNotFoundError):
+            shutil.copymode(config, beside)
+        beside.replace(config)
+    finally:
+        beside.unlink(missing_ok=True)

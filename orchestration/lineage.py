@@ -7,6 +7,7 @@ thread of its own. What goes wrong there is logged once and counted; Dagster's l
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
     from lakehouse.lineage.conversion import Conversion
+    from lakehouse.lineage.outbox import Event
 
 MOST_WAITING = 20_000
 """Entries in the queue; more are counted as lost, until they are reconciled."""
@@ -42,6 +44,8 @@ _CUT_OFF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 _log = logging.getLogger("slipway.lineage")
 _listeners: dict[Path, "Listener"] = {}
 _guard = threading.Lock()
+_inherited: list["Listener"] = []
+"""Listeners of a process that this one was forked from. Kept, since not even closing their files is for this one."""
 
 
 class LineageEventLogStorage(SqliteEventLogStorage):
@@ -80,6 +84,8 @@ class LineageEventLogStorage(SqliteEventLogStorage):
         self.listener = listener_of(lake)
 
     def _ear(self) -> "Listener":
+        if self.listener is not None and self.listener in _inherited:
+            self.listener = listener_of(self.listener.lake)
         if self.listener is None:
             # <home>/dagster/history/runs: the home that this log lies in.
             home = Path(self._base_dir).parents[2]
@@ -93,6 +99,17 @@ def listener_of(lake: Lakehouse) -> "Listener":
         if lake.home.root not in _listeners:
             _listeners[lake.home.root] = Listener(lake)
         return _listeners[lake.home.root]
+
+
+def _after_fork() -> None:
+    """A forked process has neither the threads of its parent nor a right to its connections."""
+    global _guard  # noqa: PLW0603  # it may have been held in the parent
+    _guard = threading.Lock()
+    _inherited.extend(_listeners.values())
+    _listeners.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Listener:
@@ -211,11 +228,19 @@ class Works:
         """Convert an entry, keep its events, and let the couriers know."""
         kind = entry.dagster_event.event_type if entry.dagster_event else None
         log = self._logs.get(entry.run_id)
-        if log is None or kind in _CUT_OFF:
-            # Steps of other processes may be open, too.
-            log = self._begin(entry, storage)
+        step = (entry.dagster_event.step_key or "") if entry.dagster_event else ""
+        crashed = kind is dg.DagsterEventType.STEP_FAILURE and log is not None and step not in log.open_steps
+        missed: list[Event] = []
+        if log is None or kind in _CUT_OFF or crashed:
+            log, before = self._begin(entry, storage)
+            for one in before:
+                if kind in _CUT_OFF or crashed:
+                    # Steps of other processes may be open, too; and one that died may not have told what it did.
+                    missed += log.tell(one, self.conversion)
+                else:
+                    log.note(one)
         try:
-            events = list(log.tell(entry, self.conversion))
+            events = [*missed, *log.tell(entry, self.conversion)]
         except Exception:
             log.note(entry)  # what could not be told keeps nothing from being told that follows
             raise
@@ -227,8 +252,8 @@ class Works:
             self._logs.pop(entry.run_id, None)
             release(self.lake.home.lineage, entry.run_id)
 
-    def _begin(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> RunLog:
-        """The log of a run so far, whoever wrote it."""
+    def _begin(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> tuple[RunLog, list[dg.EventLogEntry]]:
+        """A log of the run to follow, and its entries so far, whoever wrote them."""
         from lakehouse.tables.pins import code_version
 
         instance = storage._instance  # noqa: SLF001  # Dagster gives a storage its instance so
@@ -240,13 +265,11 @@ class Works:
             with suppress(Exception):
                 instance.add_run_tags(entry.run_id, {CODE_TAG: code_version()})
         log = RunLog(run_of(run, code_version()))
-        for one in storage.get_logs_for_run(entry.run_id, of_type=set(READ)):
-            if one.timestamp < entry.timestamp:
-                log.note(one)
+        entries = storage.get_logs_for_run(entry.run_id, of_type=set(READ))
         if len(self._logs) > _KEPT_LOGS:
             self._logs.pop(next(iter(self._logs)))
         self._logs[entry.run_id] = log
-        return log
+        return log, [one for one in entries if one.timestamp < entry.timestamp]
 
     def _reconcile_others(self, run_id: str, storage: LineageEventLogStorage) -> None:
         """Before a run's first step tells of itself: what the newest of the earlier runs left untold."""

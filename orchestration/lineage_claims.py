@@ -2,10 +2,12 @@
 
 What belongs here: claims, and whether who made them is still there. Not: what follows from it (lineage_reconcile.py).
 Dagster's log names the process of a run only after the run's start: killed in between, nobody could tell that it is
-gone. So the start waits for one small file, `<home>/lineage/running/<run id>`.
+gone. So the start waits for one small file, `<home>/lineage/running/<run id>`. Numbers of processes are those of one
+machine, or of one container: of a run that another one works on nobody here can tell that it is gone.
 """
 
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +25,7 @@ def claim(lineage: Path, run_id: str) -> None:
     with suppress(OSError, psutil.Error):
         folder = lineage / "running"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / run_id).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+        (folder / run_id).write_text(f"{os.getpid()} {psutil.Process().create_time()} {_machine()}")
 
 
 def release(lineage: Path, run_id: str) -> None:
@@ -33,24 +35,33 @@ def release(lineage: Path, run_id: str) -> None:
 
 
 def is_gone(lineage: Path, run_id: str, noted: Mapping[int, float]) -> bool:
-    """Whether no process that worked on the run is there any more; of one whose processes are unknown nothing is.
+    """Whether no process that worked on the run is there any more; not where its processes are unknown, or elsewhere.
 
     `noted` are the processes that Dagster's log names, and when.
     """
     claimed = _claimed(lineage, run_id)
     if claimed is None and not noted:
         return False
-    if claimed is not None and _is_there(claimed[0], claimed[1] + _SAME):
+    if claimed is not None and (claimed[2] != _machine() or _is_there(claimed[0], claimed[1] + _SAME)):
         return False
     return not any(_is_there(pid, at + _CLOCKS) for pid, at in noted.items())
 
 
-def _claimed(lineage: Path, run_id: str) -> tuple[int, float] | None:
+def _claimed(lineage: Path, run_id: str) -> tuple[int, float, str] | None:
     try:
-        pid, began = (lineage / "running" / run_id).read_text().split()
-        return int(pid), float(began)
+        pid, began, machine = (lineage / "running" / run_id).read_text().split(maxsplit=2)
+        return int(pid), float(began), machine
     except (OSError, ValueError):
         return None
+
+
+def _machine() -> str:
+    """Where this process's number means this process: the machine's name, and on Linux the container's numbers."""
+    try:
+        numbers = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        numbers = ""
+    return f"{socket.gethostname()} {numbers}".strip()
 
 
 def _is_there(pid: int, latest: float) -> bool:

@@ -48,13 +48,7 @@ def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -
         pins=_pins(metadata.get("made_from")),
         edges=_edges(lineage) if isinstance(lineage, dg.TableColumnLineageMetadataValue) else None,
         version=_whole(version) if version is not None else None,
-        candidate=str(told.get("candidate", "")),
         mlflow_run=str(told.get("mlflow_run", "")),
-        metrics={
-            key.removeprefix("metric/"): float(str(value))
-            for key, value in told.items()
-            if key.startswith("metric/") and is_number(value)
-        },
         seconds=float(str(seconds)) if is_number(seconds) else None,
         stale=str(told.get("stale", "")),
     )

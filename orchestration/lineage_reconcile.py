@@ -6,6 +6,7 @@ and conversion gives the same events each time, so it can be done as often as on
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.errors import SettingsError
 from lakehouse.lineage.happened import End, Fault
 from orchestration.lineage_claims import is_gone, release
 from orchestration.lineage_events import OUTLINE, READ, RunLog
@@ -61,13 +63,15 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
     from lakehouse.home import storage_error
     from lakehouse.lineage.outbox import Outbox
     from lakehouse.lineage.relay import Courier, Relay
-    from lakehouse.lineage.transports import receivers_of
+    from lakehouse.lineage.transports import STORE, receivers_of
     from orchestration.lineage import conversion_of
 
     outbox = Outbox(lake.home.lineage / "outbox.db")
     try:
         broken = _checked(outbox)
         done = fill(instance, outbox, conversion_of(lake))
+        if _is_empty(lake):
+            outbox.deliver_anew(STORE)
         receivers = receivers_of(lake)
         relay = Relay([Courier(outbox, one) for one in receivers])
         relay.wake()
@@ -99,6 +103,7 @@ def fill(
         try:
             if run.status in _OVER and run.run_id not in suspects and _is_complete(instance, run, outbox):
                 outbox.close_run(run.run_id)
+                release(outbox.path.parent, run.run_id)
                 continue
             log, events, aborted = _converted(instance, run, conversion, outbox.path.parent)
         except sqlite3.Error:
@@ -147,6 +152,19 @@ def _converted(
         events += log.end_run(End.ABORT, log.last, conversion, Fault("Killed", "Its process is gone.", "the run"))
         aborted = True
     return log, events, aborted
+
+
+def _is_empty(lake: Lakehouse) -> bool:
+    """Whether the store never took an event: it was lost, or the settings name another one."""
+    from lakehouse.lineage.store import open_store
+
+    with suppress(SettingsError):  # a store that is away keeps nothing from the other receivers
+        store = open_store(lake)
+        try:
+            return store.generation() == 0
+        finally:
+            store.close()
+    return False
 
 
 def _checked(outbox: "Outbox") -> int:

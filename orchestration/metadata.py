@@ -5,13 +5,25 @@ What belongs here: turning outcomes into Dagster metadata. Not: drawing (picture
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.settings import Settings
 from lakehouse.sources.breaker import held_back
 from lakehouse.tables.days import in_words
 from lakehouse.tables.upkeep import Outcome
+
+
+def with_pages(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> Sequence[dg.AssetsDefinition]:
+    """The assets, each with a link to its page on the lineage server."""
+
+    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
+        page = f"{settings.lineage_url}/#/node/{quote('.'.join(spec.key.path), safe='')}"
+        return spec.merge_attributes(metadata={"lineage": dg.MetadataValue.url(page)})
+
+    return dg.map_asset_specs(linked, assets)
 
 
 def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def test_every_asset_explains_itself(graph) -> None:
         assert node.group_name == key.path[0]
         assert node.code_version, key
         assert "slipway/kind" in node.tags, key
+        assert node.metadata["lineage"].url == f"http://127.0.0.1:5050/#/node/{_name(key)}"
 
 
 def test_every_table_and_model_has_a_blocking_check_and_every_check_says_what_it_checks(graph) -> None:

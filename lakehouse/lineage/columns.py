@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lakehouse.features.aggregation import PICKS, WindowAggregate
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
-from lakehouse.features.row_features import Attribute
+from lakehouse.features.row_features import Attribute, Derived
 from lakehouse.models.model import Model
 from lakehouse.sources.mapping_kinds import ColumnMapping, FileEncoding, Ignored, Renamed, Swapped
 from lakehouse.sources.source import Source
@@ -114,9 +114,28 @@ def of_feature_set(feature_set: FeatureSet) -> Columns:
                 kinds[feature.column] = _of_events(feature_set, declared, made_from, way)
             elif isinstance(declared, Attribute):
                 kinds[feature.column] = _of_events(feature_set, declared, made_from, "IDENTITY")
+            elif isinstance(declared, Derived):
+                kinds[feature.column] = _of_features(feature_set, declared, made_from, kinds)
             else:
                 kinds[feature.column] = tuple(Edge(*pair, "DIRECT", "TRANSFORMATION") for pair in made_from)
     return Columns(kinds)
+
+
+def _of_features(
+    feature_set: FeatureSet,
+    declared: Derived,
+    pairs: Sequence[tuple[str, str]],
+    kinds: Mapping[str, Sequence[Edge]],
+) -> tuple[Edge, ...]:
+    """What chooses the rows of a feature that is read chooses those of the result, and is still not in its values."""
+    found: dict[tuple[str, str], Edge] = {}
+    for name in declared.reads:
+        own = kinds.get(name, ()) if name in feature_set.columns else ()
+        for edge in own or (Edge(feature_set.spine, name, "DIRECT", "TRANSFORMATION"),):
+            pair = edge.table, edge.column
+            if pair not in found or found[pair].type == "INDIRECT":
+                found[pair] = edge._replace(subtype="TRANSFORMATION") if edge.subtype == "IDENTITY" else edge
+    return tuple(found.get(pair) or Edge(*pair, "DIRECT", "TRANSFORMATION") for pair in pairs)
 
 
 def _of_events(

@@ -14,7 +14,7 @@ from lakehouse.lineage.graph import Graph
 from lakehouse.lineage.run_queries import entry, find_run, run_facets
 from lakehouse.lineage.view import View
 
-_PARAMETERS = {"executionParameters", "nominalTime", "processing_engine", "processingEngine"}
+_PARAMETERS = {"executionParameters", "nominalTime", "processing_engine"}
 
 
 def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:

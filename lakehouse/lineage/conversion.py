@@ -26,8 +26,10 @@ from lakehouse.lineage.outbox import Event
 from lakehouse.lineage.table_facts import TableFacts, Tables
 from lakehouse.lineage.training_runs import training_runs
 
-MOST_FILES = 250
-"""Delivered files in one event; with more, the others are told in events of the running run."""
+MOST_FILES = 100
+"""Delivered files in one event; with more, the others are told in events of the running run. Each has eight facets and
+an edge for every column: receivers, our own store among them, take only so many of both at once.
+"""
 
 _log = logging.getLogger("slipway.lineage")
 _Found = TypeVar("_Found")

@@ -76,15 +76,16 @@ def _rows(lake: Lakehouse, where: str) -> list[dict[str, Any]]:
 def file_inputs(lake: Lakehouse, source: Source, delivered: Sequence[Delivered]) -> list[InputDataset]:
     """The files as inputs, with what their profiles say of columns: counts, never values."""
     profiles = _profiles(lake, source.name, [one.line["fingerprint"] for one in delivered])
-    return [_input(source, one, profiles.get(one.line["fingerprint"])) for one in delivered]
+    return [as_input(source, one, profiles.get(one.line["fingerprint"])) for one in delivered]
 
 
-def _input(source: Source, one: Delivered, profile: DeliveryProfile | None) -> InputDataset:
+def as_input(source: Source, one: Delivered, profile: DeliveryProfile | None) -> InputDataset:
+    """A file as an input; what its `profile` says is left out where there is none."""
     columns = profile.columns.values() if profile else ()
     facets: dict[str, Any] = {
         "symlinks": symlink(f"{source.name}/{one.name}", "FILE"),
         "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(names.FILE),
-        "datasetVersion": version_of(one.line["fingerprint"]),
+        "version": version_of(one.line["fingerprint"]),
         "storage": storage_dataset.StorageDatasetFacet("file", "".join(Path(one.name).suffixes).lstrip(".") or None),
     }
     if columns:

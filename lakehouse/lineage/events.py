@@ -101,7 +101,7 @@ class Teller:
                 made.recomputed, made.extent, self.masking.text(made.because), made.rows_written, made.seconds
             )
         facets["slipway_code"] = CodeFacet(run.code_version or None, moment.definition or declared.fingerprint or None)
-        facets["processingEngine"] = self._engine(declared)
+        facets["processing_engine"] = self._engine(declared)
         run_id = names.step_run(run.run_id, step.key, table)
         job = self._asset_job(declared, run)
         return self.event(run_id, job, facets, moment.state, moment.at, moment.datasets, moment.part)
@@ -166,7 +166,7 @@ class Teller:
             "slipway_dagster": DagsterFacet(
                 run.run_id, step.key if step else None, run.job, table.replace(".", "/") or None
             ),
-            "processingEngine": processing_engine_run.ProcessingEngineRunFacet(
+            "processing_engine": processing_engine_run.ProcessingEngineRunFacet(
                 self._versions.get("dagster", "unknown"), "dagster", self._versions.get("openlineage-python")
             ),
             "slipway_engines": EnginesFacet(self._versions),

@@ -85,7 +85,7 @@ class Facets:
             found["documentation"] = documentation_dataset.DocumentationDatasetFacet(self.masking.plain(description))
         if facts.made is not None:
             made = facts.made
-            found["datasetVersion"] = version_of(str(made.snapshot_id))
+            found["version"] = version_of(str(made.snapshot_id))
             found["slipway_snapshot"] = SnapshotFacet(
                 str(made.snapshot_id),
                 instant(made.at),
@@ -119,7 +119,7 @@ class Facets:
         if made is not None:
             if facts.made is None and made.snapshot is not None:
                 # The snapshot has expired since; what it was called is still known.
-                facets["datasetVersion"] = version_of(str(made.snapshot))
+                facets["version"] = version_of(str(made.snapshot))
             columns = made_columns(declared, made)
             if columns.columns or columns.rows:
                 facets["columnLineage"] = column_lineage(columns, places, {one.name for one in facts.columns})
@@ -158,7 +158,7 @@ class Facets:
             text = self.masking.plain(declared.description)
             found["documentation"] = documentation_dataset.DocumentationDatasetFacet(text)
         if version is not None:
-            found["datasetVersion"] = version_of(str(version))
+            found["version"] = version_of(str(version))
         return found
 
     def model_output(

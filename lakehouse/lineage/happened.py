@@ -75,9 +75,7 @@ class Made:
     pins: Mapping[str, int] = field(default_factory=dict)
     edges: Mapping[str, frozenset[tuple[str, str]]] | None = None
     version: int | None = None
-    candidate: str = ""
     mlflow_run: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
     stale: str = ""
 

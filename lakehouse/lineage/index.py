@@ -87,13 +87,6 @@ class Index:
             found = self._contents[content]
         return found
 
-    def prefetch(self, wanted: Iterable[int]) -> None:
-        """Get contents in a few statements that will be asked for one by one."""
-        missing = [one for one in set(wanted) if one not in self._contents]
-        if missing:
-            with self.store.engine.connect() as connection:
-                self._fetch(connection, missing)
-
     def links(self, content: int) -> tuple[Link, ...]:
         """What a lineage facet says about columns, and about tables as links without columns."""
         found = self._links.get(content)

@@ -15,7 +15,9 @@ MASK = "***"
 MOST = 2_000
 """Characters of a text that are told at most."""
 _QUOTED = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`\n]*)`")
-_LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]*:[^\s@]*@", re.IGNORECASE)
+_LOGIN = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*:\S*|[^\s/@]+)@", re.IGNORECASE)
+"""To the last @: a password may hold one, and a token stands alone."""
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _QUERY = re.compile(r"([a-z][a-z0-9+.-]*://[^\s?]*)\?\S+", re.IGNORECASE)
 _KEYED = re.compile(r"(?i)\b([\w.-]*(?:password|passwd|secret|token|api[_-]?key|credential)[\w.-]*\s*[=:]\s*)\S+")
 _SHORTEST = 4
@@ -36,7 +38,7 @@ class Masking:
     def plain(self, text: str, most: int = MOST) -> str:
         """The text without secrets; what it quotes stays. For texts that no row has a part in."""
         text = _QUERY.sub(rf"\1?{MASK}", _LOGIN.sub(rf"\1{MASK}@", text))
-        text = _KEYED.sub(rf"\1{MASK}", text)
+        text = _BEARER.sub(rf"\1 {MASK}", _KEYED.sub(rf"\1{MASK}", text))
         for secret in self.secrets:
             text = text.replace(secret, MASK)
         return text if len(text) <= most else f"{text[:most]} ..."

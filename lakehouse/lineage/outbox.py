@@ -58,6 +58,8 @@ class Outbox:
     broken: int = 0
     """Rows, and files, that were found broken and taken out."""
     _connection: sqlite3.Connection | None = field(default=None, repr=False)
+    _file: int | None = field(default=None, repr=False)
+    """The number of the file that is open: another process may have set it aside, and begun a new one."""
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def add(self, root: str, events: Iterable[Event]) -> int:
@@ -103,6 +105,11 @@ class Outbox:
                 "max(delivered, excluded.delivered)",
                 (receiver, seq),
             )
+
+    def deliver_anew(self, receiver: str) -> None:
+        """The receiver has nothing: it is another one, or lost what it had."""
+        with self._open() as connection:
+            connection.execute("delete from receivers where name = ?", (receiver,))
 
     def refuse(self, receiver: str, key: str, why: str) -> None:
         """The receiver will never take this event: it is written down, and the others go on."""
@@ -187,7 +194,7 @@ class Outbox:
                 raise
 
     def _connect(self) -> sqlite3.Connection:
-        if self._connection is not None and self.path.exists():
+        if self._connection is not None and self._file == _number(self.path):
             return self._connection
         self.shut()
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,6 +205,7 @@ class Outbox:
                 raise
             self._set_aside()
             self._connection = _opened(self.path)
+        self._file = _number(self.path)
         return self._connection
 
     def _set_aside(self) -> None:
@@ -230,6 +238,13 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = normal")
     connection.executescript(_SCHEMA)
     return connection
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _digest(key: str, body: str) -> str:

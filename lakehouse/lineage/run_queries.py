@@ -69,10 +69,12 @@ def find_run(connection: Connection, run: str) -> Row[Any]:
     """The run with the id, or with the beginning of one. Raises UnknownNameError with the nearest there is."""
     wanted = run.lower()
     table = tables.runs
-    found = connection.execute(select(table).where(table.c.id == wanted)).first()
-    if found is None and wanted.replace("-", "").isalnum():
-        begin = connection.execute(select(table).where(table.c.id.startswith(wanted, autoescape=True)).limit(2)).all()
-        found = begin[0] if len(begin) == 1 else None
+    found = None
+    if wanted.replace("-", "").isalnum():  # nothing else is asked for: PostgreSQL does not even take a NUL
+        begin = select(table).where(table.c.id.startswith(wanted, autoescape=True)).limit(2)
+        found = connection.execute(select(table).where(table.c.id == wanted)).first()
+        if found is None and len(rows := connection.execute(begin).all()) == 1:
+            found = rows[0]
     if found is not None:
         return found
     newest = [row.id for row in connection.execute(select(table.c.id).order_by(table.c.first.desc()).limit(_MOST))]

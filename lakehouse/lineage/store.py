@@ -18,13 +18,14 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SettingsError
 from lakehouse.home import open_home, storage_error
 from lakehouse.lineage import store_schema as tables
-from lakehouse.lineage.derivation import READ, WRITTEN, Facts
-from lakehouse.lineage.run_state import RunDataset, RunState
-from lakehouse.lineage.validation import MOST_PAIRS, BadEventError, Checked, given_event
-from lakehouse.lineage.writing import add_missing, in_groups, upsert
+from lakehouse.lineage.derivation import Facts
+from lakehouse.lineage.merging import add_facts
+from lakehouse.lineage.remaking import is_of_this_form, remake
+from lakehouse.lineage.validation import BadEventError, Checked, given_event
+from lakehouse.lineage.writing import in_groups
 from lakehouse.settings import Settings, redact
 
-__all__ = ["BadEventError", "Store", "open_store"]
+__all__ = ["BadEventError", "Store", "open_store", "unusable"]
 
 _BUSY_SECONDS = 60
 _CACHE_KIB = 65_536
@@ -73,7 +74,7 @@ class Store:
                 for one in fresh
             ]
             connection.execute(insert(tables.events), rows)
-            self._write(connection, facts, generation)
+            add_facts(connection, facts, generation)
         return new
 
     def generation(self) -> int:
@@ -110,109 +111,6 @@ class Store:
             known.add(one.identity)
         return new
 
-    def _write(self, connection: Connection, facts: Facts, generation: int) -> None:
-        _merge_with_known_runs(connection, facts)
-        mark = {"generation": generation}
-        upsert(
-            connection,
-            tables.runs,
-            [
-                {
-                    **{name: getattr(one, name) for name in RunState.__dataclass_fields__},
-                    **mark,
-                }
-                for one in facts.runs.values()
-            ],
-        )
-        upsert(
-            connection,
-            tables.run_datasets,
-            [
-                {
-                    "run": run,
-                    "role": role,
-                    "dataset": dataset,
-                    **{name: getattr(one, name) for name in RunDataset.__dataclass_fields__},
-                    **mark,
-                }
-                for (run, role, dataset), one in facts.run_datasets.items()
-            ],
-        )
-        upsert(
-            connection,
-            tables.datasets,
-            [
-                {"id": owner, "namespace": namespace, "name": name, "first": first, **mark}
-                for owner, (namespace, name, first) in facts.datasets.items()
-            ],
-            smallest=("first",),
-        )
-        upsert(
-            connection,
-            tables.symlinks,
-            [
-                {"dataset": dataset, "other": other, "at": at, "kind": kind, **mark}
-                for (dataset, other), (at, kind) in facts.symlinks.items()
-            ],
-            newest=("at", "kind"),
-        )
-        upsert(
-            connection,
-            tables.versions,
-            [
-                {"dataset": dataset, "version": version, "at": at, "run": run, **mark}
-                for (dataset, version), (at, run) in facts.versions.items()
-            ],
-            oldest=("at", "run"),
-        )
-        upsert(
-            connection,
-            tables.edges,
-            [
-                {"source": source, "target": target, "job": job, "first": first, "last": last, **mark}
-                for (source, target, job), (first, last) in facts.edges.items()
-            ],
-            smallest=("first",),
-            largest=("last",),
-        )
-        add_missing(
-            connection,
-            tables.jobs,
-            [
-                {"id": owner, "namespace": namespace, "name": name, **mark}
-                for owner, (namespace, name) in facts.jobs.items()
-            ],
-        )
-        add_missing(connection, tables.contents, [{"id": key, "body": body} for key, body in facts.contents.items()])
-        names = ("owner", "name", "scope", "role", "at", "content")
-        add_missing(connection, tables.facets, [{**dict(zip(names, row, strict=True)), **mark} for row in facts.facets])
-        names = ("run", "name", "at", "content")
-        add_missing(connection, tables.run_facets, [dict(zip(names, row, strict=True)) for row in facts.run_facets])
-
-
-def _merge_with_known_runs(connection: Connection, facts: Facts) -> None:
-    """Add what earlier events said of the same runs, and the edges that follow from all of it."""
-    touched = list(facts.runs)
-    for group in in_groups(touched):
-        for row in connection.execute(select(tables.runs).where(tables.runs.c.id.in_(group))).mappings():
-            known = RunState(**{name: row[name] for name in RunState.__dataclass_fields__})
-            facts.runs[known.id] = known.merged(facts.runs[known.id])
-        found = connection.execute(select(tables.run_datasets).where(tables.run_datasets.c.run.in_(group)))
-        for row in found.mappings():
-            key = (row["run"], row["role"], row["dataset"])
-            known = RunDataset(**{name: row[name] for name in RunDataset.__dataclass_fields__})
-            facts.run_datasets[key] = known.merged(facts.run_datasets.get(key, known))
-    sides: dict[tuple[str, str], list[int]] = {}
-    for run, role, dataset in facts.run_datasets:
-        sides.setdefault((run, role), []).append(dataset)
-    for run in touched:
-        one, sources, targets = facts.runs[run], sides.get((run, READ), ()), sides.get((run, WRITTEN), ())
-        if len(sources) * len(targets) <= MOST_PAIRS:
-            for source in sources:
-                for target in targets:
-                    for job in one.jobs.split(","):
-                        facts.add_edge(source, target, int(job), one.first, one.last)
-
 
 def open_store(lake: Lakehouse | Settings | None = None) -> Store:
     """The lineage store of a lakehouse, of settings, or of the environment's; it is made on first use.
@@ -229,9 +127,9 @@ def open_store(lake: Lakehouse | Settings | None = None) -> Store:
         shown = url.database or ""
     engine = _engine(url, shown)
     try:
-        _make(engine)
+        _make(engine, shown)
     except SQLAlchemyError as error:
-        raise _unavailable(error, shown) from None
+        raise unusable(error, shown) from None
     return Store(engine)
 
 
@@ -247,7 +145,7 @@ def _engine(url: URL, shown: str) -> Engine:
 
     def explain(context: ExceptionContext) -> None:
         if context.connection is None or context.is_disconnect:
-            raise _unavailable(context.original_exception, shown)
+            raise unusable(context.original_exception, shown)
         if "disk is full" in str(context.original_exception):
             raise storage_error(OSError(28, "No space left on device"), shown) from context.original_exception
 
@@ -268,7 +166,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # a dri
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _make(engine: Engine) -> None:
+def _make(engine: Engine, shown: str) -> None:
     # Two processes that begin at once get in each other's way; whoever comes second finds the tables made.
     with suppress(IntegrityError, OperationalError, ProgrammingError):
         tables.metadata.create_all(engine)
@@ -282,14 +180,16 @@ def _make(engine: Engine) -> None:
         raise SettingsError(
             f"The lineage database was written by a newer Slipway (format {found}; this one knows up to "
             f"{tables.FORMAT}).",
-            where=redact(engine.url.render_as_string()),
+            where=shown,
             nearest=f"format {tables.FORMAT}",
             fix="Install the newer Slipway, or name another database.",
         )
+    if found < tables.FORMAT or not is_of_this_form(engine):
+        remake(engine)
 
 
-def _unavailable(error: BaseException, shown: str) -> SettingsError:
-    # The driver's text may show the password: its kind is told, never the text.
+def unusable(error: BaseException, shown: str = "the lineage store") -> SettingsError:
+    """What went wrong with the database, without the driver's text, which may show the password."""
     return SettingsError(
         f"The lineage database cannot be used ({type(error).__name__}).",
         where=shown,

@@ -3,7 +3,8 @@
 What belongs here: reading a training's runs and telling them. Not: writing them down (models/recording.py).
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,14 @@ def _told(
     yield teller.event(run_id, kind, facets, RunState.START, _at(run.info.start_time), Datasets(inputs))
     state = _ENDS.get(run.info.status)
     if state is not None:
-        measured = MetricsFacet(dict(run.data.metrics), run.data.tags.get(Tag.CANDIDATE))
+        measured = MetricsFacet(_in_json(run.data.metrics), run.data.tags.get(Tag.CANDIDATE))
         ended = {**facets, "slipway_metrics": measured}
         yield teller.event(run_id, kind, ended, state, _at(run.info.end_time or run.info.start_time), Datasets(inputs))
+
+
+def _in_json(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    """The metrics; what is no number for JSON (a score that is not defined) as a text, or nobody takes the event."""
+    return {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
 
 
 def _at(milliseconds: int) -> datetime:

@@ -68,22 +68,34 @@ class StoreReceiver:
 
 @dataclass
 class StandardReceiver:
-    """What the standard's own client is configured to send to."""
+    """What the standard's own client is configured to send to.
 
-    client: "OpenLineageClient"
+    The client is made when there is something to send: a configuration that it cannot read is a receiver that is down,
+    whose events wait, and keeps nothing from the store.
+    """
+
+    settings: Settings
     name: str = STANDARD
+    _client: "OpenLineageClient | None" = field(default=None, repr=False)
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Emit them one after the other, and wait until a client that sends later has sent them."""
+        if self._client is None:
+            self._client = _client(self.settings)
         for place, one in enumerate(events):
             try:
-                self.client.emit(_as_event(one))
+                event = _as_event(one)
+            except (KeyError, TypeError, ValueError) as error:
+                raise Refused(place, type(error).__name__) from None
+            try:
+                self._client.emit(event)
             except Exception as error:
+                # Not every ValueError: an address that is none is one, too, and somebody will mend it.
                 status = getattr(getattr(error, "response", None), "status_code", None)
-                if status in _REFUSALS or isinstance(error, (TypeError, ValueError)):
-                    raise Refused(place, f"{type(error).__name__} {status or ''}".strip()) from None
+                if status in _REFUSALS:
+                    raise Refused(place, f"{type(error).__name__} {status}") from None
                 raise
-        wait = getattr(self.client.transport, "wait_for_completion", None)
+        wait = getattr(self._client.transport, "wait_for_completion", None)
         if wait is not None and wait(30.0) is False:
             raise TimeoutError
 
@@ -92,7 +104,7 @@ def receivers_of(lake: Lakehouse) -> list[Receiver]:
     """The receivers of a lakehouse: its store, and that of the standard's configuration where there is one."""
     found: list[Receiver] = [StoreReceiver(lake)]
     if is_configured(lake.settings):
-        found.append(StandardReceiver(_client(lake.settings)))
+        found.append(StandardReceiver(lake.settings))
     return found
 
 

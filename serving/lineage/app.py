@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime, BaseModel
 from pydantic_core import to_json
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -26,7 +27,7 @@ from lakehouse.lineage.graph import MOST_NODES, Graph
 from lakehouse.lineage.run_queries import Pages, run_details, runs
 from lakehouse.lineage.searching import overview as find_overview
 from lakehouse.lineage.searching import search as find_words
-from lakehouse.lineage.store import BadEventError, Store
+from lakehouse.lineage.store import BadEventError, Store, unusable
 from lakehouse.lineage.view import microseconds
 from lakehouse.settings import Settings
 from serving.lineage import answers, run_answers
@@ -85,7 +86,7 @@ def create_app(
     )
     _add_graph(app, graph, pages)
     _add_runs(app, graph, pages)
-    for kind in (SlipwayError, HTTPException, RequestValidationError):
+    for kind in (SlipwayError, HTTPException, RequestValidationError, SQLAlchemyError):
         app.add_exception_handler(kind, _failed)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
@@ -196,7 +197,8 @@ def _answer(content: Mapping[str, Any]) -> Response:
 
 
 def _failed(_: Request, error: Exception) -> Response:
-    return Response(to_json({"error": problem(error)}), status_code=status_of(error), media_type="application/json")
+    told = unusable(error) if isinstance(error, SQLAlchemyError) else error
+    return Response(to_json({"error": problem(told)}), status_code=status_of(error), media_type="application/json")
 
 
 def status_of(error: Exception) -> int:
@@ -207,7 +209,7 @@ def status_of(error: Exception) -> int:
         return 404
     if isinstance(error, HTTPException):
         return error.status_code
-    return 422
+    return 503 if isinstance(error, SQLAlchemyError) else 422
 
 
 def problem(error: Exception) -> dict[str, Any]:

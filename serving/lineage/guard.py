@@ -69,7 +69,7 @@ class Guard:
                 "Ask it by the address that it is bound to.",
             )
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place(origin) != host.lower():
             return 403, f"Requests from pages of {origin[:100]!r} are refused.", "Origin", "Ask from no other page."
         if headers.get(b"sec-fetch-site") in {"cross-site", "same-site"} and scope["method"] not in {"GET", "HEAD"}:
             return 403, "Requests from pages of other servers are refused.", "Origin", "Ask from no other page."
@@ -80,6 +80,13 @@ class Guard:
             if scheme.lower() != "bearer" or not right:
                 fix = "Send the header Authorization: Bearer TOKEN, with the server's SLIPWAY_LINEAGE_TOKEN."
                 return 401, "The token is missing or wrong.", "Authorization", fix
+        return None
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
         return None
 
 

@@ -3,21 +3,26 @@
 What belongs here: the two paths, reading bodies within bounds, answers. Not: what an event must be (validation.py).
 """
 
+import asyncio
 import zlib
 from collections.abc import Callable
 
 from pydantic_core import to_json
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lakehouse.errors import SlipwayError
+from lakehouse.lineage.store import unusable
 from lakehouse.lineage.validation import LARGEST_EVENT, BadEventError, Checked, TooLargeError, checked, read_json
 from serving.lineage.receiving import Receiver
 
 MOST_IN_BATCH = 10_000
 LARGEST_BATCH = 5 * LARGEST_EVENT
+BODY_SECONDS = 60
+"""So long a body may take: whoever sends it drop by drop would hold what came so far in memory for ever."""
 _AT_ONCE = 100_000
 """Bytes that are read in passing; what is larger is read on a thread, so that others need not wait."""
 
@@ -51,13 +56,19 @@ async def _receive(
     receiver: Receiver, request: Request, largest: int, read: Callable[[bytes], list[Checked]]
 ) -> Response:
     try:
-        body = await _body(request, largest)
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request, largest)
         events = read(body) if len(body) <= _AT_ONCE else await run_in_threadpool(read, body)
         new = await receiver.receive(events)
     except ClientDisconnect:
         return Response(status_code=400)
+    except TimeoutError:
+        what = f"The body did not come within {BODY_SECONDS} seconds."
+        return _refused(SlipwayError(what, where="body", fix="Send it at once."), 408)
     except BadEventError as error:
         return _refused(error, error.status)
+    except SQLAlchemyError as error:
+        return _refused(unusable(error), 503)
     except SlipwayError as error:
         # The database is away or the disk is full: the sender keeps its event and tries again.
         return _refused(error, 503)

@@ -5,6 +5,7 @@ What belongs here: what may differ from the store in the home. Not: what holds o
 
 import random
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -84,6 +85,18 @@ def test_two_writers_lose_and_double_nothing(server, tmp_path):
     assert amounts_to(there) == amounts_to(here)
     there.close()
     here.close()
+
+
+def test_tables_of_another_version_are_made_anew(server, tmp_path):
+    address = server.database("another_version")
+    with closing(open_at(address, tmp_path / "home")) as store:
+        store.receive_many(EVENTS)
+        before = amounts_to(store)
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("alter table lineage_runs drop column parent_at")
+            connection.exec_driver_sql("drop table lineage_edges")
+    with closing(open_at(address, tmp_path / "home")) as store:
+        assert amounts_to(store) == before
 
 
 def test_a_login_that_fails_and_a_server_that_is_gone_are_clear_errors_without_the_password(server, tmp_path):

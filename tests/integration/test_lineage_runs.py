@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.lineage.outbox import Outbox
+from orchestration import lineage_claims
 from orchestration.instance import open_instance
 from orchestration.lineage import LineageEventLogStorage, listener_of
 from orchestration.lineage_reconcile import reconcile
@@ -143,6 +145,30 @@ def test_a_home_from_before_gets_the_storage_and_a_chosen_one_stays(lake: Lakeho
     assert config.read_text() == chosen
 
 
+def test_a_full_disk_costs_nobody_what_was_written_in_dagsters_settings(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = lake.home.dagster / "dagster.yaml"
+    config.write_text("# mine\ntelemetry:\n  enabled: false\n")
+    config.chmod(0o600)
+    write = Path.write_text
+
+    def full(path: Path, text: str, *args: object, **more: object) -> int:
+        if "dagster.yaml" in path.name:
+            write(path, text[:10])
+            raise OSError(28, "No space left on device")
+        return write(path, text, *args, **more)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    open_instance(lake).dispose()
+    monkeypatch.undo()
+    assert config.read_text() == "# mine\ntelemetry:\n  enabled: false\n"
+    open_instance(lake).dispose()
+    assert "LineageEventLogStorage" in config.read_text()
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert not list(lake.home.dagster.glob(".dagster.yaml*"))
+
+
 def test_the_log_lies_where_it_always_did(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     result = run(instance, lake)
     assert (lake.home.dagster / "history" / "runs" / f"{result.run_id}.db").is_file()
@@ -231,6 +257,56 @@ def test_a_killed_run_is_closed_once_by_reconciling(lake: Lakehouse, tmp_path: P
         instance.report_run_failed(dead)
         flush_lineage(lake)
         assert told(lake) == before
+
+
+def test_a_run_of_another_machine_is_not_taken_for_gone(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, gone = "0" * 32, {2**22 + 1: 0.0}
+    lineage_claims.claim(lake.home.lineage, run_id)
+    assert not lineage_claims.is_gone(lake.home.lineage, run_id, gone), "this very process works on it"
+    claimed = lake.home.lineage / "running" / run_id
+    claimed.write_text(claimed.read_text().replace(str(os.getpid()), str(2**22 + 1), 1))
+    assert lineage_claims.is_gone(lake.home.lineage, run_id, gone)
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    assert not lineage_claims.is_gone(lake.home.lineage, run_id, gone), "its numbers of processes mean nothing here"
+
+
+def test_of_a_step_whose_process_died_everything_is_told_that_it_did(
+    instance: dg.DagsterInstance, lake: Lakehouse
+) -> None:
+    result = run(instance, lake, fail="no")
+    log = instance.event_log_storage
+    entries = [one for one in log.get_logs_for_run(result.run_id) if one.dagster_event]
+    before = ids(told(lake))
+    log.delete_events(result.run_id)
+    listener_of(lake)._works.outbox.shut()
+    for path in lake.home.lineage.glob("outbox.db*"):
+        path.unlink()
+    assert isinstance(log, LineageEventLogStorage)
+    for one in entries:
+        if one.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            continue
+        # What a step's own process stores is heard there; that it failed is here told by who waited for it.
+        elsewhere = one.step_key == "shop_both" and one.dagster_event_type is not dg.DagsterEventType.STEP_FAILURE
+        (SqliteEventLogStorage.store_event(log, one) if elsewhere else log.store_event(one))
+    flush_lineage(lake)
+    assert states(lake)["shop.second"] == ["START", "COMPLETE"]
+    assert states(lake)["shop.third"] == ["START", "FAIL"]
+    assert ids(told(lake)) == before
+
+
+def test_a_forked_process_tells_by_a_listener_of_its_own(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+    run(instance, lake)
+    before, parents = ids(told(lake)), listener_of(lake)
+    with parents._works.outbox._lock, parents._wake:  # held by threads that the child does not have
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            run(instance, lake)
+            own = listener_of(lake)
+            own.flush(30)
+            os._exit(0 if own is not parents and own.lost == 0 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert sum(ids(told(lake)).values()) == 2 * sum(before.values())
 
 
 def test_a_canceled_run_is_aborted_with_its_steps(instance: dg.DagsterInstance, lake: Lakehouse) -> None:

@@ -4,6 +4,7 @@ What belongs here: what only a real server shows. Not: what is in the answers (u
 (test_lineage_pages.py).
 """
 
+import asyncio
 import gzip
 import json
 import os
@@ -18,12 +19,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from starlette.testclient import TestClient
 
 from lakehouse.errors import SettingsError
 from lakehouse.lineage.store import open_store
 from lakehouse.lineage.validation import LARGEST_EVENT
 from lakehouse.settings import Settings
-from serving.lineage import answers, run_answers
+from serving.lineage import answers, posts, run_answers
+from serving.lineage.app import create_app
 from serving.lineage.posts import MOST_IN_BATCH
 from serving.lineage.server import is_loopback, serve
 from tests import told
@@ -308,6 +311,49 @@ def test_pages_of_strangers_can_neither_read_nor_post(server, headers, status):
         server.request("POST", "/api/v1/lineage", body, **{"Content-Type": "application/json", **headers})[0] == status
     )
     assert not server.get("runs?job=own.stranger")["runs"]
+
+
+@pytest.fixture
+def client(tmp_path):
+    """An application in this process, asked without a network."""
+    settings = Settings(home=tmp_path / "home")
+    store = open_store(settings)
+    with TestClient(create_app(store, settings), "http://127.0.0.1", raise_server_exceptions=False) as asked:
+        asked.store = store
+        yield asked
+    store.close()
+
+
+def test_an_origin_that_is_no_address_is_a_strangers(client):
+    answer = client.post("/api/v1/lineage", json=told.world()[0], headers={"Origin": "http://["})
+    assert (answer.status_code, answer.json()["error"]["where"]) == (403, "Origin")
+
+
+def test_a_database_that_breaks_under_the_server_is_told_and_the_sender_may_try_again(client):
+    with client.store.engine.begin() as connection:
+        connection.exec_driver_sql("drop table lineage_events")
+    answers = client.post("/api/v1/lineage", json=told.world()[1]), client.get("/api/v1/overview")
+    for answer in answers:
+        assert answer.status_code == 503
+        assert "lineage database" in answer.json()["error"]["what"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_body_that_comes_drop_by_drop_is_given_up(client, monkeypatch):
+    monkeypatch.setattr(posts, "BODY_SECONDS", 0.05)
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/lineage", "headers": headers}
+    asyncio.run(client.app({**scope, "query_string": b"", "root_path": ""}, receive, send))
+    assert sent[0]["status"] == 408
 
 
 @pytest.mark.parametrize("token", [None, "short"])

@@ -5,14 +5,20 @@ What belongs here: edges of declarations and of SQL. Not: the events that carry 
 
 import pytest
 
+from assets.credit.features import balance
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.fraud.model import fraud_scorer
 from assets.fraud.sources import transactions
 from assets.fraud.training import training
+from assets.loading import load_domains
+from benchmarks.derived_lineage import expected_pairs
+from lakehouse.domain import Domain
 from lakehouse.lineage import columns
 from lakehouse.lineage.columns import Edge, identity
+from lakehouse.lineage.declared import Declarations, declarations
 from lakehouse.transforms.lineage import follow
-from lakehouse.transforms.project import TransformModel
+from lakehouse.transforms.project import TransformModel, load_project
+from tests import scenario
 
 INPUT = {"shop.orders": ["id", "customer", "amount", "paid_at", "email"], "shop.people": ["customer", "name"]}
 
@@ -123,6 +129,41 @@ def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_r
     assert weekend == Edge(spine, "tx_datetime", "DIRECT", "TRANSFORMATION")
     rate = columns.of_feature_set(terminal_risk).columns["is_fraud_rate_7d"]
     assert Edge("fraud.fraud_reports", "is_fraud", "DIRECT", "AGGREGATION") in rate
+
+
+def test_what_a_derived_feature_reads_keeps_the_way_that_it_was_made_in() -> None:
+    told = columns.of_feature_set(balance).columns["paid_share"]
+    assert {(edge.column, edge.type, edge.subtype) for edge in told} == {
+        ("pay_amount", "DIRECT", "AGGREGATION"),
+        ("bill_amount", "DIRECT", "AGGREGATION"),
+        ("statement_date", "INDIRECT", "WINDOW"),
+        ("client_id", "INDIRECT", "JOIN"),
+    }
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Declarations:
+    """All that is declared."""
+    lake = scenario.make_lake(tmp_path_factory.mktemp("declared") / "home")
+    return declarations(load_domains(), load_project(lake.settings, lake.home))
+
+
+@pytest.mark.parametrize("domain", load_domains(), ids=lambda one: one.name)
+def test_of_every_domain_each_edge_is_known_and_none_is_invented(domain: Domain, declared: Declarations) -> None:
+    """Compared with a derivation of its own: sqlglot's lineage over the SQL, and the fields of declarations."""
+    (source,) = domain.sources
+    known = {name: list(one.columns.columns) for name, one in declared.by_name.items()}
+    known = {name: names for name, names in known.items() if name.startswith(f"{domain.name}.")}
+    expected = expected_pairs(domain, {**known, source.name: source.shape.schema.names}, [source.name])
+    assert len(expected) > 5
+    for table, made in expected.items():
+        told = {
+            column: {(one.table, one.column) for one in edges}
+            for column, edges in declared.of(table).columns.columns.items()
+        }
+        assert {column: pairs for column, pairs in told.items() if pairs} == {
+            column: pairs for column, pairs in made.items() if pairs
+        }, table
 
 
 def test_a_training_set_holds_every_column_as_it_is() -> None:

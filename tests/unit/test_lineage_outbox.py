@@ -159,6 +159,18 @@ def test_a_broken_file_is_set_aside(outbox: Outbox, caplog: pytest.LogCaptureFix
     assert list(outbox.path.parent.glob("outbox.db.broken-*"))
 
 
+def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox: Outbox) -> None:
+    outbox.add(RUN, [event(0)])
+    other = Outbox(outbox.path)
+    other.add(RUN, [event(1)])
+    other.shut()
+    other._set_aside()
+    other.add(RUN, [event(2)])
+    outbox.add(RUN, [event(3)])
+    assert [one.key for one in other.waiting("test")] == [event(2).key, event(3).key]
+    other.shut()
+
+
 def test_an_outbox_that_was_deleted_is_made_anew(outbox: Outbox) -> None:
     outbox.add(RUN, [event(0)])
     for one in outbox.path.parent.iterdir():
@@ -277,6 +289,27 @@ def test_events_go_to_a_file_by_the_standards_own_file(
     assert [one["run"]["runId"] for one in told] == [event(number).body["run"]["runId"] for number in range(3)]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"OPENLINEAGE_URL": "localhost:5000"}, {"OPENLINEAGE__TRANSPORT__TYPE": "nonsense"}],
+    ids=["an address that is none", "a transport that nobody knows"],
+)
+def test_a_configuration_that_the_standards_client_cannot_read_loses_nothing(
+    told: dict[str, str], tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in told:
+        monkeypatch.delenv(name, raising=False)
+    lake = scenario.make_lake(tmp_path / "home", told)
+    store, standard = receivers_of(lake)
+    outbox.add(RUN, [event(number) for number in range(3)])
+    assert deliver(outbox, store) == 3, "the store gets everything all the same"
+    with pytest.raises((ImportError, ValueError)):
+        deliver(outbox, standard)
+    assert outbox.left("standard") == 3, "they wait until the configuration is mended"
+    assert outbox.counts()["refused"] == 0
+
+
 # What must not be told
 
 
@@ -293,9 +326,23 @@ def test_secrets_and_quoted_values_are_masked_and_names_are_not() -> None:
     masking = masking_of(settings, ["TX_AMOUNT", "fraud.transactions"])
     text = masking.text(
         "Column 'TX_AMOUNT' of \"fraud.transactions\": 'Jane Doe' is no number; hunter2secret, AKIAVERYSECRET, "
-        "key-of-the-receiver, TokenA1234567, postgresql://me:pass@host/db, https://h/x?token=abc, password=letmein"
+        "key-of-the-receiver, TokenA1234567, postgresql://me:pass@host/db, https://h/x?token=abc, password=letmein, "
+        "s3://me:p@rt/two@host/b, https://ghp_AToken@host/x, Authorization: Bearer eyJhbGciOi.abc-_1"
     )
-    for secret in ("Jane Doe", "hunter2", "AKIAVERY", "key-of", "TokenA", "pass@", "abc", "letmein"):
+    assert "s3://***@host/b, https://***@host/x" in text
+    for secret in (
+        "rt/two",
+        "ghp_AToken",
+        "eyJhbGciOi",
+        "Jane Doe",
+        "hunter2",
+        "AKIAVERY",
+        "key-of",
+        "TokenA",
+        "pass@",
+        "abc",
+        "letmein",
+    ):
         assert secret not in text
     assert "'TX_AMOUNT'" in text
     assert '"fraud.transactions"' in text

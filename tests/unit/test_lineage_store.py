@@ -290,6 +290,20 @@ def test_a_store_of_a_newer_version_is_not_written_to(store, tmp_path):
         open_store(Settings.from_environment({}, home=tmp_path / "home"))
 
 
+def test_a_store_of_another_version_is_made_anew_from_its_events(store, tmp_path):
+    store.receive_many(told.world())
+    before = amounts_to(store)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("alter table lineage_runs drop column parent_at")
+        connection.exec_driver_sql("drop table lineage_edges")
+        connection.exec_driver_sql("create table lineage_edges (source bigint, target bigint)")
+    store.close()
+    again = open_store(Settings.from_environment({}, home=tmp_path / "home"))
+    assert amounts_to(again) == before
+    assert not again.receive(told.world()[0]), "it is known"
+    again.close()
+
+
 def test_a_database_that_cannot_be_used_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
     address = f"sqlite:///{tmp_path}/file/lineage.db"

@@ -1,0 +1,34 @@
+"""Delivered files as inputs of a landing.
+
+What belongs here: what is said of files. Not: whole landings (integration/test_lineage.py).
+"""
+
+import pyarrow as pa
+from openlineage.client.serde import Serde
+
+from assets.fraud.sources import transactions
+from lakehouse.lineage.conversion import MOST_FILES
+from lakehouse.lineage.deliveries import Delivered, as_input
+from lakehouse.lineage.names import FILES, Named
+from lakehouse.lineage.validation import given_event
+from lakehouse.monitoring.profile import profile_table
+from lakehouse.sources.ledger import Status
+from tests import told
+
+COLUMNS = 500
+
+
+def test_a_store_takes_an_event_with_as_many_files_as_one_tells() -> None:
+    profile = profile_table(pa.table({"TX_AMOUNT": [1.5, 2.5], "CUSTOMER_ID": ["a", None]}), "f")
+    line = {"fingerprint": "f", "rows": 2, "published": 2, "quarantined": 0}
+    files = [Named(FILES, f"/drop/{number}.parquet") for number in range(MOST_FILES)]
+    inputs = [
+        Serde.to_dict(as_input(transactions, Delivered(one, one.name, Status.PUBLISHED, line), profile))
+        for one in files
+    ]
+    assert "dataQualityMetrics" in inputs[0]["inputFacets"]
+    sources = [{"namespace": one.namespace, "name": one.name, "field": "x"} for one in files]
+    wide = {f"column_{number}": {"inputFields": sources} for number in range(COLUMNS)}
+    table = told.dataset("fraud.transactions", more={"columnLineage": told.facet(fields=wide)})
+    more = {f"slipway_{number}": told.facet() for number in range(100)}
+    assert given_event(told.event("COMPLETE", "fraud.transactions", 1, 1, inputs, [table], **more)).event
