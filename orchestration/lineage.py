@@ -250,6 +250,8 @@ class Works:
             self._reconcile_others(entry.run_id, storage)
         if kind in RUN_ENDS:
             self._logs.pop(entry.run_id, None)
+            with suppress(Exception):  # it was counted where it was lost; the next run tries once more
+                self._tell_rest(entry.run_id, storage)
             release(self.lake.home.lineage, entry.run_id)
 
     def _begin(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> tuple[RunLog, list[dg.EventLogEntry]]:
@@ -270,6 +272,13 @@ class Works:
             self._logs.pop(next(iter(self._logs)))
         self._logs[entry.run_id] = log
         return log, [one for one in entries if one.timestamp < entry.timestamp]
+
+    def _tell_rest(self, run_id: str, storage: LineageEventLogStorage) -> None:
+        """What the processes of a run's steps had no time to tell: those end before the run does."""
+        from orchestration.lineage_reconcile import tell_rest
+
+        if tell_rest(storage._instance, run_id, self.outbox, self.conversion):  # noqa: SLF001
+            self.relay.wake()
 
     def _reconcile_others(self, run_id: str, storage: LineageEventLogStorage) -> None:
         """Before a run's first step tells of itself: what the newest of the earlier runs left untold."""

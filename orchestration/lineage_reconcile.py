@@ -119,6 +119,14 @@ def fill(
     return done
 
 
+def tell_rest(instance: dg.DagsterInstance, run_id: str, outbox: "Outbox", conversion: "Conversion") -> int:
+    """Put what the outbox lacks of one run into it; how many events that were. Raises sqlite3.Error."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or _is_complete(instance, run, outbox):
+        return 0
+    return outbox.add(run_id, _converted(instance, run, conversion, outbox.path.parent)[1])
+
+
 def _runs(instance: dg.DagsterInstance, most: int | None) -> Iterator[dg.DagsterRun]:
     """The runs that ever began, newest first."""
     cursor, left = None, most

@@ -26,7 +26,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.lineage.outbox import Outbox
 from orchestration import lineage_claims
 from orchestration.instance import open_instance
-from orchestration.lineage import LineageEventLogStorage, listener_of
+from orchestration.lineage import LineageEventLogStorage, Works, listener_of
 from orchestration.lineage_reconcile import reconcile
 from tests import lineage_graph, scenario
 from tests.conftest import flush_lineage
@@ -223,6 +223,15 @@ def test_partitions_and_schedules_are_the_nominal_time(instance: dg.DagsterInsta
     assert times[0]["nominalStartTime"] == "2026-01-01T00:00:00.000000Z"
     assert times[0]["nominalEndTime"] == "2026-02-01T00:00:00.000000Z"
     assert times[-1]["nominalStartTime"] == "2026-02-01T06:00:00.000000Z"
+
+
+def test_the_end_of_a_run_tells_what_the_process_of_a_step_had_no_time_for(
+    instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Works.take
+    monkeypatch.setattr(Works, "take", lambda self, entry, storage: entry.step_key or take(self, entry, storage))
+    run(instance, lake)
+    assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
 def test_steps_in_processes_of_their_own_are_told_once(lake: Lakehouse) -> None:
