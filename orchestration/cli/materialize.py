@@ -61,6 +61,8 @@ def command(
                     lake, selection, _days(days), rebuild=rebuild, watch=watch, progress=progress, report=report
                 )
             except SlipwayError as error:
+                if not report.runs:  # nothing began, so there is nothing more to tell
+                    raise
                 failed = error
             told = told_of(lake, [source_named(name) for name in report.sources], report.runs, report.recomputed)
     held_back = [*told["refused"], *told["waiting"]]
