@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from lakehouse.errors import SettingsError, nearest_name
 
@@ -122,6 +123,10 @@ class Settings:
         shown = redact(self.catalog_address) if self.catalog_address else None
         warehouse = redact(self.warehouse) if self.warehouse else None
         return f"Settings(home={self.home}, catalog={shown}, warehouse={warehouse}, engine={self.engine})"
+
+    def lineage_page(self, name: str) -> str:
+        """The address of a table's or model's page on the lineage server."""
+        return f"{self.lineage_url}/#/node/{quote(name, safe='')}"
 
     def export(self) -> None:
         """Hand the home to child processes and to libraries that only read the environment.

@@ -5,7 +5,6 @@ What belongs here: turning outcomes into Dagster metadata. Not: drawing (picture
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import dagster as dg
 
@@ -20,8 +19,8 @@ def with_pages(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> Seq
     """The assets, each with a link to its page on the lineage server."""
 
     def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
-        page = f"{settings.lineage_url}/#/node/{quote('.'.join(spec.key.path), safe='')}"
-        return spec.merge_attributes(metadata={"lineage": dg.MetadataValue.url(page)})
+        page = dg.MetadataValue.url(settings.lineage_page(".".join(spec.key.path)))
+        return spec.merge_attributes(metadata={"lineage": page})
 
     return dg.map_asset_specs(linked, assets)
 

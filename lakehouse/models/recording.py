@@ -37,11 +37,19 @@ TRUSTED_PACKAGES = ("sklearn", "xgboost", "lightgbm", "catboost")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a training comes from: the snapshot ids it read (by table), the run that made it, the code's version."""
+    """Where a training comes from: the snapshot ids it read (by table), the run that made it, the code's version.
+
+    `page` is where the model's lineage can be looked at, which MLflow's pages then link to.
+    """
 
     pins: Mapping[str, int]
     run_id: str
     code_version: str
+    page: str = ""
+
+    def linked(self, words: str) -> str:
+        """The words, in Markdown, with a link to the page."""
+        return f"{words}\n\n[Where it comes from, and what depends on it]({self.page})" if self.page else words
 
 
 def record(
@@ -72,7 +80,7 @@ def record(
         Tag.START: str(split.start),
     }
     source = {"mlflow.source.name": "slipway", "mlflow.source.type": "JOB"}
-    note = {"mlflow.note.content": f"{model.description}\n\n{_story(split, winner)}"}
+    note = {"mlflow.note.content": origin.linked(f"{model.description}\n\n{_story(split, winner)}")}
     began = _now() - int(1000 * sum(one.seconds for one in trained))
     parent = client.create_run(
         experiment, began, {**about, **source, **note, Tag.CANDIDATE: winner.candidate.name}, f"from {split.start}"
@@ -99,7 +107,7 @@ def record(
         client.set_terminated(parent, "FAILED")
         raise
     client.set_terminated(parent, "FINISHED")
-    _ensure_registered(client, model)
+    _ensure_registered(client, model, origin.linked(model.description))
     made = client.create_model_version(
         model.name,
         source=address,
@@ -277,15 +285,15 @@ def _log_model(
     return logged.artifact_location
 
 
-def _ensure_registered(client: "MlflowClient", model: Model) -> None:
+def _ensure_registered(client: "MlflowClient", model: Model, description: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(model.name, description=model.description, tags={"slipway.owner": model.owner})
+        client.create_registered_model(model.name, description=description, tags={"slipway.owner": model.owner})
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        client.update_registered_model(model.name, description=model.description)
+        client.update_registered_model(model.name, description=description)
 
 
 def _story(split: Split, winner: Trained) -> str:

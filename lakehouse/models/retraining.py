@@ -86,7 +86,7 @@ def retrain(
     trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
-    origin = Origin(pins, run_id, code_version())
+    origin = Origin(pins, run_id, code_version(), lake.settings.lineage_page(model.name))
     learned = learned_from(parts.train, training_set.event_time, pictures.importance)
     version = record(registry, model, parts, trained, origin=origin, pictures=pictures, learned=learned)
     gates = [*evaluate(model.gates, version.metrics, before), judge_inputs(model, parts)]

@@ -184,6 +184,15 @@ def test_a_recorded_version_says_what_it_was_made_of(make, registry, trained, pa
     assert registry.client.get_registered_model("shop.scorer").description == MODEL.description
 
 
+def test_mlflows_pages_link_to_the_models_lineage(make, registry):
+    page = "http://127.0.0.1:5050/#/node/shop.scorer"
+    version = make(origin=replace(ORIGIN, page=page))
+    note = registry.client.get_run(version.run_id).data.tags["mlflow.note.content"]
+    for words in (note, registry.client.get_registered_model("shop.scorer").description):
+        assert words.startswith(MODEL.description)
+        assert f"]({page})" in words
+
+
 def test_a_training_is_a_run_with_its_candidates_nested_its_pins_as_inputs_and_its_pictures(make, registry, trained):
     version, client = make(), registry.client
     parent = client.get_run(version.run_id)
