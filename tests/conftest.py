@@ -4,9 +4,10 @@ What belongs here: fixtures that more than one file uses. Not: the world itself 
 A home that took long to build is built once a session, and each test gets a copy: homes can be copied.
 """
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,42 +60,63 @@ def lake(tmp_path: Path) -> Lakehouse:
     return scenario.make_lake(tmp_path / "home")
 
 
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """The home that `build` makes, once for all workers: whichever comes first makes it, the others wait."""
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+    home, made = top / name / "home", top / name / "made"
+    home.parent.mkdir(exist_ok=True)
+    with (top / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(home, ignore_errors=True)  # of a worker that was killed while it built
+            before = dict(os.environ)
+            try:
+                build(home)
+            finally:
+                os.environ.clear()
+                os.environ.update(before)
+            made.touch()
+    return home
+
+
 @pytest.fixture(scope="session")
 def landed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the world delivered and landed. To be copied, never written to."""
-    lake = scenario.make_lake(tmp_path_factory.mktemp("landed") / "home")
-    scenario.deliver(lake)
-    scenario.land_all(lake)
-    return lake.home.root
+
+    def build(home: Path) -> None:
+        lake = scenario.make_lake(home)
+        scenario.deliver(lake)
+        scenario.land_all(lake)
+
+    return once(tmp_path_factory, "landed", build)
 
 
 @pytest.fixture(scope="session")
 def built_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with all tables of the world up to the training set. To be copied, never written to."""
-    before = dict(os.environ)
-    home = tmp_path_factory.mktemp("built") / "home"
-    shutil.copytree(landed_home, home)
-    lake = scenario.make_lake(home)
-    scenario.build_models(lake)
-    scenario.build_features(lake)
-    scenario.build_training(lake)
-    os.environ.clear()
-    os.environ.update(before)
-    return home
+
+    def build(home: Path) -> None:
+        lake = scenario.make_lake(shutil.copytree(landed_home, home))
+        scenario.build_models(lake)
+        scenario.build_features(lake)
+        scenario.build_training(lake)
+
+    return once(tmp_path_factory, "built", build)
 
 
 @pytest.fixture(scope="session")
 def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home on which the main job ran once, through Dagster. To be copied, never written to."""
-    before = dict(os.environ)
-    home = tmp_path_factory.mktemp("live") / "home"
-    lake = scenario.make_lake(home)
-    scenario.deliver(lake)
-    scenario.run_main(lake, scenario.small_domain())
-    flush_lineage(lake)
-    os.environ.clear()
-    os.environ.update(before)
-    return home
+
+    def build(home: Path) -> None:
+        lake = scenario.make_lake(home)
+        scenario.deliver(lake)
+        scenario.run_main(lake, scenario.small_domain())
+        flush_lineage(lake)
+
+    return once(tmp_path_factory, "live", build)
 
 
 @pytest.fixture(scope="session")
@@ -106,16 +128,16 @@ def spark_lake(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 @pytest.fixture(scope="session")
 def spark_built(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     """The world with all tables up to the training set, made on Spark. To be read, never written to."""
-    before = dict(os.environ)
-    lake = scenario.make_lake(tmp_path_factory.mktemp("spark-built") / "home", scenario.SPARK)
-    scenario.deliver(lake)
-    scenario.land_all(lake)
-    scenario.build_models(lake)
-    scenario.build_features(lake)
-    scenario.build_training(lake)
-    os.environ.clear()
-    os.environ.update(before)
-    return lake
+
+    def build(home: Path) -> None:
+        lake = scenario.make_lake(home, scenario.SPARK)
+        scenario.deliver(lake)
+        scenario.land_all(lake)
+        scenario.build_models(lake)
+        scenario.build_features(lake)
+        scenario.build_training(lake)
+
+    return scenario.make_lake(once(tmp_path_factory, "spark-built", build), scenario.SPARK)
 
 
 @pytest.fixture
