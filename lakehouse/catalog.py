@@ -16,9 +16,10 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
-from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table import CommitTableResponse, Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.table.update.snapshot import ManageSnapshots
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from sqlalchemy import URL, event
 from sqlalchemy.engine import ExceptionContext
@@ -54,6 +55,35 @@ class HomeFileIO(PyArrowFileIO):
         return scheme, netloc, path
 
 
+class ManySnapshotsTable(Table):
+    """A table whose commits cost the same with one snapshot and with hundreds."""
+
+    def transaction(self) -> Transaction:
+        """A transaction, as a table's own."""
+        return _ManySnapshotsTransaction(self)
+
+    def manage_snapshots(self) -> ManageSnapshots:
+        """Changes of branches and tags, as a table's own."""
+        return ManageSnapshots(transaction=_ManySnapshotsTransaction(self, autocommit=True))
+
+
+class _ManySnapshotsTransaction(Transaction):
+    """Computes the staged metadata when something was staged, where pyiceberg does so at each of twenty looks.
+
+    Each time copies every snapshot that the table has.
+    """
+
+    _seen: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The table's metadata with what is staged."""
+        seen = self._seen
+        if seen is None or seen[0] is not self._table.metadata or seen[1] is not self._updates:
+            seen = self._seen = (self._table.metadata, self._updates, super().table_metadata)
+        return seen[2]
+
+
 class ManyWritersCatalog(SqlCatalog):
     """A catalog in a database, with branches of one table that are written at the same time."""
 
@@ -82,13 +112,12 @@ class ManyWritersCatalog(SqlCatalog):
         with _PARSED_LOCK:
             known = _PARSED.get(location)
         if known is None:
-            table = super()._convert_orm_to_iceberg(orm_table)
+            known = super()._convert_orm_to_iceberg(orm_table).metadata
             with _PARSED_LOCK:
-                _PARSED[location] = _copied(table.metadata)
-            return table
+                _PARSED[location] = known
         identifier = (*Catalog.identifier_to_tuple(orm_table.table_namespace or ""), orm_table.table_name or "")
         io = self._load_file_io(known.properties, location)
-        return Table(identifier, _copied(known), location, io, self)
+        return ManySnapshotsTable(identifier, _copied(known), location, io, self)
 
     def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
         """Make a namespace. Raises NamespaceAlreadyExistsError, also when another process made it just now."""

@@ -5,9 +5,11 @@ DuckDB reads columns by Iceberg field id, so renamed and added columns come out 
 are not on this machine and nested types are read by pyiceberg.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import takewhile
 from threading import RLock
 from typing import TypeAlias
@@ -159,10 +161,14 @@ def read(
 def read_plan(planned: Plan, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a plan as an Arrow table."""
     wanted = check_columns(planned, columns)
-    with connect() as connection:
-        source = attach(connection, planned, "planned")
+    if planned.local_files is None:
+        rows = _read_by_pyiceberg(planned).select(wanted)
+    else:
         chosen = ", ".join(quoted(column) for column in wanted)
-        rows = connection.sql(f"select {chosen} from {source}").to_arrow_table()
+        with _reader(os.getpid()).cursor() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute("set enable_progress_bar = false")
+            rows = connection.sql(f"select {chosen} from {scan_sql(planned)}{_condition(planned)}").to_arrow_table()
     target = pa.schema([arrow_field(planned.schema, column) for column in wanted])
     return rows if rows.schema.equals(target) else rows.cast(target)
 
@@ -183,15 +189,21 @@ def attach(connection: duckdb.DuckDBPyConnection, planned: Plan, name: str) -> s
     if len(parts) > 1:
         connection.execute(f"create schema if not exists {quoted(parts[0])}")
     if planned.local_files is None:
-        predicate = parse_filter(planned.where) if planned.where else AlwaysTrue()
-        rows = ArrowScan(planned.table.metadata, planned.table.io, planned.schema, predicate).to_table(planned.tasks)
         held = f"arrow_{name.replace('.', '_')}"
-        connection.register(held, rows)
+        connection.register(held, _read_by_pyiceberg(planned))
         connection.execute(f"create or replace view {view} as select * from {quoted(held)}")
     else:
-        condition = f" where {planned.where}" if planned.where else ""
-        connection.execute(f"create or replace view {view} as select * from {scan_sql(planned)}{condition}")
+        connection.execute(f"create or replace view {view} as select * from {scan_sql(planned)}{_condition(planned)}")
     return view
+
+
+def _condition(planned: Plan) -> str:
+    return f" where {planned.where}" if planned.where else ""
+
+
+def _read_by_pyiceberg(planned: Plan) -> pa.Table:
+    predicate = parse_filter(planned.where) if planned.where else AlwaysTrue()
+    return ArrowScan(planned.table.metadata, planned.table.io, planned.schema, predicate).to_table(planned.tasks)
 
 
 def scan_sql(planned: Plan) -> str:
@@ -221,6 +233,14 @@ def connect(limit: int | None = None, scratch: str = "") -> duckdb.DuckDBPyConne
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")  # it would draw into whatever the caller prints
+    return connection
+
+
+@cache
+def _reader(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001  # a forked process needs one of its own
+    """The process's DuckDB for reading small tables: opening one takes longer than most of these reads."""
+    connection = connect()
+    connection.execute("set enable_external_file_cache = false")  # it would hold what was read for good
     return connection
 
 
