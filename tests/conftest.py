@@ -6,9 +6,11 @@ A home that took long to build is built once a session, and each test gets a cop
 
 import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck
@@ -16,6 +18,9 @@ from hypothesis import settings as hypothesis_settings
 
 from lakehouse.catalog import Lakehouse
 from tests import scenario
+
+if TYPE_CHECKING:
+    from orchestration.main_job import JobReport
 
 OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_", "OPENLINEAGE_")
 
@@ -113,10 +118,17 @@ def live_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(home: Path) -> None:
         lake = scenario.make_lake(home)
         scenario.deliver(lake)
-        scenario.run_main(lake, scenario.small_domain())
+        report = scenario.run_main(lake, scenario.small_domain())
         flush_lineage(lake)
+        (home.parent / "report.pickle").write_bytes(pickle.dumps(report))
 
     return once(tmp_path_factory, "live", build)
+
+
+@pytest.fixture(scope="session")
+def live_report(live_home: Path) -> "JobReport":
+    """What that run of the main job told."""
+    return pickle.loads((live_home.parent / "report.pickle").read_bytes())  # noqa: S301  # our own, of this session
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,6 @@ from lakehouse.models.training import fit
 from lakehouse.tables.read import read
 from lakehouse.tables.upkeep import current_pins
 from lakehouse.transforms.project import load_project
-from orchestration.main_job import run_main_job
-from orchestration.memory import MemoryWatch
-from orchestration.progress import Progress
 from tests import scenario
 
 CLIENTS_HERE = 700
@@ -43,8 +40,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     """A home on whose six simulated deliveries the main job ran."""
     lake = scenario.make_lake(tmp_path_factory.mktemp("credit") / "home")
     write_monthly_files(CreditSimulation(clients=CLIENTS_HERE).simulate(), lake.home.drop_folder(statements.name))
-    with MemoryWatch() as watch:
-        run_main_job(lake, load_domain("credit"), Progress(), watch)
+    domain = load_domain("credit")
+    quick = replace(domain.models[0], candidates=domain.models[0].candidates[:1])
+    scenario.run_main(lake, replace(domain, models=[quick]))
     return lake
 
 

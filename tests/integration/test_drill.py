@@ -115,6 +115,15 @@ def test_the_pipeline_without_checks_computes_what_the_platform_computes(live: L
     assert found.select(names).equals(same)
 
 
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_every_incident_of_the_list_raises_an_alarm_that_names_it(drill: Drill, name: str) -> None:
+    played = drill.play(incident(name))
+    assert played.alarm.raised
+    assert played.kind_named or played.column_named, played.alarm.says
+    if played.alarm.refused:
+        assert played.within == drill.before
+
+
 def test_a_missing_column_is_read_as_zeros_without_checks_and_refused_with_them(drill: Drill) -> None:
     played = drill.play(incident("column_removed"))
     assert played.columns == (drill.roles.number,)

@@ -4,6 +4,7 @@ What belongs here: whole runs. Not: single steps (unit/, the other files here).
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -23,6 +24,7 @@ from lakehouse.tables.upkeep import last_made
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
+from orchestration.main_job import JobReport
 from orchestration.planning import plan_deliveries, plan_runs
 from orchestration.sensors import run_request
 from tests import scenario
@@ -41,9 +43,8 @@ TABLES = (
 run, small_domain = scenario.run_main, scenario.small_domain
 
 
-def test_from_deliveries_to_a_live_model_and_predictions(lake: Lakehouse) -> None:
-    scenario.deliver(lake)
-    report = run(lake, small_domain())
+def test_from_deliveries_to_a_live_model_and_predictions(live: Lakehouse, live_report: JobReport) -> None:
+    lake, report = live, live_report
     rows = len(scenario.payments())
     assert set(report.recomputed) == {"fraud.transactions", *TABLES, "fraud.scorer", "fraud.predictions"}
     assert read(lake, "fraud.transactions").num_rows == rows
@@ -97,21 +98,19 @@ def test_a_run_of_the_whole_job_with_nothing_new_leaves_everything_as_it_is(live
     assert all(str(one.metadata["recomputed"].value).startswith("nothing") for one in told)
 
 
-def test_one_more_day_recomputes_that_day_and_the_labels_that_ripened(lake: Lakehouse) -> None:
-    *first, last = scenario.EVERY_DAY
-    scenario.deliver(lake, scenario.payments_on(first))
-    run(lake, small_domain())
-    files = {name: _files(lake, name) for name in TABLES}
-    scenario.deliver(lake)
-    report = run(lake, small_domain())
+def test_one_more_day_recomputes_that_day_and_the_labels_that_ripened(live: Lakehouse) -> None:
+    days = [*scenario.EVERY_DAY, scenario.LAST + timedelta(days=1)]
+    files = {name: _files(live, name) for name in TABLES}
+    scenario.deliver(live, _next_day())
+    report = run(live, small_domain())
     assert "fraud.transactions" in report.recomputed
     for name in TABLES:
-        changed = {day for day, paths in _files(lake, name).items() if files[name].get(day) != paths}
-        ripened = {first[-7]} if name == "fraud.training" else set()
-        assert changed == {last} | ripened, name
-    labels = pl.DataFrame(pl.from_arrow(read(lake, "fraud.training", ["tx_datetime", "is_fraud"])))
+        changed = {day for day, paths in _files(live, name).items() if files[name].get(day) != paths}
+        ripened = {days[-8]} if name == "fraud.training" else set()
+        assert changed == {days[-1]} | ripened, name
+    labels = pl.DataFrame(pl.from_arrow(read(live, "fraud.training", ["tx_datetime", "is_fraud"])))
     unknown = labels.filter(pl.col("is_fraud").is_null())["tx_datetime"].dt.date().unique().sort().to_list()
-    assert unknown == scenario.EVERY_DAY[-7:], "labels of the last week are not known, whatever the files say"
+    assert unknown == days[-7:], "labels of the last week are not known, whatever the files say"
 
 
 def test_staleness_names_the_cause(live: Lakehouse) -> None:
