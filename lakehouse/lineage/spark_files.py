@@ -32,6 +32,8 @@ from lakehouse.spark.listener import events_file, listened
 _STEPS = ".steps"
 _ROUNDED = 1_000
 """Microseconds: Spark tells times without what is below a millisecond."""
+_REST = 0.02
+"""Seconds between two looks."""
 _log = logging.getLogger("slipway.lineage")
 _notes: dict[Path, IO[bytes]] = {}
 
@@ -45,6 +47,8 @@ def note_step(lineage: Path, at: float, run_id: str = "", step: str = "") -> Non
     """Note that this process begins a step (without a run: that it ends one), at a time in seconds. Raises OSError."""
     path = events_file(lineage).with_suffix(_STEPS)
     while path not in _notes or not path.exists():
+        if path in _notes:
+            _notes[path].close()
         path.parent.mkdir(parents=True, exist_ok=True)
         _notes[path] = path.open("ab", buffering=0)
         # The operating system frees it when the process dies: then others take up what is left, and delete it.
@@ -72,6 +76,8 @@ class SparkFiles:
     under: Under
     _own: _Left = field(default_factory=_Left)
     _told: set[Path] = field(default_factory=set)
+    _waited: set[str] = field(default_factory=set)
+    """Queries that were waited for: an end that is lost is waited for once."""
 
     def take(self, wait: float = 0.0) -> int:
         """Take up what this process's Spark told since the last time; how many events were new.
@@ -82,9 +88,10 @@ class SparkFiles:
         path = events_file(self.lake.home.lineage)
         until = time.monotonic() + wait
         taken = self._take(path, self._own)
-        while self._own.begun and time.monotonic() < until:
-            time.sleep(0.02)
+        while self._own.begun.keys() - self._waited and time.monotonic() < until:
+            time.sleep(_REST)
             taken += self._take(path, self._own)
+        self._waited = set(self._own.begun) if wait else self._waited
         return taken
 
     def take_left(self) -> int:
@@ -93,14 +100,19 @@ class SparkFiles:
         Raises as `take` does.
         """
         folder, own = listened(self.lake.home.lineage), events_file(self.lake.home.lineage)
-        taken = 0
+        taken, failed = 0, None
         for stem in sorted({path.with_suffix("") for path in folder.glob("*-*.*")} - {own.with_suffix("")}):
             path, notes = stem.with_suffix(".jsonl"), stem.with_suffix(_STEPS)
-            with turn(notes) as gone:
-                if gone:
-                    taken += self._take(path, _Left(), gone=True)
-                    path.unlink(missing_ok=True)
-                    notes.unlink(missing_ok=True)
+            try:
+                with turn(notes) as gone:
+                    if gone:
+                        taken += self._take(path, _Left(), gone=True)
+                        path.unlink(missing_ok=True)
+                        notes.unlink(missing_ok=True)
+            except OSError as error:  # which keeps nothing from the others
+                failed = error
+        if failed is not None:
+            raise failed
         return taken
 
     def _take(self, path: Path, left: _Left, *, gone: bool = False) -> int:
