@@ -7,7 +7,7 @@ What belongs here: runs of Dagster in one process, because a process has one Spa
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ ON = {**scenario.SPARK, "SLIPWAY_SPARK_LISTENER": "on"}
 def looking(lake: Lakehouse) -> dg.JobDefinition:
     """Steps that read a table by its files, write scratch and a file of their own, and survive a query that fails."""
 
-    def fail(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def fail(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
                 raise ValueError(SECRET)

@@ -101,7 +101,9 @@ def test_no_table_appears_under_two_names(lake: Lakehouse, events: Events) -> No
         own = {one["run"]["runId"] for one in events if one["job"]["name"] == "fraud.transactions"}
         member = next(one for one in graph.index.members[node] if one in graph.index.written)
         assert {graph.index.written[member].run} == own
-        assert graph.index.versions[member][1] == str(lake.table("fraud.transactions").current_snapshot().snapshot_id)
+        snapshot = lake.table("fraud.transactions").current_snapshot()
+        assert snapshot is not None
+        assert graph.index.versions[member][1] == str(snapshot.snapshot_id)
     store.close()
 
 

@@ -23,7 +23,7 @@ from lakehouse.settings import Settings
 from lakehouse.spark import listener, session
 from lakehouse.spark.listener import events_file, listener_properties
 from tests import scenario
-from tests.spark_queries import SECRET, dataset, facet, query, run_id, wrote
+from tests.spark_queries import SECRET, Event, dataset, facet, query, run_id, wrote
 
 BEGIN = 1_790_000_000.0
 RUN = "9b2f4f6a-0000-4000-8000-000000000001"
@@ -204,10 +204,12 @@ TABLE = names.Named("file", "/home/warehouse/shop/orders")
 PLACES = Places((TABLE, names.Named("s3://lake", "wh/shop/items")), (names.Named("file", "/home"),))
 
 
-def kept(**sides: list) -> dict:
+def kept(inputs: list[Event] | None = None, outputs: list[Event] | None = None) -> Event:
     parent = under(RUN, "shop.first")
     assert parent is not None
-    found = told_of(query("COMPLETE", 1, BEGIN, **sides), parent, lambda: PLACES, Masking(("token-1234",)))
+    found = told_of(
+        query("COMPLETE", 1, BEGIN, inputs=inputs, outputs=outputs), parent, lambda: PLACES, Masking(("token-1234",))
+    )
     assert found is not None
     return found.body
 
