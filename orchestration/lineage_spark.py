@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STEP_ENDS = frozenset({dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE})
 STEPS = STEP_ENDS | {dg.DagsterEventType.STEP_START}
 OF_SPARK = 1.0
-"""Seconds that the end of a run waits for Spark to tell how its queries ended, at most."""
+"""Seconds that are waited for Spark to tell how a step's queries ended, at most. No step waits for it."""
 _log = logging.getLogger("slipway.lineage")
 
 
@@ -51,7 +51,7 @@ class Queries:
         """Take up what there is, when a step or a run ends, or a run begins; how many events were new."""
         taken = 0
         if kind in RUN_ENDS or kind in STEP_ENDS:
-            taken += self._own(instance, OF_SPARK if kind in RUN_ENDS else 0.0)
+            taken += self._own(instance)
         if kind in RUN_ENDS or kind is dg.DagsterEventType.RUN_START:
             taken += self.left(instance)
         return taken
@@ -63,11 +63,11 @@ class Queries:
         except Exception as error:  # noqa: BLE001  # it stays where it is
             return self._not_taken(error)
 
-    def _own(self, instance: dg.DagsterInstance, wait: float) -> int:
+    def _own(self, instance: dg.DagsterInstance) -> int:
         if not self.conversion.lake.settings.spark_listener:
             return 0
         try:
-            return self._of(instance).take(wait)
+            return self._of(instance).take(OF_SPARK)
         except Exception as error:  # noqa: BLE001  # it stays where it is
             return self._not_taken(error)
 

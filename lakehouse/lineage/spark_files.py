@@ -15,7 +15,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +34,8 @@ _ROUNDED = 1_000
 """Microseconds: Spark tells times without what is below a millisecond."""
 _REST = 0.02
 """Seconds between two looks."""
+QUIET = 10.0
+"""Seconds without a word after which nothing more comes: Spark's Java outlives its Python for a moment."""
 _log = logging.getLogger("slipway.lineage")
 _notes: dict[Path, IO[bytes]] = {}
 
@@ -57,7 +59,7 @@ def note_step(lineage: Path, at: float, run_id: str = "", step: str = "") -> Non
 
 
 @dataclass
-class _Left:
+class _Read:
     """How far a file was read, and the queries in it that have not ended yet, by run: their step and what was told."""
 
     offset: int = 0
@@ -74,7 +76,7 @@ class SparkFiles:
     outbox: Outbox
     masking: Masking
     under: Under
-    _own: _Left = field(default_factory=_Left)
+    _own: _Read = field(default_factory=_Read)
     _told: set[Path] = field(default_factory=set)
     _waited: set[str] = field(default_factory=set)
     """Queries that were waited for: an end that is lost is waited for once."""
@@ -87,10 +89,11 @@ class SparkFiles:
         """
         path = events_file(self.lake.home.lineage)
         until = time.monotonic() + wait
-        taken = self._take(path, self._own)
+        taken, self._own = self._take(path, self._own)
         while self._own.begun.keys() - self._waited and time.monotonic() < until:
             time.sleep(_REST)
-            taken += self._take(path, self._own)
+            more, self._own = self._take(path, self._own)
+            taken += more
         self._waited = set(self._own.begun) if wait else self._waited
         return taken
 
@@ -105,8 +108,12 @@ class SparkFiles:
             path, notes = stem.with_suffix(".jsonl"), stem.with_suffix(_STEPS)
             try:
                 with turn(notes) as gone:
-                    if gone:
-                        taken += self._take(path, _Left(), gone=True)
+                    if not gone:
+                        continue
+                    # Spark may have more to tell for a moment: until then nothing is over.
+                    over = not _is_fresh(path, notes)
+                    taken += self._take(path, _Read(), over=over)[0]
+                    if over:
                         path.unlink(missing_ok=True)
                         notes.unlink(missing_ok=True)
             except OSError as error:  # which keeps nothing from the others
@@ -115,52 +122,51 @@ class SparkFiles:
             raise failed
         return taken
 
-    def _take(self, path: Path, left: _Left, *, gone: bool = False) -> int:
+    def _take(self, path: Path, before: _Read, *, over: bool = False) -> tuple[int, _Read]:
         try:
             size = path.stat().st_size
         except FileNotFoundError:
-            return 0
-        if size < left.offset:
-            left.offset = 0  # somebody took the file away, and Spark made another
-        if size == left.offset and not gone:
-            return 0
-        lines, end = _lines(path, left.offset)
+            return 0, _Read()
+        # A file that became shorter is another one: somebody took the first away.
+        read = replace(before, begun=dict(before.begun)) if size >= before.offset else _Read()
+        if size == read.offset and not over:
+            return 0, read
+        lines, read.offset = _lines(path, read.offset)
         steps, found = _steps(path.with_suffix(_STEPS)), _Lookups(self.lake, self.under)
         events: list[tuple[str, Event]] = []
         for line in lines:
-            events += self._told_in(line, steps, left, found)
-        if gone:
-            events += _cut_off(left)
+            events += self._told_in(line, steps, read, found)
+        if over:
+            events += _cut_off(read)
         taken = 0
         for root in dict.fromkeys(root for root, _ in events):
             taken += self.outbox.add(root, [one for known, one in events if known == root])
-        left.offset = end
-        if left.strange and path not in self._told:
+        if read.strange and path not in self._told:
             self._told.add(path)
             _log.warning("Lineage left out what is no event in %s: Spark's listener wrote it, or somebody.", path.name)
-        return taken
+        return taken, read
 
-    def _told_in(self, line: bytes, steps: list[_Step], left: _Left, found: "_Lookups") -> list[tuple[str, Event]]:
+    def _told_in(self, line: bytes, steps: list[_Step], read: _Read, found: "_Lookups") -> list[tuple[str, Event]]:
         """The event of a line, with Dagster's run that it belongs to."""
         try:
             checked = read_event(line)
             event = checked.event
             if not is_query(event):
                 return []
-            known = left.begun.get(event["run"]["runId"])
+            known = read.begun.get(event["run"]["runId"])
             step = known[0] if known else _step_at(steps, checked.at)
             parent = found.parent(step)
             if step is None or parent is None:
                 return []
             told = told_of(event, parent, found.places, self.masking)
         except (BadEventError, KeyError, TypeError, AttributeError):
-            left.strange += 1
+            read.strange += 1
             return []
-        left.last = event["eventTime"]
+        read.last = event["eventTime"]
         if event.get("eventType") in ENDS:
-            left.begun.pop(event["run"]["runId"], None)
+            read.begun.pop(event["run"]["runId"], None)
         elif told is not None:
-            left.begun[event["run"]["runId"]] = (step, told.body)
+            read.begun[event["run"]["runId"]] = (step, told.body)
         return [(step[1], told)] if told is not None else []
 
 
@@ -188,6 +194,11 @@ class _Lookups:
         return self._places
 
 
+def _is_fresh(*paths: Path) -> bool:
+    """Whether one of the files was written to just now."""
+    return any(path.exists() and time.time() - path.stat().st_mtime < QUIET for path in paths)
+
+
 def _lines(path: Path, offset: int) -> tuple[list[bytes], int]:
     """The whole lines from there on, and where they end: the last one may still be written."""
     with path.open("rb") as file:
@@ -213,10 +224,10 @@ def _step_at(steps: list[_Step], at: int) -> _Step | None:
     return steps[place - 1] if place and steps[place - 1][1] else None
 
 
-def _cut_off(left: _Left) -> list[tuple[str, Event]]:
+def _cut_off(read: _Read) -> list[tuple[str, Event]]:
     """The ends of queries that went with their process: at the time of the last thing that it told."""
     found = []
-    for run, (step, body) in left.begun.items():
-        ended: Mapping[str, Any] = {**body, "eventType": "ABORT", "eventTime": left.last, "inputs": [], "outputs": []}
+    for run, (step, body) in read.begun.items():
+        ended: Mapping[str, Any] = {**body, "eventType": "ABORT", "eventTime": read.last, "inputs": [], "outputs": []}
         found.append((step[1], Event(f"{run}/END", run, dict(ended))))
     return found

@@ -28,7 +28,7 @@ from orchestration import lineage_claims
 from orchestration.instance import open_instance
 from orchestration.lineage import LineageEventLogStorage, Works, listener_of
 from orchestration.lineage_reconcile import reconcile
-from tests import lineage_graph, scenario
+from tests import lineage_graph, scenario, spark_queries
 from tests.conftest import flush_lineage
 
 TOP = Path(__file__).resolve().parents[2]
@@ -249,6 +249,8 @@ def test_what_sparks_listener_tells_hangs_under_its_step_in_whichever_process(
     assert command(lake, executor).wait(120) == 0
     queries = ["shop.first.append_data", "shop_both.append_data"]
     assert states(lake)[queries[0]] == ["START", "COMPLETE"]
+    assert states(lake)[queries[1]] == ["START"]
+    spark_queries.age(lake.home.lineage)
     with open_instance(lake) as instance:
         reconcile(lake, instance)
         found = states(lake)
@@ -273,6 +275,7 @@ def test_no_step_fails_by_what_sparks_listener_left(
         (folder / "1-1.jsonl").write_bytes(b"\xff\n{\n")
     else:
         (folder / "1-1.jsonl").mkdir()
+    spark_queries.age(lake.home.lineage)
     monkeypatch.setenv("SLIPWAY_SPARK_LISTENER", "on")
     assert command(lake, "in_process").wait(120) == 0
     found = states(lake)

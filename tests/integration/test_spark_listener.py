@@ -25,6 +25,7 @@ from orchestration.instance import open_instance
 from orchestration.lineage_reconcile import reconcile
 from tests import scenario
 from tests.shell import TOP
+from tests.spark_queries import age
 from tests.with_listener import SECRET
 
 Events = list[dict[str, Any]]
@@ -123,6 +124,7 @@ def test_neither_sql_nor_values_nor_secrets_get_through(lake: Lakehouse, events:
 def test_taken_up_again_nothing_is_doubled_and_the_files_go(lake: Lakehouse, events: Events) -> None:
     with open_instance(lake) as instance:
         assert list((lake.home.lineage / "spark").iterdir())
+        age(lake.home.lineage)
         assert reconcile(lake, instance).events == 0
         assert not list((lake.home.lineage / "spark").iterdir())
         assert reconcile(lake, instance).events == 0
