@@ -27,6 +27,7 @@ _KNOWN = {
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
     "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
+    "SLIPWAY_SPARK_LISTENER": "on: OpenLineage's own Spark listener tells of each query, too (default: off)",
     "SLIPWAY_LINEAGE_DATABASE": "where lineage is kept: postgresql://... or sqlite:///... (default: in the home)",
     "SLIPWAY_LINEAGE_TOKEN": "token that the lineage server asks for; needed when it is bound beyond this machine",
     "SLIPWAY_DAGSTER_URL": "Dagster's pages, which lineage links to (default http://127.0.0.1:3000)",
@@ -38,6 +39,7 @@ ENGINES = ("embedded", "spark")
 LEAST_MEMORY = 1 << 30
 """Bytes. Spark's JVM alone does not start with less than half of it."""
 
+_SWITCH = {"on": True, "off": False}
 _UNITS = {"m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MASTER = re.compile(r"local(\[(\d+|\*)\])?|local-cluster\[\d+,\d+,\d+\]|(spark|sc|k8s)://\S+|yarn")
 
@@ -57,6 +59,7 @@ class Settings:
     spark_master: str = "local[*]"
     spark_jars: Path | None = None
     spark_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    spark_listener: bool = False
     java_home: str | None = None
     worker_python: str | None = None
     notify: tuple[str, ...] = field(default=(), repr=False)
@@ -107,6 +110,7 @@ class Settings:
             spark_master=_master(env.get("SLIPWAY_SPARK_MASTER") or "local[*]"),
             spark_jars=Path(jars).expanduser().resolve() if jars else None,
             spark_properties=_properties(env, "SLIPWAY_SPARK_PROPERTIES", '{"spark.executor.memory": "4g"}'),
+            spark_listener=_switch(env, "SLIPWAY_SPARK_LISTENER"),
             java_home=env.get("JAVA_HOME") or None,
             worker_python=env.get("PYSPARK_PYTHON") or None,
             notify=tuple((env.get("SLIPWAY_NOTIFY") or "").split()),
@@ -200,6 +204,15 @@ def _engine(text: str) -> str:
             fix=f"Use one of: {', '.join(ENGINES)}.",
         )
     return text
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "off"
+    if text not in _SWITCH:
+        raise SettingsError(
+            f"{text!r} is neither on nor off.", where=name, nearest=nearest_name(text, _SWITCH), fix="Use on, or off."
+        )
+    return _SWITCH[text]
 
 
 def _memory(text: str) -> int | None:

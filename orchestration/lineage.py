@@ -22,9 +22,10 @@ from dagster._core.storage.event_log import SqliteEventLogStorage  # Dagster exp
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
-from orchestration.lineage_claims import claim, release
+from orchestration.lineage_claims import NOTED, note, release
 from orchestration.lineage_events import HEARD, READ, RUN_ENDS, RunLog
 from orchestration.lineage_metadata import CODE_TAG, run_of
+from orchestration.lineage_spark import Queries
 
 if TYPE_CHECKING:
     from dagster._config.config_schema import UserConfigSchema
@@ -68,9 +69,9 @@ class LineageEventLogStorage(SqliteEventLogStorage):
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an entry, and let lineage know."""
         told = event.dagster_event
-        if told is not None and told.event_type is dg.DagsterEventType.RUN_START:
-            with suppress(Exception):
-                claim(self._ear().lake.home.lineage, event.run_id)
+        with suppress(Exception):
+            if told is not None and told.event_type in NOTED:
+                note(self._ear().lake, event)
         super().store_event(event)
         try:
             # What is reported without a run, by hand or from outside, is nobody's work.
@@ -118,7 +119,6 @@ class Listener:
     def __init__(self, lake: Lakehouse) -> None:
         self.lake = lake
         self.lost = 0
-        self.heard = 0
         self._queue: deque[tuple[dg.EventLogEntry, LineageEventLogStorage]] = deque()
         self._wake = threading.Condition()
         self._busy = False
@@ -135,7 +135,6 @@ class Listener:
             self.lose("the queue is full")
             return
         self._queue.append((entry, storage))
-        self.heard += 1
         with self._wake:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._listen, name="lineage", daemon=True)
@@ -222,6 +221,7 @@ class Works:
         self.outbox = Outbox(lake.home.lineage / "outbox.db")
         self.relay = Relay([Courier(self.outbox, one) for one in receivers_of(lake)])
         self.conversion = conversion_of(lake)
+        self.queries = Queries(self.outbox, self.conversion)
         self._logs: dict[str, RunLog] = {}
 
     def take(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> None:
@@ -244,10 +244,11 @@ class Works:
         except Exception:
             log.note(entry)  # what could not be told keeps nothing from being told that follows
             raise
-        if self.outbox.add(entry.run_id, events):
-            self.relay.wake()
+        new = self.outbox.add(entry.run_id, events)
         if kind is dg.DagsterEventType.RUN_START:
             self._reconcile_others(entry.run_id, storage)
+        if new + self.queries.heard(kind, storage._instance):  # noqa: SLF001  # as in _begin
+            self.relay.wake()
         if kind in RUN_ENDS:
             self._logs.pop(entry.run_id, None)
             with suppress(Exception):  # it was counted where it was lost; the next run tries once more

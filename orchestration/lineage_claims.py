@@ -12,12 +12,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import dagster as dg
 import psutil
 
+from lakehouse.catalog import Lakehouse
+from orchestration import lineage_spark
+
+NOTED = lineage_spark.STEPS | {dg.DagsterEventType.RUN_START}
+"""Dagster's events of which something is written down before they are stored."""
 _CLOCKS = 5.0
 """Seconds by which the clock of processes and that of events may differ."""
 _SAME = 0.5
 """Seconds by which one process's start may be read differently."""
+
+
+def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
+    """Write down what this process begins or ends, before Dagster stores it."""
+    if entry.dagster_event is not None and entry.dagster_event.event_type is dg.DagsterEventType.RUN_START:
+        claim(lake.home.lineage, entry.run_id)
+    else:
+        lineage_spark.note(lake, entry)
 
 
 def claim(lineage: Path, run_id: str) -> None:

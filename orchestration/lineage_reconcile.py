@@ -19,6 +19,7 @@ from lakehouse.lineage.happened import End, Fault
 from orchestration.lineage_claims import is_gone, release
 from orchestration.lineage_events import OUTLINE, READ, RunLog
 from orchestration.lineage_metadata import run_of
+from orchestration.lineage_spark import Queries
 
 if TYPE_CHECKING:
     from lakehouse.lineage.conversion import Conversion
@@ -69,7 +70,9 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
     outbox = Outbox(lake.home.lineage / "outbox.db")
     try:
         broken = _checked(outbox)
-        done = fill(instance, outbox, conversion_of(lake))
+        conversion = conversion_of(lake)
+        done = fill(instance, outbox, conversion)
+        done.events += Queries(outbox, conversion).left(instance)
         if _is_empty(lake):
             outbox.deliver_anew(STORE)
         receivers = receivers_of(lake)

@@ -2,14 +2,18 @@
 
 What belongs here: assets that need no lakehouse, so that a process starts fast. Not: the real graph (orchestration/).
     python -m tests.lineage_graph HOME in_process|multiprocess [MARK]
-A step that finds the file MARK's folder waits there until it is killed.
+A step that finds the file MARK's folder waits there until it is killed. Where Spark's listener is switched on, each
+step has a query, of which one does not end.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
 
 import dagster as dg
+
+from tests import spark_queries
 
 PATIENCE = 60.0
 
@@ -24,6 +28,7 @@ class Told(dg.Config):
 @dg.asset(key=["shop", "first"], check_specs=[dg.AssetCheckSpec("is_fine", asset=["shop", "first"])])
 def first():
     """An asset with a check."""
+    have_query(1, "START", "COMPLETE")
     yield dg.AssetCheckResult(passed=True, check_name="is_fine", metadata={"rows": 3, "sample": "a row's value"})
     yield dg.MaterializeResult(metadata={"recomputed": "everything"})
 
@@ -34,6 +39,7 @@ def first():
 )
 def both(config: Told):
     """Two assets of one step, the second of which can fail or wait."""
+    have_query(2, "START")
     yield dg.MaterializeResult(asset_key=["shop", "second"])
     if config.wait:
         Path(config.wait).touch()
@@ -52,6 +58,17 @@ def alone():
 def no_assets():
     """A job without assets."""
     alone()
+
+
+def have_query(number: int, *kinds: str) -> None:
+    """A query, as Spark's listener would tell of it, in a process that has one."""
+    from lakehouse.settings import Settings
+
+    settings = Settings.from_environment()
+    if settings.spark_listener:
+        spark_queries.wrote(
+            settings.home / "lineage", *(spark_queries.query(kind, number, time.time()) for kind in kinds)
+        )
 
 
 def definitions(executor: str = "in_process") -> dg.Definitions:
@@ -81,7 +98,8 @@ def main(home: str, executor: str, mark: str = "") -> None:
     from orchestration.instance import open_instance
     from tests import scenario
 
-    with open_instance(scenario.make_lake(Path(home))) as instance:
+    ours = {name: value for name, value in os.environ.items() if name.startswith("SLIPWAY_")}
+    with open_instance(scenario.make_lake(Path(home), ours)) as instance:
         job = dg.reconstructable(in_many if executor == "multiprocess" else in_process)
         dg.execute_job(job, instance, run_config=config(wait=mark), raise_on_error=False)
 

@@ -1,4 +1,4 @@
-"""The jars that Spark needs beside its own: Iceberg's runtime, and the drivers of catalogs in databases.
+"""The jars that Spark needs beside its own: Iceberg's runtime, catalogs' drivers, OpenLineage's listener.
 
 What belongs here: having them in a folder, fetched by their Maven coordinates or put there by somebody. Not: starting
 Spark with them (session.py).
@@ -20,6 +20,7 @@ from lakehouse.settings import Settings
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
 PACKAGES = (ICEBERG, "org.xerial:sqlite-jdbc:3.50.3.0", "org.postgresql:postgresql:42.7.7")
 S3_PACKAGES = ("org.apache.iceberg:iceberg-aws-bundle:1.12.0",)
+LISTENER = "io.openlineage:openlineage-spark_2.13:1.53.0"
 
 _RUNTIME = "iceberg-spark-runtime-4.1_2.13"
 _TEMPLATE = """<ivy-module version="2.0">
@@ -34,12 +35,18 @@ _LINE = '<dependency org="{}" name="{}" rev="{}" conf="default->master" transiti
 def jars_of(settings: Settings, java_home: Path, *, on_s3: bool) -> list[str]:
     """The jars' paths: those in the settings' folder, else the fetched ones.
 
-    Raises SettingsError for a folder without Iceberg's runtime, and for jars that cannot be had.
+    Raises SettingsError for a folder without Iceberg's runtime, or without OpenLineage's listener when that is switched
+    on, and for jars that cannot be had.
     """
     if settings.spark_jars:
-        return _in_folder(settings.spark_jars)
+        return _in_folder(settings.spark_jars, listener=settings.spark_listener)
     packages = (*PACKAGES, *(S3_PACKAGES if on_s3 else ()))
-    return fetch(packages, java_home, Path.home() / ".cache" / "slipway" / "jars")
+    cache = Path.home() / ".cache" / "slipway" / "jars"
+    # In a folder of its own: whoever switches it on has the others already.
+    return [
+        *fetch(packages, java_home, cache),
+        *(fetch([LISTENER], java_home, cache) if settings.spark_listener else ()),
+    ]
 
 
 def fetch(packages: Sequence[str], java_home: Path, cache: Path) -> list[str]:
@@ -72,7 +79,7 @@ def fetch(packages: Sequence[str], java_home: Path, cache: Path) -> list[str]:
     return sorted(str(path) for path in folder.glob("*.jar"))
 
 
-def _in_folder(folder: Path) -> list[str]:
+def _in_folder(folder: Path, *, listener: bool) -> list[str]:
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith(_RUNTIME) for jar in jars):
         raise SettingsError(
@@ -80,6 +87,14 @@ def _in_folder(folder: Path) -> list[str]:
             where=f"SLIPWAY_SPARK_JARS={folder}",
             nearest=f"{_RUNTIME}-1.12.0.jar",
             fix=f"Put the jars of {', '.join(PACKAGES)} there, or unset it to have them fetched.",
+        )
+    wanted = LISTENER.split(":")[1]
+    if listener and not any(jar.name.startswith(wanted) for jar in jars):
+        raise SettingsError(
+            "The folder does not hold OpenLineage's listener for Spark, which SLIPWAY_SPARK_LISTENER switches on.",
+            where=f"SLIPWAY_SPARK_JARS={folder}",
+            nearest=f"{wanted}-{LISTENER.rpartition(':')[2]}.jar",
+            fix=f"Put the jar of {LISTENER} there, or switch the listener off.",
         )
     return [str(jar) for jar in jars]
 

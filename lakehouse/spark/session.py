@@ -24,6 +24,7 @@ from lakehouse.settings import Settings
 from lakehouse.spark.catalog import catalog_properties, on_s3
 from lakehouse.spark.jars import jars_of
 from lakehouse.spark.java import find_java
+from lakehouse.spark.listener import listener_properties, warn_of_connect
 from lakehouse.spark.resources import driver_megabytes, tasks_at_once
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def spark_of(lake: Lakehouse) -> "SparkSession":
     """
     properties = catalog_properties(lake)
     given = lake.settings
-    key = (given.spark_master, given.memory, *sorted(given.spark_properties.items()), *sorted(properties.items()))
+    own = (given.spark_master, given.memory, given.spark_listener)
+    key = (*own, *sorted(given.spark_properties.items()), *sorted(properties.items()))
     with _lock:
         if key not in _sessions:
             session = _new_session(lake)
@@ -69,11 +71,13 @@ def _new_session(lake: Lakehouse) -> "SparkSession":
         ) from None
     _check_answers(settings.spark_master)
     if settings.spark_master.startswith("sc://"):
+        warn_of_connect(settings)
         with _in_words(settings, None):
             session = SparkSession.builder.remote(settings.spark_master).create()
             _ship(session, lake.home)
         return session
     start = _start_properties(settings)
+    start |= listener_properties(settings, lake.home, start.get("spark.extraListeners", ""))
     asked = tuple(sorted(start.items()))
     if not _started:
         _started.append((asked, _start(settings, lake.home, start)))

@@ -28,7 +28,7 @@ from orchestration import lineage_claims
 from orchestration.instance import open_instance
 from orchestration.lineage import LineageEventLogStorage, Works, listener_of
 from orchestration.lineage_reconcile import reconcile
-from tests import lineage_graph, scenario
+from tests import lineage_graph, scenario, spark_queries
 from tests.conftest import flush_lineage
 
 TOP = Path(__file__).resolve().parents[2]
@@ -239,6 +239,47 @@ def test_steps_in_processes_of_their_own_are_told_once(lake: Lakehouse) -> None:
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
     with open_instance(lake) as instance:
         assert reconcile(lake, instance).events == 0
+
+
+@pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
+def test_what_sparks_listener_tells_hangs_under_its_step_in_whichever_process(
+    lake: Lakehouse, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_SPARK_LISTENER", "on")
+    assert command(lake, executor).wait(120) == 0
+    queries = ["shop.first.append_data", "shop_both.append_data"]
+    assert states(lake)[queries[0]] == ["START", "COMPLETE"]
+    assert states(lake)[queries[1]] == ["START"]
+    spark_queries.age(lake.home.lineage)
+    with open_instance(lake) as instance:
+        reconcile(lake, instance)
+        found = states(lake)
+        assert found[queries[1]] == ["START", "ABORT"]  # it went with its process
+        assert {name: found[name] for name in found.keys() - queries} == {one: ["START", "COMPLETE"] for one in NAMES}
+        runs = {one["job"]["name"]: one["run"] for one in told(lake)}
+        for name in queries:
+            parent = runs[name]["facets"]["parent"]
+            assert parent["run"]["runId"] == runs[name.removesuffix(".append_data")]["runId"]
+            assert parent["root"]["run"]["runId"] == runs["shop_main"]["runId"]
+        assert not list((lake.home.lineage / "spark").iterdir())
+        assert reconcile(lake, instance).events == 0
+
+
+@pytest.mark.parametrize("spoilt", ["a folder where the file is", "a broken file"])
+def test_no_step_fails_by_what_sparks_listener_left(
+    lake: Lakehouse, spoilt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lake.home.lineage / "spark"
+    folder.mkdir()
+    if spoilt == "a broken file":
+        (folder / "1-1.jsonl").write_bytes(b"\xff\n{\n")
+    else:
+        (folder / "1-1.jsonl").mkdir()
+    spark_queries.age(lake.home.lineage)
+    monkeypatch.setenv("SLIPWAY_SPARK_LISTENER", "on")
+    assert command(lake, "in_process").wait(120) == 0
+    found = states(lake)
+    assert {name: found[name] for name in NAMES} == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
 def test_a_killed_run_is_closed_once_by_reconciling(lake: Lakehouse, tmp_path: Path) -> None:
