@@ -32,7 +32,8 @@ from lakehouse.models.protocol import split
 from lakehouse.models.retraining import training_rows
 from lakehouse.models.training import fit
 from lakehouse.settings import ENGINES
-from lakehouse.tables.read import attach, connect, plan, resolve
+from lakehouse.tables.duck import connect
+from lakehouse.tables.read import attach, plan, resolve
 
 METRICS = ("auc", "average_precision", "card_precision_100")
 ROWS_WITH_TIES = 29

@@ -15,7 +15,8 @@ from benchmarks.fraud_tables import home_with, land_and_transform
 from lakehouse.catalog import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.read import attach, connect, plan, read
+from lakehouse.tables.duck import connect
+from lakehouse.tables.read import attach, plan, read
 from lakehouse.tables.upkeep import current_pins
 
 MOST = 2.0

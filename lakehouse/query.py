@@ -19,7 +19,8 @@ from pyiceberg.table import Table
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError, UnknownNameError, nearest_name, unknown_name
-from lakehouse.tables.read import Pin, Plan, attach, connect, literal, plan_table
+from lakehouse.tables.duck import borrow, connect, literal
+from lakehouse.tables.read import Pin, Plan, attach, plan_table
 
 BATCH_ROWS = 10_000
 READS = "SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
@@ -136,7 +137,7 @@ def _parse(sql: str) -> _Named:
 
 def _tree(text: str) -> dict[str, Any] | None:
     """DuckDB's parse tree of a SELECT; None for anything else."""
-    with connect() as connection:
+    with borrow() as connection:
         found = connection.execute("select json_serialize_sql(?)", [text]).fetchone()
     tree = json.loads(found[0]) if found else {"error": True}
     return None if tree["error"] else tree

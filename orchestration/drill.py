@@ -38,9 +38,10 @@ from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
+from lakehouse.tables.duck import literal
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.read import literal, read, resolve
+from lakehouse.tables.read import read, resolve
 from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import TableShape, ensure_table, write_draft
 from lakehouse.transforms.project import load_project

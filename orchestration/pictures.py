@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from lakehouse.catalog import Lakehouse
 from lakehouse.feature_catalog.distribution import NUMBERS
 from lakehouse.tables.days import ONE_DAY, between
-from lakehouse.tables.read import attach, connect, plan, quoted, rows_by_day
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.read import attach, plan, rows_by_day
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_
     columns = [column for column in columns if kinds[column].startswith(NUMBERS)]
     if not columns:
         return {}
-    with connect() as connection:
+    with borrow() as connection:
         rows = attach(connection, planned, "shown")
         chosen = ", ".join(f"{quoted(column)}::double as {quoted(column)}" for column in columns)
         sample = connection.sql(f"select {chosen} from {rows} using sample {_SAMPLE} rows (reservoir, 0)").fetchnumpy()

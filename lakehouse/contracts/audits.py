@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import Verdict
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import Journal, append, entries
-from lakehouse.tables.read import literal
 
 AUDITS = Journal(
     "slipway.audits",

@@ -15,7 +15,7 @@ import pyarrow as pa
 from lakehouse.contracts.patterns import in_java
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
-from lakehouse.tables.read import connect
+from lakehouse.tables.duck import borrow
 
 Kind = Literal["int16", "int32", "int64", "float64", "text", "bool", "timestamp"]
 
@@ -133,7 +133,7 @@ class Column:
             )
         if self.matches:
             try:
-                with connect() as connection:
+                with borrow() as connection:
                     connection.execute("select regexp_matches('', ?)", [whole(self.matches)])
             except duckdb.Error as error:
                 raise DeclarationError(

@@ -18,7 +18,7 @@ from lakehouse.contracts.contract import Contract, key_rule
 from lakehouse.contracts.expressions import DIVIDED_BY_ZERO, in_duckdb, in_spark, understand
 from lakehouse.contracts.rules import Action, Reference
 from lakehouse.errors import ContractError
-from lakehouse.tables.read import literal, quoted
+from lakehouse.tables.duck import literal, quoted
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lakehouse.contracts.audit import Verdict
 from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.rules import Distribution, pairs
-from lakehouse.tables.read import connect, quoted
+from lakehouse.tables.duck import borrow, quoted
 
 LIMIT = 0.25
 """The population stability index from which on a shift is usually called large."""
@@ -78,7 +78,7 @@ def distribution_verdicts(contract: Contract, rows: pa.Table) -> list[Verdict]:
         return []
     wanted = [counts_of(contract, one) for one in declared]
     sql = ", ".join(f"count_if({condition})" for one in wanted for condition in one.values())
-    with connect() as connection:
+    with borrow() as connection:
         connection.register("rows", rows.select([one.column for one in declared]))
         found = iter(connection.execute(f"select {sql} from rows").fetchall()[0])
     return [

@@ -21,7 +21,7 @@ from sqlglot.errors import SqlglotError
 from lakehouse.contracts.columns import SQL_TYPES, Column
 from lakehouse.contracts.patterns import in_java
 from lakehouse.errors import DeclarationError, nearest_name
-from lakehouse.tables.read import connect, quoted
+from lakehouse.tables.duck import borrow, quoted
 
 DIVIDED_BY_ZERO = "division by zero"
 
@@ -215,7 +215,7 @@ def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
     """DuckDB itself says whether the kinds fit, of a row without values."""
     values = ", ".join(f"null::{SQL_TYPES[one.kind]}" for one in columns)
     names = ", ".join(quoted(one.name) for one in columns)
-    with connect() as connection:
+    with borrow() as connection:
         try:
             # A row without any value: what is written in the expression itself is cast all the same.
             answer = connection.sql(f"select ({in_duckdb(tree)}) from (values ({values})) as nothing({names})")

@@ -17,7 +17,8 @@ from lakehouse.contracts.expressions import in_spark
 from lakehouse.contracts.whole import counting, joined_sql, schema_verdict
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import pinned
-from lakehouse.tables.read import Pin, plan, quoted, resolve
+from lakehouse.tables.duck import quoted
+from lakehouse.tables.read import Pin, plan, resolve
 
 
 def audit_on_spark(

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import RULE
+from lakehouse.tables.duck import literal
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
-from lakehouse.tables.read import literal, read, resolve
+from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, ensure_table, write_draft
 
 SUFFIX = "__quarantine"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
 from lakehouse.contracts.contract import Contract
 from lakehouse.errors import ContractError
-from lakehouse.tables.read import connect, literal, quoted
+from lakehouse.tables.duck import borrow, literal, quoted
 
 SAMPLE_ROWS = 5
 SAMPLE_CELLS = 1_000_000
@@ -90,7 +90,7 @@ def sort_writes(
     columns = [name for name in contract.schema.names if name in there]
     looked_at = rows.select(columns).append_column(_PLACE, pa.array(np.arange(len(rows))))
     looked_at = looked_at.append_column(_WRITE, pa.array(np.repeat(np.arange(len(sizes)), sizes)))
-    with connect() as connection:
+    with borrow() as connection:
         connection.register("rows", looked_at)
         for rule in rules:
             if rule.key:

@@ -18,8 +18,9 @@ from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.versions import diff, major, next_minor
 from lakehouse.errors import ContractError
+from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.pins import read_provenance
-from lakehouse.tables.read import Pin, Plan, arrow_field, attach, connect, day_column, plan, quoted, rows_by_day
+from lakehouse.tables.read import Pin, Plan, arrow_field, attach, day_column, plan, rows_by_day
 
 FEW_VALUES = 12
 ENOUGH_ROWS = 200
@@ -57,7 +58,7 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None, declared: Contract |
     comments: dict[str, list[str]] = {}
     columns = []
     known = {one.name: one for one in declared.columns} if declared else {}
-    with connect() as connection:
+    with borrow() as connection:
         attach(connection, planned, "seen")
         rows = _one(connection, "select count(*) from seen")[0]
         for name, kind in kinds.items():

@@ -20,8 +20,8 @@ from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.rules import pairs
 from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import Journal, append, entries
-from lakehouse.tables.read import literal
 
 CONTRACTS = Journal(
     "slipway.contracts",

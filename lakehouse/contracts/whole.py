@@ -24,7 +24,8 @@ from lakehouse.contracts.distributions import counts_of, judge_counts
 from lakehouse.contracts.rules import Distribution
 from lakehouse.contracts.sorting import SAMPLE_ROWS
 from lakehouse.errors import ContractError, UnknownNameError, nearest_name, unknown_name
-from lakehouse.tables.read import Pin, Plan, arrow_field, attach, connect, literal, plan, quoted
+from lakehouse.tables.duck import borrow, connect, literal, quoted
+from lakehouse.tables.read import Pin, Plan, arrow_field, attach, plan
 
 MEMORY = 768 << 20
 """Bytes that DuckDB may take for it; what does not fit goes by way of the disk."""
@@ -161,7 +162,7 @@ def read_referenced(lake: Lakehouse, contract: Contract, pins: Mapping[str, int]
         columns = list(dict.fromkeys(c for one in contract.references if one.table == name for c in one.to_columns))
         planned = plan(lake, name, at=(pins or {}).get(name))
         chosen = ", ".join(quoted(one) for one in columns)
-        with connect() as connection:
+        with borrow() as connection:
             view = attach(connection, planned, "held")
             found[name] = connection.sql(f"select distinct {chosen} from {view}").to_arrow_table()
     return found

@@ -18,7 +18,8 @@ from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, connect, day_column, plan, quoted, read_plan
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, day_column, plan, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 from lakehouse.tables.upkeep import Work
 
@@ -67,7 +68,7 @@ def changed_rows(lake: Lakehouse, name: str, columns: Sequence[str], since: int,
         return None
     if _schema(before, columns) != _schema(after, columns) or not _fits(lake, columns, before, after):
         return None
-    with connect() as connection:
+    with borrow() as connection:
         return _difference(connection, before, after, columns)
 
 

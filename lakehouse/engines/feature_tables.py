@@ -17,7 +17,8 @@ from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import attach, connect, count_rows, day_column, plan, quoted
+from lakehouse.tables.duck import connect, quoted
+from lakehouse.tables.read import attach, count_rows, day_column, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Computed, Input, Outcome, Work, bring_up_to_date, find_work
 from lakehouse.tables.write import Draft, TableShape

@@ -19,8 +19,9 @@ import pyarrow.dataset as ds
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.home import scratch_folder
+from lakehouse.tables.duck import connect, literal, quoted
 from lakehouse.tables.on_disk import RowsOnDisk, between
-from lakehouse.tables.read import Plan, arrow_field, attach, connect, literal, quoted
+from lakehouse.tables.read import Plan, arrow_field, attach
 from lakehouse.tables.sizes import COPIES, Span, row_bytes, spans_within
 
 _BUCKET = "_bucket"

@@ -14,7 +14,8 @@ from itertools import pairwise
 import duckdb
 
 from lakehouse.catalog import Lakehouse
-from lakehouse.tables.read import Pin, attach, connect, plan, quoted
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.read import Pin, attach, plan
 
 BARS = 24
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -73,7 +74,7 @@ def distributions(
     kinds = {one.name: str(one.field_type) for one in planned.schema.fields if one.name in columns}
     numbers = [name for name, kind in kinds.items() if kind.startswith(NUMBERS)]
     found: dict[str, Distribution] = {}
-    with connect() as connection:
+    with borrow() as connection:
         rows = attach(connection, planned, "catalogued")
         one_in = -(-planned.rows // _SAMPLED)
         sample = f" filter (where hash({quoted(row_key)}) % {one_in} = 0)" if one_in > 1 else ""

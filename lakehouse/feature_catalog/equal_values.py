@@ -15,7 +15,8 @@ from lakehouse.contracts.audit import Verdict
 from lakehouse.feature_catalog.distribution import NUMBERS
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import attach, connect, plan, published_days, quoted
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.read import attach, plan, published_days
 from lakehouse.tables.upkeep import last_made
 
 CHECK = "no_feature_twice"
@@ -141,7 +142,7 @@ def _columns(lake: Lakehouse, one: FeatureSet, days: Sequence[date] | None) -> l
         f"sum(hash({quoted(one.row_key)}, {value})::hugeint), min({value}), max({value})" for value in values.values()
     )
     found = [_Column(f"{one.name}.{name}") for name in values]
-    with connect() as connection:
+    with borrow() as connection:
         rows = attach(connection, planned, "compared")
         told = connection.execute(
             f"select {quoted(one.event_time)}::date, count(*), {hashes} from {rows} group by 1 order by 1"

@@ -29,8 +29,8 @@ from lakehouse.monitoring.profile import DeliveryProfile
 from lakehouse.sources.breaker import BREAKERS
 from lakehouse.sources.ledger import DELIVERIES, Status
 from lakehouse.sources.source import Source
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import entries
-from lakehouse.tables.read import literal
 
 _TOLD = (Status.PUBLISHED, Status.REFUSED, Status.WAITING)
 

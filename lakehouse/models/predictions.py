@@ -21,7 +21,8 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
 from lakehouse.sources.breaker import held_back
 from lakehouse.tables.days import days_filter, in_words
-from lakehouse.tables.read import attach, connect, plan, published_days
+from lakehouse.tables.duck import borrow
+from lakehouse.tables.read import attach, plan, published_days
 from lakehouse.tables.upkeep import Computed, Work, changed_by_others, current_pins, last_made
 from lakehouse.tables.write import Draft, TableShape
 from lakehouse.training.assemble import with_features
@@ -168,7 +169,7 @@ def _shape(model: Model, training_set: TrainingSet, schema: pa.Schema) -> TableS
 def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work) -> list[Verdict]:
     where = days_filter(training_set.event_time, work.days or ())
     spine_rows = 0
-    with connect() as connection:
+    with borrow() as connection:
         spine = attach(
             connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
         )

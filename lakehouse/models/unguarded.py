@@ -30,7 +30,8 @@ from lakehouse.models.scoring import score
 from lakehouse.models.training import design
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import between, days_filter
-from lakehouse.tables.read import connect, quoted, read
+from lakehouse.tables.duck import connect, quoted
+from lakehouse.tables.read import read
 from lakehouse.training.assemble import joins_of, spine_columns
 from lakehouse.training.training_set import TrainingSet
 from lakehouse.transforms.lineage import Pair, follow_all, plain_sql

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.monitoring.profile import DeliveryProfile
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import Journal, append, entries
-from lakehouse.tables.read import literal
 
 MOST = 60
 """Deliveries that the next one is judged by, the newest: what judging costs does not grow with all that ever came."""

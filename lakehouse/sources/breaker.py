@@ -17,8 +17,8 @@ from pyiceberg.exceptions import CommitFailedException
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import DeclarationError, HomeError, PublishConflictError
 from lakehouse.features.duration import microseconds
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import Journal, append, entries, state
-from lakehouse.tables.read import literal
 
 BREAKERS = Journal(
     "slipway.breakers",

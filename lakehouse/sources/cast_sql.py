@@ -17,7 +17,7 @@ from lakehouse.sources.mapping_kinds import (
     Swapped,
     Times,
 )
-from lakehouse.tables.read import literal, quoted
+from lakehouse.tables.duck import literal, quoted
 
 # What a text must look like, where DuckDB would take more: 5.7 as the integer 6, or `infinity` as a time.
 INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from lakehouse.contracts.columns import ARROW_TYPES, Column
 from lakehouse.sources.cast_sql import value_sql
 from lakehouse.sources.mapping_kinds import Absent, ColumnMapping, Ignored, Reencoded, Renamed, Swapped
-from lakehouse.tables.read import connect, quoted
+from lakehouse.tables.duck import borrow, quoted
 
 _FIRST_TIME, _LAST_TIME = datetime.min, datetime.max  # noqa: DTZ901  # what can be shown to people
 _INTEGERS = {"int16": 16, "int32": 32, "int64": 64}
@@ -189,8 +189,7 @@ def _cast_texts(
         text, value, bad = value_sql(column, chosen, conditions, naive=naive)
         texts.append(f"{text} as {quoted(column.name)}")
         values += [f"{value} as {quoted(f'value {column.name}')}", f"{bad} as {quoted(f'bad {column.name}')}"]
-    with connect() as connection:
-        connection.execute("set preserve_insertion_order = true")
+    with borrow(in_order=True) as connection:
         connection.register("delivered", pa.table(given))
         kept = "".join(f", {quoted(name)}" for name in given)
         rows = connection.sql(

@@ -14,8 +14,9 @@ from lakehouse.sources.arrivals import Arrival
 from lakehouse.sources.source import Source
 from lakehouse.sources.staying import staying_rows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.pins import Provenance
-from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.read import attach, plan
 from lakehouse.tables.upkeep import fresh_trial
 from lakehouse.tables.write import Draft, Rows, write_draft
 
@@ -54,7 +55,7 @@ class Drafts:
     def count(self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date]) -> int:
         """The accepted rows on the draft: read from it, as a reader would after publishing."""
         where = days_filter(self.source.event_time, days)
-        with connect() as connection:
+        with borrow() as connection:
             attach(connection, plan(self.lake, draft.name, at=draft.branch, where=where), "draft")
             connection.register("chosen", places({one.delivery.fingerprint: one.days for one in accepted}))
             found = connection.execute(

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.errors import DeliveryError
-from lakehouse.tables.read import connect, literal
+from lakehouse.tables.duck import borrow, literal
 
 FORMATS: Mapping[str, str] = {
     ".parquet": "parquet",
@@ -69,8 +69,7 @@ class Delivered:
             if not self.texts:
                 with pq.ParquetFile(self.path) as file:
                     return file.read(columns=list(names)).select(list(names))
-            with connect() as connection:
-                connection.execute("set preserve_insertion_order = true")
+            with borrow(in_order=True) as connection:
                 # Columns go by their places: DuckDB does not tell small letters from capital ones in names.
                 picked = ", ".join(f"c{self.names.index(name)}" for name in names)
                 return connection.sql(f"select {picked} from {self.item}").to_arrow_table().rename_columns(list(names))
@@ -187,8 +186,7 @@ def _csv(path: Path) -> tuple[Sequence[str], str]:
 
 def _json(path: Path, shown: Path) -> tuple[Sequence[str], str]:
     objects = f"read_ndjson_objects({literal(str(path))}, maximum_object_size = {LONGEST_LINE})"
-    with connect() as connection:
-        connection.execute("set preserve_insertion_order = true")
+    with borrow(in_order=True) as connection:
         kinds = connection.sql(f"select json_type(json) as kind from {objects}").to_arrow_table()
         odd = pc.index(pc.equal(kinds.column("kind"), "OBJECT"), pa.scalar(value=False)).as_py()
         if odd >= 0:

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.catalog import Lakehouse
+from lakehouse.tables.duck import literal
 from lakehouse.tables.journal import Journal, append, entries
-from lakehouse.tables.read import literal
 
 DELIVERIES = Journal(
     "slipway.deliveries",

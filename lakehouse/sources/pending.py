@@ -18,7 +18,8 @@ from lakehouse.sources.deliveries import Delivery, inspect
 from lakehouse.sources.ledger import Entry, Status, known_deliveries
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.read import attach, changed_days, connect, plan, quoted, resolve
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.read import attach, changed_days, plan, resolve
 from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import storage_guard
 
@@ -219,7 +220,7 @@ def quarantined_rows(lake: Lakehouse, source: Source) -> dict[str, tuple[str, Co
 
 
 def _count(lake: Lakehouse, source: Source, name: str, where: str | None) -> dict[str, tuple[str, CountedRows]]:
-    with connect() as connection:
+    with borrow() as connection:
         rows = attach(connection, plan(lake, name, where=where), "counted")
         found = connection.execute(
             f"select _fingerprint, any_value(_file), {quoted(source.event_time)}::date as day, count(*) from {rows} "

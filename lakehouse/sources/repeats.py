@@ -17,8 +17,9 @@ from lakehouse.sources.arrivals import Arrival
 from lakehouse.sources.source import Source
 from lakehouse.sources.staying import staying_rows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.publish import needs_schema_change
-from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.read import attach, plan
 
 _PUBLISHED = -1
 
@@ -86,7 +87,7 @@ def _repeated(
 ) -> list[Repeat]:
     columns = ", ".join(quoted(name) for name in key)
     given = " and ".join(f"{quoted(name)} is not null" for name in key)
-    with connect() as connection:
+    with borrow() as connection:
         connection.register("arriving", arriving)
         if needs_schema_change(lake, source.shape):
             connection.register("staying", staying_rows(lake, source, base, None, leaving))

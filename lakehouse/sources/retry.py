@@ -26,9 +26,10 @@ from lakehouse.sources.ledger import Status, known_deliveries, record
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import needs_schema_change, publish
-from lakehouse.tables.read import attach, connect, plan, quoted, read, resolve
+from lakehouse.tables.read import attach, plan, read, resolve
 from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import ensure_table, write_draft
 
@@ -111,7 +112,7 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
 
 def _already_published(lake: Lakehouse, source: Source, held: pa.Table, base: int) -> pa.Table:
     """The keys of quarantined rows that the table has, too."""
-    with connect() as connection:
+    with borrow() as connection:
         landed = attach(connection, plan(lake, source.name, at=base), "landed")
         connection.register("held", held.select(_KEY))
         return connection.sql(
@@ -142,7 +143,7 @@ def _good_again(lake: Lakehouse, source: Source, held: pa.Table, base: int) -> p
     good = good.filter(pc.is_in(good.column(source.event_time).cast(pa.date32()), pa.array(possible, pa.date32())))
     for key in source.contract.unique_keys():
         names = ", ".join(quoted(name) for name in key)
-        with connect() as connection:
+        with borrow() as connection:
             landed = attach(connection, plan(lake, source.name, at=base), "landed")
             connection.register("good", good)
             good = connection.sql(f"select good.* from good anti join {landed} using ({names})").to_arrow_table()

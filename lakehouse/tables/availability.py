@@ -19,8 +19,9 @@ from pyiceberg.table.snapshots import Snapshot
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.tables.days import EPOCH, ONE_DAY, days_filter
+from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.pins import ancestry
-from lakehouse.tables.read import Pin, connect, is_by_day, plan_table, quoted, read, resolve, scan_sql
+from lakehouse.tables.read import Pin, is_by_day, plan_table, read, resolve, scan_sql
 from lakehouse.tables.write import ONE_MILLISECOND
 
 READABLE = "_readable_at"
@@ -127,7 +128,7 @@ def _by_rows(lake: Lakehouse, table: Table, snapshot: Snapshot, event_time: str)
         frame = pl.DataFrame(pl.from_arrow(times)).drop_nulls()
         counted = frame.group_by((pl.col(event_time).dt.date() - EPOCH).dt.total_days()).len()
         return Counter(dict(counted.iter_rows()))
-    with connect() as connection:
+    with borrow() as connection:
         found = connection.execute(
             f"select {quoted(event_time)}::date - date '1970-01-01', count(*) from {scan_sql(planned)} "
             f"where {quoted(event_time)} is not null group by 1"

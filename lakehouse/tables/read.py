@@ -5,11 +5,9 @@ DuckDB reads columns by Iceberg field id, so renamed and added columns come out 
 are not on this machine and nested types are read by pyiceberg.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import takewhile
 from threading import RLock
 from typing import TypeAlias
@@ -27,6 +25,7 @@ from pyiceberg.types import DecimalType, IcebergType, PrimitiveType
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import UnknownNameError, nearest_name, unknown_name
 from lakehouse.tables.days import EPOCH
+from lakehouse.tables.duck import borrow, literal, quoted
 from lakehouse.tables.pins import ancestry, is_compaction
 
 Pin: TypeAlias = int | str | datetime | None
@@ -37,8 +36,6 @@ NO_SNAPSHOT = -1
 
 _REMEMBERED_FILES = 20_000
 """Of so many files, in all snapshots together, it is remembered what is known of them: about 100 MB."""
-_LEAST_MEMORY = 256 << 20
-"""With less, DuckDB cannot write to many files at once."""
 
 _DUCKDB_TYPES = {
     "boolean": "BOOLEAN",
@@ -165,9 +162,7 @@ def read_plan(planned: Plan, columns: Sequence[str] | None = None) -> pa.Table:
         rows = _read_by_pyiceberg(planned).select(wanted)
     else:
         chosen = ", ".join(quoted(column) for column in wanted)
-        with _reader(os.getpid()).cursor() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute("set enable_progress_bar = false")
+        with borrow() as connection:
             rows = connection.sql(f"select {chosen} from {scan_sql(planned)}{_condition(planned)}").to_arrow_table()
     target = pa.schema([arrow_field(planned.schema, column) for column in wanted])
     return rows if rows.schema.equals(target) else rows.cast(target)
@@ -177,7 +172,7 @@ def count_rows(planned: Plan) -> int:
     """How many rows a plan has: as the files say, where none has deletes."""
     if not any(task.delete_files for task in planned.tasks):
         return planned.rows
-    with connect() as connection:
+    with borrow() as connection:
         found = connection.execute(f"select count(*) from {attach(connection, planned, 'counted')}").fetchone()
     return int(found[0]) if found else 0
 
@@ -221,29 +216,6 @@ def scan_sql(planned: Plan) -> str:
     return f"read_parquet([{files}], schema = MAP {{{columns}}})"
 
 
-def connect(limit: int | None = None, scratch: str = "") -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection of our own: in memory, UTC, row order not kept (it costs memory and nobody asks for it).
-
-    With a `limit` it takes no more than so many bytes (or what it needs at least) and spills to the folder `scratch`.
-    """
-    connection = duckdb.connect()
-    if limit:
-        connection.execute(f"set memory_limit = '{max(limit, _LEAST_MEMORY)}B'")
-        connection.execute(f"set temp_directory = {literal(scratch)}")
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set preserve_insertion_order = false")
-    connection.execute("set enable_progress_bar = false")  # it would draw into whatever the caller prints
-    return connection
-
-
-@cache
-def _reader(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001  # a forked process needs one of its own
-    """The process's DuckDB for reading small tables: opening one takes longer than most of these reads."""
-    connection = connect()
-    connection.execute("set enable_external_file_cache = false")  # it would hold what was read for good
-    return connection
-
-
 def check_columns(planned: Plan, columns: Sequence[str] | None) -> list[str]:
     """The columns to read, all when None. Raises UnknownNameError for one that the table does not have."""
     known = [field.name for field in planned.schema.fields]
@@ -269,16 +241,6 @@ def arrow_field(schema: Schema, column: str) -> pa.Field:
     kind = pa.string() if pa.types.is_large_string(converted.type) else converted.type
     kind = pa.binary() if pa.types.is_large_binary(kind) else kind
     return pa.field(column, kind)
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL text literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def published_days(lake: Lakehouse, name: str, *, at: Pin = None) -> list[date]:

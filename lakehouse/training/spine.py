@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from lakehouse.catalog import Lakehouse
 from lakehouse.errors import SlipwayError, nearest_name
 from lakehouse.query import ask, tables_of
-from lakehouse.tables.read import Pin, connect, literal, resolve
+from lakehouse.tables.duck import connect, literal
+from lakehouse.tables.read import Pin, resolve
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,9 @@ from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.on_disk import RowsOnDisk
-from lakehouse.tables.read import attach, connect, plan, quoted
+from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.upkeep import Computed, Work
 from lakehouse.tables.write import Draft

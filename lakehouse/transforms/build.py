@@ -10,8 +10,9 @@ from typing import Any
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
 from lakehouse.errors import PublishConflictError, SlipwayError
+from lakehouse.tables.duck import borrow
 from lakehouse.tables.publish import Published, change_schema, publish
-from lakehouse.tables.read import attach, connect, plan
+from lakehouse.tables.read import attach, plan
 from lakehouse.tables.upkeep import Outcome, last_made, unchanged
 from lakehouse.tables.write import Draft
 from lakehouse.transforms.project import TransformModel, TransformProject, invoke_dbt
@@ -141,7 +142,7 @@ def _verdict(
 
 
 def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> list[dict[str, Any]]:
-    with connect() as connection:
+    with borrow() as connection:
         for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
             draft = session.drafts.get(name)
             if draft is not None:

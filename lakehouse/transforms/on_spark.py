@@ -12,7 +12,7 @@ from lakehouse.catalog import Lakehouse
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, pinned, spark_filter
 from lakehouse.spark.words import in_words
-from lakehouse.tables.read import quoted
+from lakehouse.tables.duck import quoted
 from lakehouse.transforms.project import TransformModel
 from lakehouse.transforms.spark_sql import to_spark
 

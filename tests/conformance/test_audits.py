@@ -17,9 +17,9 @@ from lakehouse.contracts.sorting import sort_rows
 from lakehouse.contracts.whole import audit_table, read_referenced
 from lakehouse.errors import ContractError
 from lakehouse.spark.session import spark_of
+from lakehouse.tables.duck import connect, literal
 from lakehouse.tables.pins import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.read import connect, literal
 from lakehouse.tables.write import TableShape, write_draft
 from tests.reference import moment
 
