@@ -157,13 +157,18 @@ class Lakehouse:
         """Whether the table exists."""
         return "." in name and self.catalog.table_exists(name)
 
+    def find(self, name: str) -> Table | None:
+        """The table, freshly loaded; None where there is none."""
+        try:
+            return self.catalog.load_table(name) if "." in name else None
+        except NoSuchTableError:
+            return None
+
     def table(self, name: str) -> Table:
         """The table, freshly loaded. Raises UnknownNameError naming the nearest table there is."""
-        try:
-            if "." in name:
-                return self.catalog.load_table(name)
-        except NoSuchTableError:
-            pass
+        found = self.find(name)
+        if found is not None:
+            return found
         known = self.names()
         error = unknown_name("table", name, known, where=f"the home {self.home.root}")
         if error.nearest is None:

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadFileScheduling
 
 from lakehouse.catalog import Lakehouse
 from tests import scenario
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from orchestration.main_job import JobReport
 
 OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_", "OPENLINEAGE_")
@@ -32,6 +35,24 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("slipway")
+
+
+ON_SPARK = ("conformance/test_engines", "conformance/test_audits", "test_spark_engine", "test_spark_sql")
+ON_SPARK += ("test_spark_start", "test_spark_world")
+
+
+class OneSpark(LoadFileScheduling):
+    """The tests of a file on one worker, and those on Spark all on one: it takes memory, and time to get warm."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "spark" if file.removesuffix(".py").endswith(ON_SPARK) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadFileScheduling | None:
+    """Where `make test` asks for files to be kept together."""
+    return OneSpark(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def flush_lineage(lake: Lakehouse) -> None:

@@ -22,6 +22,8 @@ LONGEST_WAIT = 60.0
 """Seconds between two attempts at a receiver that is down, at most."""
 _BATCH = 100
 _BUSY_SECONDS = 0.1
+_GATHERING = 0.5
+"""Seconds that a courier waits for more to bring at once, unless somebody waits for it: a way costs more than a load."""
 _log = logging.getLogger("slipway.lineage")
 
 
@@ -59,6 +61,7 @@ class Courier:
     down: bool = False
     """Whether the last attempt failed."""
     _wake: threading.Event = field(default_factory=threading.Event, repr=False)
+    _hurry: threading.Event = field(default_factory=threading.Event, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -69,6 +72,10 @@ class Courier:
             self._thread = threading.Thread(target=self._run, name=f"lineage-{self.receiver.name}", daemon=True)
             self._thread.start()
 
+    def hurry(self) -> None:
+        """Somebody waits for what it brings."""
+        self._hurry.set()
+
     def done(self) -> bool:
         """Whether there is nothing left to bring, or nobody to bring it to."""
         return self.down or (not self._wake.is_set() and self.outbox.left(self.receiver.name) == 0)
@@ -76,6 +83,7 @@ class Courier:
     def stop(self) -> None:
         """End the thread, when it next looks up."""
         self._stop.set()
+        self._hurry.set()
         self._wake.set()
 
     def join(self, seconds: float) -> None:
@@ -86,6 +94,8 @@ class Courier:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.wait()
+            self._hurry.wait(_GATHERING)
+            self._hurry.clear()
             self._wake.clear()
             again = Retrying(
                 retry=retry_if_exception_type(Exception),
@@ -138,9 +148,11 @@ class Relay:
     def wait(self, seconds: float) -> bool:
         """Wait until every receiver that is not down has everything, so long at most; whether they have."""
         until = time.monotonic() + seconds
-        while not all(one.done() for one in self.couriers):
+        while late := [one for one in self.couriers if not one.done()]:
             if time.monotonic() >= until:
                 return False
+            for one in late:
+                one.hurry()
             time.sleep(0.01)
         return True
 

@@ -51,9 +51,10 @@ class Tables:
         key = (name, snapshot_id or 0)
         if snapshot_id is not None and key in self._known:
             return self._known[key]
-        if not self.lake.has(name):
+        table = self.lake.find(name)
+        if table is None:
             return None
-        found = _facts(name, self.lake.table(name), snapshot_id)
+        found = _facts(name, table, snapshot_id)
         if found.made is not None:
             if len(self._known) > _MOST:
                 self._known.clear()
@@ -62,9 +63,8 @@ class Tables:
 
     def made_in(self, name: str, run_id: str) -> TableFacts | None:
         """The table as a run of Dagster published it; None where it did not."""
-        if not self.lake.has(name):
-            return None
-        for snapshot in ancestry(self.lake.table(name)):
+        table = self.lake.find(name)
+        for snapshot in ancestry(table) if table is not None else ():
             if read_provenance(snapshot).run_id == run_id:
                 return self.facts(name, snapshot.snapshot_id)
         return None
