@@ -16,10 +16,9 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
-from pyiceberg.table import CommitTableResponse, Table, Transaction
+from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from pyiceberg.table.update.snapshot import ManageSnapshots
 from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from sqlalchemy import URL, event
 from sqlalchemy.engine import ExceptionContext
@@ -28,6 +27,7 @@ from tenacity import retry, stop_after_attempt, wait_random
 
 from lakehouse.errors import SettingsError, unknown_name
 from lakehouse.home import Home, open_home, storage_error
+from lakehouse.iceberg import ManySnapshotsTable, unchanging
 from lakehouse.settings import Settings, redact
 
 CATALOG_NAME = "lake"
@@ -53,35 +53,6 @@ class HomeFileIO(PyArrowFileIO):
         if scheme == "file" and origin != root and path.startswith(origin + "/"):
             path = root + path[len(origin) :]
         return scheme, netloc, path
-
-
-class ManySnapshotsTable(Table):
-    """A table whose commits cost the same with one snapshot and with hundreds."""
-
-    def transaction(self) -> Transaction:
-        """A transaction, as a table's own."""
-        return _ManySnapshotsTransaction(self)
-
-    def manage_snapshots(self) -> ManageSnapshots:
-        """Changes of branches and tags, as a table's own."""
-        return ManageSnapshots(transaction=_ManySnapshotsTransaction(self, autocommit=True))
-
-
-class _ManySnapshotsTransaction(Transaction):
-    """Computes the staged metadata when something was staged, where pyiceberg does so at each of twenty looks.
-
-    Each time copies every snapshot that the table has.
-    """
-
-    _seen: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
-
-    @property
-    def table_metadata(self) -> TableMetadata:
-        """The table's metadata with what is staged."""
-        seen = self._seen
-        if seen is None or seen[0] is not self._table.metadata or seen[1] is not self._updates:
-            seen = self._seen = (self._table.metadata, self._updates, super().table_metadata)
-        return seen[2]
 
 
 class ManyWritersCatalog(SqlCatalog):
@@ -112,7 +83,7 @@ class ManyWritersCatalog(SqlCatalog):
         with _PARSED_LOCK:
             known = _PARSED.get(location)
         if known is None:
-            known = super()._convert_orm_to_iceberg(orm_table).metadata
+            known = unchanging(super()._convert_orm_to_iceberg(orm_table).metadata)
             with _PARSED_LOCK:
                 _PARSED[location] = known
         identifier = (*Catalog.identifier_to_tuple(orm_table.table_namespace or ""), orm_table.table_name or "")

@@ -23,7 +23,7 @@ LONGEST_WAIT = 60.0
 _BATCH = 100
 _BUSY_SECONDS = 0.1
 _GATHERING = 0.5
-"""Seconds that a courier waits for more to bring at once, unless somebody waits for it: a way costs more than a load."""
+"""Seconds that a courier waits for more to bring at once, unless somebody waits: a way costs more than a load."""
 _log = logging.getLogger("slipway.lineage")
 
 

@@ -136,9 +136,7 @@ class ColumnProfile:
         plain = {
             name: tuple(content[name]) for name in ("grid", "lengths", "hours", "weekdays", "sketch") if name in content
         }
-        pairs = {
-            name: tuple((one, count) for one, count in content[name]) for name in ("top", "shapes") if name in content
-        }
+        pairs = {name: tuple(map(tuple, content[name])) for name in ("top", "shapes") if name in content}
         return cls(**{**content, **plain, **pairs})
 
 
