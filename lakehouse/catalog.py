@@ -67,12 +67,14 @@ class ManyWritersCatalog(SqlCatalog):
     ) -> CommitTableResponse:
         """Commit. Raises CommitFailedException, after which pyiceberg tries again, when others were faster."""
         try:
-            return super().commit_table(table, requirements, updates)
+            done = super().commit_table(table, requirements, updates)
         except ValueError as error:
             # A snapshot is numbered when it is written. That another branch took the number meanwhile is no fault.
             if "last sequence number" not in str(error):
                 raise
             raise CommitFailedException(str(error)) from error
+        _remember(done.metadata_location, done.metadata)  # what was just written need not be parsed
+        return done
 
     def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
         """The table of a catalog's row. A metadata file never changes, so it is parsed once.
@@ -83,9 +85,7 @@ class ManyWritersCatalog(SqlCatalog):
         with _PARSED_LOCK:
             known = _PARSED.get(location)
         if known is None:
-            known = unchanging(super()._convert_orm_to_iceberg(orm_table).metadata)
-            with _PARSED_LOCK:
-                _PARSED[location] = known
+            known = _remember(location, super()._convert_orm_to_iceberg(orm_table).metadata)
         identifier = (*Catalog.identifier_to_tuple(orm_table.table_namespace or ""), orm_table.table_name or "")
         io = self._load_file_io(known.properties, location)
         return ManySnapshotsTable(identifier, _copied(known), location, io, self)
@@ -96,6 +96,13 @@ class ManyWritersCatalog(SqlCatalog):
             super().create_namespace(namespace, properties)
         except IntegrityError as error:
             raise NamespaceAlreadyExistsError(f"Namespace {namespace} already exists") from error
+
+
+def _remember(location: str, metadata: TableMetadata) -> TableMetadata:
+    known = _copied(unchanging(metadata))
+    with _PARSED_LOCK:
+        _PARSED[location] = known
+    return known
 
 
 def _copied(metadata: TableMetadata) -> TableMetadata:

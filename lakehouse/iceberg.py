@@ -7,13 +7,16 @@ A commit of pyiceberg looks at the table's metadata about twenty times, and each
 every snapshot that there ever was, deeply.
 """
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from pydantic import BaseModel
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot, SnapshotLogEntry
 from pyiceberg.table.update import TableUpdate
 from pyiceberg.table.update.snapshot import ManageSnapshots
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class ManySnapshotsTable(Table):
@@ -56,6 +59,10 @@ class _LogEntry(SnapshotLogEntry):
 
 def unchanging(metadata: TableMetadata) -> TableMetadata:
     """The same metadata, of which a deep copy shares the snapshots and their log."""
-    snapshots = [_Snapshot.model_construct(one.model_fields_set, **dict(one)) for one in metadata.snapshots]
-    log = [_LogEntry.model_construct(one.model_fields_set, **dict(one)) for one in metadata.snapshot_log]
+    snapshots = [_made_of(one, _Snapshot) for one in metadata.snapshots]
+    log = [_made_of(one, _LogEntry) for one in metadata.snapshot_log]
     return metadata.model_copy(update={"snapshots": snapshots, "snapshot_log": log})
+
+
+def _made_of(one: _Model, kind: type[_Model]) -> _Model:
+    return one if isinstance(one, kind) else kind.model_construct(one.model_fields_set, **dict(one))

@@ -50,3 +50,15 @@ def test_a_transaction_sees_what_is_staged_as_pyiceberg_does(lake: Lakehouse) ->
     assert ours.table_metadata.properties == theirs.table_metadata.properties
     ours.commit_transaction()
     assert table.properties["said"] == "twice"
+
+
+def test_what_was_just_written_is_known_as_it_would_be_read(lake: Lakehouse) -> None:
+    table = ledger(lake, 3)
+    table.metadata.properties["commit.retry.num-retries"] = "0"  # as some writers do, for themselves
+    with table.transaction() as transaction:
+        transaction.set_properties({"said": "once"})
+    known = lake.table(".".join(table.name())).metadata
+    with table.io.new_input(table.metadata_location).open() as stream:
+        read = type(known).model_validate_json(stream.read())
+    assert known.model_dump_json() == read.model_dump_json()
+    assert known.properties["said"] == "once"
