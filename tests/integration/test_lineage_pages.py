@@ -88,6 +88,10 @@ class Browsed:
         self.allowed: list[str] = []
         """Complaints that a test provokes."""
 
+    def wait_for_found(self, word: str, *, place: int) -> None:
+        """Wait until that is found at a place: each letter that is typed finds something of its own."""
+        self.page.locator("#found [role=option]").nth(place).filter(has_text=word).wait_for()
+
     def open(self, hash_: str) -> "Browsed":
         """Open one of the pages and wait until it stands."""
         self.page.goto(f"{self.address}/{hash_}")
@@ -174,7 +178,7 @@ def test_a_search_goes_by_keys_to_a_column_a_job_and_all_results(opened) -> None
     there = opened("#/")
     there.press("/")
     there.page.keyboard.type("amount_mean_7d")
-    there.page.locator("#found [role=option]").first.wait_for()
+    there.wait_for_found("amount_mean_7d", place=1)
     there.press("ArrowDown", "ArrowDown")
     chosen = there.page.locator("#found [aria-selected=true]")
     assert chosen.inner_text().startswith("amount_mean_7d")
@@ -183,7 +187,7 @@ def test_a_search_goes_by_keys_to_a_column_a_job_and_all_results(opened) -> None
     there.wait_for_title("fraud.customer_spend.amount_mean_7d")
     there.press("/")
     there.page.keyboard.type("fraud_ma")
-    there.page.locator("#found").get_by_text("job").first.wait_for()
+    there.wait_for_found("fraud_main", place=0)
     there.press("ArrowDown", "Enter")
     there.wait_for_title("Runs of fraud_main")
     there.press("/")
