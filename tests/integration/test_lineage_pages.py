@@ -102,6 +102,13 @@ class Browsed:
         self.page.locator("#content:not([aria-busy]) > *").first.wait_for()
         return self
 
+    def follow(self, link: str, **options: Any) -> None:
+        """Click a link to another page and wait until that one stands: the next link could be on both."""
+        left = self.page.locator("#content > *").first.element_handle()
+        self.page.get_by_role("link", name=link, **options).click()
+        self.page.wait_for_function("left => !left.isConnected", arg=left)
+        self.settle()
+
     def press(self, *keys: str) -> None:
         """Press keys, one after another."""
         for key in keys:
@@ -168,7 +175,7 @@ def test_the_overview_tells_what_there_is_what_is_wrong_and_what_ran(opened) -> 
     assert attention.locator(".row").all_inner_texts()[0].split("\n")[0] == "fraud.transactions"
     for words in ("failing", "breaker open", "warning", "stale", "fraud.stg_transactions has a newer version."):
         assert attention.get_by_text(words).first.is_visible()
-    there.page.get_by_role("link", name="fraud", exact=True).click()
+    there.follow("fraud", exact=True)
     there.wait_for_title("fraud: graph")
     there.card("fraud.scorer").wait_for()
     assert "credit.loans" not in there.cards()
@@ -363,13 +370,13 @@ def test_a_failed_run_says_why_and_two_runs_are_compared(opened) -> None:
     there.shows("Why it failed", "Disk quota exceeded while writing part 3 of 12", "b7e90d4", "fraud.stg_transactions")
     there.page.get_by_text("Stack trace").click()
     there.shows("OSError: [Errno 122]")
-    there.page.get_by_role("link", name="fraud_main").click()
+    there.follow("fraud_main")
     there.wait_for_title(f"fraud_main {run_id('root', 2)[:8]}")
     there.shows("Steps")
     dagster = there.page.get_by_role("link", name="Dagster")
     assert dagster.get_attribute("href") == f"http://127.0.0.1:3000/runs/{run_id('root', 2)}"
-    there.page.get_by_role("link", name="fraud.training").click()
-    there.page.get_by_role("link", name="What changed since the run before").click()
+    there.follow("fraud.training")
+    there.follow("What changed since the run before")
     there.page.get_by_role("heading", name="What changed between two runs").wait_for()
     assert there.page.url.endswith(f"#/diff/{run_id('fraud.training', 1)}/{run_id('fraud.training', 2)}")
     there.shows("3f2c81a", "b7e90d4")
@@ -430,7 +437,7 @@ def test_the_blast_radius_names_what_is_downstream_and_whose_it_is(opened) -> No
 
 def test_hostile_names_are_words(opened) -> None:
     there = opened(f"#/search?q={'script'}")
-    there.page.get_by_role("link", name=HOSTILE).click()
+    there.follow(HOSTILE)
     there.wait_for_title(HOSTILE)
     for words in ("<img src=x onerror=alert(1)>", "<u>owner</u>", "<b>text</b>", "</title><script>"):
         assert there.page.locator(".panel").get_by_text(words).first.is_visible(), words
@@ -445,7 +452,7 @@ def test_hostile_names_are_words(opened) -> None:
 def test_what_is_not_there_is_told_with_the_nearest_and_a_way_on(opened) -> None:
     there = opened("#/node/fraud.custmer_spend", allowed=("404",))
     there.shows("fraud.custmer_spend", "nearest", "what to do")
-    there.page.get_by_role("link", name="fraud.customer_spend").click()
+    there.follow("fraud.customer_spend")
     there.wait_for_title("fraud.customer_spend")
     there.open("#/nowhere").shows("there is no such page")
     there.open("#/node/%E0%A4%A").shows("%E0%A4%A")
