@@ -5,6 +5,7 @@ What belongs here: sampling. Not: deciding anything by it.
 
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -12,12 +13,17 @@ from typing import Self
 import psutil
 
 _INTERVAL = 0.05
+_LOOK_FOR_CHILDREN = 20
+"""Samples from one look for children to the next: each look reads about every process of the machine."""
 _MEGABYTE = 1024 * 1024
 
 
 @dataclass
 class MemoryWatch:
-    """Samples the resident memory of all of this process's processes, twenty times a second, inside a `with`."""
+    """Samples the resident memory of all of this process's processes, twenty times a second, inside a `with`.
+
+    A child is seen a second after it began, at the latest.
+    """
 
     samples: list[tuple[float, float]] = field(default_factory=list)
     _stop: Event = field(default_factory=Event)
@@ -46,17 +52,17 @@ class MemoryWatch:
 
     def _watch(self) -> None:
         me = psutil.Process()
-        while True:
-            self.samples.append((time.time(), _resident(me)))
+        ours = [me]
+        for number in count():
+            if number % _LOOK_FOR_CHILDREN == 0:
+                ours = [me, *me.children(recursive=True)]
+            self.samples.append((time.time(), sum(_resident(one) for one in ours)))
             if self._stop.wait(_INTERVAL):
                 return
 
 
 def _resident(process: psutil.Process) -> float:
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total / _MEGABYTE
+    try:
+        return process.memory_info().rss / _MEGABYTE
+    except psutil.NoSuchProcess:
+        return 0.0

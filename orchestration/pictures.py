@@ -42,7 +42,7 @@ def distributions(lake: Lakehouse, table: str, columns: Sequence[str], snapshot_
         values = np.ma.filled(np.ma.masked_invalid(sample[column].astype(float)), np.nan)
         values = values[~np.isnan(values)]
         if len(values):
-            axes.hist(values, bins=min(40, max(2, len(np.unique(values)))), color=_BLUE)
+            axes.hist(values, bins=min(40, max(2, len(np.unique(values)))), histtype="stepfilled", color=_BLUE)
         axes.set_title(column, fontsize=9, color=_INK)
         axes.tick_params(labelsize=7)
         axes.set_yticks([])

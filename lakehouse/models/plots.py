@@ -131,7 +131,7 @@ def score_distribution(
     figure, axes = _canvas(f"How {_plain(name)} scores {case} and the rest")
     edges = np.linspace(0, 1, bins + 1).tolist()
     rest, cases = scores[labels == 0], scores[labels == 1]
-    axes.hist(rest, edges, color=_COLOURS[5], label=f"not {case} ({len(rest):,})")
+    axes.hist(rest, edges, histtype="stepfilled", color=_COLOURS[5], label=f"not {case} ({len(rest):,})")
     axes.hist(cases, edges, histtype="step", color=_COLOURS[1], linewidth=2, label=f"{case} ({len(cases):,})")
     axes.set_yscale("log")
     axes.set(xlabel=f"Score: predicted probability of {case}", ylabel="Test rows (logarithmic)", xlim=(0, 1))
