@@ -55,21 +55,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadF
     return OneSpark(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-LONGEST_FIRST = (*ON_SPARK, "test_main_job", "test_spark_cluster", "test_cli", "test_docs", "test_landing")
-LONGEST_FIRST += ("test_bad_deliveries", "test_write_path_crashes", "test_reproduce", "test_credit", "test_new_domain")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, so that no worker is left with one when the others are done."""
-    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
-
-    def place(item: pytest.Item) -> int:
-        file = item.nodeid.split("::")[0].removesuffix(".py")
-        return next((rank[name] for name in LONGEST_FIRST if file.endswith(name)), len(rank))
-
-    items.sort(key=place)
-
-
 def flush_lineage(lake: Lakehouse) -> None:
     """Wait until what ran in this process is told: a home may be copied then."""
     from orchestration.lineage import listener_of

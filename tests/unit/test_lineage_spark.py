@@ -146,7 +146,7 @@ def test_lines_that_are_no_events_are_left_out_and_keep_nothing_from_being_told(
     assert files.take() == 2
     wrote(lineage, raw=strange)
     assert files.take() == 0
-    assert [one.message for one in caplog.records if "no event" in one.message] == [
+    assert [one.getMessage() for one in caplog.records if "no event" in one.getMessage()] == [
         f"Lineage left out what is no event in {events_file(lineage).name}: Spark's listener wrote it, or somebody."
     ]
 
