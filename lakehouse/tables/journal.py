@@ -6,8 +6,8 @@ journal that has grown by many small commits is rewritten into one file, so that
 first day.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ NAMESPACE = "slipway"
 MOST_FILES = 40
 """With more small files than so many a journal is rewritten."""
 _KEPT_SNAPSHOTS = 10
+_log = logging.getLogger("slipway.journal")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,14 @@ def append(
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), journal.schema)
     with storage_guard(journal.name):
         snapshot_id = _append(lake, journal, table, run_id, after)
-        # What a rewrite finds in its way came from somebody else's append, and the next one will rewrite.
-        with suppress(CommitFailedException):
-            _keep_small(lake, journal, run_id)
+    # The records are written down, so what stops the rewrite must not be told as if they were not: whoever tries again
+    # would write them twice. The next append tries to rewrite again.
+    try:
+        _keep_small(lake, journal, run_id)
+    except CommitFailedException:
+        pass  # somebody else's append
+    except Exception as error:  # noqa: BLE001
+        _log.warning("The journal %s could not be rewritten into one file: %s", journal.name, type(error).__name__)
     return snapshot_id
 
 

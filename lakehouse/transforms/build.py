@@ -10,7 +10,7 @@ from typing import Any
 from lakehouse.catalog import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
 from lakehouse.errors import PublishConflictError, SlipwayError
-from lakehouse.tables.duck import borrow
+from lakehouse.tables.duck import connect
 from lakehouse.tables.publish import Published, change_schema, publish
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.upkeep import Outcome, last_made, unchanged
@@ -142,7 +142,8 @@ def _verdict(
 
 
 def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> list[dict[str, Any]]:
-    with borrow() as connection:
+    # One of its own: the SQL that dbt compiled names the database, and that is `memory`.
+    with connect() as connection:
         for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
             draft = session.drafts.get(name)
             if draft is not None:
