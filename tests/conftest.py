@@ -19,6 +19,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from lakehouse.catalog import Lakehouse
 from tests import scenario
+from tests.environment import environment
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -70,14 +71,18 @@ def _no_settings_from_outside() -> None:
             del os.environ[name]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _environment_of_a_module_stays(_no_settings_from_outside: None) -> Iterator[None]:
+    """What its fixtures hand to child processes (Settings.export) is gone when the last of its tests ends."""
+    with environment():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _environment_stays(_no_settings_from_outside: None) -> Iterator[None]:
-    """What a test hands to child processes (Settings.export) is gone when it ends."""
-    before = dict(os.environ)
-    yield
-    if dict(os.environ) != before:
-        os.environ.clear()
-        os.environ.update(before)
+def _environment_stays(_environment_of_a_module_stays: None) -> Iterator[None]:
+    """What a test hands to child processes is gone when it ends."""
+    with environment():
+        yield
 
 
 @pytest.fixture
@@ -97,12 +102,8 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[P
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             shutil.rmtree(home, ignore_errors=True)  # of a worker that was killed while it built
-            before = dict(os.environ)
-            try:
+            with environment():
                 build(home)
-            finally:
-                os.environ.clear()
-                os.environ.update(before)
             made.touch()
     return home
 

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from click import Command, Context
@@ -23,22 +23,11 @@ from lakehouse.settings import Settings
 from orchestration import cli
 from orchestration.cli import lineage
 from tests import generate_cli_docs
+from tests.environment import environment
 
 TOP = Path(__file__).resolve().parents[1]
 COMMANDS: dict[str, Command] = generate_cli_docs.all_commands()
 TARGETS = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
-
-
-@contextlib.contextmanager
-def environment(more: dict[str, str]) -> Iterator[None]:
-    """`more` on top of the environment, which is as before in the end: commands tell theirs to child processes."""
-    before = dict(os.environ)
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 class Shell:

@@ -24,7 +24,8 @@ from lakehouse import errors
 from lakehouse.settings import known_settings
 from orchestration.definitions import build_defs
 from tests import scenario
-from tests.shell import COMMANDS, TARGETS, TOP, Shell, environment
+from tests.environment import environment
+from tests.shell import COMMANDS, TARGETS, TOP, Shell
 
 OWN = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
 PAGES = [*OWN, TOP / "CONTEXT.md", TOP / "CHANGELOG.md"]
@@ -106,7 +107,7 @@ every_own_page = pytest.mark.parametrize("path", OWN, ids=name_of)
 def told_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small world after a main job, with one row in quarantine. To be copied."""
     home = shutil.copytree(live_home, tmp_path_factory.mktemp("docs") / "home")
-    with environment({}):
+    with environment():
         lake = scenario.make_lake(home)
         # The last days come again with other content, and with one row that breaks a rule.
         again = scenario.payments_on(scenario.EVERY_DAY[-7:]).with_columns(pl.col("TX_AMOUNT").floor())
@@ -181,7 +182,7 @@ def test_every_block_says_what_it_is(path: Path):
 @pytest.fixture(scope="module")
 def graph(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:
     """The definitions over the landed world."""
-    with environment({}):
+    with environment():
         lake = scenario.make_lake(shutil.copytree(landed_home, tmp_path_factory.mktemp("graph") / "home"))
         yield build_defs(lake)
 
