@@ -32,7 +32,7 @@ hypothesis_settings.register_profile(
     "slipway",
     deadline=None,  # the first call of a library takes longer than any fair deadline
     derandomize=bool(os.environ.get("CI")),
-    max_examples=40,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("slipway")

@@ -46,7 +46,7 @@ from tests.reference import AGGREGATES, EVENTS, KNOWN_LATE, WINDOWS, WORDS, Worl
 ENGINES = {"embedded": EmbeddedEngine, "embedded in parts": partial(EmbeddedEngine, buckets=3), "spark": SparkEngine}
 GAPS: dict[tuple[str, str], str] = {}
 """The one table of what an engine cannot do: (engine, test) -> why. Each must fail, or it is no gap. There is none."""
-RANDOM_WORLDS = {"embedded": 10, "spark": 3}
+RANDOM_WORLDS = {"embedded": 15, "spark": 4}
 # Each example writes tables, so that making a failing one smaller would take many minutes.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 # From 1970 on: pyiceberg files some times before it under the next day.

@@ -112,7 +112,7 @@ def declared(delay, ttl, *, own_events):
 
 
 @settings(
-    max_examples=4,
+    max_examples=6,
     phases=[Phase.generate],
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

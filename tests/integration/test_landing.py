@@ -313,7 +313,7 @@ FILES = {
 CORRECTED = {name: rows.with_columns(TX_AMOUNT=pl.col("TX_AMOUNT") + 1) for name, rows in FILES.items()}
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(sorted(FILES)), st.booleans(), st.sets(st.sampled_from(WEEK[:6]), min_size=1)),

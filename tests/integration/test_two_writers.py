@@ -28,7 +28,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pandera.polars", __name__])
 
 NAME = "books.ledger"
-ROUNDS = 6
+ROUNDS = 10
 PATIENCE = 60  # seconds; a process that waits longer has lost the other
 
 

@@ -112,7 +112,7 @@ def joins(draw):
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(joins(), st.sampled_from([JOIN, BOTH]))
 def test_every_row_of_the_spine_gets_what_the_reference_says(join, how):
     places, known = join

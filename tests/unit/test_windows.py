@@ -71,7 +71,7 @@ def rows_of(world):
 # The numbers are those of the reference.
 
 
-@settings(max_examples=250)
+@settings(max_examples=400)
 @given(worlds())
 def test_every_feature_is_what_the_reference_says_to_the_bit(world):
     rows = rows_of(world)
