@@ -26,7 +26,7 @@ up: $(INSTALLED) ## open the graph in Dagster's pages, on this machine only
 	@$(BIN)/slipway up $(ARGS)
 
 test: $(INSTALLED) ## run the tests
-	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED) ## check style, format, who imports whom, and types
 	@failed=; \

@@ -56,6 +56,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadF
     return OneSpark(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+LONGEST_FIRST = (*ON_SPARK, "test_main_job", "test_spark_cluster", "test_cli", "test_docs", "test_landing")
+LONGEST_FIRST += ("test_bad_deliveries", "test_write_path_crashes", "test_reproduce", "test_credit", "test_new_domain")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no worker is left with one when the others are done."""
+    endings = {name: place for place, name in enumerate(LONGEST_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.split("::")[0].removesuffix(".py")
+        return min((place for name, place in endings.items() if file.endswith(name)), default=len(endings))
+
+    items.sort(key=place)
+
+
 def flush_lineage(lake: Lakehouse) -> None:
     """Wait until what ran in this process is told: a home may be copied then."""
     from orchestration.lineage import listener_of

@@ -8,13 +8,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.home import Home
 from lakehouse.settings import Settings
+
+_PARSING = Lock()
+"""dbt runs once at a time in a process: lineage asks for the project in a thread of its own."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +84,16 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
             fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
         )
     work = home.work / "dbt"
-    manifest_file = work / f"manifest-{_state(folder)}.json"
+    state = _state(folder)
+    manifest_file = work / f"manifest-{state}.json"
     if not manifest_file.exists():
         work.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own: another process may be parsing, too.
+        # In a folder of its own: another process may be writing it, too.
         with TemporaryDirectory(dir=work) as scratch:
-            _parse(folder, Path(scratch))
-            Path(scratch, "target", "manifest.json").replace(manifest_file)
+            whole = Path(scratch, manifest_file.name)
+            with _PARSING:
+                whole.write_bytes(_manifest(folder, state))
+            whole.replace(manifest_file)
     return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())))
 
 
@@ -105,14 +113,18 @@ def invoke_dbt(folder: Path, work: Path, words: Sequence[str]):  # noqa: ANN201 
     return dbtRunner().invoke([*words, *places, *quiet])
 
 
-def _parse(folder: Path, work: Path) -> None:
-    result = invoke_dbt(folder, work, ["parse", "--no-partial-parse"])
-    if not result.success:
-        raise DeclarationError(
-            f"dbt cannot read the project: {result.exception}",
-            where=str(folder),
-            fix="Mend the named file; `dbt parse` in that folder says the same.",
-        )
+@cache
+def _manifest(folder: Path, state: str) -> bytes:  # noqa: ARG001  # what dbt parses is in `state`
+    """What dbt makes of the project; a process asks it once for each state, for all of its homes."""
+    with TemporaryDirectory() as work:
+        result = invoke_dbt(folder, Path(work), ["parse", "--no-partial-parse"])
+        if not result.success:
+            raise DeclarationError(
+                f"dbt cannot read the project: {result.exception}",
+                where=str(folder),
+                fix="Mend the named file; `dbt parse` in that folder says the same.",
+            )
+        return Path(work, "target", "manifest.json").read_bytes()
 
 
 def _state(folder: Path) -> str:
