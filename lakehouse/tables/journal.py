@@ -92,19 +92,22 @@ def state(lake: Lakehouse, journal: Journal) -> int:
     return resolve(ensure_table(lake, journal.shape))
 
 
-@retry(
+_again = retry(
     retry=retry_if_exception_type(CommitFailedException),
     stop=stop_after_attempt(20),
     wait=wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
+
+
+@_again
 def _append_anyhow(table: Table, rows: pa.Table, provenance: Provenance) -> None:
     table.refresh()
     table.append(rows, snapshot_properties=provenance.summary())
 
 
 def _append(lake: Lakehouse, journal: Journal, rows: pa.Table, run_id: str, after: int | None) -> int:
-    table = _with_columns(ensure_table(lake, journal.shape), journal)
+    table = _with_columns(lake, journal)
     provenance = Provenance(run_id, "journal")
     if after is None:
         _append_anyhow(table, rows, provenance)
@@ -118,8 +121,10 @@ def _append(lake: Lakehouse, journal: Journal, rows: pa.Table, run_id: str, afte
     return resolve(table)
 
 
-def _with_columns(table: Table, journal: Journal) -> Table:
-    """The table with the columns that a newer version of the journal has."""
+@_again
+def _with_columns(lake: Lakehouse, journal: Journal) -> Table:
+    """The journal's table, with the columns that a newer version of the journal has."""
+    table = ensure_table(lake, journal.shape)
     have = {one.name for one in table.schema().fields}
     if any(name not in have for name in journal.schema.names):
         with table.update_schema() as update:

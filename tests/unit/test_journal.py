@@ -2,9 +2,12 @@
 
 import errno
 import logging
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import Table
+from pyiceberg.table.update.schema import UpdateSchema
 
 from lakehouse.catalog import Lakehouse
 from lakehouse.tables import journal as module
@@ -34,3 +37,21 @@ def test_a_journal_of_many_appends_is_few_files_with_every_record(
         append(lake, NOTES, [{"number": number}], "run")
     assert sorted(entries(lake, NOTES).column("number").to_pylist()) == list(range(6))
     assert len(module.planned_files(lake.table(NOTES.name), module.resolve(lake.table(NOTES.name)))) <= 3
+
+
+def test_two_processes_that_add_a_column_at_once_both_write_their_records(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wider = replace(NOTES, schema=NOTES.schema.append(pa.field("word", pa.string())))
+    append(lake, NOTES, [{"number": 1}], "run")
+    begin = Table.update_schema
+
+    def late(table: Table) -> UpdateSchema:
+        monkeypatch.undo()
+        append(lake, wider, [{"number": 2, "word": "two"}], "other")
+        return begin(table)
+
+    monkeypatch.setattr(Table, "update_schema", late)
+    append(lake, wider, [{"number": 3, "word": "three"}], "run")
+    found = {one["number"]: one["word"] for one in entries(lake, wider).to_pylist()}
+    assert found == {1: None, 2: "two", 3: "three"}
