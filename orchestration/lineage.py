@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -69,16 +69,21 @@ class LineageEventLogStorage(SqliteEventLogStorage):
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an entry, and let lineage know."""
         told = event.dagster_event
-        with suppress(Exception):
-            if told is not None and told.event_type in NOTED:
-                note(self._ear().lake, event)
+        if told is not None and told.event_type in NOTED:
+            self._try("what begins or ends was not noted", lambda ear: note(ear.lake, event))
         super().store_event(event)
+        # What is reported without a run, by hand or from outside, is nobody's work.
+        if told is not None and told.event_type in HEARD and (told.step_key or told.is_job_event):
+            self._try("an event was not heard", lambda ear: ear.hear(event, self))
+
+    def _try(self, what: str, do: Callable[["Listener"], None]) -> None:
         try:
-            # What is reported without a run, by hand or from outside, is nobody's work.
-            if told is not None and told.event_type in HEARD and (told.step_key or told.is_job_event):
-                self._ear().hear(event, self)
+            do(self._ear())
         except Exception as error:  # noqa: BLE001  # no run may ever fail by lineage
-            _log.debug("Lineage did not hear an event: %s", type(error).__name__)
+            if self.listener is not None:
+                self.listener.lose(what, error)
+            else:  # the home itself cannot be opened, which whoever runs is told by others
+                _log.debug("Lineage: %s", what, exc_info=error)
 
     def listen_for(self, lake: Lakehouse) -> None:
         """Tell of this lakehouse's runs, by its settings."""
@@ -131,8 +136,8 @@ class Listener:
 
     def hear(self, entry: dg.EventLogEntry, storage: LineageEventLogStorage) -> None:
         """Take note of an entry; costs microseconds. The end of a run waits a little for what is under way."""
-        if len(self._queue) >= MOST_WAITING:
-            self.lose("the queue is full")
+        if self._ended or len(self._queue) >= MOST_WAITING:
+            self.lose("the process ends" if self._ended else "the queue is full")
             return
         self._queue.append((entry, storage))
         with self._wake:

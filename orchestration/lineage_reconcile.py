@@ -40,7 +40,7 @@ _UNDER_WAY = (
 class Reconciled:
     """What a reconciliation did: runs looked at, events that were missing, runs closed because their process is gone,
     broken rows and files of the outbox, and how many events each receiver still lacks. `unreadable` are runs whose log
-    could not be converted.
+    could not be converted. `let_go` events are so old that a store which was lost does not get them again.
     """
 
     runs: int = 0
@@ -48,6 +48,7 @@ class Reconciled:
     aborted: int = 0
     broken: int = 0
     refused: int = 0
+    let_go: int = 0
     waiting: dict[str, int] | None = None
     unreadable: tuple[str, ...] = ()
 
@@ -74,7 +75,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
         done = fill(instance, outbox, conversion)
         done.events += Queries(outbox, conversion).left(instance)
         if _is_empty(lake):
-            outbox.deliver_anew(STORE)
+            done.let_go = outbox.deliver_anew(STORE)
         receivers = receivers_of(lake)
         relay = Relay([Courier(outbox, one) for one in receivers])
         relay.wake()

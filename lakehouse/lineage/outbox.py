@@ -5,6 +5,7 @@ them (relay.py). It can always be made anew from Dagster's event log: a file tha
 broken is taken out, and the next reconciliation fills what is missing.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -106,10 +107,13 @@ class Outbox:
                 (receiver, seq),
             )
 
-    def deliver_anew(self, receiver: str) -> None:
-        """The receiver has nothing: it is another one, or lost what it had."""
+    def deliver_anew(self, receiver: str) -> int:
+        """The receiver has nothing: it is another one, or lost what it had. How many events it will not get again,
+        since they were let go of (see `forget_old`).
+        """
         with self._open() as connection:
             connection.execute("delete from receivers where name = ?", (receiver,))
+            return connection.execute("select count(*) from events where body is null").fetchone()[0]
 
     def refuse(self, receiver: str, key: str, why: str) -> None:
         """The receiver will never take this event: it is written down, and the others go on."""
@@ -117,9 +121,9 @@ class Outbox:
             connection.execute("insert or replace into refused values (?, ?, ?)", (receiver, key, why[:500]))
 
     def left(self, receiver: str) -> int:
-        """How many events the receiver has not got yet."""
+        """How many events the receiver has not got yet, of those that there are still: see `forget_old`."""
         with self._open() as connection:
-            where = "seq > coalesce((select delivered from receivers where name = ?), 0)"
+            where = "body is not null and seq > coalesce((select delivered from receivers where name = ?), 0)"
             return connection.execute(f"select count(*) from events where {where}", (receiver,)).fetchone()[0]
 
     def keys_of(self, root: str) -> set[str]:
@@ -198,6 +202,7 @@ class Outbox:
             return self._connection
         self.shut()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = _number(self.path)
         try:
             self._connection = _opened(self.path)
         except sqlite3.DatabaseError as error:
@@ -205,21 +210,30 @@ class Outbox:
                 raise
             self._set_aside()
             self._connection = _opened(self.path)
-        self._file = _number(self.path)
+            self._file = None
+        self._file = self._file or _number(self.path)
         return self._connection
 
     def _set_aside(self) -> None:
-        self.broken += 1
-        name = f"{self.path.name}.broken-{int(time.time())}"
-        _log.warning(
-            "The outbox of lineage is broken: it was set aside as %s. `slipway lineage reconcile` makes a new one.",
-            name,
-        )
-        with suppress(OSError):
-            self.path.replace(self.path.with_name(name))
-        for beside in ("-wal", "-shm"):
+        """Move the file that was found broken out of the way, unless another process did so already: what lies there
+        then is the new one, with events in it.
+        """
+        with self.path.with_name(f"{self.path.name}.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._file is None or self._file != _number(self.path):
+                return
+            self.broken += 1
+            name = f"{self.path.name}.broken-{time.time_ns()}"
+            _log.warning(
+                "The outbox of lineage is broken: it was set aside as %s. `slipway lineage reconcile` makes a new one.",
+                name,
+            )
+            # Before the file itself: those that lie there afterwards are the new one's.
+            for beside in ("-wal", "-shm"):
+                with suppress(OSError):
+                    self.path.with_name(self.path.name + beside).unlink()
             with suppress(OSError):
-                self.path.with_name(self.path.name + beside).unlink()
+                self.path.replace(self.path.with_name(name))
 
     def _take_out(self, connection: sqlite3.Connection, seq: int, root: str) -> None:
         self.broken += 1

@@ -51,6 +51,10 @@ def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = N
     return sent
 
 
+class _ElsewhereError(Exception):
+    """Another process tries the receiver."""
+
+
 @dataclass
 class Courier:
     """A thread that brings the outbox to one receiver. Of several processes one brings at a time."""
@@ -112,14 +116,17 @@ class Courier:
 
     def _bring(self) -> None:
         with turn(self.outbox.path.with_name(f"{self.receiver.name}.lock")) as mine:
-            if mine:
-                deliver(self.outbox, self.receiver, self._stop)
+            sent = deliver(self.outbox, self.receiver, self._stop) if mine else 0
         if not mine:
-            # Another process is at it. What came too late for it is looked at again.
             time.sleep(_BUSY_SECONDS)
-            if self.outbox.left(self.receiver.name):
-                self._wake.set()
-        if self.down:
+        left = self.outbox.left(self.receiver.name)
+        if left and not mine:
+            # Another process is at it. What came too late for it is looked at again; where the receiver was down when
+            # it was tried last, after the rest that is due.
+            if self.down:
+                raise _ElsewhereError
+            self._wake.set()
+        if self.down and (sent or not left):
             self.down = False
             _log.warning("The lineage receiver %s takes events again.", self.receiver.name)
 

@@ -42,7 +42,8 @@ class Places:
 
 def places_of(lake: Lakehouse) -> Places:
     """The places of a lakehouse as they are now."""
-    tables = tuple(names.place_of(lake.table(name).location()) for name in lake.names())
+    there = (lake.find(name) for name in lake.names())  # one may be dropped meanwhile
+    tables = tuple(names.place_of(table.location()) for table in there if table is not None)
     own = [str(lake.home.root), str(lake.home.warehouse)]
     if lake.settings.warehouse:
         own.append(lake.settings.warehouse)

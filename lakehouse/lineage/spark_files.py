@@ -8,9 +8,11 @@ steps was nobody's work. While a process lives it takes up its own file, and hol
 left is taken up by others; then the files go. Taken up twice, an event is known by its key.
 """
 
+import errno
 import fcntl
 import json
 import logging
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -55,7 +57,11 @@ def note_step(lineage: Path, at: float, run_id: str = "", step: str = "") -> Non
         _notes[path] = path.open("ab", buffering=0)
         # The operating system frees it when the process dies: then others take up what is left, and delete it.
         fcntl.flock(_notes[path], fcntl.LOCK_EX)
-    _notes[path].write(json.dumps([round(at * 1e6), run_id, step]).encode() + b"\n")
+    line = json.dumps([round(at * 1e6), run_id, step]).encode() + b"\n"
+    end = _notes[path].seek(0, os.SEEK_END)
+    if _notes[path].write(line) != len(line):
+        _notes[path].truncate(end)  # half a line would take the next one with it
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 @dataclass
@@ -154,6 +160,8 @@ class SparkFiles:
             if not is_query(event):
                 return []
             known = read.begun.get(event["run"]["runId"])
+            if known is None and event.get("eventType") in ENDS:
+                return []  # it began as nobody's work, or it ended already
             step = known[0] if known else _step_at(steps, checked.at)
             parent = found.parent(step)
             if step is None or parent is None:

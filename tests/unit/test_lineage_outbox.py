@@ -19,7 +19,7 @@ import pytest
 from lakehouse.lineage.masking import MASK, Masking, masking_of
 from lakehouse.lineage.names import as_run, place_of, step_run
 from lakehouse.lineage.outbox import Event, Outbox
-from lakehouse.lineage.relay import Courier, deliver
+from lakehouse.lineage.relay import Courier, deliver, turn
 from lakehouse.lineage.transports import Refused, is_configured, receivers_of
 from lakehouse.settings import Settings
 from tests import scenario
@@ -111,6 +111,26 @@ def test_a_receiver_that_was_down_gets_everything_in_order_and_once(outbox: Outb
     courier.stop()
 
 
+def test_a_process_that_did_not_try_a_receiver_does_not_take_it_for_recovered(outbox: Outbox) -> None:
+    receiver = Receiver()
+    receiver.down = True
+    outbox.add(RUN, [event(0)])
+    courier = Courier(outbox, receiver, down=True)
+    with turn(outbox.path.with_name("test.lock")) as mine:
+        assert mine
+        with pytest.raises(Exception):  # noqa: B017, PT011  # whatever it is, it waits on
+            courier._bring()
+    assert courier.down
+    courier._stop.set()
+    courier._bring()
+    assert courier.down
+    courier._stop.clear()
+    receiver.down = False
+    courier._bring()
+    assert not courier.down
+    assert receiver.got == ["job-0/START"]
+
+
 def test_each_receiver_is_as_far_as_it_has_come(outbox: Outbox) -> None:
     outbox.add(RUN, [event(number) for number in range(3)])
     first, second = Receiver(), Receiver()
@@ -166,8 +186,10 @@ def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox
     other.shut()
     other._set_aside()
     other.add(RUN, [event(2)])
+    outbox._set_aside()  # it found the first file broken, too, and later
     outbox.add(RUN, [event(3)])
     assert [one.key for one in other.waiting("test")] == [event(2).key, event(3).key]
+    assert (other.broken, outbox.broken) == (1, 0)
     other.shut()
 
 
@@ -204,6 +226,8 @@ def test_old_events_that_everybody_has_are_let_go_but_never_told_again(outbox: O
     assert len(outbox.waiting("other")) == 3, "one receiver still wants them"
     outbox.forget_old(["test"])
     assert outbox.waiting("other") == []
+    assert outbox.left("other") == 0, "what is gone is not waited for"
+    assert outbox.deliver_anew("test") == 3
     assert outbox.add(RUN, [event(number) for number in range(3)]) == 0
 
 

@@ -5,6 +5,8 @@ real runs (integration/test_lineage_runs.py).
 """
 
 import json
+import resource
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +74,7 @@ def told(files: SparkFiles) -> list[tuple[str, str, str]]:
 
 def test_a_query_belongs_to_the_step_at_whose_time_it_began(files: SparkFiles) -> None:
     lineage = files.lake.home.lineage
-    steps(lineage, (0, "shop.first"), (10, ""), (10.0004, "shop.second"), (20, ""))
+    steps(lineage, (0, "shop.first"), (10, ""), (10.0004, "shop.second"), (20, ""), (30, "shop.third"), (40, ""))
     wrote(
         lineage,
         query("START", 0, BEGIN + 1),
@@ -84,6 +86,8 @@ def test_a_query_belongs_to_the_step_at_whose_time_it_began(files: SparkFiles) -
         query("START", 3, BEGIN + 21),
         query("COMPLETE", 3, BEGIN + 22),
         query("COMPLETE", 0, BEGIN + 23),
+        query("START", 4, BEGIN + 29),  # between steps it is nobody's work, wherever it ends
+        query("COMPLETE", 4, BEGIN + 31),
     )
     assert files.take() == 4
     assert told(files) == [
@@ -174,6 +178,25 @@ def test_steps_of_runs_that_dagster_does_not_know_are_nobodys(files: SparkFiles)
     note_step(lineage, BEGIN, "another-run", "shop.first")
     wrote(lineage, query("START", 1, BEGIN + 1), query("COMPLETE", 1, BEGIN + 2))
     assert files.take() == 0
+
+
+def test_a_note_on_a_full_disk_is_an_error_and_takes_no_other_note_with_it(files: SparkFiles) -> None:
+    lineage = files.lake.home.lineage
+    steps(lineage, (0, "shop.first"))
+    whole = events_file(lineage).with_suffix(".steps").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 5, hard))
+    try:
+        with pytest.raises(OSError, match="space"):
+            steps(lineage, (10, ""))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    steps(lineage, (20, "shop.second"))
+    wrote(lineage, query("START", 1, BEGIN + 21))
+    assert files.take() == 1
+    assert told(files) == [("START", "shop.second.append_data", "1")]
 
 
 def test_what_a_process_left_is_taken_up_its_queries_end_and_the_files_go(files: SparkFiles) -> None:
