@@ -11,14 +11,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage  # Dagster exports storages only from there
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from lakehouse.catalog import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
@@ -50,9 +53,32 @@ _inherited: list["Listener"] = []
 
 
 class LineageEventLogStorage(SqliteEventLogStorage):
-    """Dagster's own storage in SQLite, with an ear. All but `store_event` is the parent's."""
+    """Dagster's own storage in SQLite, with an ear, and an engine that is kept. All else is the parent's."""
 
     listener: "Listener | None" = None
+
+    def __init__(self, base_dir: str, inst_data: "ConfigurableClassData | None" = None) -> None:
+        # An engine keeps the statements that it compiled; one a connection, as the parent has it, compiles them for
+        # each entry anew, which takes a third of the time of storing one. No connection is kept.
+        self._engine = lru_cache(maxsize=_KEPT_LOGS)(self._new_engine)
+        super().__init__(base_dir, inst_data)
+
+    def _new_engine(self, shard: str) -> Engine:
+        return create_engine(
+            self.conn_string_for_shard(shard),
+            poolclass=NullPool,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        )
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
 
     @classmethod
     def config_type(cls) -> "UserConfigSchema":
