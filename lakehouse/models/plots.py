@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 _INK, _FAINT = "#222222", "#D9D9D9"
+_WIDTH, _LEFT, _RIGHT, _ABOVE, _BELOW = 7.5, 0.65, 0.15, 0.35, 0.5
+"""Inches of a figure, and around its axes: enough for two digits, a label and a title."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def precision_recall(labels: NDArray[np.int64], scores: Mapping[str, NDArray[np.
     """Precision against recall of each named set of scores; `case` is what label 1 means, such as "fraud"."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    figure, axes = _canvas(f"How many alarms are right, the more {case} is found", height=5.2)
+    lines = -(-(len(scores) + 1) // 2)
+    figure, axes = _canvas(f"How many alarms are right, the more {case} is found", height=5.2, below=0.1 + 0.2 * lines)
     reached = {name: float(average_precision_score(labels, one)) for name, one in scores.items()}
     for rank, name in enumerate(sorted(reached, key=lambda one: -reached[one])):
         precision, recall, _ = precision_recall_curve(labels, scores[name])
@@ -85,7 +88,7 @@ def precision_recall(labels: NDArray[np.int64], scores: Mapping[str, NDArray[np.
     axes.axhline(float(labels.mean()), color=_INK, linewidth=0.8, linestyle="dotted", label="guessing")
     axes.set(xlabel=f"Recall: share of {case} found", ylabel=f"Precision: share of alarms that are {case}")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.legend(loc="lower center", ncols=2, frameon=False, fontsize=9)
     return _png(figure)
 
 
@@ -110,7 +113,9 @@ def calibration(labels: NDArray[np.int64], scores: NDArray[np.float64], name: st
 def feature_importance(lost: Mapping[str, float], name: str, most: int = 20) -> bytes:
     """A bar for each input: the average precision that is lost when the input is shuffled; the `most` important."""
     ranked = sorted(lost.items(), key=lambda one: one[1])[-most:]
-    figure, axes = _canvas(f"What {_plain(name)} would miss most", height=1.4 + 0.3 * len(ranked), grid="x")
+    figure, axes = _canvas(
+        f"What {_plain(name)} would miss most", height=1.4 + 0.3 * len(ranked), grid="x", fitted=True
+    )
     positions = range(len(ranked))
     axes.barh(positions, [loss for _, loss in ranked], color=_COLOURS[0], height=0.7)
     axes.set_yticks(positions, [column.replace("__", ": ").replace("_", " ") for column, _ in ranked], fontsize=9)
@@ -139,11 +144,20 @@ def score_distribution(
     return _png(figure)
 
 
-def _canvas(title: str, *, height: float = 4.6, grid: Literal["both", "x"] = "both") -> "tuple[Figure, Axes]":
+def _canvas(
+    title: str, *, height: float = 4.6, grid: Literal["both", "x"] = "both", below: float = 0.0, fitted: bool = False
+) -> "tuple[Figure, Axes]":
+    """A figure with room (inches) `below` for a legend. With `fitted`, matplotlib measures the room that labels need,
+    which takes it as long as drawing them.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, height), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(_WIDTH, height), dpi=120, layout="constrained" if fitted else "none")
+    if fitted:
+        axes = figure.add_subplot()
+    else:
+        bottom = (_BELOW + below) / height
+        axes = figure.add_axes((_LEFT / _WIDTH, bottom, 1 - (_LEFT + _RIGHT) / _WIDTH, 1 - bottom - _ABOVE / height))
     axes.set_title(title, loc="left", fontsize=11, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
