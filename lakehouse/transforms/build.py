@@ -15,7 +15,7 @@ from lakehouse.tables.publish import Published, change_schema, publish
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.upkeep import Outcome, last_made, unchanged
 from lakehouse.tables.write import Draft
-from lakehouse.transforms.project import TransformModel, TransformProject, invoke_dbt
+from lakehouse.transforms.project import TransformModel, TransformProject, run_dbt
 from lakehouse.transforms.session import BuildSession, active
 
 
@@ -56,9 +56,7 @@ def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results
         return set()
     with active(session):
         names = [model.unique_id.split(".")[-1] for model in chosen]
-        result = invoke_dbt(
-            project.folder, project.work, ["build", "--select", *names, "--exclude-resource-type", "unit_test"]
-        )
+        result = run_dbt(project, ["build", "--select", *names, "--exclude-resource-type", "unit_test"])
     if result.exception:
         raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
     told: Any = result.result  # for `build`, dbt's run results

@@ -1,7 +1,7 @@
 """What the dbt project declares: models, their inputs, docs and tests, read from dbt's manifest.
 
-What belongs here: making and reading the manifest. Not: running models (build.py).
-dbt parses the project once for each state of its files; the manifest is kept in the home.
+What belongs here: parsing the project and reading what dbt says of it. Not: running models (build.py).
+dbt parses the project once for each state of its files; what is needed of its manifest is kept in the home.
 """
 
 import hashlib
@@ -13,10 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.home import Home
 from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 _PARSING = Lock()
 """dbt runs once at a time in a process: lineage asks for the project in a thread of its own."""
@@ -63,11 +67,14 @@ class TransformModel:
 
 @dataclass(frozen=True)
 class TransformProject:
-    """The dbt project: its folder, its manifest's file, and its models so that inputs come first."""
+    """The dbt project: its folder, where dbt may put its files, and its models so that inputs come first; `state`
+    tells one state of its files from another.
+    """
 
     folder: Path
     work: Path
     models: tuple[TransformModel, ...]
+    state: str
 
     def model(self, table: str) -> TransformModel:
         """The model that makes `table`."""
@@ -91,14 +98,18 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
         # In a folder of its own: another process may be writing it, too.
         with TemporaryDirectory(dir=work) as scratch:
             whole = Path(scratch, manifest_file.name)
-            with _PARSING:
-                whole.write_bytes(_manifest(folder, state))
+            whole.write_text(json.dumps(_needed(_parsed(folder, state))))
             whole.replace(manifest_file)
-    return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())))
+    return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())), state)
 
 
-def invoke_dbt(folder: Path, work: Path, words: Sequence[str]):  # noqa: ANN201  # dbt's result, dbt is heavy to import
-    """Run a dbt command in this process; its logs and target files go to `work`."""
+def run_dbt(project: TransformProject, words: Sequence[str]):  # noqa: ANN201  # dbt's result, dbt is heavy to import
+    """Run a dbt command on the project in this process. It is parsed for it only once a process."""
+    return _invoke(project.folder, project.work, words, _parsed(project.folder, project.state).deepcopy())
+
+
+def _invoke(folder: Path, work: Path, words: Sequence[str], manifest: "Manifest | None" = None):  # noqa: ANN202
+    """Run a dbt command; its logs and target files go to `work`."""
     from dbt.cli.main import dbtRunner
 
     places = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(work / "target")]
@@ -109,22 +120,43 @@ def invoke_dbt(folder: Path, work: Path, words: Sequence[str]):  # noqa: ANN201 
         "none",
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
+        "--no-write-json",  # nobody reads them, and they take longer to write than a small model to build
     ]
-    return dbtRunner().invoke([*words, *places, *quiet])
+    return dbtRunner(manifest).invoke([*words, *places, *quiet])
+
+
+def _parsed(folder: Path, state: str) -> "Manifest":
+    with _PARSING:
+        return _manifest(folder, state)
 
 
 @cache
-def _manifest(folder: Path, state: str) -> bytes:  # noqa: ARG001  # what dbt parses is in `state`
+def _manifest(folder: Path, state: str) -> "Manifest":  # noqa: ARG001  # what dbt parses is in `state`
     """What dbt makes of the project; a process asks it once for each state, for all of its homes."""
     with TemporaryDirectory() as work:
-        result = invoke_dbt(folder, Path(work), ["parse", "--no-partial-parse"])
-        if not result.success:
-            raise DeclarationError(
-                f"dbt cannot read the project: {result.exception}",
-                where=str(folder),
-                fix="Mend the named file; `dbt parse` in that folder says the same.",
-            )
-        return Path(work, "target", "manifest.json").read_bytes()
+        result = _invoke(folder, Path(work), ["parse", "--no-partial-parse"])
+    if not result.success:
+        raise DeclarationError(
+            f"dbt cannot read the project: {result.exception}",
+            where=str(folder),
+            fix="Mend the named file; `dbt parse` in that folder says the same.",
+        )
+    parsed: Any = result.result  # for `parse`, the manifest
+    return parsed
+
+
+def _needed(manifest: "Manifest") -> dict[str, Any]:
+    """What `_models` reads, as dbt writes it: macros of dbt itself, of which there are hundreds, are left out."""
+    own = {one.package_name for one in manifest.nodes.values()}
+    return {
+        "sources": {key: one.to_dict(omit_none=False) for key, one in manifest.sources.items()},
+        "nodes": {key: one.to_dict(omit_none=False) for key, one in manifest.nodes.items()},
+        "macros": {
+            key: {"package_name": one.package_name, "macro_sql": one.macro_sql}
+            for key, one in manifest.macros.items()
+            if one.package_name in own
+        },
+    }
 
 
 def _state(folder: Path) -> str:
@@ -158,7 +190,7 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
             macros=tuple(
                 manifest["macros"][one]["macro_sql"]
                 for one in sorted(node["depends_on"]["macros"])
-                if manifest["macros"][one]["package_name"] == node["package_name"]
+                if one in manifest["macros"] and manifest["macros"][one]["package_name"] == node["package_name"]
             ),
             description=node["description"].strip(),
             owner=node["config"]["meta"].get("owner", ""),
