@@ -152,7 +152,7 @@ def _canvas(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, height), dpi=120, layout="constrained" if fitted else "none")
+    figure = Figure(figsize=(_WIDTH, height), dpi=120, layout="constrained" if fitted else None)
     if fitted:
         axes = figure.add_subplot()
     else:
