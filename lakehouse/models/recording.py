@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from lakehouse.errors import DeclarationError
 from lakehouse.models.learned import FILE, Learned
@@ -224,7 +225,23 @@ def _log_pins(client: "MlflowClient", run: str, model: Model, split: Split, pins
             profile=json.dumps({"num_rows": split.train.height + split.test.height}) if own else None,
         )
         inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
-    client.log_inputs(run, datasets=inputs)
+    # MLflow looks a dataset up and adds it where there is none: of two trainings that do so at once one fails, writes
+    # nothing, and finds the other's when it tries again.
+    for attempt in Retrying(
+        retry=retry_if_exception(_is_another_ones),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        reraise=True,
+    ):
+        with attempt:
+            client.log_inputs(run, datasets=inputs)
+
+
+def _is_another_ones(error: BaseException) -> bool:
+    """Whether MLflow failed since another process wrote the same row first."""
+    from sqlalchemy.exc import IntegrityError
+
+    return isinstance(error.__cause__, IntegrityError)
 
 
 def _save(folder: Path, model: Model, split: Split, winner: Trained, run: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from mlflow.store.tracking.dbmodels.models import SqlDataset
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lakehouse.errors import DeclarationError, GateError, HomeError, SlipwayError, UnknownNameError
@@ -259,6 +260,21 @@ def test_threads_can_use_two_registries_at_once(empty_folder, tmp_path, make):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda registry: make(registry=registry), registries * 2))
     assert [[one.version for one in each.versions(MODEL.name)] for each in registries] == [[2, 1], [2, 1]]
+
+
+def test_two_trainings_on_the_same_snapshots_at_once_are_both_recorded(make, registry, monkeypatch):
+    begin, others = SqlDataset.__init__, []
+
+    def late(self, **given):
+        # MLflow has looked for the datasets and found none; before it adds them another training does.
+        monkeypatch.undo()
+        others.append(make())
+        begin(self, **given)
+
+    monkeypatch.setattr(SqlDataset, "__init__", late)
+    make()
+    assert len(others) == 1
+    assert [one.version for one in registry.versions(MODEL.name)] == [2, 1]
 
 
 def test_an_estimator_of_an_unknown_package_is_refused_and_nothing_is_registered(registry, parts, pictures):
