@@ -13,8 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
-from http.client import HTTPConnection, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from pathlib import Path
 from urllib.parse import quote
 
@@ -396,9 +397,7 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(tmp_path):
             number = next(numbers)
             try:
                 status = server.post(told.event("COMPLETE", f"job{number % 7}", number, number / 100))[0]
-            except OSError:
-                return
-            except RemoteDisconnected:
+            except (OSError, HTTPException):  # it was killed before, or in the middle of, its answer
                 return
             if status == 201:
                 acknowledged.append(told.run_id(number))
@@ -408,7 +407,11 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(tmp_path):
         senders = [threading.Thread(target=send, args=(server,)) for _ in range(4)]
         for one in senders:
             one.start()
-        threading.Event().wait(picked.uniform(0.2, 0.6))
+        # Some moment while it takes events: how soon it takes its first depends on what else the machine does.
+        enough, until = len(acknowledged) + picked.randint(5, 60), time.monotonic() + 60
+        while len(acknowledged) < enough and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(picked.uniform(0, 0.02))
         server.end(signal.SIGKILL)
         for one in senders:
             one.join()
@@ -417,7 +420,7 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(tmp_path):
         kept = {row.run for row in connection.exec_driver_sql("select run from lineage_events")}
         assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
     store.close()
-    assert len(acknowledged) > 20
+    assert len(acknowledged) >= 15
     assert set(acknowledged) <= kept
 
 
