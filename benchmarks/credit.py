@@ -24,7 +24,7 @@ import polars as pl
 from assets.credit.model import credit_scorer
 from benchmarks.credit_deliveries import CLIENTS, DAYS, defaults, write_deliveries
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.models.model import Candidate
 from lakehouse.settings import Settings
 from lakehouse.tables.days import days_filter

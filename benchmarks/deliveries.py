@@ -24,12 +24,12 @@ from benchmarks.delivered import DATA, DataSet, online_retail, write_file
 from benchmarks.drift_peer import PEER, drifted
 from benchmarks.figures import Figure, options, tell
 from benchmarks.harmless import WAYS, write_harmless
+from lakehouse.drift.detection import find_changes
 from lakehouse.errors import DeliveryError
-from lakehouse.monitoring.anomalies import FEWEST, find_anomalies
-from lakehouse.monitoring.findings import Finding
-from lakehouse.monitoring.history import MOST
-from lakehouse.monitoring.profile import DeliveryProfile, profile_table
-from lakehouse.sources.changes import find_changes
+from lakehouse.profiling.anomalies import FEWEST, find_anomalies
+from lakehouse.profiling.history import MOST
+from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.sources.reading import read_leniently
 
 CAUGHT = {"weak": 0.85, "medium": 0.97, "strong": 0.97}

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import lineage
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.features.aggregation import WindowAggregate
 from lakehouse.features.row_features import Derived

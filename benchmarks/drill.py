@@ -1,7 +1,8 @@
 """The fire drill in figures: how much a model loses to bad deliveries, how soon and how rightly they are named.
 
 What belongs here: every incident of `slipway drill` on a home that `slipway demo` made, and the story once more with
-Dagster's own daemon. Not: the incidents (lakehouse/monitoring/incidents.py) and playing them (orchestration/drill.py).
+Dagster's own daemon. Not: the incidents (lakehouse/drills/fault_injection.py) and playing them
+(orchestration/drill.py).
 
 With a daemon the seconds count from the beginning of the sensor's tick that finds the file to the event that tells of
 it (a failed check, or a failed step): a run in a process of its own, with all that it imports. How long the file waits
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
+from lakehouse.drills.fault_files import write_texts
+from lakehouse.drills.fault_injection import INCIDENTS, Stage, play
 from lakehouse.errors import SlipwayError
-from lakehouse.monitoring.incident_files import write_texts
-from lakehouse.monitoring.incidents import INCIDENTS, Stage, play
 from lakehouse.settings import Settings
 from orchestration.drill import Drill, Played
 from orchestration.sensors import delivery_sensor

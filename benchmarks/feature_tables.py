@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.engines.feature_tables import feature_shape
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import write_draft
 

@@ -22,11 +22,11 @@ from benchmarks.delivered import DATA_SETS, DataSet, write_file
 from benchmarks.figures import Figure, options, tell
 from benchmarks.format_cases import Change, NothingToChangeError
 from benchmarks.harmless import WAYS, write_harmless
+from lakehouse.drift.detection import find_changes
 from lakehouse.errors import SlipwayError
-from lakehouse.monitoring.findings import Finding
-from lakehouse.monitoring.profile import DeliveryProfile, profile_table
+from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.sources import mappings
-from lakehouse.sources.changes import find_changes
 from lakehouse.sources.reading import read_delivery, read_leniently
 from lakehouse.sources.source import Source
 

@@ -25,7 +25,7 @@ from benchmarks.published import (
     TOLERANCE,
     Figures,
 )
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.models.model import Model
 from lakehouse.models.protocol import split

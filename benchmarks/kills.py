@@ -66,11 +66,11 @@ def main() -> int:
 
 def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
     """Start runs one after the other and kill each; what was told after reconciling, compared with Dagster's log."""
-    from lakehouse.catalog import open_lakehouse
+    from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
-    from orchestration.lineage import conversion_of
-    from orchestration.lineage_reconcile import reconcile
+    from orchestration.lineage.event_log import conversion_of
+    from orchestration.lineage.reconcile import reconcile
 
     lake = open_lakehouse(Settings.from_environment(home=home))
     open_instance(lake).dispose()
@@ -118,10 +118,10 @@ def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
 
 def preload() -> None:
     """Load what a run needs, so that a forked one starts at once; no thread may run yet."""
-    import lakehouse.lineage.conversion
-    import lakehouse.lineage.relay
-    import lakehouse.lineage.store
-    import lakehouse.lineage.transports
+    import lakehouse.lineage.emit.conversion
+    import lakehouse.lineage.emit.relay
+    import lakehouse.lineage.emit.transports
+    import lakehouse.lineage.store.store
 
     del lakehouse
 
@@ -161,10 +161,10 @@ def _fork(home: Path) -> int:
 
 def _run_and_exit(home: Path) -> None:
     """A run in this process, which is a fork and ends with it."""
-    from lakehouse.catalog import open_lakehouse
+    from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
-    from orchestration.lineage import listener_of
+    from orchestration.lineage.event_log import listener_of
     from orchestration.main_job import QUIET
 
     try:
@@ -181,7 +181,7 @@ def started(instance: Any) -> set[tuple[str, str]]:
     """What Dagster's log says that there must be: the start of every run and step that began, by run id and state."""
     import dagster as dg
 
-    from lakehouse.lineage import names
+    from lakehouse.lineage.emit import names
 
     found = set()
     for run in instance.get_runs():
@@ -205,7 +205,7 @@ def started(instance: Any) -> set[tuple[str, str]]:
 
 def told_in(outbox: Path) -> list[tuple[str, str]]:
     """Run id and state of every event that was kept."""
-    from lakehouse.lineage.outbox import Outbox
+    from lakehouse.lineage.emit.outbox import Outbox
 
     kept = Outbox(outbox)
     events = [one.body for one in kept.waiting("nobody", 1_000_000)]
@@ -217,8 +217,8 @@ def store_differs(lake: Any, told: list[tuple[str, str]]) -> int:
     """How many runs the home's store knows otherwise than the outbox told them."""
     from sqlalchemy import select
 
-    from lakehouse.lineage import store_schema
-    from lakehouse.lineage.store import open_store
+    from lakehouse.lineage.store import schema as store_schema
+    from lakehouse.lineage.store.store import open_store
 
     store = open_store(lake)
     with store.engine.connect() as connection:
@@ -262,7 +262,7 @@ def kill_receivers(home: Path, given: argparse.Namespace, dice: random.Random) -
             _send(address, _event(again))
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()
-    from lakehouse.catalog import open_lakehouse
+    from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
 
     known = Counter(_of_store(open_lakehouse(Settings.from_environment(home=home))))
@@ -276,8 +276,8 @@ def kill_receivers(home: Path, given: argparse.Namespace, dice: random.Random) -
 def _of_store(lake: Any) -> list[str]:
     from sqlalchemy import select
 
-    from lakehouse.lineage import store_schema
-    from lakehouse.lineage.store import open_store
+    from lakehouse.lineage.store import schema as store_schema
+    from lakehouse.lineage.store.store import open_store
 
     store = open_store(lake)
     with store.engine.connect() as connection:
@@ -285,7 +285,7 @@ def _of_store(lake: Any) -> list[str]:
 
 
 def _event(number: int) -> Mapping[str, Any]:
-    from lakehouse.lineage.names import as_run
+    from lakehouse.lineage.emit.names import as_run
 
     return {
         "eventTime": "2026-01-01T00:00:00.000000Z",

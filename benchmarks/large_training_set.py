@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.feature_tables import feature_sets, published, spine
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import open_lakehouse
+from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.settings import Settings
-from lakehouse.training.frame import training_frame
+from lakehouse.training.training_frame import training_frame
 from orchestration.memory import MemoryWatch
 
 LEAST = 1_000_000

@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import TableShape, write_draft
 from orchestration.memory import MemoryWatch

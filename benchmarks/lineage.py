@@ -80,9 +80,9 @@ def child(home: Path, kind: str, given: Any) -> dict[str, Any]:
 def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
     """Run the main job in this process."""
     from assets.loading import load_domain
-    from lakehouse.catalog import open_lakehouse
+    from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
-    from orchestration import lineage
+    from orchestration.lineage import event_log as lineage
     from orchestration.main_job import run_main_job
     from orchestration.memory import MemoryWatch
     from orchestration.progress import Progress
@@ -164,7 +164,7 @@ def _processor_seconds() -> float:
 
 def _told(lake: Any, domain: Any) -> dict[str, Any]:
     from benchmarks.derived_lineage import compare
-    from lakehouse.lineage.outbox import Outbox
+    from lakehouse.lineage.emit.outbox import Outbox
 
     events = [one.body for one in Outbox(lake.home.lineage / "outbox.db").waiting("nobody", 100_000)]
     found = compare(lake, domain, events)

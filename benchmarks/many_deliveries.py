@@ -13,9 +13,9 @@ from pathlib import Path
 from assets.fraud.simulator import Simulation, write_daily_files
 from assets.fraud.sources import transactions
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import open_lakehouse
+from lakehouse.catalog.lakehouse import open_lakehouse
+from lakehouse.ingestion.landing import land
 from lakehouse.settings import Settings
-from lakehouse.sources.landing import land
 
 GOAL = 1.2
 _AROUND = 5

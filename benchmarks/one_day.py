@@ -20,7 +20,7 @@ import polars as pl
 from assets.fraud.simulator import Simulation, write_daily_files
 from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell, transactions_option
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.settings import Settings
 from orchestration.main_job import JobReport, run_main_job
 from orchestration.memory import MemoryWatch

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.figures import Figure, median_seconds, options, tell
-from lakehouse.catalog import open_lakehouse
+from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.settings import Settings
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read
 from lakehouse.tables.write import TableShape, write_draft

@@ -15,15 +15,15 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks.figures import Figure, options, tell
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.spark import SparkEngine
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.spark.session import spark_of
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.incremental import Work
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.upkeep import Work
 from lakehouse.tables.write import TableShape, write_draft
 
 DAYS = 180

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.feature_tables import feature_sets, published, spine
 from benchmarks.figures import Figure, median_seconds, options, tell
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.read import plan, read
-from lakehouse.training.frame import training_frame
+from lakehouse.training.training_frame import training_frame
 
 FEAST = "feast[duckdb]==0.67.0"
 CACHE = Path.home() / ".cache" / "slipway" / "benchmarks" / "feast-0.67.0"

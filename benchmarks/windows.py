@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from benchmarks.figures import Figure, median_seconds, options, tell, transactions_option
 from benchmarks.fraud_tables import home_with, land_and_transform
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.duck import connect
+from lakehouse.tables.incremental import current_pins
 from lakehouse.tables.read import attach, plan, read
-from lakehouse.tables.upkeep import current_pins
 
 MOST = 2.0
 DAYS = (1, 7, 30)

@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import open_lakehouse
-    from lakehouse.training.frame import training_frame
+    from lakehouse.catalog.lakehouse import open_lakehouse
+    from lakehouse.training.training_frame import training_frame
 
 __all__ = ["open_lakehouse", "training_frame"]
 
-_PLACES = {"open_lakehouse": "lakehouse.catalog", "training_frame": "lakehouse.training.frame"}
+_PLACES = {"open_lakehouse": "lakehouse.catalog.lakehouse", "training_frame": "lakehouse.training.training_frame"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever it is that the name stands for

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, UnknownNameError, nearest_name, unknown_name
 from lakehouse.tables.duck import borrow, connect, literal
 from lakehouse.tables.read import Pin, Plan, attach, plan_table

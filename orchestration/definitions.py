@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.loading import load_domains
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain, check_domain
 from lakehouse.transforms.project import TransformProject, load_project
 from orchestration.features import feature_assets

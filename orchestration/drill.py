@@ -1,8 +1,8 @@
 """The fire drill: a bad delivery arrives at a copy of the home, and what happens is measured.
 
 What belongs here: setting the stage, playing incidents on it, and what came of them. Not: what incidents do
-(lakehouse/monitoring/incidents.py), the pipeline without checks (lakehouse/models/unguarded.py), and printing
-(cli/drill.py).
+(lakehouse/drills/fault_injection.py), the pipeline without checks
+(lakehouse/drills/unvalidated_baseline.py), and printing (cli/drill.py).
 
 The stage: a home of its own in the system's temporary folder, in which everything before one delivery was landed. That
 delivery is the newest whose labels are known by now, so that scores can be compared with what became true. The user's
@@ -24,25 +24,25 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.contracts.audit import AuditError
-from lakehouse.contracts.whole import read_referenced
+from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.domain import Domain
+from lakehouse.drills.fault_files import read_texts, write_texts
+from lakehouse.drills.fault_injection import Incident, Roles, Spoilt, Stage, play, roles_of
+from lakehouse.drills.unvalidated_baseline import Unguarded, read_as_it_comes
 from lakehouse.errors import DeliveryError, SlipwayError
-from lakehouse.models.relocation import existing_registry
-from lakehouse.models.unguarded import Unguarded, read_as_it_comes
-from lakehouse.monitoring.findings import Finding
-from lakehouse.monitoring.incident_files import read_texts, write_texts
-from lakehouse.monitoring.incidents import Incident, Roles, Spoilt, Stage, play, roles_of
+from lakehouse.ingestion.landing import land
+from lakehouse.models.artifact_relocation import existing_registry
+from lakehouse.profiling.issues import Finding
 from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
-from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
 from lakehouse.tables.duck import literal
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.incremental import last_made
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.upkeep import last_made
 from lakehouse.tables.write import TableShape, ensure_table, write_draft
 from lakehouse.transforms.project import load_project
 

@@ -11,24 +11,24 @@ from datetime import date
 import dagster as dg
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.base import Engine
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import CHECKS, Built, build_feature_set
-from lakehouse.feature_catalog import equal_values
-from lakehouse.feature_catalog.equal_values import remembered, twice_verdict
+from lakehouse.engines.protocol import Engine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
 from lakehouse.features.sameness import deprecations, warn
+from lakehouse.reports.feature_catalog import equal_values
+from lakehouse.reports.feature_catalog.equal_values import remembered, twice_verdict
 from lakehouse.tables.days import in_words
-from lakehouse.tables.upkeep import Work
+from lakehouse.tables.incremental import Work
 from lakehouse.tables.write import Rows
+from orchestration.build_config import UpkeepConfig, report
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
-from orchestration.upkeep import UpkeepConfig, report
 
 
 @dataclass(frozen=True)

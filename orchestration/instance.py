@@ -1,6 +1,6 @@
 """Dagster's own storage, under the home.
 
-What belongs here: opening the instance. Not: the lakehouse's home itself (lakehouse/home.py).
+What belongs here: opening the instance. Not: the lakehouse's home itself (lakehouse/catalog/home.py).
 """
 
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
-from orchestration.lineage import LineageEventLogStorage
+from lakehouse.catalog.lakehouse import Lakehouse
+from orchestration.lineage.event_log import LineageEventLogStorage
 
 _CONFIG = """\
 # Written by Slipway when the home was made; yours to change.
@@ -34,7 +34,7 @@ run_coordinator:
 _LINEAGE = """\
 # Dagster's own storage of events, from which lineage hears what runs. It finds this home by DAGSTER_HOME.
 event_log_storage:
-  module: orchestration.lineage
+  module: orchestration.lineage.event_log
   class: LineageEventLogStorage
   config:
     dagster_home:

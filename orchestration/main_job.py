@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.loading import Domain
 from lakehouse import errors
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance

@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.settings import Settings
-from lakehouse.sources.breaker import held_back
+from lakehouse.sources.circuit_breaker import held_back
 from lakehouse.tables.days import in_words
-from lakehouse.tables.upkeep import Outcome
+from lakehouse.tables.incremental import Outcome
 
 
 def with_pages(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> Sequence[dg.AssetsDefinition]:

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.feature_tables import Built
-from lakehouse.models.expected import expected_checks
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.models.input_contract import expected_checks
+from lakehouse.models.leakage_check import input_check
 from lakehouse.models.model import Model
 from lakehouse.models.predictions import CHECKS, predict
 from lakehouse.models.registry import CHALLENGER, Tag
-from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import Retraining, retrain
-from lakehouse.models.suspicion import input_check
 from lakehouse.training.training_set import TrainingSet
+from orchestration.build_config import UpkeepConfig, report
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import picture, pins_table
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
-from orchestration.upkeep import UpkeepConfig, report
 
 
 def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:

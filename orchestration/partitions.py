@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import published_days
-from lakehouse.tables.upkeep import last_made
 
 _LIVE = timedelta(days=31)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.feature_catalog.distribution import NUMBERS
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.reports.feature_catalog.distribution import NUMBERS
 from lakehouse.tables.days import ONE_DAY, between
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.read import attach, plan, rows_by_day

@@ -9,14 +9,14 @@ from datetime import date
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.models.relocation import open_registry
-from lakehouse.sources.pending import find_pending
-from lakehouse.standing import Standing, out_of_line
+from lakehouse.ingestion.pending import find_pending
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.staleness import Standing, out_of_line
 from lakehouse.tables.days import spans
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import published_days
-from lakehouse.tables.upkeep import last_made
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
 from orchestration.partitions import days_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.loading import load_domains
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.tables.days import spans
 from orchestration.checks import asset_key

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.loading import Domain
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.sources.pending import find_pending
+from lakehouse.ingestion.pending import find_pending
 from orchestration.partitions import range_tags
 from orchestration.planning import PlannedRun, plan_deliveries
 

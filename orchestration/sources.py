@@ -9,28 +9,28 @@ from datetime import date
 import dagster as dg
 
 from assets.loading import Domain
-from lakehouse.catalog import Lakehouse
-from lakehouse.contract_pages.page import rules_table
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.errors import DeliveryError
+from lakehouse.ingestion.check_results import check_names, standing_verdicts
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.result import Landed
+from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Model
-from lakehouse.models.protection import needed
-from lakehouse.models.relocation import open_registry
-from lakehouse.sources.breaker import held_back
+from lakehouse.models.snapshot_retention import needed
+from lakehouse.reports.contract.page import rules_table
+from lakehouse.sources.circuit_breaker import held_back
 from lakehouse.sources.deliveries import find_files
-from lakehouse.sources.landed import Landed
-from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
-from lakehouse.sources.verdicts import check_names, standing_verdicts
 from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
 from lakehouse.transforms.project import TransformModel
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import materialized
+from orchestration.notifications import tell_of_landing
 from orchestration.partitions import days_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
-from orchestration.telling import tell_of_landing
 
 
 def source_asset(

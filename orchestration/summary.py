@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from assets.loading import Domain
-from lakehouse.catalog import Lakehouse
-from lakehouse.models.relocation import open_registry
-from lakehouse.tables.upkeep import last_made
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.tables.incremental import last_made
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance
 from orchestration.main_job import JobReport

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.feature_tables import Built
 from lakehouse.features.sameness import deprecations
-from lakehouse.training.availability import checks_of
+from lakehouse.training.lateness import checks_of
 from lakehouse.training.training_set import TrainingSet
 from lakehouse.training.training_tables import CHECKS, build_training_set
+from orchestration.build_config import UpkeepConfig, report
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
-from orchestration.upkeep import UpkeepConfig, report
 
 
 def training_asset(training_set: TrainingSet, engine: str = "embedded") -> dg.AssetsDefinition:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.transforms.build import ModelResult, build
 from lakehouse.transforms.lineage import column_sources
 from lakehouse.transforms.project import TransformModel, TransformProject
+from orchestration.build_config import UpkeepConfig
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
 from orchestration.metadata import column_lineage, materialized
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
-from orchestration.upkeep import UpkeepConfig
 
 
 def transform_assets(

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from tests import scenario
 from tests.environment import environment
 
@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def flush_lineage(lake: Lakehouse) -> None:
     """Wait until what ran in this process is told: a home may be copied then."""
-    from orchestration.lineage import listener_of
+    from orchestration.lineage.event_log import listener_of
 
     assert listener_of(lake).flush(30)
 

@@ -18,20 +18,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import feature_shape
 from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.incremental import Work
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import Work
 from lakehouse.tables.write import TableShape, write_draft
-from lakehouse.training.noted import CONTENT, note
 from lakehouse.training.reproduce import reproduce
+from lakehouse.training.stored_hashes import CONTENT, note
 from lakehouse.training.training_tables import build_training_set
 from tests import scenario
 from tests.integration.test_spark_engine import declared, put, some

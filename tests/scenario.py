@@ -23,13 +23,13 @@ from assets.fraud.simulator import SCHEMA, FileFormat, Simulation, write_daily_f
 from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
 from assets.loading import load_domain
-from lakehouse.catalog import Lakehouse, open_lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
+from lakehouse.ingestion.landing import Landed, land
 from lakehouse.models.model import Gate
 from lakehouse.settings import Settings
-from lakehouse.sources.landing import Landed, land
-from lakehouse.tables.pins import Provenance
-from lakehouse.tables.upkeep import Outcome
+from lakehouse.tables.incremental import Outcome
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.write import TableShape
 
 START = date(2018, 4, 1)

@@ -13,7 +13,7 @@ import pytest
 
 from assets import DOMAINS
 from assets.loading import load_domains
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.examples import differences
 from orchestration import definitions
 from orchestration.definitions import build_defs
@@ -162,7 +162,7 @@ def test_loading_the_definitions_imports_nothing_heavy(built_home: Path) -> None
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from lakehouse.catalog import open_lakehouse\n"
+        "from lakehouse.catalog.lakehouse import open_lakehouse\n"
         "from lakehouse.settings import Settings\n"
         "from orchestration.definitions import build_defs\n"
         f"build_defs(open_lakehouse(Settings.from_environment({{}}, home=Path({str(built_home)!r}))))\n"

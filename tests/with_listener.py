@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.spark.listener import events_file
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import pinned

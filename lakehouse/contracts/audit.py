@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Contract
+from lakehouse.contracts.row_checks import RULE, SAMPLE_ROWS, Sorted, readable_rules, sort_rows
 from lakehouse.contracts.rules import Action
-from lakehouse.contracts.sorting import RULE, SAMPLE_ROWS, Sorted, readable_rules, sort_rows
 from lakehouse.errors import ContractError
 from lakehouse.features.duration import MICROSECONDS, microseconds
 from lakehouse.tables.days import ONE_DAY

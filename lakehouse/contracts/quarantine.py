@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import RULE
 from lakehouse.tables.duck import literal
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, ensure_table, write_draft

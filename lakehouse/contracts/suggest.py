@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_python import to_python
 from lakehouse.contracts.columns import ARROW_TYPES, Column, Kind
 from lakehouse.contracts.compile import sql_value
@@ -19,7 +19,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.versions import diff, major, next_minor
 from lakehouse.errors import ContractError
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.pins import read_provenance
+from lakehouse.tables.provenance import read_provenance
 from lakehouse.tables.read import Pin, Plan, arrow_field, attach, day_column, plan, rows_by_day
 
 FEW_VALUES = 12

@@ -14,14 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_json import from_json, to_json
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.rules import pairs
 from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import literal
-from lakehouse.tables.journal import Journal, append, entries
+from lakehouse.tables.system_table import Journal, append, entries
 
 CONTRACTS = Journal(
     "slipway.contracts",

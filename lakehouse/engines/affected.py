@@ -12,16 +12,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.aggregation import LIFETIME, count
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.incremental import Work
 from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, day_column, plan, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
-from lakehouse.tables.upkeep import Work
 
 
 def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:

@@ -3,9 +3,9 @@
 What belongs here: the choice. Not: engines.
 """
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.engines.base import Engine
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.protocol import Engine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.settings import Settings
 

@@ -9,18 +9,18 @@ from datetime import date
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import Verdict, require
 from lakehouse.engines.affected import narrowed
-from lakehouse.engines.base import Engine
+from lakehouse.engines.protocol import Engine
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
+from lakehouse.tables.incremental import Computed, Input, Outcome, Work, bring_up_to_date, find_work
 from lakehouse.tables.read import attach, count_rows, day_column, plan
 from lakehouse.tables.sizes import memory_left
-from lakehouse.tables.upkeep import Computed, Input, Outcome, Work, bring_up_to_date, find_work
 from lakehouse.tables.write import Draft, TableShape
 
 CHECKS = {

@@ -16,9 +16,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from lakehouse.catalog.home import scratch_folder
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.home import scratch_folder
 from lakehouse.tables.duck import connect, literal, quoted
 from lakehouse.tables.on_disk import RowsOnDisk, between
 from lakehouse.tables.read import Plan, arrow_field, attach

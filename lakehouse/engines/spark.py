@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import reaching
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
@@ -23,7 +23,7 @@ from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.upkeep import Work
+from lakehouse.tables.incremental import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -1,6 +1,5 @@
-"""Lineage: what was made from what, by whom, when: told in OpenLineage events, kept in a store, asked as a graph.
+"""Lineage: OpenLineage events of every run, a store for them, and queries over the graph that they describe.
 
-What belongs here: building and sending events, the store that receives them, the graph that is read from it. Not: what
-listens to Dagster (orchestration/lineage.py) and what answers over HTTP (serving/lineage/). Nothing in lakehouse/
-imports this package: lineage listens, and nothing depends on it.
+What belongs here: emit/ (from run events to receivers), spark/ (OpenLineage's Spark listener), store/ (events as rows),
+graph/ (queries). Not: listening to Dagster (orchestration/lineage/) and the pages (serving/lineage/).
 """

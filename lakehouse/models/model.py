@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakehouse.errors import DeclarationError, nearest_name
-from lakehouse.models.expected import Expected
+from lakehouse.models.input_contract import Expected
 from lakehouse.models.metrics import METRICS
 
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")

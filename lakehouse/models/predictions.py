@@ -10,20 +10,20 @@ from datetime import date
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.errors import SlipwayError
-from lakehouse.models.expected import judge_expected
-from lakehouse.models.learned import CHECK, SAYS, judge_learned
+from lakehouse.models.input_contract import judge_expected
 from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
-from lakehouse.sources.breaker import held_back
+from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
+from lakehouse.sources.circuit_breaker import held_back
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.duck import borrow
+from lakehouse.tables.incremental import Computed, Work, changed_by_others, current_pins, last_made
 from lakehouse.tables.read import attach, plan, published_days
-from lakehouse.tables.upkeep import Computed, Work, changed_by_others, current_pins, last_made
 from lakehouse.tables.write import Draft, TableShape
 from lakehouse.training.assemble import with_features
 from lakehouse.training.training_set import TrainingSet

@@ -20,13 +20,13 @@ import polars as pl
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from lakehouse.errors import DeclarationError
-from lakehouse.models.learned import FILE, Learned
 from lakehouse.models.metrics import METRICS
 from lakehouse.models.model import Model
 from lakehouse.models.plots import Pictures
 from lakehouse.models.protocol import Split
 from lakehouse.models.registry import Registry, Tag, Version, pins_text
 from lakehouse.models.training import Trained, choose
+from lakehouse.models.training_baseline import FILE, Learned
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

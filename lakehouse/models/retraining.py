@@ -11,25 +11,25 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import Verdict
 from lakehouse.errors import SlipwayError
-from lakehouse.models.expected import judge_expected
 from lakehouse.models.gates import GateResult, evaluate
-from lakehouse.models.learned import learned_from
+from lakehouse.models.input_contract import judge_expected
+from lakehouse.models.leakage_check import judge_inputs
 from lakehouse.models.model import Model
 from lakehouse.models.plots import draw
 from lakehouse.models.promotion import Decision, champion_metrics, promote
-from lakehouse.models.protection import protect
 from lakehouse.models.protocol import newest_start, split
 from lakehouse.models.recording import Origin, record
 from lakehouse.models.registry import Registry, Version
-from lakehouse.models.suspicion import judge_inputs
+from lakehouse.models.snapshot_retention import protect
 from lakehouse.models.training import fit
+from lakehouse.models.training_baseline import learned_from
 from lakehouse.tables.days import between, days_filter
-from lakehouse.tables.pins import code_version
+from lakehouse.tables.incremental import current_pins, last_made
+from lakehouse.tables.provenance import code_version
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import current_pins, last_made
 from lakehouse.training.training_set import TrainingSet
 
 

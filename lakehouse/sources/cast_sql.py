@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from lakehouse.contracts.columns import SQL_TYPES, Column
-from lakehouse.sources.mapping_kinds import (
+from lakehouse.sources.mapping_types import (
     UNITS,
     ColumnMapping,
     DecimalComma,

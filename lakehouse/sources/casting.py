@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts.columns import ARROW_TYPES, Column
 from lakehouse.sources.cast_sql import value_sql
-from lakehouse.sources.mapping_kinds import Absent, ColumnMapping, Ignored, Reencoded, Renamed, Swapped
+from lakehouse.sources.mapping_types import Absent, ColumnMapping, Ignored, Reencoded, Renamed, Swapped
 from lakehouse.tables.duck import borrow, quoted
 
 _FIRST_TIME, _LAST_TIME = datetime.min, datetime.max  # noqa: DTZ901  # what can be shown to people

@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.catalog.home import Home
 from lakehouse.errors import DeliveryError
-from lakehouse.home import Home
 from lakehouse.sources.reading import FORMATS, check_readable, format_of, read_delivery
 from lakehouse.sources.source import Source
 from lakehouse.tables.write import storage_guard

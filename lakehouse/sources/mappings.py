@@ -23,7 +23,7 @@ from datetime import date
 
 from lakehouse.contracts.contract import Contract
 from lakehouse.errors import DeclarationError
-from lakehouse.sources.mapping_kinds import (
+from lakehouse.sources.mapping_types import (
     Absent,
     ColumnMapping,
     DecimalComma,

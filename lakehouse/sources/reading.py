@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import ARROW_TYPES, Column
 from lakehouse.errors import DeliveryError
-from lakehouse.monitoring.findings import Finding
+from lakehouse.profiling.issues import Finding
 from lakehouse.sources.casting import Cast, cast_columns
 from lakehouse.sources.file_formats import FORMATS, check_readable, format_of, open_delivery
-from lakehouse.sources.mapping_kinds import ColumnMapping, FileEncoding, Ignored, Renamed, Swapped
+from lakehouse.sources.mapping_types import ColumnMapping, FileEncoding, Ignored, Renamed, Swapped
 from lakehouse.sources.source import Source
 from lakehouse.sources.structure import StructureError, name_faults, value_fault
 

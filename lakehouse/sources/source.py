@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from lakehouse.contracts.contract import Contract, check_as_declared
 from lakehouse.errors import DeclarationError, nearest_name
-from lakehouse.sources.breaker import Breaker
-from lakehouse.sources.mapping_kinds import ColumnMapping
+from lakehouse.sources.circuit_breaker import Breaker
+from lakehouse.sources.mapping_types import ColumnMapping
 from lakehouse.sources.mappings import check_mappings, fingerprint
 from lakehouse.tables.write import TableShape
 

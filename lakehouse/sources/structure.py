@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from lakehouse.contracts.contract import Column
 from lakehouse.errors import DeliveryError, nearest_name
-from lakehouse.monitoring.findings import Finding
+from lakehouse.profiling.issues import Finding
 from lakehouse.sources.casting import Cast, cast_columns
 from lakehouse.sources.file_formats import Delivered
-from lakehouse.sources.mapping_kinds import Absent
-from lakehouse.sources.recipes import recipe
+from lakehouse.sources.mapping_types import Absent
+from lakehouse.sources.remediation import recipe
 from lakehouse.sources.source import Source
 
 _EXAMPLES = {"timestamp": "2018-04-01T00:00:31Z", "bool": "true", "float64": "12.5"}

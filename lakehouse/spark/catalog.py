@@ -5,7 +5,7 @@ What belongs here: from the settings' catalog to Spark's properties. Not: the se
 
 from sqlalchemy import make_url
 
-from lakehouse.catalog import CATALOG_NAME, Lakehouse
+from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
 from lakehouse.errors import SettingsError
 from lakehouse.settings import Settings, redact
 

@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from lakehouse.home import Home
+from lakehouse.catalog.home import Home
 from lakehouse.settings import Settings
 
 APPLICATION = "slipway"

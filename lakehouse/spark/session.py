@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.home import Home
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
-from lakehouse.home import Home
 from lakehouse.settings import Settings
 from lakehouse.spark.catalog import catalog_properties, on_s3
 from lakehouse.spark.jars import jars_of

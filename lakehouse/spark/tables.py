@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import CATALOG_NAME, Lakehouse
+from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.words import in_words

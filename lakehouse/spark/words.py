@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lakehouse.catalog.home import storage_error
 from lakehouse.errors import SlipwayError
-from lakehouse.home import storage_error
 from lakehouse.spark.worker import carried_error
 
 _LOST = (

@@ -13,8 +13,8 @@ from pathlib import Path
 from pyiceberg.table import Table
 from pyiceberg.table.refs import SnapshotRef
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.tables.pins import Made, read_provenance
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables.provenance import Made, read_provenance
 from lakehouse.tables.write import AUDIT_PREFIX, BRANCH_AGE
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lakehouse.home import scratch_folder
+from lakehouse.catalog.home import scratch_folder
 from lakehouse.tables.days import ONE_DAY
 from lakehouse.tables.sizes import COPIES, row_bytes
 

@@ -12,9 +12,9 @@ from pyiceberg.table import Table
 from pyiceberg.table.update import AssertTableUUID
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import ContractError, PublishConflictError
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import resolve
 from lakehouse.tables.references import branch_at, is_at, without
 from lakehouse.tables.write import (

@@ -22,11 +22,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import DecimalType, IcebergType, PrimitiveType
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import UnknownNameError, nearest_name, unknown_name
 from lakehouse.tables.days import EPOCH
 from lakehouse.tables.duck import borrow, literal, quoted
-from lakehouse.tables.pins import ancestry, is_compaction
+from lakehouse.tables.provenance import ancestry, is_compaction
 
 Pin: TypeAlias = int | str | datetime | None
 """A snapshot id, a tag or branch, a time, or None for what is published now."""

@@ -25,10 +25,10 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.types import TimestampType, TimestamptzType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.home import storage_error
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, nearest_name
-from lakehouse.home import storage_error
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import planned_files
 from lakehouse.tables.references import branch_at, is_at, without
 

@@ -10,17 +10,17 @@ from datetime import date, datetime, time
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.days import ONE_DAY, days_filter
+from lakehouse.tables.incremental import Input, Work, find_work, last_made
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan, rows_by_day
 from lakehouse.tables.sizes import COPIES
-from lakehouse.tables.upkeep import Input, Work, find_work, last_made
 from lakehouse.tables.write import TableShape
-from lakehouse.training.requested import Requested, requested
+from lakehouse.training.on_demand import Requested, requested
 from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
 

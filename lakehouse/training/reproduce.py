@@ -12,13 +12,13 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, UnknownNameError
-from lakehouse.tables.pins import code_version, read_provenance
+from lakehouse.tables.provenance import code_version, read_provenance
 from lakehouse.tables.read import Pin, read, resolve
 from lakehouse.training.assemble import AS_OF, assemble
-from lakehouse.training.content import fingerprint
-from lakehouse.training.noted import CONTENT, content_of, note
+from lakehouse.training.content_hash import fingerprint
+from lakehouse.training.stored_hashes import CONTENT, content_of, note
 from lakehouse.training.training_set import TrainingSet
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.carried import carry
 from lakehouse.spark.parts import Side

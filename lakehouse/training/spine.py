@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, nearest_name
 from lakehouse.query import ask, tables_of
 from lakehouse.tables.duck import connect, literal

@@ -8,21 +8,21 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
+from lakehouse.tables.incremental import Computed, Work
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
-from lakehouse.tables.upkeep import Computed, Work
 from lakehouse.tables.write import Draft
 from lakehouse.training.assemble import AS_OF, assemble_within, data_clock, training_shape, training_work
-from lakehouse.training.availability import checks_of, late_verdict
-from lakehouse.training.noted import content_note
+from lakehouse.training.lateness import checks_of, late_verdict
+from lakehouse.training.stored_hashes import content_note
 from lakehouse.training.training_set import TrainingSet
 
 CHECKS = {

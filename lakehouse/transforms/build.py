@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
 from lakehouse.errors import PublishConflictError, SlipwayError
 from lakehouse.tables.duck import connect
+from lakehouse.tables.incremental import Outcome, last_made, unchanged
 from lakehouse.tables.publish import Published, change_schema, publish
 from lakehouse.tables.read import attach, plan
-from lakehouse.tables.upkeep import Outcome, last_made, unchanged
 from lakehouse.tables.write import Draft
 from lakehouse.transforms.project import TransformModel, TransformProject, run_dbt
 from lakehouse.transforms.session import BuildSession, active

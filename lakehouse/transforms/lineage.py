@@ -55,7 +55,7 @@ def follow(model: TransformModel, columns: Mapping[str, Sequence[str]]) -> Follo
     """Follow a model's SQL; `columns` are those of its inputs by table. SQL that nobody can read is lost as a whole."""
     from sqlglot.errors import SqlglotError
 
-    from lakehouse.transforms.sql_kinds import Kinds
+    from lakehouse.transforms.sql_derivation import Kinds
     from lakehouse.transforms.sql_scopes import Query
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, pinned, spark_filter
 from lakehouse.spark.words import in_words

@@ -9,14 +9,14 @@ from dbt.adapters.duckdb.plugins import BasePlugin  # noqa: TID253  # dbt import
 from dbt.adapters.duckdb.utils import TargetConfig  # noqa: TID253
 from duckdb import DuckDBPyConnection
 
-from lakehouse.catalog import open_lakehouse
+from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.errors import ContractError, SlipwayError, nearest_name
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import quoted
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.incremental import Work, beginning, fresh_trial, last_made
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan
-from lakehouse.tables.upkeep import Work, beginning, fresh_trial, last_made
 from lakehouse.tables.write import Rows, TableShape, write_draft
 from lakehouse.transforms.project import TransformModel
 from lakehouse.transforms.session import BuildSession, NewColumns, active_session

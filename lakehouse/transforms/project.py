@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.catalog.home import Home
 from lakehouse.errors import DeclarationError, SlipwayError
-from lakehouse.home import Home
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:

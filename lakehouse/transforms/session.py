@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.tables.pins import Provenance
-from lakehouse.tables.upkeep import Input, Work, find_work
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables.incremental import Input, Work, find_work
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.write import Draft, Rows, TableShape
 from lakehouse.transforms.project import TransformModel, TransformProject
 

@@ -8,10 +8,9 @@ import warnings
 
 import typer
 
+from lakehouse.catalog.home import storage_error
 from lakehouse.errors import SlipwayError
-from lakehouse.home import storage_error
 from orchestration.cli import (
-    availability,
     breaker,
     contract,
     demo,
@@ -29,6 +28,7 @@ from orchestration.cli import (
     training_set,
     up,
 )
+from orchestration.cli import lateness as availability
 from orchestration.cli.output import show_error, show_warnings
 
 app = typer.Typer(

@@ -1,6 +1,6 @@
 """`slipway breaker`: the circuit breakers of the sources.
 
-What belongs here: the command. Not: states and transitions (lakehouse/sources/breaker.py).
+What belongs here: the command. Not: states and transitions (lakehouse/sources/circuit_breaker.py).
 """
 
 import uuid
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import SlipwayError
-from lakehouse.home import at_work
 from orchestration.cli.output import (
     HomeOption,
     JsonOption,
@@ -24,7 +24,7 @@ from orchestration.cli.output import (
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.sources.source import Source
 
 EXAMPLES = """\
@@ -82,9 +82,9 @@ def _check(source: str | None, reason: str, *, both: bool) -> None:
 
 
 def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, quiet: bool) -> None:
-    from lakehouse.sources.breaker import State, set_by_hand
+    from lakehouse.sources.circuit_breaker import State, set_by_hand
+    from orchestration.notifications import tell_of_transition
     from orchestration.sources_by_name import domain_of
-    from orchestration.telling import tell_of_transition
 
     with at_work(lake.home, f"slipway breaker {source.name}"), shown_progress(quiet=quiet) as progress:
         state = State.OPEN if open_it else State.CLOSED
@@ -99,8 +99,8 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
 
 
 def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
-    from lakehouse.sources.account import account_of
-    from lakehouse.sources.breaker import history, standing_of
+    from lakehouse.ingestion.reconciliation import account_of
+    from lakehouse.sources.circuit_breaker import history, standing_of
     from orchestration.cli.deliveries import told_of
 
     standing = standing_of(lake, source.name, source.breaker, source.definition())

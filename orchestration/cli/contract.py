@@ -21,7 +21,7 @@ from orchestration.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.contracts.contract import Contract
 
 app = typer.Typer(
@@ -278,7 +278,7 @@ def _declared(table: str) -> "Contract":
 
 
 def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:
-    from lakehouse.contract_pages.page import write_page
+    from lakehouse.reports.contract.page import write_page
     from orchestration.sources_by_name import source_named
 
     if file.is_dir():
@@ -302,7 +302,7 @@ def _models_on(table: str) -> list[str]:
 
 def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
     """The verdicts on the newest judged delivery."""
-    from lakehouse.contracts.audits import audits_of
+    from lakehouse.contracts.audit_log import audits_of
 
     found = audits_of(lake, table).to_pylist()
     return [one for one in found if (one["at"], one["delivery"]) == (found[-1]["at"], found[-1]["delivery"])]

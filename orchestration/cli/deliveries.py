@@ -13,7 +13,7 @@ from lakehouse.errors import DeliveryError
 from orchestration.cli.output import console
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.sources.source import Source
 
 
@@ -26,7 +26,7 @@ def told_of(
     sources that were `recomputed`.
     """
     from lakehouse.contracts.quarantine import waiting_rows
-    from lakehouse.sources.held_back import deliveries_held_back
+    from lakehouse.ingestion.blocked import deliveries_held_back
 
     refused, waiting, left_out, rows = [], [], [], {}
     for source in sources:
@@ -42,8 +42,8 @@ def told_of(
 
 def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
     """Files that lie in the drop folder and are not landed: copies of others, and what somebody gave up."""
+    from lakehouse.ingestion.ingestion_log import Status, known_deliveries
     from lakehouse.sources.deliveries import inspect
-    from lakehouse.sources.ledger import Status, known_deliveries
 
     lines = known_deliveries(lake, source.name).values()
     dropped = {one.fingerprint: one for one in lines if one.status is Status.DROPPED}
@@ -68,7 +68,7 @@ def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
 
 def became_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list[dict[str, Any]]:
     """What the ledger says now of the deliveries of these names: published, refused, waiting, and why."""
-    from lakehouse.sources.ledger import Status, known_deliveries
+    from lakehouse.ingestion.ingestion_log import Status, known_deliveries
 
     last = {line.delivery: line for line in known_deliveries(lake, source.name).values()}
     told = []

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import DeliveryError, SlipwayError, unknown_name
-from lakehouse.home import at_work
 from orchestration.cli.deliveries import show_deliveries, told_of
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.domain import Domain
 
 GIVEN = "fraud"

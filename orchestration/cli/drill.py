@@ -43,8 +43,8 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Play a bad delivery on a copy: what the model falls to without contracts, and what happens with them."""
-    from lakehouse.monitoring.incidents import INCIDENTS
-    from lakehouse.monitoring.incidents import incident as incident_of
+    from lakehouse.drills.fault_injection import INCIDENTS
+    from lakehouse.drills.fault_injection import incident as incident_of
 
     if listed:
         _list(as_json=as_json)
@@ -83,7 +83,7 @@ def command(
 
 
 def _list(*, as_json: bool) -> None:
-    from lakehouse.monitoring.incidents import INCIDENTS
+    from lakehouse.drills.fault_injection import INCIDENTS
 
     if as_json:
         print_json({"incidents": [{"name": one.name, "says": one.says} for one in INCIDENTS.values()]})

@@ -1,6 +1,7 @@
 """The feature catalog in the terminal: feature sets, features and what a search found, for people and as JSON.
 
-What belongs here: how they are shown. Not: the command (features.py), and the site (lakehouse/feature_catalog/site.py).
+What belongs here: how they are shown. Not: the command (features.py), and the site
+(lakehouse/reports/feature_catalog/site.py).
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from orchestration.cli.output import console, notes, print_facts, print_table
 
 if TYPE_CHECKING:
-    from lakehouse.feature_catalog.details import Detail, FeatureDetail
-    from lakehouse.feature_catalog.distribution import Distribution
-    from lakehouse.feature_catalog.entries import Entry, Found
-    from lakehouse.feature_catalog.equal_values import Equal
+    from lakehouse.reports.feature_catalog.details import Detail, FeatureDetail
+    from lakehouse.reports.feature_catalog.distribution import Distribution
+    from lakehouse.reports.feature_catalog.entries import Entry, Found
+    from lakehouse.reports.feature_catalog.equal_values import Equal
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 
@@ -97,7 +98,7 @@ def show_set(entry: "Entry") -> None:
 
 def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
     """One feature."""
-    from lakehouse.feature_catalog import wording
+    from lakehouse.reports.feature_catalog import wording
 
     entry, one, found = page.entry, page.entry.feature_set, feature.distribution
     console.print(f"[bold]{feature.name}[/bold] (owned by {one.owner})", highlight=False)
@@ -232,7 +233,7 @@ def _freshness_json(entry: "Entry") -> dict[str, Any]:
 
 def _in_a_line(found: "Distribution") -> str:
     """A histogram that fits into a line; of what is no number the most frequent values."""
-    from lakehouse.feature_catalog.drawing import ends, number
+    from lakehouse.reports.feature_catalog.drawing import ends, number
 
     if found.least is None or not found.quantiles:
         return ", ".join(f"{bar.label} ({bar.rows:,})" for bar in found.bars)

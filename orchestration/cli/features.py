@@ -1,6 +1,6 @@
 """`slipway features`: the feature catalog.
 
-What belongs here: the command, and how it shows entries. Not: what an entry is (lakehouse/feature_catalog/).
+What belongs here: the command, and how it shows entries. Not: what an entry is (lakehouse/reports/feature_catalog/).
 """
 
 from pathlib import Path
@@ -24,9 +24,9 @@ from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.domain import Domain
-    from lakehouse.feature_catalog.entries import Search
+    from lakehouse.reports.feature_catalog.entries import Search
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Find features: what they mean, how they look, who uses them, how fresh they are."""
     from assets.loading import load_domains
-    from lakehouse.feature_catalog.entries import Search
+    from lakehouse.reports.feature_catalog.entries import Search
 
     lake, domains, wanted = lakehouse_at(home), load_domains(), Search(words or (), entity, source, owner)
     if (html or duplicates) and (wanted or (html and duplicates)):
@@ -96,7 +96,7 @@ def command(
 
 
 def _all(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> None:
-    from lakehouse.feature_catalog.entries import entries
+    from lakehouse.reports.feature_catalog.entries import entries
 
     found = entries(lake, domains, None)
     if as_json:
@@ -106,8 +106,8 @@ def _all(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> No
 
 
 def _search(lake: "Lakehouse", domains: "Sequence[Domain]", wanted: "Search", *, as_json: bool) -> None:
-    from lakehouse.feature_catalog.entries import entries, search
-    from lakehouse.feature_catalog.lineage import Lineage
+    from lakehouse.reports.feature_catalog.entries import entries, search
+    from lakehouse.reports.feature_catalog.lineage import Lineage
     from lakehouse.transforms.project import load_project
 
     listed = entries(lake, domains, None)
@@ -120,10 +120,10 @@ def _search(lake: "Lakehouse", domains: "Sequence[Domain]", wanted: "Search", *,
 
 
 def _one(lake: "Lakehouse", domains: "Sequence[Domain]", name: str, *, as_json: bool) -> None:
-    from lakehouse.feature_catalog.details import detail
-    from lakehouse.feature_catalog.entries import find_entry
-    from lakehouse.feature_catalog.lineage import Lineage
-    from lakehouse.models.relocation import existing_registry
+    from lakehouse.models.artifact_relocation import existing_registry
+    from lakehouse.reports.feature_catalog.details import detail
+    from lakehouse.reports.feature_catalog.entries import find_entry
+    from lakehouse.reports.feature_catalog.lineage import Lineage
     from lakehouse.transforms.project import load_project
 
     entry = find_entry(lake, domains, existing_registry(lake.home), name)
@@ -142,8 +142,8 @@ def _one(lake: "Lakehouse", domains: "Sequence[Domain]", name: str, *, as_json: 
 
 
 def _write_site(lake: "Lakehouse", domains: "Sequence[Domain]", folder: Path, *, as_json: bool) -> None:
-    from lakehouse.feature_catalog.site import write_site
-    from lakehouse.models.relocation import existing_registry
+    from lakehouse.models.artifact_relocation import existing_registry
+    from lakehouse.reports.feature_catalog.site import write_site
     from lakehouse.transforms.project import load_project
 
     project = load_project(lake.settings, lake.home)
@@ -155,7 +155,7 @@ def _write_site(lake: "Lakehouse", domains: "Sequence[Domain]", folder: Path, *,
 
 
 def _compare(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> None:
-    from lakehouse.feature_catalog.equal_values import equal_features
+    from lakehouse.reports.feature_catalog.equal_values import equal_features
 
     sets: list[Any] = [one for domain in domains for one in domain.feature_sets]
     found = equal_features(lake, sets)

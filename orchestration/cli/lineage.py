@@ -17,9 +17,9 @@ from orchestration.cli.lineage_pages import show_difference, show_impact, show_r
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
-    from lakehouse.lineage.graph import Graph
-    from lakehouse.lineage.view import View
+    from lakehouse.catalog.lakehouse import Lakehouse
+    from lakehouse.lineage.graph.graph import Graph
+    from lakehouse.lineage.graph.view import View
 
 _COMMANDS = ("serve", "show", "diff", "impact", "reconcile")
 
@@ -129,7 +129,7 @@ def show_command(
 
     The word `show` may be left out.
     """
-    from lakehouse.lineage.ways import UP, ways
+    from lakehouse.lineage.graph.paths import UP, ways
 
     both = upstream == downstream
     with _graph(lakehouse_at(home), at) as (graph, view):
@@ -161,7 +161,7 @@ def diff_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what was different between two runs: snapshots read and written, code, contracts, schemas, parameters."""
-    from lakehouse.lineage.comparing import difference
+    from lakehouse.lineage.graph.comparison import difference
 
     with _graph(lakehouse_at(home), None) as (graph, view):
         found = difference(graph, view, first, second)
@@ -199,7 +199,7 @@ def impact_command(
 def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Send what killed runs left untold: events that wait in the outbox, and ends that nobody reported."""
     from orchestration.instance import open_instance
-    from orchestration.lineage_reconcile import reconcile
+    from orchestration.lineage.reconcile import reconcile
 
     lake = lakehouse_at(home)
     with open_instance(lake) as instance:
@@ -213,9 +213,9 @@ def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -
 @contextmanager
 def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, View]]":
     """The graph of the lakehouse's store, holding still."""
-    from lakehouse.lineage.graph import Graph
-    from lakehouse.lineage.store import open_store
-    from lakehouse.lineage.view import microseconds
+    from lakehouse.lineage.graph.graph import Graph
+    from lakehouse.lineage.graph.view import microseconds
+    from lakehouse.lineage.store.store import open_store
 
     store = open_store(lake)
     try:

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import SlipwayError
-from lakehouse.home import at_work
 from orchestration.cli.deliveries import show_deliveries, told_of
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress

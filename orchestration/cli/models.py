@@ -11,7 +11,7 @@ import typer
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.models.model import Model
     from lakehouse.models.registry import Registry, Version
 
@@ -36,7 +36,7 @@ def command(
     lake = lakehouse_at(home)
     from assets.loading import load_domains
     from lakehouse.errors import unknown_name
-    from lakehouse.models.relocation import existing_registry
+    from lakehouse.models.artifact_relocation import existing_registry
 
     declared = {model.name: model for domain in load_domains() for model in domain.models}
     registry = existing_registry(lake.home)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import DeclarationError, SlipwayError
-from lakehouse.home import at_work
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
 
 EXAMPLES = """\
 [bold]Examples[/bold]

@@ -20,7 +20,7 @@ from lakehouse.errors import HomeError, SettingsError, SlipwayError, SlipwayWarn
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
 
 HomeOption = Annotated[
     Path | None,
@@ -39,7 +39,7 @@ def lakehouse_at(home: Path | None, *, must_be: bool = False) -> "Lakehouse":
 
     Raises HomeError where it `must_be` there already, and is not: who only reads makes no home.
     """
-    from lakehouse.catalog import open_lakehouse
+    from lakehouse.catalog.lakehouse import open_lakehouse
 
     settings = Settings.from_environment(home=home)
     if must_be and settings.catalog_address is None and not (settings.home / "home.json").exists():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import SlipwayError
-from lakehouse.home import at_work
 from orchestration.cli.deliveries import show_deliveries
 from orchestration.cli.output import (
     HomeOption,
@@ -24,7 +24,7 @@ from orchestration.cli.output import (
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.sources.source import Source
 
 _SHOWN = 3
@@ -88,7 +88,7 @@ def command(
 
 
 def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[str, Any], SlipwayError | None]:
-    from lakehouse.sources.retry import retry_quarantined
+    from lakehouse.ingestion.retry import retry_quarantined
     from orchestration.cli.deliveries import became_of
     from orchestration.main_job import run_main_job
     from orchestration.memory import MemoryWatch
@@ -115,7 +115,7 @@ def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[st
 
 
 def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: str) -> dict[str, Any]:
-    from lakehouse.sources.giving_up import give_up
+    from lakehouse.ingestion.discard import give_up
 
     _check_reason(reason)
     with at_work(lake.home, f"slipway quarantine {source.name} --drop"):
@@ -134,8 +134,8 @@ def _check_reason(reason: str) -> None:
 
 def _drop(lake: "Lakehouse", source: "Source", rule: str, reason: str) -> dict[str, Any]:
     from lakehouse.contracts.quarantine import drop_rows, quarantine_shape
-    from lakehouse.sources.verdicts import check_names
-    from lakehouse.tables.pins import Provenance
+    from lakehouse.ingestion.check_results import check_names
+    from lakehouse.tables.provenance import Provenance
 
     _check_reason(reason)
     if rule and rule not in check_names(source) and not rule.endswith("_readable"):
@@ -154,7 +154,7 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
     import polars as pl
 
     from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined
-    from lakehouse.sources.account import account_of
+    from lakehouse.ingestion.reconciliation import account_of
     from orchestration.cli.deliveries import told_of
 
     rows = pl.DataFrame(pl.from_arrow(quarantined(lake, quarantine_shape(source.shape))))

@@ -19,7 +19,7 @@ from orchestration.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.models.reproduction import ModelReproduction
     from lakehouse.training.reproduce import Reproduction
 
@@ -78,7 +78,7 @@ def _training_set(lake: "Lakehouse", what: str, *, as_json: bool) -> bool:
 def _model(lake: "Lakehouse", what: str, *, retrain: bool, as_json: bool) -> bool:
     from assets.loading import load_domains
     from lakehouse.errors import unknown_name
-    from lakehouse.models.relocation import existing_registry
+    from lakehouse.models.artifact_relocation import existing_registry
     from lakehouse.models.reproduction import find_version, reproduce_version
 
     domains = load_domains()

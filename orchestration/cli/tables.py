@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lakehouse.catalog.home import at_work
 from lakehouse.errors import SlipwayError
-from lakehouse.home import at_work
 from orchestration.cli.output import (
     HomeOption,
     JsonOption,
@@ -24,10 +24,10 @@ from orchestration.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from lakehouse.catalog import Lakehouse
+    from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.domain import Domain
     from lakehouse.tables.describe import Description, Overview, SnapshotInfo
-    from lakehouse.tables.pins import Made
+    from lakehouse.tables.provenance import Made
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -63,7 +63,7 @@ def command(
 
 def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     from lakehouse.tables.describe import overviews
-    from lakehouse.tables.journal import is_journal
+    from lakehouse.tables.system_table import is_journal
 
     found = sorted(overviews(lake), key=lambda one: is_journal(one.name))  # the platform's own records come last
     kinds, because = _declared(lake, [one.name for one in found])
@@ -189,7 +189,7 @@ def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict
     Only domains that have one of `names` are asked.
     """
     from assets.loading import load_domains
-    from lakehouse.standing import out_of_line
+    from lakehouse.staleness import out_of_line
     from lakehouse.transforms.project import load_project
 
     used = {name.split(".")[0] for name in names}
@@ -220,7 +220,7 @@ def _kinds(domain: "Domain") -> dict[str, str]:
 
 def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]) -> dict[str, Any]:
     """A table for JSON. `out_of_line` is null where nothing is upstream, or a model is (`slipway models`)."""
-    from lakehouse.tables.journal import is_journal
+    from lakehouse.tables.system_table import is_journal
 
     made = one.published
     return {

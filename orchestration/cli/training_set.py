@@ -1,6 +1,6 @@
 """`slipway training-set`: features for a spine of one's own, as they were known at each row's time.
 
-What belongs here: the command. Not: joining (lakehouse/training/frame.py) and what was declared as a table
+What belongs here: the command. Not: joining (lakehouse/training/training_frame.py) and what was declared as a table
 (`slipway materialize fraud.training`).
 """
 
@@ -14,7 +14,7 @@ from lakehouse.errors import SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json, print_table
 
 if TYPE_CHECKING:
-    from lakehouse.training.frame import TrainingFrame
+    from lakehouse.training.training_frame import TrainingFrame
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913  # an option each
         )
     lake = lakehouse_at(home)
     from assets.loading import load_domains
-    from lakehouse.training.frame import training_frame
+    from lakehouse.training.training_frame import training_frame
 
     frame = training_frame(
         spine,

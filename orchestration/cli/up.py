@@ -16,7 +16,7 @@ from lakehouse.errors import HomeError, SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
-    from lakehouse.home import Home
+    from lakehouse.catalog.home import Home
 
 EXAMPLES = """\
 [bold]Examples[/bold]

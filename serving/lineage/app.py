@@ -21,14 +21,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from lakehouse.errors import SlipwayError, UnknownNameError
-from lakehouse.lineage.comparing import difference
-from lakehouse.lineage.details import node_details
-from lakehouse.lineage.graph import MOST_NODES, Graph
-from lakehouse.lineage.run_queries import Pages, run_details, runs
-from lakehouse.lineage.searching import overview as find_overview
-from lakehouse.lineage.searching import search as find_words
-from lakehouse.lineage.store import BadEventError, Store, unusable
-from lakehouse.lineage.view import microseconds
+from lakehouse.lineage.graph.comparison import difference
+from lakehouse.lineage.graph.details import node_details
+from lakehouse.lineage.graph.graph import MOST_NODES, Graph
+from lakehouse.lineage.graph.runs import Pages, run_details, runs
+from lakehouse.lineage.graph.search import overview as find_overview
+from lakehouse.lineage.graph.search import search as find_words
+from lakehouse.lineage.graph.view import microseconds
+from lakehouse.lineage.store.store import BadEventError, Store, unusable
 from lakehouse.settings import Settings
 from serving.lineage import answers, run_answers
 from serving.lineage.guard import LOOPBACK, Guard

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lakehouse.errors import SlipwayError
-from lakehouse.lineage.store import unusable
-from lakehouse.lineage.validation import LARGEST_EVENT, BadEventError, Checked, TooLargeError, checked, read_json
+from lakehouse.lineage.store.store import unusable
+from lakehouse.lineage.store.validation import LARGEST_EVENT, BadEventError, Checked, TooLargeError, checked, read_json
 from serving.lineage.receiving import Receiver
 
 MOST_IN_BATCH = 10_000

@@ -1,7 +1,7 @@
 """Receiving events over HTTP: many senders, one durable commit for all that arrive together.
 
 What belongs here: collecting what arrives while the last commit is on its way. Not: what a commit does
-(lakehouse/lineage/store.py). A sender is answered after the commit that its event is in: a 201 is on the disk.
+(lakehouse/lineage/store/store.py). A sender is answered after the commit that its event is in: a 201 is on the disk.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakehouse.lineage.store import Store
-from lakehouse.lineage.validation import Checked
+from lakehouse.lineage.store.store import Store
+from lakehouse.lineage.store.validation import Checked
 
 _MOST_TOGETHER = 1_000
 """Events in one commit."""

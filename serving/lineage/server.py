@@ -11,7 +11,7 @@ from ipaddress import ip_address
 import uvicorn
 
 from lakehouse.errors import SettingsError, SlipwayError
-from lakehouse.lineage.store import open_store
+from lakehouse.lineage.store.store import open_store
 from lakehouse.settings import Settings
 from serving.lineage.app import create_app
 from serving.lineage.guard import LOOPBACK

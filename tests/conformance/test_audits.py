@@ -13,12 +13,12 @@ import pytest
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from lakehouse.contracts.expressions import in_duckdb, in_spark, understand
 from lakehouse.contracts.on_spark import audit_on_spark
-from lakehouse.contracts.sorting import sort_rows
-from lakehouse.contracts.whole import audit_table, read_referenced
+from lakehouse.contracts.row_checks import sort_rows
+from lakehouse.contracts.table_checks import audit_table, read_referenced
 from lakehouse.errors import ContractError
 from lakehouse.spark.session import spark_of
 from lakehouse.tables.duck import connect, literal
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import TableShape, write_draft
 from tests.reference import moment

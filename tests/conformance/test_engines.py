@@ -36,7 +36,7 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.features.reference import feature_rows
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
 from lakehouse.tables.write import TableShape, write_draft

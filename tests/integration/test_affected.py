@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lakehouse.catalog.home import scratch_folder
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.features.feature_set import (
@@ -30,10 +31,9 @@ from lakehouse.features.feature_set import (
     mean,
     total,
 )
-from lakehouse.home import scratch_folder
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.incremental import write_audit_publish
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import write_audit_publish
 from lakehouse.tables.write import TableShape
 from lakehouse.training.reproduce import reproduce
 from lakehouse.training.training_set import Label, TrainingSet
@@ -283,7 +283,7 @@ def test_a_training_set_follows_a_set_on_another_spine_and_makes_request_feature
 def test_what_a_killed_process_left_in_the_scratch_space_goes_when_the_home_is_opened(tmp_path):
     lake = scenario.make_lake(tmp_path / "home")
     program = (
-        "import os, signal, sys, pathlib; from lakehouse.home import scratch_folder; "
+        "import os, signal, sys, pathlib; from lakehouse.catalog.home import scratch_folder; "
         "folder = scratch_folder(pathlib.Path(sys.argv[1]), 'rows'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(lake.home.work)], check=False)

@@ -16,17 +16,17 @@ from typer.testing import CliRunner
 
 from assets.fraud.training import training as fraud_training
 from assets.loading import load_domains
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import AuditError
 from lakehouse.features.feature_set import Entity, Events, FeatureSet, count, derived, hour_between
-from lakehouse.tables.availability import HISTORY, READABLE, known_at
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.lateness import HISTORY, READABLE, known_at
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, write_draft
-from lakehouse.training.availability import CHECK, availability, checks_of, late_verdict, spoken
-from lakehouse.training.frame import training_frame
+from lakehouse.training.lateness import CHECK, availability, checks_of, late_verdict, spoken
+from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 from lakehouse.training.training_tables import build_training_set
 from orchestration.cli import app
@@ -306,7 +306,7 @@ def test_features_without_events_have_nothing_to_wait_for(shop):
 @given(data=st.data())
 def test_late_values_are_those_that_a_plain_reading_finds(data, lake, monkeypatch):
     """Against the definition, row by row: any terminals, delays, windows, any order of arrival."""
-    from lakehouse.tables.availability import Readable
+    from lakehouse.tables.lateness import Readable
 
     hours = st.integers(0, 24 * 6)
     events = data.draw(st.lists(st.tuples(hours, st.integers(0, 60), st.integers(0, 2)), min_size=1, max_size=12))
@@ -325,8 +325,8 @@ def test_late_values_are_those_that_a_plain_reading_finds(data, lake, monkeypatc
         schema={"at": pl.Datetime("us"), "terminal_id": pl.Int64},
     )
     known = Readable(rows, start)
-    monkeypatch.setattr("lakehouse.training.availability.known_at", lambda *_, **__: known)
-    monkeypatch.setattr("lakehouse.training.availability.read", lambda *_, **__: spine.to_arrow())
+    monkeypatch.setattr("lakehouse.training.lateness.known_at", lambda *_, **__: known)
+    monkeypatch.setattr("lakehouse.training.lateness.read", lambda *_, **__: spine.to_arrow())
     declared = count("tx").over(f"{window}h" if window else "lifetime")
     found = availability(lake, risk(f"{delay}h", features=[declared]), {REPORTS: 1, PAYMENTS: 1})
 

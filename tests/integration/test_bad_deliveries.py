@@ -20,9 +20,9 @@ import pytest
 from assets.fraud.sources import transactions as source
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
-from lakehouse.sources.account import account_of
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.reconciliation import account_of
 from lakehouse.sources.deliveries import inspect
-from lakehouse.sources.landing import land
 from lakehouse.sources.reading import read_delivery
 from lakehouse.tables.read import read, resolve
 from tests import scenario

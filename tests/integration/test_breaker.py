@@ -12,8 +12,11 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.errors import ContractError, HomeError, PublishConflictError
-from lakehouse.sources.account import account_of
-from lakehouse.sources.breaker import (
+from lakehouse.ingestion.ingestion_log import known_deliveries
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.pending import find_pending
+from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.sources.circuit_breaker import (
     BREAKERS,
     Breaker,
     State,
@@ -25,11 +28,8 @@ from lakehouse.sources.breaker import (
     standing_of,
     transit,
 )
-from lakehouse.sources.landing import land
-from lakehouse.sources.ledger import known_deliveries
-from lakehouse.sources.pending import find_pending
-from lakehouse.tables.journal import append
 from lakehouse.tables.read import read
+from lakehouse.tables.system_table import append
 from tests import scenario
 
 DAYS = scenario.EVERY_DAY

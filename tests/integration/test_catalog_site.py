@@ -15,8 +15,8 @@ import pytest
 from assets.fraud.features import transaction_time
 from assets.loading import load_domains
 from lakehouse.errors import SlipwayError
-from lakehouse.feature_catalog.site import write_site
 from lakehouse.features.feature_set import Example
+from lakehouse.reports.feature_catalog.site import write_site
 from lakehouse.transforms.project import load_project
 from tests import scenario
 

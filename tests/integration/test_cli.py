@@ -20,11 +20,11 @@ import polars as pl
 import pytest
 
 from assets.fraud.simulator import Simulation, write_daily_files
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
-from lakehouse.tables.journal import is_journal
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
+from lakehouse.tables.system_table import is_journal
 from lakehouse.tables.write import write_draft
 from orchestration.checks import last_evaluation
 from orchestration.cli import main
@@ -877,7 +877,8 @@ def test_a_setting_that_does_not_exist(slipway: Slipway, tmp_path: Path, monkeyp
 def busy_home(books: Lakehouse) -> Iterator[Path]:
     """A home in which another process is at work."""
     code = (
-        "import sys, pathlib\nfrom lakehouse.home import at_work, open_home\nfrom lakehouse.settings import Settings\n"
+        "import sys, pathlib\nfrom lakehouse.catalog.home import at_work, open_home\n"
+        "from lakehouse.settings import Settings\n"
         "home = open_home(Settings.from_environment(home=pathlib.Path(sys.argv[1])))\n"
         "with at_work(home, 'slipway demo'):\n    print('at work', flush=True)\n    sys.stdin.read()"
     )

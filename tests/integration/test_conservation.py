@@ -11,16 +11,16 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.errors import UnknownNameError
-from lakehouse.sources import landing as landing_module
-from lakehouse.sources import retry as retrying
-from lakehouse.sources.account import account_of
-from lakehouse.sources.breaker import Breaker, State, set_by_hand
-from lakehouse.sources.giving_up import give_up
-from lakehouse.sources.held_back import deliveries_held_back
-from lakehouse.sources.landing import land
-from lakehouse.sources.ledger import known_deliveries
-from lakehouse.sources.pending import find_pending
-from lakehouse.sources.retry import retry_quarantined
+from lakehouse.ingestion import landing as landing_module
+from lakehouse.ingestion import retry as retrying
+from lakehouse.ingestion.blocked import deliveries_held_back
+from lakehouse.ingestion.discard import give_up
+from lakehouse.ingestion.ingestion_log import known_deliveries
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.pending import find_pending
+from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.retry import retry_quarantined
+from lakehouse.sources.circuit_breaker import Breaker, State, set_by_hand
 from lakehouse.tables.read import read
 from tests import scenario
 

@@ -12,13 +12,13 @@ import pytest
 
 from lakehouse.contracts.contract import Column, Contract, Reference
 from lakehouse.contracts.quarantine import quarantine_name
+from lakehouse.contracts.table_checks import audit_table
 from lakehouse.contracts.versions import versions_of
-from lakehouse.contracts.whole import audit_table
 from lakehouse.errors import ContractError, UnknownNameError
-from lakehouse.sources.account import account_of
-from lakehouse.sources.landing import land
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.mappings import absent
-from lakehouse.sources.retry import retry_quarantined
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
 from lakehouse.tables.write import TableShape, ensure_table

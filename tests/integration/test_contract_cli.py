@@ -21,8 +21,8 @@ from assets.fraud.contracts import transactions_contract
 from lakehouse.contracts.as_json import from_object, to_json
 from lakehouse.contracts.odcs import to_odcs
 from lakehouse.contracts.suggest import suggest
+from lakehouse.contracts.table_checks import audit_table
 from lakehouse.contracts.versions import keep_version
-from lakehouse.contracts.whole import audit_table
 from lakehouse.errors import SlipwayError
 from orchestration.cli import app
 from orchestration.cli.contract import result_of

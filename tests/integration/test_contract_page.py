@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from assets.fraud.sources import transactions
-from lakehouse.contract_pages.drawing import null_plots, pairs, rows_plot
-from lakehouse.contract_pages.facts import facts_of
-from lakehouse.contract_pages.page import page_of, rules_table, write_page
-from lakehouse.sources.landing import land
-from lakehouse.sources.ledger import Status
+from lakehouse.ingestion.ingestion_log import Status
+from lakehouse.ingestion.landing import land
+from lakehouse.reports.contract.drawing import null_plots, pairs, rows_plot
+from lakehouse.reports.contract.facts import facts_of
+from lakehouse.reports.contract.page import page_of, rules_table, write_page
 from tests import scenario
 
 CHROMIUM = shutil.which("chromium")

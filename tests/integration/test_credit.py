@@ -18,16 +18,16 @@ from assets.credit.training import training
 from assets.loading import load_domain
 from benchmarks.credit import PUBLISHED, larger_class, october
 from benchmarks.credit_deliveries import CLIENTS, DAYS, write_deliveries
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import check_domain
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.features.feature_set import FeatureSet, rate
+from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.protocol import split
-from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import training_rows, training_start
 from lakehouse.models.training import fit
+from lakehouse.tables.incremental import current_pins
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import current_pins
 from lakehouse.transforms.project import load_project
 from tests import scenario
 

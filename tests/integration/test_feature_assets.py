@@ -12,17 +12,17 @@ import pyarrow as pa
 import pytest
 
 from assets.loading import load_domains
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import SlipwayWarning
-from lakehouse.feature_catalog.equal_values import CHECK
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
+from lakehouse.reports.feature_catalog.equal_values import CHECK
+from lakehouse.tables.incremental import Work, last_made
 from lakehouse.tables.publish import publish
-from lakehouse.tables.upkeep import Work, last_made
 from lakehouse.tables.write import Rows, write_draft
-from lakehouse.training.frame import training_frame
+from lakehouse.training.training_frame import training_frame
 from orchestration.features import feature_asset, feature_assets
 from orchestration.progress import Progress
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, provenance

@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lakehouse.catalog.home import at_work
 from lakehouse.contracts.quarantine import quarantine_name
-from lakehouse.home import at_work
 from lakehouse.tables.read import read
 from tests import scenario
 from tests.scenario import EVERY_DAY, lenient_source

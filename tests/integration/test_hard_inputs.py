@@ -13,9 +13,9 @@ import pytest
 
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.quarantine import quarantine_name
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.reconciliation import account_of
 from lakehouse.sources import file_formats
-from lakehouse.sources.account import account_of
-from lakehouse.sources.landing import land
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
 

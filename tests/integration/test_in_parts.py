@@ -19,14 +19,14 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import Entity, count, last, mean, total
 from lakehouse.settings import LEAST_MEMORY, Settings
 from lakehouse.tables.on_disk import RowsOnDisk
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read, rows_by_day
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import TableShape, write_draft
 from lakehouse.training import training_tables
 from lakehouse.training.assemble import assemble_within, data_clock
-from lakehouse.training.noted import CONTENT, content_of, note
+from lakehouse.training.stored_hashes import CONTENT, content_of, note
 from lakehouse.training.training_tables import build_training_set
 from tests import scenario
 

@@ -19,9 +19,9 @@ from assets.fraud.training import training
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.tables.days import EPOCH
-from lakehouse.tables.pins import read_provenance
+from lakehouse.tables.incremental import last_made
+from lakehouse.tables.provenance import read_provenance
 from lakehouse.tables.read import plan, read
-from lakehouse.tables.upkeep import last_made
 from lakehouse.training.training_tables import build_training_set
 from lakehouse.transforms.build import build
 from lakehouse.transforms.project import load_project

@@ -20,13 +20,13 @@ from assets.fraud.sources import transactions as source
 from lakehouse.contracts.audit import AuditError
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
-from lakehouse.sources import landing
-from lakehouse.sources.landing import land
-from lakehouse.sources.pending import find_pending
+from lakehouse.ingestion import landing
+from lakehouse.ingestion.check_results import check_names, standing_verdicts
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.pending import find_pending
 from lakehouse.sources.reading import read_delivery
-from lakehouse.sources.verdicts import check_names, standing_verdicts
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import plan, read, resolve
-from lakehouse.tables.upkeep import last_made
 from tests import scenario
 
 DAYS = scenario.EVERY_DAY

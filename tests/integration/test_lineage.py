@@ -16,15 +16,15 @@ import pytest
 
 from assets.loading import load_domain
 from benchmarks.derived_lineage import compare
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.lineage.outbox import Outbox
-from lakehouse.models.relocation import open_registry
+from lakehouse.lineage.emit.outbox import Outbox
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import resolve
-from lakehouse.tables.upkeep import last_made
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance
-from orchestration.lineage_reconcile import reconcile
+from orchestration.lineage.reconcile import reconcile
 from tests import scenario
 from tests.conftest import flush_lineage
 from tests.test_definitions import GRAPH
@@ -264,7 +264,7 @@ def test_models_and_their_trainings_are_told_by_mlflows_names(events: list[dict[
 
 
 def test_the_homes_store_has_it_all(events: list[dict[str, Any]], live: Lakehouse) -> None:
-    from lakehouse.lineage.store import open_store
+    from lakehouse.lineage.store.store import open_store
 
     store = open_store(live)
     assert store.receive_many(events) == 0
@@ -302,7 +302,7 @@ def test_a_score_that_is_not_defined_keeps_no_training_from_being_told(live: Lak
 def test_a_store_that_was_lost_or_is_another_is_filled_by_reconciling(
     live: Lakehouse, events: list[dict[str, Any]]
 ) -> None:
-    from lakehouse.lineage.store import open_store
+    from lakehouse.lineage.store.store import open_store
 
     for path in live.home.lineage.glob("lineage.db*"):
         path.unlink()

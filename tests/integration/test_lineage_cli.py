@@ -6,7 +6,7 @@ What belongs here: the commands, their words and their JSON. Not: the server tha
 
 import pytest
 
-from lakehouse.lineage.store import open_store
+from lakehouse.lineage.store.store import open_store
 from orchestration.cli.lineage import spelled_out
 from tests import scenario, told
 from tests.integration.test_cli import slipway  # noqa: F401  # a fixture

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.lineage.store import open_store
+from lakehouse.lineage.store.store import open_store
 from tests import lineage_world, scenario
 from tests.lineage_world import HOSTILE, run_id
 

@@ -10,12 +10,12 @@ from contextlib import closing
 import pytest
 
 from lakehouse.errors import SettingsError
-from lakehouse.lineage.details import node_details
-from lakehouse.lineage.graph import Graph
-from lakehouse.lineage.run_queries import Pages, run_details
-from lakehouse.lineage.searching import overview, search
-from lakehouse.lineage.store import BadEventError, open_store
-from lakehouse.lineage.view import microseconds
+from lakehouse.lineage.graph.details import node_details
+from lakehouse.lineage.graph.graph import Graph
+from lakehouse.lineage.graph.runs import Pages, run_details
+from lakehouse.lineage.graph.search import overview, search
+from lakehouse.lineage.graph.view import microseconds
+from lakehouse.lineage.store.store import BadEventError, open_store
 from lakehouse.settings import Settings
 from tests import told
 from tests.integration.test_postgres_catalog import Server, nothing_leaks

@@ -23,12 +23,12 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.lineage.outbox import Outbox
-from orchestration import lineage_claims
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.lineage.emit.outbox import Outbox
 from orchestration.instance import open_instance
-from orchestration.lineage import LineageEventLogStorage, Works, listener_of
-from orchestration.lineage_reconcile import reconcile
+from orchestration.lineage import claims as lineage_claims
+from orchestration.lineage.event_log import LineageEventLogStorage, Works, listener_of
+from orchestration.lineage.reconcile import reconcile
 from tests import lineage_graph, scenario, spark_queries
 from tests.conftest import flush_lineage
 
@@ -39,7 +39,7 @@ NAMES = {"shop.first", "shop.second", "shop.third", "shop_both", "shop_main"}
 @pytest.fixture(scope="module")
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without tables in which Dagster and dbt have made what they make at first. To be copied."""
-    from orchestration.lineage import conversion_of
+    from orchestration.lineage.event_log import conversion_of
 
     before = dict(os.environ)
     lake = scenario.make_lake(tmp_path_factory.mktemp("empty") / "home")
@@ -422,7 +422,7 @@ def test_a_broken_row_and_a_broken_file_are_mended(instance: dg.DagsterInstance,
 def test_an_outbox_on_a_full_disk_loses_no_run(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from lakehouse.lineage import outbox as module
+    from lakehouse.lineage.emit import outbox as module
 
     opened = module._opened
 
@@ -462,7 +462,7 @@ def test_a_lineage_folder_that_cannot_be_used_fails_no_run(
 def test_whatever_goes_wrong_in_lineage_goes_wrong_there(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse.lineage.conversion import Conversion
+    from lakehouse.lineage.emit.conversion import Conversion
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError
@@ -510,7 +510,7 @@ def test_hearing_an_event_waits_for_nobody_who_tells_of_it(
 
 def test_listening_imports_nothing_heavy() -> None:
     code = "import sys, orchestration.definitions, orchestration.instance; print([m for m in ('openlineage', 'mlflow',"
-    code += " 'sqlglot', 'lakehouse.lineage.declared') if m in sys.modules])"
+    code += " 'sqlglot', 'lakehouse.lineage.emit.declared') if m in sys.modules])"
     words = [sys.executable, "-W", "ignore", "-c", code]
     answer = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=True)
     assert "openlineage" not in answer.stdout

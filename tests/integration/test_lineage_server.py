@@ -23,8 +23,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from lakehouse.errors import SettingsError
-from lakehouse.lineage.store import open_store
-from lakehouse.lineage.validation import LARGEST_EVENT
+from lakehouse.lineage.store.store import open_store
+from lakehouse.lineage.store.validation import LARGEST_EVENT
 from lakehouse.settings import Settings
 from serving.lineage import answers, posts, run_answers
 from serving.lineage.app import create_app

@@ -12,15 +12,15 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from assets.fraud.simulator import Simulation
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import count
+from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Gate
-from lakehouse.models.relocation import open_registry
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import published_days, read, resolve
-from lakehouse.tables.upkeep import last_made
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance

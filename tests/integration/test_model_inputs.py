@@ -14,10 +14,10 @@ from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
 from lakehouse.contracts.audit import AuditError
 from lakehouse.errors import DeclarationError
-from lakehouse.models.expected import Expected, expected_checks, judge_expected
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.models.input_contract import Expected, expected_checks, judge_expected
 from lakehouse.models.model import Gate
 from lakehouse.models.predictions import predict
-from lakehouse.models.relocation import open_registry
 from lakehouse.models.retraining import retrain
 
 AMOUNT = fraud_scorer.inputs[0]

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, SlipwayError
-from lakehouse.models.relocation import open_registry
-from lakehouse.tables.journal import is_journal
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import last_made
+from lakehouse.tables.system_table import is_journal
 from orchestration.cli import new_domain
 from orchestration.cli.sample_events import KNOWN_AFTER, sample_events
 from tests import scenario

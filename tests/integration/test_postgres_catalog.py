@@ -15,15 +15,15 @@ import polars as pl
 import psutil
 import pytest
 
-from lakehouse.catalog import open_lakehouse
+from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError, SettingsError
 from lakehouse.settings import Settings
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.journal import is_journal
+from lakehouse.tables.incremental import last_made, write_audit_publish
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.upkeep import last_made, write_audit_publish
+from lakehouse.tables.system_table import is_journal
 from lakehouse.tables.write import write_draft
 from tests import scenario
 from tests.integration.test_two_writers import ROUNDS, two_at_once, write_days

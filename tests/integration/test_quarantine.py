@@ -13,12 +13,12 @@ import pytest
 from assets.fraud.sources import transactions
 from lakehouse.contracts.quarantine import drop_rows, quarantine_name, quarantine_shape
 from lakehouse.errors import ContractError
-from lakehouse.sources import retry as retrying
-from lakehouse.sources.account import account_of
-from lakehouse.sources.breaker import State, set_by_hand
-from lakehouse.sources.landing import land
+from lakehouse.ingestion import retry as retrying
+from lakehouse.ingestion.landing import land
+from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.retry import retry_quarantined
+from lakehouse.sources.circuit_breaker import State, set_by_hand
 from lakehouse.sources.mappings import null_spellings
-from lakehouse.sources.retry import retry_quarantined
 from lakehouse.tables.read import read
 from tests import scenario
 

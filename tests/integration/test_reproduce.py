@@ -21,18 +21,18 @@ from assets.fraud.features import customer_spend, terminal_risk, transaction_tim
 from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
 from lakehouse.errors import SlipwayError, UnknownNameError
+from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Candidate, Classifier, Gate
-from lakehouse.models.protection import protect
-from lakehouse.models.relocation import open_registry
 from lakehouse.models.reproduction import find_version, reproduce_version
 from lakehouse.models.retraining import retrain
-from lakehouse.tables.pins import Provenance, read_provenance
+from lakehouse.models.snapshot_retention import protect
+from lakehouse.tables.provenance import Provenance, read_provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import write_draft
 from lakehouse.training.assemble import training_shape
-from lakehouse.training.noted import CONTENT, content_of, note
 from lakehouse.training.reproduce import reproduce
+from lakehouse.training.stored_hashes import CONTENT, content_of, note
 from lakehouse.training.training_tables import build_training_set
 from orchestration.cli import main
 from orchestration.cli.output import console, notes

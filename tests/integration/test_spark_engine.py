@@ -28,7 +28,7 @@ from lakehouse.features.feature_set import (
 )
 from lakehouse.spark.parts import Side, cut
 from lakehouse.spark.tables import SparkRows, pinned
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
 from lakehouse.tables.write import TableShape, write_draft

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
-from lakehouse.lineage import names
-from lakehouse.lineage.graph import Graph
-from lakehouse.lineage.outbox import Outbox
-from lakehouse.lineage.store import open_store
+from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.outbox import Outbox
+from lakehouse.lineage.graph.graph import Graph
+from lakehouse.lineage.store.store import open_store
 from lakehouse.settings import Settings
 from lakehouse.spark.jars import LISTENER, jars_of
 from orchestration.instance import open_instance
-from orchestration.lineage_reconcile import reconcile
+from orchestration.lineage.reconcile import reconcile
 from tests import scenario
 from tests.shell import TOP
 from tests.spark_queries import age

@@ -18,8 +18,8 @@ from lakehouse.engines.feature_tables import build_feature_set, feature_work
 from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import total
+from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import plan, read
-from lakehouse.tables.upkeep import last_made
 from lakehouse.training.assemble import training_work
 from lakehouse.training.reproduce import reproduce
 from orchestration.definitions import build_defs

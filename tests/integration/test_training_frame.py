@@ -25,13 +25,13 @@ import lakehouse
 from lakehouse.engines.feature_tables import feature_shape
 from lakehouse.errors import DeclarationError, SlipwayError, SlipwayWarning, UnknownNameError
 from lakehouse.features.feature_set import Entity, FeatureSet, attribute, count, derived, mean
-from lakehouse.tables.pins import Provenance
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
 from lakehouse.tables.write import write_draft
 from lakehouse.training import spine as spine_module
-from lakehouse.training.content import GROUP, ContentHash, fingerprint
-from lakehouse.training.frame import training_frame
+from lakehouse.training.content_hash import GROUP, ContentHash, fingerprint
+from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError
-from lakehouse.sources import drafts
+from lakehouse.ingestion import drafts
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, find_work, write_audit_publish
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.upkeep import Computed, Input, bring_up_to_date, find_work, write_audit_publish
 from lakehouse.tables.write import write_draft
 from tests import scenario
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, lenient_source, provenance

@@ -24,11 +24,11 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.contracts.quarantine import quarantine_name
-from lakehouse.sources.account import account_of
+from lakehouse.ingestion.reconciliation import account_of
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, find_work
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read
-from lakehouse.tables.upkeep import Computed, Input, bring_up_to_date, find_work
 from lakehouse.tables.write import AUDIT_PREFIX, write_draft
 from tests import scenario
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, lenient_source, provenance
@@ -183,7 +183,7 @@ def check(task, step, home, tmp_path, table, states):
     lake = scenario.make_lake(place)
     committed = step.target == COMMIT and step.when == "after" and step.nth >= LAST[task]
     committed = committed or (step.target == METADATA and step.nth > LAST[task])
-    published = committed or step == after("lakehouse.tables.upkeep:publish")
+    published = committed or step == after("lakehouse.tables.incremental:publish")
     assert rows_of(lake, table) == states[published]
     task(lake)
     assert rows_of(lake, table) == states[1]
@@ -232,13 +232,13 @@ def made_states(home_with_made, tmp_path_factory):
         before(COMMIT, 2),  # files are there that nothing names
         after(METADATA, 2),  # a new state of the table is there that the catalog does not name
         after(COMMIT, 2),
-        after("lakehouse.tables.upkeep:write_draft"),
+        after("lakehouse.tables.incremental:write_draft"),
         before("tests.integration.test_write_path_crashes:during_audit"),
-        before("lakehouse.tables.upkeep:publish"),
+        before("lakehouse.tables.incremental:publish"),
         before(COMMIT, 3),
         after(METADATA, 3),
         after(COMMIT, 3),
-        after("lakehouse.tables.upkeep:publish"),
+        after("lakehouse.tables.incremental:publish"),
     ],
     ids=str,
 )
@@ -288,13 +288,13 @@ def test_a_killed_first_write_leaves_no_half_table(step, published, home_with_le
 @pytest.mark.parametrize(
     ("step", "published"),
     [
-        (after("lakehouse.tables.upkeep:write_draft"), False),  # the trial is written
+        (after("lakehouse.tables.incremental:write_draft"), False),  # the trial is written
         (before("tests.integration.test_write_path_crashes:during_audit"), False),
-        (before("lakehouse.tables.upkeep:change_schema"), False),
+        (before("lakehouse.tables.incremental:change_schema"), False),
         (before(COMMIT, 4), False),  # schema and rows are staged
         (after(METADATA, 4), False),
         (after(COMMIT, 4), True),
-        (after("lakehouse.tables.upkeep:change_schema"), True),  # the trial is still there
+        (after("lakehouse.tables.incremental:change_schema"), True),  # the trial is still there
     ],
     ids=str,
 )
@@ -366,8 +366,8 @@ LAST[land] = 7
         after(DATA_FILE),
         after(DATA_FILE, 4),
         after(DATA_FILE, 5),  # a file of the quarantine
-        before("lakehouse.sources.landing:require"),
-        before("lakehouse.sources.landing:keep_in_quarantine"),
+        before("lakehouse.ingestion.landing:require"),
+        before("lakehouse.ingestion.landing:keep_in_quarantine"),
     ],
     ids=str,
 )
@@ -380,7 +380,7 @@ def test_a_killed_landing_is_made_good_by_the_next(step, home_with_deliveries, l
     assert account.delivered == len(scenario.payments_on(EVERY_DAY[:6]))
 
 
-@pytest.mark.parametrize("step", [before("pathlib:Path.replace"), after("lakehouse.home:_make_home")], ids=str)
+@pytest.mark.parametrize("step", [before("pathlib:Path.replace"), after("lakehouse.catalog.home:_make_home")], ids=str)
 def test_a_home_whose_making_was_killed_is_made_by_the_next(step, tmp_path):
     assert run_child(die_at, step, just_open, tmp_path / "home") == -signal.SIGKILL, "the step was not reached"
     assert scenario.make_lake(tmp_path / "home").names() == []

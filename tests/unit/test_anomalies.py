@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.monitoring.anomalies import FEWEST, before_after, find_anomalies
-from lakehouse.monitoring.judgement import drawn_out, weigh
-from lakehouse.monitoring.profile import merge, profile_table
-from lakehouse.monitoring.shift import shift_of
+from lakehouse.profiling.alarms import drawn_out, weigh
+from lakehouse.profiling.anomalies import FEWEST, before_after, find_anomalies
+from lakehouse.profiling.profile import merge, profile_table
+from lakehouse.profiling.shift import shift_of
 from tests import scenario
 
 DAYS = 40

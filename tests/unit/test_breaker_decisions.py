@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import DeclarationError, DeliveryError
-from lakehouse.sources.breaker import Breaker, Standing, State
-from lakehouse.sources.decisions import decide
-from lakehouse.sources.ledger import Status
+from lakehouse.ingestion.decisions import decide
+from lakehouse.ingestion.ingestion_log import Status
+from lakehouse.sources.circuit_breaker import Breaker, Standing, State
 
 
 def decided(good, state=State.CLOSED, failures=0, most=3):

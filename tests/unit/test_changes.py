@@ -14,9 +14,9 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.contracts.contract import Column, Contract
-from lakehouse.monitoring.profile import profile_table
+from lakehouse.drift.detection import find_changes
+from lakehouse.profiling.profile import profile_table
 from lakehouse.sources import mappings
-from lakehouse.sources.changes import find_changes
 from lakehouse.sources.reading import Read, read_delivery, read_leniently
 from lakehouse.sources.source import Source
 from tests import scenario

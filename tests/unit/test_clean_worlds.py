@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.fraud.sources import transactions
-from lakehouse.monitoring.profile import profile_table
-from lakehouse.sources.changes import find_changes
+from lakehouse.drift.detection import find_changes
+from lakehouse.profiling.profile import profile_table
 from lakehouse.sources.reading import Read
 from tests import scenario
 

@@ -19,7 +19,7 @@ from lakehouse.contracts.audit import row_verdicts
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from lakehouse.contracts.distributions import distribution_verdicts, like_reference
 from lakehouse.contracts.pandera_schema import as_pandera, pandera_column
-from lakehouse.contracts.sorting import RULE, readable_rules, sort_rows
+from lakehouse.contracts.row_checks import RULE, readable_rules, sort_rows
 from lakehouse.errors import ContractError, DeclarationError
 from tests.reference import moment
 

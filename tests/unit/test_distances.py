@@ -5,9 +5,9 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from lakehouse.monitoring.column_profile import ColumnProfile
-from lakehouse.monitoring.column_values import grid_of
-from lakehouse.monitoring.distances import (
+from lakehouse.profiling.column_profile import ColumnProfile
+from lakehouse.profiling.column_values import grid_of
+from lakehouse.profiling.distances import (
     distances,
     jensen_shannon,
     kolmogorov_smirnov,

@@ -16,12 +16,6 @@ from hypothesis import strategies as st
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.loading import load_domains
 from lakehouse.errors import DeclarationError, UnknownNameError
-from lakehouse.feature_catalog import drawing, wording
-from lakehouse.feature_catalog.details import _since, detail
-from lakehouse.feature_catalog.distribution import BARS, distributions
-from lakehouse.feature_catalog.entries import Search, _freshness, entries, find_entry, search
-from lakehouse.feature_catalog.equal_values import equal_features, remembered, twice_verdict
-from lakehouse.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.features.duration import MICROSECONDS
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import (
@@ -44,7 +38,13 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.features.sameness import check_together, deprecations
-from lakehouse.tables.pins import Provenance
+from lakehouse.reports.feature_catalog import drawing, wording
+from lakehouse.reports.feature_catalog.details import _since, detail
+from lakehouse.reports.feature_catalog.distribution import BARS, distributions
+from lakehouse.reports.feature_catalog.entries import Search, _freshness, entries, find_entry, search
+from lakehouse.reports.feature_catalog.equal_values import equal_features, remembered, twice_verdict
+from lakehouse.reports.feature_catalog.lineage import Graph, Lineage, Node
+from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, write_draft

@@ -3,9 +3,7 @@
 import pytest
 
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.publish import publish
-from lakehouse.tables.read import changed_days, read, resolve
-from lakehouse.tables.upkeep import (
+from lakehouse.tables.incremental import (
     Computed,
     Input,
     bring_up_to_date,
@@ -14,6 +12,8 @@ from lakehouse.tables.upkeep import (
     last_made,
     unchanged,
 )
+from lakehouse.tables.publish import publish
+from lakehouse.tables.read import changed_days, read, resolve
 from lakehouse.tables.write import write_draft
 from tests.foreign_writes import append, compact
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, provenance

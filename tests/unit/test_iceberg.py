@@ -1,13 +1,13 @@
 """pyiceberg's tables with many snapshots: commits say what pyiceberg's own say, and copy none of the past.
 
-What belongs here: `lakehouse.iceberg`. Not: what is written (test_tables.py).
+What belongs here: `lakehouse.catalog.iceberg`. Not: what is written (test_tables.py).
 """
 
 import copy
 
 from pyiceberg.table import Table, Transaction
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import write_draft
 from tests import scenario

@@ -9,9 +9,9 @@ import pytest
 from pyiceberg.table import Table
 from pyiceberg.table.update.schema import UpdateSchema
 
-from lakehouse.catalog import Lakehouse
-from lakehouse.tables import journal as module
-from lakehouse.tables.journal import Journal, append, entries
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables import system_table as module
+from lakehouse.tables.system_table import Journal, append, entries
 
 NOTES = Journal("slipway.notes", pa.schema([("number", pa.int64())]), "Numbers.")
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lakehouse.models.learned import CHECK, FILE, Learned, judge_learned, learned_from
 from lakehouse.models.registry import Registry, Version
+from lakehouse.models.training_baseline import CHECK, FILE, Learned, judge_learned, learned_from
 
 WEIGHTS = {"amount": 0.3, "weekend": 0.1, "unused": -0.01}
 REGISTRY = Registry("sqlite://", "file:///nowhere")

@@ -13,9 +13,9 @@ from assets.fraud.training import training
 from assets.loading import load_domains
 from benchmarks.derived_lineage import expected_pairs
 from lakehouse.domain import Domain
-from lakehouse.lineage import columns
-from lakehouse.lineage.columns import Edge, identity
-from lakehouse.lineage.declared import Declarations, declarations
+from lakehouse.lineage.emit import column_lineage as columns
+from lakehouse.lineage.emit.column_lineage import Edge, identity
+from lakehouse.lineage.emit.declared import Declarations, declarations
 from lakehouse.transforms.lineage import follow
 from lakehouse.transforms.project import TransformModel, load_project
 from tests import scenario

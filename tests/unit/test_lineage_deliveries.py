@@ -7,12 +7,12 @@ import pyarrow as pa
 from openlineage.client.serde import Serde
 
 from assets.fraud.sources import transactions
-from lakehouse.lineage.conversion import MOST_FILES
-from lakehouse.lineage.deliveries import Delivered, as_input
-from lakehouse.lineage.names import FILES, Named
-from lakehouse.lineage.validation import given_event
-from lakehouse.monitoring.profile import profile_table
-from lakehouse.sources.ledger import Status
+from lakehouse.ingestion.ingestion_log import Status
+from lakehouse.lineage.emit.conversion import MOST_FILES
+from lakehouse.lineage.emit.deliveries import Delivered, as_input
+from lakehouse.lineage.emit.names import FILES, Named
+from lakehouse.lineage.store.validation import given_event
+from lakehouse.profiling.profile import profile_table
 from tests import told
 
 COLUMNS = 500

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import SlipwayError, UnknownNameError
-from lakehouse.lineage.comparing import difference
-from lakehouse.lineage.details import node_details
-from lakehouse.lineage.graph import Graph
-from lakehouse.lineage.layout import ACROSS, TALLEST, placed
-from lakehouse.lineage.run_queries import Pages, run_details, runs
-from lakehouse.lineage.searching import overview, search
-from lakehouse.lineage.store import open_store
-from lakehouse.lineage.view import microseconds
-from lakehouse.lineage.ways import ways
+from lakehouse.lineage.graph.comparison import difference
+from lakehouse.lineage.graph.details import node_details
+from lakehouse.lineage.graph.graph import Graph
+from lakehouse.lineage.graph.layout import ACROSS, TALLEST, placed
+from lakehouse.lineage.graph.paths import ways
+from lakehouse.lineage.graph.runs import Pages, run_details, runs
+from lakehouse.lineage.graph.search import overview, search
+from lakehouse.lineage.graph.view import microseconds
+from lakehouse.lineage.store.store import open_store
 from lakehouse.settings import Settings
 from tests import told
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from lakehouse.lineage.masking import MASK, Masking, masking_of
-from lakehouse.lineage.names import as_run, place_of, step_run
-from lakehouse.lineage.outbox import Event, Outbox
-from lakehouse.lineage.relay import Courier, deliver, turn
-from lakehouse.lineage.transports import Refused, is_configured, receivers_of
+from lakehouse.lineage.emit.masking import MASK, Masking, masking_of
+from lakehouse.lineage.emit.names import as_run, place_of, step_run
+from lakehouse.lineage.emit.outbox import Event, Outbox
+from lakehouse.lineage.emit.relay import Courier, deliver, turn
+from lakehouse.lineage.emit.transports import Refused, is_configured, receivers_of
 from lakehouse.settings import Settings
 from tests import scenario
 

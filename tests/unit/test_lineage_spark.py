@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from openlineage.client.facet_v2 import parent_run
 
-from lakehouse.catalog import Lakehouse
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
-from lakehouse.lineage import names, spark_files
-from lakehouse.lineage.masking import Masking
-from lakehouse.lineage.outbox import Outbox
-from lakehouse.lineage.spark_events import Places, told_of
-from lakehouse.lineage.spark_files import SparkFiles, note_step
+from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.masking import Masking
+from lakehouse.lineage.emit.outbox import Outbox
+from lakehouse.lineage.spark import files as spark_files
+from lakehouse.lineage.spark.events import Places, told_of
+from lakehouse.lineage.spark.files import SparkFiles, note_step
 from lakehouse.settings import Settings
 from lakehouse.spark import listener, session
 from lakehouse.spark.listener import events_file, listener_properties

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
 from lakehouse.errors import SettingsError
-from lakehouse.lineage import store_schema as tables
-from lakehouse.lineage.store import BadEventError, Store, open_store
-from lakehouse.lineage.validation import LARGEST_EVENT, MOST_DATASETS, MOST_FACETS, given_event, read_event
+from lakehouse.lineage.store import schema as tables
+from lakehouse.lineage.store.store import BadEventError, Store, open_store
+from lakehouse.lineage.store.validation import LARGEST_EVENT, MOST_DATASETS, MOST_FACETS, given_event, read_event
 from lakehouse.settings import Settings
 from tests import told
 

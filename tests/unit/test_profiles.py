@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.contracts.columns import Column
-from lakehouse.monitoring.column_profile import SHARES, SKETCH, TOP
-from lakehouse.monitoring.history import MOST, PROFILES, published_history, remember
-from lakehouse.monitoring.profile import DeliveryProfile, merge, profile_rows, profile_table
-from lakehouse.tables.journal import entries
+from lakehouse.profiling.column_profile import SHARES, SKETCH, TOP
+from lakehouse.profiling.history import MOST, PROFILES, published_history, remember
+from lakehouse.profiling.profile import DeliveryProfile, merge, profile_rows, profile_table
+from lakehouse.tables.system_table import entries
 
 COLUMNS = [
     Column("number", "int64", "A running number."),

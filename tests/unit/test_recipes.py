@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from assets.fraud.sources import transactions
 from lakehouse.sources.mappings import renamed
-from lakehouse.sources.recipes import of_nulls, recipe
+from lakehouse.sources.remediation import of_nulls, recipe
 
 
 def test_a_recipe_names_file_field_and_imports():

@@ -18,12 +18,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lakehouse.errors import DeclarationError, GateError, HomeError, SlipwayError, UnknownNameError
 from lakehouse.models import gates, plots, training
+from lakehouse.models.artifact_relocation import relocate
 from lakehouse.models.model import Candidate, Gate, Model, Protocol
 from lakehouse.models.promotion import champion_metrics, promote
 from lakehouse.models.protocol import split
 from lakehouse.models.recording import MODEL_FILE, Origin, record, trusted_types
 from lakehouse.models.registry import Registry, Tag
-from lakehouse.models.relocation import relocate
 from lakehouse.models.scoring import score
 
 START = date(2024, 3, 1)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import home as home_module
+from lakehouse.catalog import home as home_module
+from lakehouse.catalog.home import FORMAT, at_work, open_home
 from lakehouse.errors import HomeError, SettingsError
-from lakehouse.home import FORMAT, at_work, open_home
 from lakehouse.settings import Settings, known_settings, redact
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
@@ -407,7 +407,7 @@ def test_where_deliveries_are_looked_for_is_remembered_and_forgotten(lake, tmp_p
 HOLDER = """
 import sys
 from pathlib import Path
-from lakehouse.home import at_work, open_home
+from lakehouse.catalog.home import at_work, open_home
 from lakehouse.settings import Settings
 with at_work(open_home(Settings.from_environment({}, home=Path(sys.argv[1]))), "materialize fraud.scorer"):
     print("holding", flush=True)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
 from lakehouse.errors import DeclarationError
+from lakehouse.models.leakage_check import INPUT_CHECK, ceiling, judge_inputs, single_scores
 from lakehouse.models.model import Candidate, Gate
 from lakehouse.models.protocol import Split
-from lakehouse.models.suspicion import INPUT_CHECK, ceiling, judge_inputs, single_scores
 
 MODEL = replace(fraud_scorer, inputs=["amount", "customer_spend__tx_count_1d"])
 FLOOR = [Gate("floor", "auc", at_least=0.6)]
@@ -121,7 +121,7 @@ def test_a_model_with_an_input_that_is_too_good_does_not_go_live(built, monkeypa
     """The label under another name, as a join that went wrong would bring it."""
     from assets.fraud.model import logistic_regression
     from lakehouse.models import retraining
-    from lakehouse.models.relocation import open_registry
+    from lakehouse.models.artifact_relocation import open_registry
 
     rows = retraining.training_rows
     monkeypatch.setattr(

@@ -35,10 +35,18 @@ from lakehouse.errors import ContractError, DeclarationError, PublishConflictErr
 from lakehouse.tables import publish as publish_module
 from lakehouse.tables import write as write_module
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.pins import Provenance, code_version, read_provenance
+from lakehouse.tables.incremental import (
+    Computed,
+    Input,
+    Work,
+    bring_up_to_date,
+    find_work,
+    last_made,
+    write_audit_publish,
+)
+from lakehouse.tables.provenance import Provenance, code_version, read_provenance
 from lakehouse.tables.publish import change_schema, publish
 from lakehouse.tables.read import changed_days, plan, published_days, read, resolve, rows_by_day
-from lakehouse.tables.upkeep import Computed, Input, Work, bring_up_to_date, find_work, last_made, write_audit_publish
 from lakehouse.tables.write import AUDIT_PREFIX, TableShape, write_draft
 from tests import scenario
 from tests.scenario import EVERY_DAY, LEDGER, ledger_rows, ledger_shape, provenance

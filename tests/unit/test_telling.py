@@ -1,6 +1,6 @@
 """Telling people: a notifier that fails is logged, harms nothing, and shows no address.
 
-What belongs here: orchestration/telling.py. Not: what happens on landing (test_breaker.py).
+What belongs here: orchestration/notifications.py. Not: what happens on landing (test_breaker.py).
 """
 
 import logging
@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from assets.fraud.sources import transactions
-from lakehouse.sources.breaker import State, Transition
-from orchestration.telling import tell_of_transition
+from lakehouse.sources.circuit_breaker import State, Transition
+from orchestration.notifications import tell_of_transition
 from tests import scenario
 
 STEP = Transition(transactions.name, State.CLOSED, State.OPEN, "tonight")

@@ -1,0 +1,91 @@
+"""The journal of audits: every rule's verdict on every delivery, in `slipway.audits`.
+
+What belongs here: the journal and its lines. Not: judging (audit.py).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit import Verdict
+from lakehouse.tables.duck import literal
+from lakehouse.tables.system_table import Journal, append, entries
+
+AUDITS = Journal(
+    "slipway.audits",
+    pa.schema(
+        [
+            ("at", pa.timestamp("us")),
+            ("table", pa.string()),
+            ("contract_version", pa.string()),
+            ("delivery", pa.string()),
+            ("fingerprint", pa.string()),
+            ("rule", pa.string()),
+            ("action", pa.string()),
+            ("passed", pa.bool_()),
+            ("rows", pa.int64()),
+            ("broken", pa.int64()),
+            ("share", pa.float64()),
+            ("says", pa.string()),
+            ("measured", pa.string()),
+            ("sample", pa.string()),
+            ("run_id", pa.string()),
+        ]
+    ),
+    "Every rule's verdict on every delivery.",
+    {
+        "at": "When it was judged (UTC).",
+        "delivery": "The file, by its path below the drop folder; empty for a verdict on the whole table.",
+        "action": "What a broken rule does: block, quarantine or warn.",
+        "rows": "Rows that were judged.",
+        "broken": "Rows that break the rule.",
+        "sample": "Where rows break it: file and row number (JSON). The rows themselves are in the quarantine.",
+    },
+)
+
+
+def audit_lines(  # a column each
+    table: str, version: str, delivery: str, fingerprint: str, rows: int, verdicts: Sequence[Verdict], run_id: str
+) -> list[dict[str, Any]]:
+    """The verdicts as lines of the journal."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return [
+        {
+            "at": now,
+            "table": table,
+            "contract_version": version,
+            "delivery": delivery,
+            "fingerprint": fingerprint,
+            "rule": verdict.name,
+            "action": verdict.action,
+            "passed": verdict.passed,
+            "rows": rows,
+            "broken": int(verdict.measured.get("broken", verdict.measured.get("rows_quarantined", 0))),
+            "share": float(verdict.measured.get("share", 0.0)),
+            "says": verdict.says,
+            "measured": json.dumps(dict(verdict.measured), default=str),
+            "sample": json.dumps([_place(row) for row in verdict.sample], default=str),
+            "run_id": run_id,
+        }
+        for verdict in verdicts
+    ]
+
+
+def record_audits(lake: Lakehouse, lines: Sequence[Mapping[str, Any]], run_id: str) -> None:
+    """Write the lines down."""
+    if lines:
+        append(lake, AUDITS, lines, run_id)
+
+
+def audits_of(lake: Lakehouse, table: str) -> pa.Table:
+    """All verdicts on a table, oldest first."""
+    return entries(lake, AUDITS, f'"table" = {literal(table)}').sort_by([("at", "ascending")])
+
+
+def _place(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a sample row stands, without its values."""
+    return {name.lstrip("_"): row[name] for name in ("_file", "_row") if name in row}

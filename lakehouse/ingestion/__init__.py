@@ -1,0 +1,1 @@
+"""Ingestion: evaluate each delivery, decide, write, audit, publish, and log what happened."""

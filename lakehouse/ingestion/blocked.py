@@ -1,0 +1,81 @@
+"""Deliveries that were not let through: which, since when, why, and what would mend it; told from the ledger.
+
+What belongs here: what people are told of refused and waiting deliveries, whoever asks. Not: deciding (decisions.py)
+and writing it down (bookkeeping.py).
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, known_deliveries
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A delivery that was not let through.
+
+    `since` is when it was held back first, `judged` how many times it was refused, each time under another contract or
+    mapping or because somebody asked; `run_id` the run that decided it last. `remedy` is what would mend it, `branch`
+    the audit branch with its rows; both are empty where there is none.
+    """
+
+    source: str
+    delivery: str
+    waits: bool
+    since: datetime | None
+    judged: int
+    rows: int
+    reason: str
+    remedy: str
+    branch: str
+    run_id: str
+
+    @property
+    def says(self) -> str:
+        """What became of it, and since when."""
+        since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        if self.waits:
+            return f"waits{since}"
+        return f"is refused{since}" + (f", judged {self.judged} times" if self.judged > 1 else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it by name, for `--json`."""
+        return {name: value for name, value in asdict(self).items() if name != "waits"}
+
+
+def deliveries_held_back(lake: Lakehouse, source: str) -> list[HeldBack]:
+    """Refused and waiting deliveries of the source, in the order in which they were decided."""
+    known = [line for line in known_deliveries(lake, source).values() if line.held_back]
+    if not known:
+        return []
+    lines = all_lines(lake, source)
+    return [_told(line, [one for one in lines if one.key == line.key]) for line in known]
+
+
+def _told(line: Entry, lines: list[Entry]) -> HeldBack:
+    since, judged, run_id = line.at, 0, line.run_id
+    before: Entry | None = None
+    # It may have been published, or replaced, earlier on.
+    ended = max((place for place, one in enumerate(lines) if not one.held_back), default=-1)
+    for one in lines[ended + 1 :]:
+        # A line that says the same once more only brings numbers up to date.
+        decided = before is None or not one.repeats(before)
+        if decided and one.status is not Status.AGAIN:
+            run_id = one.run_id
+            judged += one.status is Status.REFUSED
+        since = one.at if before is None else since
+        before = one
+    return HeldBack(
+        source=line.source,
+        delivery=line.delivery,
+        waits=line.status is Status.WAITING,
+        since=since,
+        judged=judged,
+        rows=line.elsewhere,
+        reason=line.reason,
+        remedy=line.remedy,
+        branch=line.branch,
+        run_id=run_id,
+    )

@@ -1,0 +1,74 @@
+"""Verdicts of a landing as a whole: those on its deliveries together, and every check that it can give.
+
+What belongs here: putting verdicts together and naming them. Not: judging (arrivals.py, repeats.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.ingestion.evaluation import READABLE, READABLE_SAYS
+from lakehouse.ingestion.result import Landed
+from lakehouse.sources.source import Source
+
+DELIVERIES, BREAKER, CONSERVATION = "deliveries", "breaker", "conservation"
+_COUNTED = ("rows_quarantined", "broken", "rows", "repeated", "odd_days")
+
+
+def together(verdicts: Sequence[Sequence[Verdict]]) -> list[Verdict]:
+    """The verdicts on several deliveries as one of each name: it failed when one failed, and numbers are summed."""
+    by_name: dict[str, list[Verdict]] = {}
+    for of_one in verdicts:
+        for verdict in of_one:
+            by_name.setdefault(verdict.name, []).append(verdict)
+    return [_one_of(same) for same in by_name.values()]
+
+
+def _one_of(same: Sequence[Verdict]) -> Verdict:
+    failed = [verdict for verdict in same if not verdict.passed]
+    chosen = (failed or same)[-1]
+    if len(same) == 1:
+        return chosen
+    measured = dict(chosen.measured)
+    for name in _COUNTED:
+        if name in measured:
+            measured[name] = sum(int(verdict.measured.get(name, 0)) for verdict in same)
+    if "share" in measured and measured.get("rows"):
+        broken = measured.get("rows_quarantined", measured.get("broken", 0))
+        measured["share"] = int(broken) / int(measured["rows"])
+    says = f"{chosen.says} ({len(failed)} of {len(same)} deliveries.)" if failed else chosen.says
+    sample = [row for verdict in failed for row in verdict.sample][:SAMPLE_ROWS]
+    return replace(chosen, says=says, measured=measured, sample=sample)
+
+
+def standing_verdicts(landed: Landed) -> list[Verdict]:
+    """Whether every delivery could be published, and whether the breaker lets them pass."""
+    # Copies are refused once and nobody waits for them; what was refused earlier is so until it is mended.
+    refused = {one.delivery: one.reason.what for one in landed.refused}
+    refused |= {one.delivery: one.reason for one in landed.held_back if not one.waits}
+    waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.held_back if one.waits)]))
+    told = []
+    if refused:
+        shown = " ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:3])
+        told.append(f"{len(refused)} deliveries are refused: {shown}")
+    if waiting:
+        told.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
+    names = ", ".join([*refused, *waiting][:SAMPLE_ROWS])
+    measured = {"refused": len(refused), "waiting": len(waiting), **({"deliveries": names} if names else {})}
+    says = " ".join(told) or "Every delivery could be published."
+    verdicts = [Verdict(DELIVERIES, not told, says, blocking=False, measured=measured)]
+    if landed.breaker is not None:
+        passes, says = landed.breaker.passes, landed.breaker.says
+        verdicts.append(Verdict(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
+    return verdicts
+
+
+def check_names(source: Source) -> Mapping[str, tuple[str, bool]]:
+    """Every verdict that landing can give: name -> (what it says, whether it blocks)."""
+    own = {
+        READABLE: (READABLE_SAYS, False),
+        DELIVERIES: ("Every delivery could be published.", False),
+        BREAKER: ("The breaker is closed: deliveries pass.", False),
+        CONSERVATION: ("Every delivered row is either published or in quarantine.", True),
+    }
+    return {**source.contract.checks(), **own}

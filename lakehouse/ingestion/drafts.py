@@ -1,0 +1,102 @@
+"""What landing writes to audit branches: the rows of the landed days, and deliveries that are held back.
+
+What belongs here: from arrivals to drafts, on either engine. Not: deciding, quarantine and publishing (landing.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.ingestion.evaluation import Arrival
+from lakehouse.ingestion.retained_rows import staying_rows
+from lakehouse.sources.source import Source
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.incremental import fresh_trial
+from lakehouse.tables.provenance import Provenance
+from lakehouse.tables.read import attach, plan
+from lakehouse.tables.write import Draft, Rows, write_draft
+
+Landing = Mapping[str, Sequence[date]]
+"""The days whose rows go or are replaced, by fingerprint."""
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Drafts of a source's table that begin at the snapshot `base`.
+
+    `reshaped`: the contract has other columns than the table, so a draft holds all of its rows, in a table of its own.
+    """
+
+    lake: Lakehouse
+    source: Source
+    provenance: Provenance
+    base: int
+    reshaped: bool
+
+    def rows(self, accepted: Sequence[Arrival], landing: Landing, days: Sequence[date]) -> Rows:
+        """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
+        where = None if self.reshaped else days_filter(self.source.event_time, days)
+        if where is not None and self.lake.settings.engine == "spark":
+            return self._on_spark(accepted, landing, where)
+        empty = self.source.shape.schema.empty_table()
+        return self._joined(pa.concat_tables([empty, *(one.good for one in accepted)]), landing, where)
+
+    def write(self, rows: Rows, days: Sequence[date]) -> Draft:
+        """The rows on an audit branch; with new columns in a trial table, as a branch has the table's."""
+        if self.reshaped:
+            return write_draft(self.lake, fresh_trial(self.lake, self.source.shape), rows, self.provenance)
+        where = days_filter(self.source.event_time, days)
+        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base)
+
+    def count(self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date]) -> int:
+        """The accepted rows on the draft: read from it, as a reader would after publishing."""
+        where = days_filter(self.source.event_time, days)
+        with borrow() as connection:
+            attach(connection, plan(self.lake, draft.name, at=draft.branch, where=where), "draft")
+            connection.register("chosen", places({one.delivery.fingerprint: one.days for one in accepted}))
+            found = connection.execute(
+                f"select count(*) from draft semi join chosen on draft._fingerprint = chosen._fingerprint "
+                f"and {quoted(self.source.event_time)}::date = chosen.day"
+            ).fetchone()
+        return int(found[0]) if found else 0
+
+    def inspectable(self, arrival: Arrival) -> str:
+        """The audit branch on which a delivery that is not published can be looked at.
+
+        There is none where it has no rows, and for rows in columns that the table does not have yet.
+        """
+        if not arrival.rows or self.reshaped:
+            return ""
+        where = days_filter(self.source.event_time, arrival.days)
+        arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])
+        rows = self._joined(arriving, {arrival.delivery.fingerprint: arrival.days}, where)
+        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
+
+    def _joined(self, arriving: pa.Table, landing: Landing, where: str | None) -> pa.Table:
+        """What stays of the days that are looked at (None: of all), and the arriving rows."""
+        staying = staying_rows(self.lake, self.source, self.base, where, places(landing))
+        order = [self.source.event_time, "_file", "_row"]
+        return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
+
+    def _on_spark(self, accepted: Sequence[Arrival], landing: Landing, where: str) -> Rows:
+        from lakehouse.ingestion.on_spark import read_on_spark
+
+        now = datetime.now(UTC).replace(tzinfo=None)
+        elsewhere = read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
+        broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
+        return elsewhere.draft_rows(pa.concat_tables(broken) if broken else None, self.base, where, places(landing))
+
+
+def places(landing: Landing) -> pa.Table:
+    """One row for each delivery's fingerprint and day."""
+    pairs = [(fingerprint, day) for fingerprint, days in landing.items() for day in days]
+    return pa.table(
+        {
+            "_fingerprint": pa.array([fingerprint for fingerprint, _ in pairs], pa.string()),
+            "day": pa.array([day for _, day in pairs], pa.date32()),
+        }
+    )

@@ -1,0 +1,259 @@
+"""Arrivals: pending deliveries, read, profiled and judged one by one, before it is decided what becomes of them.
+
+What belongs here: everything that is said of one delivery by itself. Not: deciding (decisions.py), what only shows
+beside others (repeats.py) and publishing (landing.py).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lakehouse.contracts.audit import (
+    SAMPLE_ROWS,
+    AuditError,
+    Sorted,
+    Verdict,
+    freshness_verdict,
+    row_verdicts,
+    rule_verdict,
+    volume_verdict,
+)
+from lakehouse.contracts.contract import ANOMALIES, CHANGES, Contract
+from lakehouse.contracts.distributions import distribution_verdicts, like_reference
+from lakehouse.contracts.quarantine import DELIVERED, none_broken
+from lakehouse.contracts.row_checks import sort_writes
+from lakehouse.drift.detection import find_changes
+from lakehouse.errors import DeliveryError
+from lakehouse.profiling.anomalies import find_anomalies
+from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.profile import DeliveryProfile, profile_rows, profile_table
+from lakehouse.sources.delivered_rows import LandedRows, landed_rows
+from lakehouse.sources.deliveries import Delivery
+from lakehouse.sources.file_formats import EncodingError
+from lakehouse.sources.reading import read_leniently
+from lakehouse.sources.remediation import of_nulls, recipe
+from lakehouse.sources.source import Source
+
+READABLE = "readable"
+READABLE_SAYS = "Every value can be read as its column's type."
+DROPPED_RULE = "dropped"
+"""What stands in place of a rule for a row that somebody dropped from the quarantine earlier."""
+
+Dropped = Mapping[str, Mapping[int, str]]
+_AT_ONCE = 32
+"""Deliveries that are held in memory as they were delivered."""
+_SAID = 3
+"""Findings that a sentence has room for."""
+
+
+@dataclass
+class Arrival:
+    """A delivery and all that is said of it. `good` and `broken` are the rows of `days`; none where it has a fault.
+
+    `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
+    the mappings that are proposed, if any are.
+    """
+
+    delivery: Delivery
+    days: tuple[date, ...]
+    good: pa.Table
+    broken: pa.Table
+    verdicts: list[Verdict] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    fault: DeliveryError | None = None
+    profile: DeliveryProfile | None = None
+    delivered: int = 0
+    remedy: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it brings."""
+        return len(self.good) + len(self.broken)
+
+    def refusal(self, table: str) -> DeliveryError | AuditError | None:
+        """Why it cannot be published; None when it can."""
+        if self.fault is not None:
+            return self.fault
+        if any(verdict.blocking and not verdict.passed for verdict in self.verdicts):
+            return AuditError(table, self.verdicts, remedy=self.remedy or None)
+        return None
+
+
+@dataclass
+class Surroundings:
+    """What a delivery is judged beside.
+
+    `known_days` are the rows by day that stay of other deliveries, `dropped` the rows that somebody gave up, `history`
+    the profiles of published deliveries in order of their days; those that are good join it. `referenced` are the
+    tables that the contract refers to, `learned_from` the rows that the champion was trained on, if it asks.
+    """
+
+    source: Source
+    known_days: Mapping[date, int]
+    dropped: Dropped
+    history: list[DeliveryProfile]
+    referenced: Mapping[str, pa.Table] = field(default_factory=dict)
+    learned_from: pa.Table | None = None
+
+    def before(self, first_day: date | None) -> list[DeliveryProfile]:
+        """The profiles of deliveries before this day (None: of all)."""
+        if first_day is None:
+            return self.history
+        return [one for one in self.history if one.first_day is not None and one.first_day < first_day]
+
+    def joined_by(self, profile: DeliveryProfile) -> None:
+        """From now on others are judged beside this delivery, too."""
+        self.history.append(profile)
+        self.history.sort(key=lambda one: (one.first_day or date.max, one.delivery))
+
+
+def arrive(
+    around: Surroundings,
+    deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
+    progress: Callable[[str], None],
+) -> Iterator[Arrival]:
+    """Read and judge the deliveries, in order."""
+    arriving = dict(around.known_days)
+    for delivery, days in deliveries:
+        for day in days:
+            arriving[day] = arriving.get(day, 0) + delivery.days.get(day, 0)
+    for first in range(0, len(deliveries), _AT_ONCE):
+        yield from _arrive_together(around, deliveries[first : first + _AT_ONCE], arriving, progress)
+
+
+def _arrive_together(
+    around: Surroundings,
+    deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
+    arriving: Mapping[date, int],
+    progress: Callable[[str], None],
+) -> Iterator[Arrival]:
+    """Several deliveries: their rows are sorted and profiled in one pass, and judged one after the other."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    source = around.source
+    read: list[LandedRows | DeliveryError] = []
+    for delivery, days in deliveries:
+        try:
+            read.append(landed_rows(source, delivery, days, now))
+        except DeliveryError as error:
+            read.append(error)
+        progress(delivery.name)
+    landed = [one for one in read if isinstance(one, LandedRows)]
+    flags = [
+        _flags(one, around.dropped.get(delivery.fingerprint, {}))
+        for one, (delivery, _) in zip(read, deliveries, strict=True)
+        if isinstance(one, LandedRows)
+    ]
+    sorted_rows = iter(sort_writes(source.contract, [one.rows for one in landed], around.referenced, flags))
+    together = pa.concat_tables([source.shape.schema.empty_table(), *(one.rows for one in landed)])
+    profiles = profile_rows(together, source.contract.columns, event_time=source.event_time)
+    for (delivery, days), one in zip(deliveries, read, strict=True):
+        if isinstance(one, DeliveryError):
+            yield faulty_arrival(around, delivery, one)
+            continue
+        profile = profiles[delivery.fingerprint].named(source.name, delivery.name)
+        arrival = _judged(around, delivery, days, arriving, one, next(sorted_rows), profile)
+        if arrival.refusal(source.name) is None:
+            around.joined_by(profile)
+        yield arrival
+
+
+def _judged(  # all that is known of one delivery
+    around: Surroundings,
+    delivery: Delivery,
+    days: tuple[date, ...],
+    arriving: Mapping[date, int],
+    landed: LandedRows,
+    parted: Sorted,
+    profile: DeliveryProfile,
+) -> Arrival:
+    source = around.source
+    contract = source.contract
+    verdicts = [_readable(landed), *row_verdicts(contract, parted), *distribution_verdicts(contract, parted.good)]
+    if around.learned_from is not None:
+        verdicts += like_reference(contract, parted.good, around.learned_from)
+    # All that comes for a day counts, in however many files.
+    verdicts.append(volume_verdict(contract, {day: arriving[day] for day in days}, arriving))
+    if len(parted.good):
+        verdicts.append(freshness_verdict(contract, source.event_time, parted.good, days))
+    before = around.before(profile.first_day)
+    changes = find_changes(source, landed.read, before, profile)
+    anomalies = find_anomalies(profile, before, contract)
+    verdicts.append(_found(contract, CHANGES, "The format is the one of the deliveries before.", changes))
+    verdicts.append(_found(contract, ANOMALIES, "The values lie as those of the deliveries before.", anomalies))
+    delivered = landed.as_delivered(parted.broken.column("_row").to_pylist())
+    broken = parted.broken.append_column(DELIVERED, pa.array(delivered, pa.string()))
+    findings = [*changes, *anomalies]
+    proposals = [one.proposal for one in changes if one.proposal]
+    remedy = recipe(source, proposals) if proposals and contract.action(CHANGES) == "block" else ""
+    return Arrival(
+        delivery, days, parted.good, broken, verdicts, findings, None, profile, len(landed.read.rows), remedy
+    )
+
+
+def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryError) -> Arrival:
+    """The arrival of a file that is not in the contract's columns, or cannot be read; what changed in it is named."""
+    source = around.source
+    landed = source.shape.schema
+    arrival = Arrival(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
+    try:
+        read = read_leniently(source, delivery.path)
+    except EncodingError as other:
+        proposal = f"file_encoding({other.encoding!r})"
+        return replace(arrival, findings=[Finding("encoding_changed", (), error.what, 2.0, 1.0, proposal)])
+    except DeliveryError:
+        return arrival
+    profile = profile_table(read.rows, delivery.fingerprint, event_time=source.event_time)
+    profile = profile.named(source.name, delivery.name)
+    findings = find_changes(source, read, around.before(profile.first_day), profile)
+    if findings:
+        proposals = [one.proposal for one in findings if one.proposal]
+        fix = recipe(source, proposals) if proposals else error.fix
+        told = " ".join(one.says for one in findings[:_SAID])
+        error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
+    return replace(arrival, fault=error, findings=findings, profile=profile, delivered=len(read.rows))
+
+
+def _found(contract: Contract, name: str, says: str, findings: Sequence[Finding]) -> Verdict:
+    """Whether a detector found nothing."""
+    blocking = contract.action(name) == "block"
+    if not findings:
+        return Verdict(name, passed=True, says=says, blocking=blocking)
+    told = " ".join(one.says for one in findings[:_SAID])
+    lines = [one.proposal for one in findings if one.proposal]
+    proposals = ", ".join(lines)
+    if proposals:
+        told += f" Proposed mapping: {proposals}.{of_nulls(contract, lines)}"
+    measured: dict[str, float | int | str] = {
+        "findings": len(findings),
+        "kind": findings[0].kind,
+        "columns": ", ".join(findings[0].columns),
+        "size": round(findings[0].size, 3),
+    }
+    measured |= findings[0].measured
+    if proposals:
+        measured["proposal"] = proposals
+    return Verdict(name, passed=False, says=told, blocking=blocking, measured=measured)
+
+
+def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[np.bool_]]:
+    """What is judged already: a value that could not be read breaks its row, and a dropped row stays out."""
+    flags = {f"{column}_readable": mask for column, mask in landed.unreadable.items() if mask.any()}
+    if dropped:
+        flags[DROPPED_RULE] = np.isin(landed.rows.column("_row").to_numpy(), list(dropped))
+    return flags
+
+
+def _readable(landed: LandedRows) -> Verdict:
+    """Whether every value could be read as its column's type. Rows with one that could not go to quarantine."""
+    odd = np.zeros(len(landed.rows), dtype=bool)
+    for mask in landed.unreadable.values():
+        odd |= mask
+    says = READABLE_SAYS
+    if odd.any():
+        says = f"{says[:-1]}: {', '.join(name for name, mask in landed.unreadable.items() if mask.any())}."
+    sample = landed.rows.filter(pa.array(odd)).slice(0, SAMPLE_ROWS).select(["_file", "_row"]).to_pylist()
+    return rule_verdict(READABLE, says, "quarantine", int(odd.sum()), len(odd), sample)

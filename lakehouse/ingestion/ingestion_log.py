@@ -1,0 +1,152 @@
+"""The ledger: what became of each delivery, in the journal `slipway.deliveries`.
+
+What belongs here: writing it down and reading it. Not: deciding it (landing.py). A delivery is known by its content's
+fingerprint and its name; what was written last of it holds. Of what is published the table itself is the truth: after
+a crash the ledger can lack a line of it, which the next landing adds. A line that says what the one before said, with
+other numbers, is no new decision: the delivery keeps its place among the others.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables.duck import literal
+from lakehouse.tables.system_table import Journal, append, entries
+
+DELIVERIES = Journal(
+    "slipway.deliveries",
+    pa.schema(
+        [
+            ("at", pa.timestamp("us")),
+            ("source", pa.string()),
+            ("delivery", pa.string()),
+            ("fingerprint", pa.string()),
+            ("status", pa.string()),
+            ("rows", pa.int64()),
+            ("published", pa.int64()),
+            ("quarantined", pa.int64()),
+            ("definition", pa.string()),
+            ("reason", pa.string()),
+            ("branch", pa.string()),
+            ("run_id", pa.string()),
+            ("remedy", pa.string()),
+        ]
+    ),
+    "What became of each delivery: published, refused, waiting behind an open breaker, or replaced by a corrected one.",
+    {
+        "at": "When it was decided (UTC).",
+        "delivery": "The file, by its path below the drop folder.",
+        "fingerprint": "The hash of its content.",
+        "status": "published, refused, waiting, superseded, copy, again or dropped.",
+        "rows": "Rows that it has; 0 where it could not be read.",
+        "published": "Rows of it that are published.",
+        "quarantined": "Rows of it that are in quarantine.",
+        "definition": "The fingerprint of the contract and the mappings that it was judged by.",
+        "reason": "Why it was not published, or why somebody gave it up.",
+        "remedy": "What would mend it.",
+        "branch": "The audit branch that holds its rows, where there is one.",
+    },
+)
+
+
+class Status(StrEnum):
+    """What became of a delivery.
+
+    `COPY`: it has the content of another file, so there was nothing to land. `AGAIN`: a person asked that it is judged
+    once more. `DROPPED`: a person gave it up; it is never judged again, under whatever name its content comes.
+    """
+
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    SUPERSEDED = "superseded"
+    COPY = "copy"
+    AGAIN = "again"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger; `at` is set when it is written."""
+
+    source: str
+    delivery: str
+    fingerprint: str
+    status: Status
+    rows: int
+    published: int
+    quarantined: int
+    definition: str
+    reason: str = ""
+    branch: str = ""
+    run_id: str = ""
+    at: datetime | None = None
+    remedy: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the delivery is known by."""
+        return self.fingerprint, self.delivery
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it was not let through, or not all of it."""
+        return self.status in {Status.REFUSED, Status.WAITING, Status.AGAIN}
+
+    @property
+    def elsewhere(self) -> int:
+        """Its rows that are in no table."""
+        return self.rows - self.published - self.quarantined
+
+    def repeats(self, other: "Entry") -> bool:
+        """Whether both say the same decision, each with the numbers of its time."""
+        same = self.status is other.status
+        return same and (self.status is Status.PUBLISHED or self.definition == other.definition)
+
+
+def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
+    """Write the lines down, in their order."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = [
+        {**asdict(line), "at": now + timedelta(microseconds=place), "run_id": run_id}
+        for place, line in enumerate(lines)
+    ]
+    if rows:
+        append(lake, DELIVERIES, rows, run_id)
+
+
+def all_lines(lake: Lakehouse, source: str) -> list[Entry]:
+    """Every line that was ever written down of the source's deliveries, oldest first."""
+    found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
+    return [
+        Entry(**{**row, "status": Status(row["status"]), "remedy": row["remedy"] or ""})
+        for row in found.iter_rows(named=True)
+    ]
+
+
+def known_deliveries(lake: Lakehouse, source: str) -> dict[tuple[str, str], Entry]:
+    """The last line of each delivery of the source, in the order in which they were decided, with that time."""
+    lines: dict[tuple[str, str], Entry] = {}
+    for line in all_lines(lake, source):
+        known = lines.get(line.key)
+        if known is not None and line.repeats(known):
+            lines[line.key] = replace(line, at=known.at)
+            continue
+        lines.pop(line.key, None)
+        lines[line.key] = line
+    return lines
+
+
+def failures_in_a_row(lines: Mapping[tuple[str, str], Entry], since: datetime | None) -> int:
+    """How many of the deliveries decided last were refused, one after the other, after the time `since`."""
+    number = 0
+    for line in reversed(list(lines.values())):
+        if line.status is Status.PUBLISHED or (since is not None and line.at is not None and line.at <= since):
+            break
+        number += line.status is Status.REFUSED
+    return number

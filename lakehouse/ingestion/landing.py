@@ -1,0 +1,333 @@
+"""Landing: bringing delivered rows into a source's table, unchanged, once.
+
+What belongs here: the way of pending deliveries to the audit branch, the quarantine and main. Not: what is pending
+(pending.py), judging (arrivals.py, repeats.py), deciding (decisions.py). Each delivery is judged by itself, in order:
+what is good is published, in one commit for all; what is not is refused, held, and named; behind an open breaker
+everything waits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import pyarrow as pa
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit import AuditError, Verdict, require
+from lakehouse.contracts.contract import SCHEMA
+from lakehouse.contracts.quarantine import (
+    dropped_rows,
+    keep_in_quarantine,
+    none_broken,
+    of_deliveries,
+    quarantine_shape,
+    quarantined,
+    take_back,
+)
+from lakehouse.contracts.table_checks import check_references, read_referenced
+from lakehouse.contracts.versions import check_kept, keep_version
+from lakehouse.errors import DeliveryError, PublishConflictError
+from lakehouse.ingestion.blocked import deliveries_held_back
+from lakehouse.ingestion.check_results import together
+from lakehouse.ingestion.decisions import Decided, decide
+from lakehouse.ingestion.drafts import Drafts, places
+from lakehouse.ingestion.evaluation import Arrival, Surroundings, arrive, faulty_arrival
+from lakehouse.ingestion.ingestion_log import Status, failures_in_a_row, record
+from lakehouse.ingestion.pending import Pending, find_pending, landed_rows_by_day, published_rows
+from lakehouse.ingestion.recording import bring_up_to_date, write_down
+from lakehouse.ingestion.repeats import find_repeats
+from lakehouse.ingestion.result import Landed, Refusal
+from lakehouse.profiling.history import published_history, remember
+from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.profile import DeliveryProfile
+from lakehouse.sources.circuit_breaker import Standing, journal_state, standing_of, transit
+from lakehouse.sources.deliveries import Delivery, hold
+from lakehouse.sources.source import Source
+from lakehouse.tables.days import in_words
+from lakehouse.tables.incremental import Outcome, last_made
+from lakehouse.tables.provenance import Provenance
+from lakehouse.tables.publish import change_schema, needs_schema_change, publish
+from lakehouse.tables.read import read, resolve
+from lakehouse.tables.write import ensure_table
+
+Progress = Callable[[str], None]
+
+
+def land(
+    lake: Lakehouse,
+    source: Source,
+    *,
+    run_id: str,
+    asked: Sequence[date] | None = None,
+    progress: Progress = lambda _: None,
+    consumers: Sequence[str] = (),
+    learned_from: int | None = None,
+) -> Landed:
+    """Land what is pending on the `asked` days (None: on any): audit branch, audit, quarantine, publish.
+
+    `consumers` are the models that rely on the source, `learned_from` its snapshot that the champion was trained on.
+    A bad delivery is no error here: the result tells what became of each (`Landed.raise_if_nothing_passed`).
+    Raises DeliveryError where there is nowhere to look for deliveries, ContractError for a contract with a breaking
+    change and no new major version, UnknownNameError for one that refers to a table or column that is not there.
+    """
+
+    @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
+    def attempt() -> Landed:
+        pending = find_pending(lake, source, asked)
+        if pending.anything:
+            check_references(lake, source.contract)
+            check_kept(lake, source.contract, consumers)
+            return _Landing(lake, source, pending, run_id, progress, learned_from).land()
+        # A run that was killed after publishing left its lines out of the ledger.
+        record(lake, bring_up_to_date(lake, source, pending.lines, present=pending.present), run_id)
+        return replace(
+            _nothing_new(lake, source), breaker=pending.standing, held_back=deliveries_held_back(lake, source.name)
+        )
+
+    return attempt()
+
+
+@dataclass
+class _Landing:
+    """One attempt at landing what is pending."""
+
+    lake: Lakehouse
+    source: Source
+    pending: Pending
+    run_id: str
+    progress: Progress
+    learned_from: int | None = None
+    definition: str = field(init=False)
+    provenance: Provenance = field(init=False)
+    base: int = field(init=False)
+    standing: Standing = field(init=False)
+    drafts: Drafts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.definition = self.source.definition()
+        contract = self.source.contract
+        pins = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
+        self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
+        self.base = resolve(ensure_table(self.lake, self.source.shape))
+        self.standing = self.pending.standing
+        reshaped = bool(needs_schema_change(self.lake, self.source.shape))
+        self.drafts = Drafts(self.lake, self.source, self.provenance, self.base, reshaped)
+
+    def land(self) -> Landed:
+        lake, source = self.lake, self.source
+        journal_at = journal_state(lake)
+        self._check_breaker()
+        arrivals = self._arrivals()
+        decided = self._decide(arrivals, self.standing)
+        if any(one.rows for one in arrivals):
+            # Only now: a contract that nothing could be judged by was never in use, and breaks nothing.
+            keep_version(lake, source.contract, self.run_id)
+        if decided.transitions:
+            transit(lake, decided.transitions, self.run_id, journal_at)
+            self.standing = self._breaker_now()
+        accepted = [one for one, is_ in zip(arrivals, decided.decisions, strict=True) if is_.status is Status.PUBLISHED]
+        landing = self._landing(accepted)
+        held_back = [
+            (arrival, decision)
+            for arrival, decision in zip(arrivals, decided.decisions, strict=True)
+            if decision.status is not Status.PUBLISHED
+        ]
+        for arrival, _ in held_back:
+            hold(lake.home, source.name, arrival.delivery)
+        self._take_back([arrival.delivery for arrival, _ in held_back])
+        branches = {arrival.delivery.name: self.drafts.inspectable(arrival) for arrival, _ in held_back}
+        remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
+        verdicts: list[Verdict] = []
+        outcome = _nothing_new(lake, source).outcome
+        if landing:
+            verdicts, outcome = self._publish(accepted, landing)
+        copies = [_copy_refusal(delivery, original) for delivery, original in self.pending.copies]
+        write_down(lake, source, self.pending, arrivals, decided, branches, self.run_id)
+        refused = [
+            self._refusal(one, is_.reason, branches[one.delivery.name])
+            for one, is_ in held_back
+            if is_.reason is not None
+        ]
+        waiting = [one.delivery.name for one, is_ in held_back if is_.status is Status.WAITING]
+        return Landed(
+            outcome,
+            verdicts,
+            sum(len(one.broken) for one in accepted),
+            [*refused, *copies],
+            waiting,
+            {one.delivery.name: one.findings for one in arrivals if one.findings},
+            self.standing,
+            decided.transitions,
+            deliveries_held_back(lake, source.name),
+        )
+
+    def _breaker_now(self) -> Standing:
+        return standing_of(self.lake, self.source.name, self.source.breaker, self.definition)
+
+    def _check_breaker(self) -> None:
+        """Raises PublishConflictError when the breaker is not as it was decided by: somebody set it meanwhile."""
+        now = self._breaker_now()
+        if now != self.standing:
+            raise PublishConflictError(
+                f"The breaker changed meanwhile. {now.says}",
+                where=self.source.name,
+                fix="Nothing was published. Run it again: it is decided by the present state.",
+            )
+
+    def _take_back(self, deliveries: Sequence[Delivery]) -> None:
+        """What a killed run left in quarantine of deliveries that are held back now: they wait as a whole."""
+        published, lines = published_rows(self.lake, self.source), self.pending.lines
+        left = [
+            one.fingerprint
+            for one in deliveries
+            if one.fingerprint not in published
+            and ((line := lines.get((one.fingerprint, one.name))) is None or not line.quarantined)
+        ]
+        take_back(self.lake, quarantine_shape(self.source.shape), left, self.provenance)
+
+    def _arrivals(self) -> list[Arrival]:
+        """Pending deliveries, judged one by one; those whose days cannot be told come last."""
+        deliveries = list(self.pending.deliveries.values())
+        replaced = {name: days for name, (_, days) in self.pending.deliveries.items()}
+        replaced |= {name: days for name, (_, days) in self.pending.superseded.items() if name not in replaced}
+        known: dict[date, int] = {}
+        for fingerprint, (_, days) in landed_rows_by_day(self.lake, self.source).items():
+            for day, rows in days.items():
+                if day not in replaced.get(fingerprint, ()):
+                    known[day] = known.get(day, 0) + rows
+        where = of_deliveries(self.pending.deliveries)
+        dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape), where=where))
+        referenced = read_referenced(self.lake, self.source.contract, self.provenance.pins)
+        around = Surroundings(self.source, known, dropped, self._history(), referenced, self._learned_from())
+        arrivals = list(arrive(around, deliveries, self.progress))
+        return arrivals + [faulty_arrival(around, one, one.error()) for one in self.pending.faulty]
+
+    def _learned_from(self) -> pa.Table | None:
+        """The columns that have to lie as in the champion's snapshot, there."""
+        columns = [one.column for one in self.source.contract.distributions if one.like_champion]
+        if not columns or self.learned_from is None:
+            return None
+        return read(self.lake, self.source.name, columns, at=self.learned_from)
+
+    def _history(self) -> list[DeliveryProfile]:
+        """The profiles of published deliveries that are not landed anew now, in order of their days."""
+        replaced = {*self.pending.deliveries, *self.pending.superseded}
+        published = [
+            (min((day for day in days if day is not None), default=date.max), name)
+            for name, (_, days) in published_rows(self.lake, self.source).items()
+            if name not in replaced
+        ]
+        return published_history(self.lake, self.source.name, [name for _, name in sorted(published)])
+
+    def _decide(self, arrivals: Sequence[Arrival], standing: Standing) -> Decided:
+        repeats = find_repeats(self.lake, self.source, arrivals, places(self._places(arrivals)), self.base)
+        blocks = {name: blocking for name, (_, blocking) in self.source.contract.checks().items()}
+
+        def refusal(place: int, before: set[int]) -> DeliveryError | AuditError | None:
+            arrival = arrivals[place]
+            arrival.verdicts += repeats.verdicts(blocks, place, before) if len(arrival.good) else []
+            return arrival.refusal(self.source.name)
+
+        failures = failures_in_a_row(self.pending.lines, standing.since)
+        names = [one.delivery.name for one in arrivals]
+        return decide(names, refusal, standing, failures, self.source.breaker.failures, self.definition)
+
+    def _places(self, arrivals: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+        """The days whose rows go or are replaced, by fingerprint, if all of the arrivals are accepted."""
+        arriving = {one.delivery.fingerprint: one.days for one in arrivals if one.days}
+        refused = {one.delivery.fingerprint for one in arrivals if not one.days}
+        leaving = {
+            name: days
+            for name, (by, days) in self.pending.superseded.items()
+            if by not in refused and name not in arriving
+        }
+        return {**leaving, **arriving}
+
+    def _landing(self, accepted: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+        """The same for the accepted ones: what a refused file would replace stays."""
+        here = {one.delivery.fingerprint for one in accepted}
+        held_back = {*self.pending.deliveries, *(one.fingerprint for one in self.pending.faulty)} - here
+        leaving = {name: days for name, (by, days) in self.pending.superseded.items() if by not in held_back}
+        return {**leaving, **{one.delivery.fingerprint: one.days for one in accepted}}
+
+    def _publish(
+        self, accepted: Sequence[Arrival], landing: Mapping[str, tuple[date, ...]]
+    ) -> tuple[list[Verdict], Outcome]:
+        lake, source = self.lake, self.source
+        schema = source.shape.schema
+        days = sorted({day for days in landing.values() for day in days})
+        quarantine = quarantine_shape(source.shape)
+        nothing = none_broken(schema)
+        broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
+        rows = self.drafts.rows(accepted, landing, days)
+        draft = self.drafts.write(rows, days)
+        verdicts = together([one.verdicts for one in accepted])
+        delivered = sum(one.rows for one in accepted)
+        written = self.drafts.count(draft, accepted, days)
+        verdicts += self._draft_verdicts(written, len(accepted), delivered, len(broken))
+        require(source.name, verdicts, None if self.drafts.reshaped else draft.branch)
+        arriving = {one.delivery.fingerprint: one.days for one in accepted}
+        leaving = {name: gone for name, gone in landing.items() if name not in arriving}
+
+        def keep(rows: pa.Table, of: Mapping[str, tuple[date, ...]]) -> None:
+            keep_in_quarantine(lake, quarantine, source.event_time, rows, of, self.provenance, source.possible)
+
+        # What comes is in quarantine before the table is published, what goes leaves it after that: a crash in between
+        # repeats both, the same rows are kept once, and no row is nowhere.
+        if arriving:
+            keep(broken, arriving)
+        self._check_breaker()
+        if self.drafts.reshaped:
+            published = change_schema(lake, source.shape, rows, self.provenance, self.base)
+            lake.catalog.drop_table(draft.name)
+        else:
+            published = publish(lake, draft)
+        if leaving:
+            keep(nothing, leaving)
+        cause = f"{len(accepted)} new deliveries with {in_words(days)}"
+        return verdicts, Outcome(
+            source.name,
+            published.snapshot_id,
+            published.rows,
+            delivered - len(broken),
+            tuple(days),
+            (cause,),
+            {},
+            recomputed=True,
+        )
+
+    def _draft_verdicts(self, written: int, accepted: int, delivered: int, broken: int) -> list[Verdict]:
+        """The verdicts on the whole draft, on which so many rows were `written`."""
+        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
+        says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
+        if held_back:
+            says += f" {held_back} deliveries beside them were not published."
+        measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": held_back}
+        return [
+            Verdict(SCHEMA, passed=True, says="The delivered columns and types are those of the contract."),
+            Verdict("conservation", passed=written + broken == delivered, says=says, measured=measured),
+        ]
+
+    def _refusal(self, arrival: Arrival, reason: DeliveryError | AuditError, branch: str) -> Refusal:
+        if isinstance(reason, AuditError) and branch:
+            reason = AuditError(self.source.name, arrival.verdicts, branch, arrival.remedy or None)
+        return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
+
+
+def _copy_refusal(delivery: Delivery, original: str) -> Refusal:
+    error = DeliveryError(
+        f"{delivery.name} has the same content as {original}: one delivery came twice.",
+        where=str(delivery.path),
+        nearest=original,
+        fix="Remove one of the two; nothing of it was landed twice.",
+    )
+    finding = Finding("duplicated_delivery", (), error.what, share=1.0)
+    return Refusal(delivery.name, delivery.fingerprint, error, [finding])
+
+
+def _nothing_new(lake: Lakehouse, source: Source) -> Landed:
+    made = last_made(lake, source.name)
+    table = ensure_table(lake, source.shape)
+    rows = made.rows if made else 0
+    return Landed(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), (), 0)

@@ -1,0 +1,75 @@
+"""The account of a source: that every row that was ever delivered is somewhere, and where.
+
+What belongs here: counting. Not: deciding (decisions.py). Delivered = published + in quarantine (waiting or dropped) +
+in refused deliveries + in deliveries that wait. A delivery that was given up counts as dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.quarantine import DROPPED, quarantine_shape, quarantined
+from lakehouse.ingestion.ingestion_log import Status, known_deliveries
+from lakehouse.ingestion.pending import published_rows, quarantined_rows
+from lakehouse.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Account:
+    """Rows by where they are. `refused` and `waiting` name deliveries (refused: with the reason), in order.
+
+    `missing` names deliveries whose rows, as the ledger has them, are not all found in the tables.
+    """
+
+    delivered: int
+    published: int
+    quarantined: int
+    dropped: int
+    refused_rows: int
+    waiting_rows: int
+    refused: Mapping[str, str]
+    waiting: Sequence[str]
+    missing: Sequence[str]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every delivered row is somewhere, once."""
+        found = self.published + self.quarantined + self.dropped + self.refused_rows + self.waiting_rows
+        return not self.missing and found == self.delivered
+
+    @property
+    def says(self) -> str:
+        """The account in a sentence."""
+        return (
+            f"{self.delivered:,} rows delivered = {self.published:,} published + {self.quarantined:,} in quarantine + "
+            f"{self.dropped:,} dropped + {self.refused_rows:,} in refused deliveries + {self.waiting_rows:,} waiting."
+        )
+
+
+def account_of(lake: Lakehouse, source: Source) -> Account:
+    """Count the source's rows: what the ledger says was delivered, and what the tables hold."""
+    lines = list(known_deliveries(lake, source.name).values())
+    published = {name: sum(days.values()) for name, (_, days) in published_rows(lake, source).items()}
+    held = {name: sum(days.values()) for name, (_, days) in quarantined_rows(lake, source).items()}
+    shape = quarantine_shape(source.shape)
+    rows = quarantined(lake, shape)
+    dropped = len(rows) - rows.column(DROPPED).null_count
+    landed = [line for line in lines if line.status is Status.PUBLISHED]
+    refused = [line for line in lines if line.status in {Status.REFUSED, Status.AGAIN}]
+    waiting = [line for line in lines if line.status is Status.WAITING]
+    given_up = [line for line in lines if line.status is Status.DROPPED]
+    return Account(
+        delivered=sum(line.rows for line in [*landed, *refused, *waiting, *given_up]),
+        published=sum(published.values()),
+        quarantined=sum(held.values()) - dropped,
+        dropped=dropped + sum(line.elsewhere for line in given_up),
+        refused_rows=sum(line.elsewhere for line in refused),
+        waiting_rows=sum(line.elsewhere for line in waiting),
+        refused={line.delivery: line.reason for line in refused},
+        waiting=[line.delivery for line in waiting],
+        missing=[
+            line.delivery
+            for line in [*landed, *refused, *waiting, *given_up]
+            if line.rows - line.elsewhere != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
+        ],
+    )

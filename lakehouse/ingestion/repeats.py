@@ -1,0 +1,123 @@
+"""Repeats: keys that were delivered before, by another delivery.
+
+What belongs here: finding them over published rows and arrivals together. Not: repetition within one delivery (a row
+rule of the contract).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.contracts.contract import across
+from lakehouse.ingestion.evaluation import Arrival
+from lakehouse.ingestion.retained_rows import staying_rows
+from lakehouse.sources.source import Source
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.publish import needs_schema_change
+from lakehouse.tables.read import attach, plan
+
+_PUBLISHED = -1
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A key that came more than once: the places of the arrivals that bring it (-1: it is published), some files."""
+
+    value: tuple
+    places: frozenset[int]
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The repeated values of each key."""
+
+    found: Mapping[tuple[str, ...], Sequence["Repeat"]]
+
+    def verdicts(self, contract_blocks: Mapping[str, bool], place: int, accepted: set[int]) -> list[Verdict]:
+        """The verdicts on the arrival at `place`, where those at `accepted` go before it."""
+        before = accepted | {_PUBLISHED}
+        verdicts = []
+        for key, repeated in self.found.items():
+            mine = [one for one in repeated if place in one.places and one.places & before]
+            name, columns = across(key), " and ".join(key)
+            says = f"Each {columns} is new: no earlier delivery brought it."
+            if mine:
+                says = f"{len(mine)} values of {columns} were delivered before."
+            verdicts.append(
+                Verdict(
+                    name,
+                    passed=not mine,
+                    says=says,
+                    blocking=contract_blocks.get(name, True),
+                    measured={"repeated": len(mine)},
+                    sample=[
+                        {**dict(zip(key, one.value, strict=True)), "files": list(one.files)}
+                        for one in mine[:SAMPLE_ROWS]
+                    ],
+                )
+            )
+        return verdicts
+
+
+def find_repeats(lake: Lakehouse, source: Source, arrivals: Sequence[Arrival], leaving: pa.Table, base: int) -> Repeats:
+    """The keys that more than one of the arrivals and the snapshot `base` bring, but for the rows that are `leaving`.
+
+    `leaving` has the columns `_fingerprint` and `day`. Column statistics and days spare reading most files.
+    """
+    found = {}
+    for key in source.contract.unique_keys():
+        parts = [
+            arrival.good.select([*key, "_file"]).append_column("_place", pa.repeat(pa.scalar(place), len(arrival.good)))
+            for place, arrival in enumerate(arrivals)
+            if len(arrival.good)
+        ]
+        if parts:
+            found[key] = _repeated(lake, source, key, pa.concat_tables(parts), leaving, base)
+    return Repeats(found)
+
+
+def _repeated(
+    lake: Lakehouse, source: Source, key: tuple[str, ...], arriving: pa.Table, leaving: pa.Table, base: int
+) -> list[Repeat]:
+    columns = ", ".join(quoted(name) for name in key)
+    given = " and ".join(f"{quoted(name)} is not null" for name in key)
+    with borrow() as connection:
+        connection.register("arriving", arriving)
+        if needs_schema_change(lake, source.shape):
+            connection.register("staying", staying_rows(lake, source, base, None, leaving))
+            staying = "staying"
+        else:
+            where = _where(source, key, arriving)
+            published = attach(connection, plan(lake, source.name, at=base, where=where), "published")
+            connection.register("leaving", leaving)
+            staying = f"{published} as p anti join leaving on p._fingerprint = leaving._fingerprint "
+            staying += f"and {quoted(source.event_time)}::date = leaving.day"
+        connection.execute(
+            f"create temp view everything as select {columns}, _file, _place from arriving union all "
+            f"select {columns}, _file, {_PUBLISHED} from {staying}"
+        )
+        # Which keys come twice is found first: lists of places are only made for those.
+        rows = connection.execute(
+            f"select {columns}, list(distinct _place), list(distinct _file order by _file)[:3] "
+            "from everything semi join "
+            f"(select {columns} from everything where {given} group by all having count(*) > 1) using ({columns}) "
+            f"group by {columns} having count(distinct _place) > 1 order by {columns}"
+        ).fetchall()
+    return [Repeat(tuple(row[:-2]), frozenset(row[-2]), row[-1]) for row in rows]
+
+
+def _where(source: Source, key: tuple[str, ...], arriving: pa.Table) -> str | None:
+    parts = []
+    for name in key:
+        bounds = pc.min_max(arriving.column(name)).as_py()
+        if isinstance(bounds["min"], int) and not isinstance(bounds["min"], bool):
+            parts.append(f"{quoted(name)} >= {bounds['min']} and {quoted(name)} <= {bounds['max']}")
+        if name == source.event_time:
+            parts.append(days_filter(name, pc.unique(arriving.column(name).drop_null().cast(pa.date32())).to_pylist()))
+    return " and ".join(f"({part})" for part in parts) or None

@@ -1,0 +1,60 @@
+"""What landing did: the outcome, and what became of the deliveries that were not published.
+
+What belongs here: the result. Not: landing (landing.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lakehouse.contracts.audit import AuditError, Verdict
+from lakehouse.errors import ContractError, DeliveryError
+from lakehouse.ingestion.blocked import HeldBack
+from lakehouse.profiling.issues import Finding
+from lakehouse.sources.circuit_breaker import Standing, Transition
+from lakehouse.tables.incremental import Outcome
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A delivery that was not published: why, what is odd about it, and the audit branch with its rows, if any."""
+
+    delivery: str
+    fingerprint: str
+    reason: DeliveryError | AuditError
+    findings: Sequence[Finding] = ()
+    branch: str = ""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landing did: the table's outcome, the verdicts on what was published (none when there was nothing to do),
+    what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of
+    the source that are refused or wait now, since whenever.
+    """
+
+    outcome: Outcome
+    verdicts: Sequence[Verdict]
+    quarantined: int
+    refused: Sequence[Refusal] = ()
+    waiting: Sequence[str] = ()
+    findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    breaker: Standing | None = None
+    transitions: Sequence[Transition] = ()
+    held_back: Sequence[HeldBack] = ()
+
+    def raise_if_nothing_passed(self) -> None:
+        """Raises the first refusal's reason (DeliveryError, AuditError) or, where all wait, ContractError.
+
+        Only when there was something to land and nothing of it was published.
+        """
+        if self.outcome.recomputed:
+            return
+        if self.refused:
+            raise self.refused[0].reason
+        if self.waiting and self.breaker is not None:
+            name = self.breaker.source
+            raise ContractError(
+                f"{self.breaker.says} {len(self.waiting)} deliveries wait: {', '.join(self.waiting[:3])}.",
+                where=name,
+                fix=f"Mend contract or mappings, or look and then run `slipway breaker {name} --close --reason '...'`.",
+            )

@@ -1,0 +1,40 @@
+"""The rows of a landed table that stay when others come, in the columns that the source's contract has now.
+
+What belongs here: reading them, whatever contract they were landed by. Not: which rows go (landing.py), and putting
+new columns in place (tables/publish.py).
+"""
+
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.errors import ContractError
+from lakehouse.sources.source import Source
+from lakehouse.tables.read import read
+
+
+def staying_rows(lake: Lakehouse, source: Source, base: int, where: str | None, leaving: pa.Table) -> pa.Table:
+    """The rows at the snapshot `base` that meet the filter, but for those `leaving` (`_fingerprint` and `day`).
+
+    A column that the contract did not have then is null. Raises ContractError where a value can be none of a column
+    that is of another kind now: nothing is lost by landing.
+    """
+    rows = read(lake, source.name, at=base, where=where)
+    marked = rows.append_column("day", rows.column(source.event_time).cast(pa.date32()))
+    staying = marked.join(leaving, keys=["_fingerprint", "day"], join_type="left anti")
+    columns = [_column(source, staying, field) for field in source.shape.schema]
+    return pa.table(columns, schema=source.shape.schema)
+
+
+def _column(source: Source, rows: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    if field.name not in rows.schema.names:
+        return pa.chunked_array([pa.nulls(len(rows), field.type)])
+    try:
+        return rows.column(field.name).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        there = rows.column(field.name).type
+        raise ContractError(
+            f"{field.name} was {there} and is {field.type} now, which not every published value can be read as.",
+            where=f"{source.name}, column {field.name}",
+            nearest=str(there),
+            fix=f"Give the new column another name, or deliver the files again that the {len(rows)} rows came from.",
+        ) from None

@@ -1,0 +1,1 @@
+"""Emit OpenLineage events: from run events to the receivers."""

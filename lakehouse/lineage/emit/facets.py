@@ -1,0 +1,290 @@
+"""Datasets as the standard tells them: what is said of a table, a delivered file, a model, by facets.
+
+What belongs here: dataset facets. Not: facets of runs and jobs (events.py), and finding the facts (table_facts.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from openlineage.client.event_v2 import InputDataset, OutputDataset, set_producer
+from openlineage.client.facet_v2 import (
+    catalog_dataset,
+    column_lineage_dataset,
+    data_quality_assertions_dataset,
+    data_quality_metrics_dataset,
+    dataset_type_dataset,
+    dataset_version_dataset,
+    datasource_dataset,
+    documentation_dataset,
+    input_statistics_input_dataset,
+    lifecycle_state_change_dataset,
+    output_statistics_output_dataset,
+    ownership_dataset,
+    schema_dataset,
+    storage_dataset,
+    symlinks_dataset,
+    tags_dataset,
+)
+
+from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
+from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.column_lineage import SCORE, Columns, Edge, as_told
+from lakehouse.lineage.emit.custom_facets import ContractFacet, SnapshotFacet, StaleFacet
+from lakehouse.lineage.emit.declared import Declared
+from lakehouse.lineage.emit.masking import Masking
+from lakehouse.lineage.emit.run_events import Checked, Made
+from lakehouse.lineage.emit.table_facts import TableFacts
+from lakehouse.settings import redact
+
+set_producer(names.PRODUCER)
+
+Places = dict[str, list[names.Named]]
+"""By a table's name: the datasets that stand for it in events. Of a source's deliveries there can be many."""
+
+
+@dataclass(frozen=True)
+class Facets:
+    """Facets of datasets of one lakehouse."""
+
+    lake: Lakehouse
+    masking: Masking
+
+    def table(self, facts: TableFacts, declared: Declared) -> dict[str, Any]:
+        """What is true of a table whoever reads or writes it."""
+        owner = declared.owner or facts.owner
+        description = declared.description or facts.description
+        found: dict[str, Any] = {
+            "symlinks": symlink(declared.name, "TABLE"),
+            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(declared.kind, "ICEBERG"),
+            "dataSource": datasource_dataset.DatasourceDatasetFacet(CATALOG_NAME, redact(self._catalog)),
+            "catalog": catalog_dataset.CatalogDatasetFacet(
+                "iceberg",
+                self._catalog.partition(":")[0],
+                CATALOG_NAME,
+                warehouseUri=redact(self.lake.settings.warehouse or f"file://{self.lake.home.origin / 'warehouse'}"),
+            ),
+            "storage": storage_dataset.StorageDatasetFacet("iceberg", "parquet"),
+            "schema": schema_dataset.SchemaDatasetFacet(
+                [
+                    schema_dataset.SchemaDatasetFacetFields(
+                        one.name,
+                        one.type,
+                        self._doc(one.doc or declared.docs.get(one.name, "")),
+                        ordinal_position=place,
+                    )
+                    for place, one in enumerate(facts.columns, start=1)
+                ]
+            ),
+            "tags": tags(declared),
+        }
+        if owner:
+            found["ownership"] = owned_by(owner)
+        if description:
+            found["documentation"] = documentation_dataset.DocumentationDatasetFacet(self.masking.plain(description))
+        if facts.made is not None:
+            made = facts.made
+            found["version"] = version_of(str(made.snapshot_id))
+            found["slipway_snapshot"] = SnapshotFacet(
+                str(made.snapshot_id),
+                instant(made.at),
+                made.run_id,
+                made.definition,
+                made.code_version,
+                made.operation,
+                made.rows,
+            )
+            if declared.contract and made.contract:
+                found["slipway_contract"] = ContractFacet(
+                    made.contract, declared.fingerprint if made.contract == declared.contract else ""
+                )
+        return found
+
+    def table_input(self, facts: TableFacts, declared: Declared) -> InputDataset:
+        """A table that is read."""
+        inputs = {}
+        if facts.made is not None:
+            inputs["inputStatistics"] = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
+                facts.made.rows, facts.number("total-files-size"), facts.number("total-data-files")
+            )
+        return InputDataset(*facts.place, facets=self.table(facts, declared), inputFacets=inputs)
+
+    def table_output(
+        self, facts: TableFacts, declared: Declared, made: Made | None, checked: Sequence[Checked], places: Places
+    ) -> OutputDataset:
+        """A table that is written; without `made` it was to be written, and was not published."""
+        facets = self.table(facts, declared)
+        outputs: dict[str, Any] = {}
+        if made is not None:
+            if facts.made is None and made.snapshot is not None:
+                # The snapshot has expired since; what it was called is still known.
+                facets["version"] = version_of(str(made.snapshot))
+            columns = made_columns(declared, made)
+            if columns.columns or columns.rows:
+                facets["columnLineage"] = column_lineage(columns, places, {one.name for one in facts.columns})
+            facets["dataQualityMetrics"] = data_quality_metrics_dataset.DataQualityMetricsDatasetFacet(
+                {},
+                facts.made.rows if facts.made else None,
+                facts.number("total-files-size"),
+                facts.number("total-data-files"),
+                lastUpdated=instant(facts.made.at) if facts.made else None,
+            )
+            if made.recomputed and facts.change:
+                facets["lifecycleStateChange"] = changed(facts.change)
+            outputs["outputStatistics"] = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+                made.rows_written,
+                (facts.number("added-files-size") or 0) if made.recomputed else 0,
+                (facts.number("added-data-files") or 0) if made.recomputed else 0,
+            )
+            facets["slipway_stale"] = self.stale(made.stale)
+        if checked:
+            outputs["dataQualityAssertions"] = self.assertions(checked, declared)
+        return OutputDataset(*facts.place, facets=facets, outputFacets=outputs)
+
+    def model(self, declared: Declared, version: int | None) -> dict[str, Any]:
+        """What is true of a version of a model."""
+        field = schema_dataset.SchemaDatasetFacetFields(SCORE, "double", declared.docs.get(SCORE), ordinal_position=1)
+        found: dict[str, Any] = {
+            "symlinks": symlink(declared.name, "MODEL"),
+            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet("MODEL"),
+            "schema": schema_dataset.SchemaDatasetFacet([field]),
+            "storage": storage_dataset.StorageDatasetFacet("mlflow", "skops"),
+            "tags": tags(declared),
+        }
+        if declared.owner:
+            found["ownership"] = owned_by(declared.owner)
+        if declared.description:
+            text = self.masking.plain(declared.description)
+            found["documentation"] = documentation_dataset.DocumentationDatasetFacet(text)
+        if version is not None:
+            found["version"] = version_of(str(version))
+        return found
+
+    def model_output(
+        self, declared: Declared, made: Made | None, checked: Sequence[Checked], places: Places
+    ) -> OutputDataset:
+        """A model that is trained."""
+        facets = self.model(declared, made.version if made else None)
+        outputs: dict[str, Any] = {}
+        if made is not None:
+            facets["columnLineage"] = column_lineage(declared.columns, places, {SCORE})
+            if made.recomputed:
+                facets["lifecycleStateChange"] = changed("CREATE" if made.version == 1 else "ALTER")
+        if checked:
+            outputs["dataQualityAssertions"] = self.assertions(checked, declared)
+        return OutputDataset(names.MODELS, declared.name, facets=facets, outputFacets=outputs)
+
+    def assertions(
+        self, checked: Iterable[Checked], declared: Declared
+    ) -> data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet:
+        """The results of checks. What a check found is told in numbers: its words may quote rows."""
+        columns = sorted({*declared.columns.columns, *declared.docs}, key=len, reverse=True)
+        return data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(
+            [
+                data_quality_assertions_dataset.Assertion(
+                    assertion=one.name,
+                    success=one.passed,
+                    column=next((name for name in columns if one.name.startswith(f"{name}_")), None),
+                    severity="error" if one.blocking else "warn",
+                    name=f"{declared.name}.{one.name}",
+                    description=self._doc(declared.checks.get(one.name, "")),
+                    expected=_expected(one),
+                    actual=_actual(one),
+                )
+                for one in checked
+            ]
+        )
+
+    def stale(self, why: str) -> StaleFacet:
+        """Whether the table is held back; `why` is empty where it is not."""
+        return StaleFacet(bool(why), self.masking.text(why) if why else None)
+
+    def _doc(self, text: str) -> str | None:
+        return self.masking.plain(text) if text else None
+
+    @property
+    def _catalog(self) -> str:
+        return self.lake.settings.catalog_address or f"sqlite:///{self.lake.home.origin / 'catalog.db'}"
+
+
+def made_columns(declared: Declared, made: Made) -> Columns:
+    """Column lineage as the step told it, else as it is declared."""
+    return as_told(declared.columns, made.edges) if made.edges is not None else declared.columns
+
+
+def column_lineage(
+    columns: Columns, places: Places, present: set[str]
+) -> column_lineage_dataset.ColumnLineageDatasetFacet:
+    """Columns' edges, for those of the table's columns that are `present` and those inputs that have a place."""
+    fields = {
+        name: column_lineage_dataset.Fields(
+            [_input(edge, place) for edge in edges for place in places.get(edge.table, ())]
+        )
+        for name, edges in columns.columns.items()
+        if name in present
+    }
+    rows = [_input(edge, place) for edge in columns.rows for place in places.get(edge.table, ())]
+    return column_lineage_dataset.ColumnLineageDatasetFacet(
+        {name: one for name, one in fields.items() if one.inputFields}, rows
+    )
+
+
+def _input(edge: Edge, place: names.Named) -> column_lineage_dataset.InputField:
+    way = column_lineage_dataset.Transformation(edge.type, edge.subtype, masking=edge.masked)
+    return column_lineage_dataset.InputField(place.namespace, place.name, edge.column, [way])
+
+
+def symlink(name: str, kind: str) -> symlinks_dataset.SymlinksDatasetFacet:
+    """The name that people see."""
+    return symlinks_dataset.SymlinksDatasetFacet([symlinks_dataset.Identifier(names.NAMESPACE, name, kind)])
+
+
+def tags(declared: Declared) -> tags_dataset.TagsDatasetFacet:
+    """What a thing can be found by."""
+    told = {"slipway/kind": declared.kind.lower(), "slipway/domain": declared.domain}
+    if declared.contract:
+        told["slipway/contract"] = declared.contract
+    return tags_dataset.TagsDatasetFacet(
+        [tags_dataset.TagsDatasetFacetFields(key, value, source="SLIPWAY") for key, value in told.items()]
+    )
+
+
+def owned_by(owner: str) -> ownership_dataset.OwnershipDatasetFacet:
+    """Who looks after it."""
+    return ownership_dataset.OwnershipDatasetFacet([ownership_dataset.Owner(owner, "MAINTAINER")])
+
+
+def version_of(version: str) -> dataset_version_dataset.DatasetVersionDatasetFacet:
+    """Which state it is. A text: snapshot ids exceed what JavaScript can count to."""
+    return dataset_version_dataset.DatasetVersionDatasetFacet(version)
+
+
+def changed(how: str) -> lifecycle_state_change_dataset.LifecycleStateChangeDatasetFacet:
+    """What happened to it."""
+    return lifecycle_state_change_dataset.LifecycleStateChangeDatasetFacet(
+        lifecycle_state_change_dataset.LifecycleStateChange[how]
+    )
+
+
+def instant(at: datetime) -> str:
+    """A time in UTC as the standard writes it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _expected(one: Checked) -> str | None:
+    if one.bound:
+        return one.bound
+    return "0" if "broken" in one.measured else None
+
+
+def _actual(one: Checked) -> str | None:
+    for name in ("measured", "broken"):
+        if name in one.measured:
+            return _number(one.measured[name])
+    told = ", ".join(f"{name}={_number(value)}" for name, value in sorted(one.measured.items()))
+    return told or None
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"

@@ -1,0 +1,1 @@
+"""Events of OpenLineage's own Spark listener."""

@@ -1,0 +1,1 @@
+"""The lineage store: validate events, derive rows, keep them in SQLite or PostgreSQL."""

@@ -1,0 +1,108 @@
+"""What a model relies on in its inputs: the contract of what it reads, before it learns and before it scores.
+
+What belongs here: the declaration for one input, and judging rows by it. Not: contracts of sources (contracts/), whose
+engine judges here, too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from lakehouse.contracts.audit import AuditError, Verdict
+from lakehouse.contracts.columns import Column
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.row_checks import sort_rows
+from lakehouse.errors import DeclarationError
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a model relies on in one input.
+
+    `at_least` and `at_most` are inclusive bounds, `one_of` the only values; of the rows with a value the share
+    `outside_share` may lie outside. `null_share` is the largest share of rows without a value (NaN is none).
+    Raises DeclarationError for bounds that nothing can meet.
+    """
+
+    name: str
+    at_least: float | None = None
+    at_most: float | None = None
+    one_of: Sequence[int] = ()
+    null_share: float = 0.0
+    outside_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "one_of", tuple(self.one_of))
+        for field in ("null_share", "outside_share"):
+            share = getattr(self, field)
+            if not 0 <= share <= 1:
+                nearest = str(min(max(share, 0), 1))
+                raise DeclarationError(
+                    f"{share} is no share.", where=f"Expected({self.name!r}).{field}", nearest=nearest
+                )
+        self.column()
+
+    @property
+    def check(self) -> str:
+        """The name of its check."""
+        return f"{self.name}_as_expected"
+
+    @property
+    def says(self) -> str:
+        """What the check says."""
+        parts = [says.rstrip(".") for says in self.column().rules().values()]
+        parts += [f"up to {self.outside_share:.2%} are not"] if parts and self.outside_share else []
+        parts += [f"at most {self.null_share:.2%} of its rows have no value"]
+        return "; ".join(parts) + "."
+
+    def column(self) -> Column:
+        """The same as a contract's column."""
+        return Column(
+            self.name,
+            "float64",
+            f"The input {self.name}.",
+            nullable=True,
+            at_least=self.at_least,
+            at_most=self.at_most,
+            one_of=tuple(self.one_of),
+        )
+
+
+def expected_checks(expects: Sequence[Expected]) -> dict[str, str]:
+    """The checks of a model's inputs: name -> what it says."""
+    return {one.check: one.says for one in expects}
+
+
+def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[Verdict]:
+    """A verdict on each declared input over all rows of the frame; `name` is the asset that is being made.
+
+    Raises AuditError when one of them is not as expected.
+    """
+    if not expects:
+        return []
+    inputs = frame.select(pl.col(one.name).cast(pl.Float64).fill_nan(None) for one in expects)
+    contract = Contract(table=name, version="1.0.0", columns=[one.column() for one in expects], owner="model")
+    counts = sort_rows(contract, inputs.to_arrow(compat_level=pl.CompatLevel.oldest())).counts
+    verdicts = []
+    for one in expects:
+        nulls = inputs[one.name].null_count()
+        # A value that breaks two rules is counted for the one that more break.
+        outside = max((counts[rule] for rule in one.column().rules()), default=0)
+        verdicts.append(_verdict(one, inputs.height, nulls, outside))
+    if any(not verdict.passed for verdict in verdicts):
+        error = AuditError(name, verdicts)
+        error.fix = "Find out why the inputs changed, and mend them, or what the model `expects` of them."
+        raise error
+    return verdicts
+
+
+def _verdict(one: Expected, rows: int, nulls: int, outside: int) -> Verdict:
+    given = rows - nulls
+    shares = {"null_share": nulls / rows if rows else 0.0, "outside_share": outside / given if given else 0.0}
+    passed = shares["null_share"] <= one.null_share and shares["outside_share"] <= one.outside_share
+    found = (
+        f" Of {rows} rows {shares['null_share']:.2%} have none, {shares['outside_share']:.2%} of the others are not so."
+    )
+    measured = {"rows": rows, "broken": outside, "share": outside / rows if rows else 0.0, **shares}
+    return Verdict(one.check, passed, one.says + found, measured=measured)

@@ -1,0 +1,140 @@
+"""What a version learned from, kept beside its files: how its inputs lay in training, and how much it uses each.
+
+What belongs here: making that record when a model is trained, reading it, and comparing rows to score with it. Not:
+how far two profiles lie apart (monitoring/shift.py), bounds that somebody declares (expected.py).
+
+The inputs of one day are never those of all training days: a weekday is no weekend. So each training day is compared
+with all of them first, and a scored day is shifted where it lies further off than training days lead one to expect.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from lakehouse.contracts.audit import Verdict
+from lakehouse.models.registry import Registry, Version
+from lakehouse.profiling.alarms import drawn_out
+from lakehouse.profiling.profile import DeliveryProfile, profile_table
+from lakehouse.profiling.shift import shift_of
+
+FILE = "learned.json"
+CHECK = "inputs_as_learned"
+SAYS = "The inputs lie as in the days that the champion learned from, weighted by how much it uses each. Warns only."
+LEVEL = 0.01
+"""The share of days like those of training that may be called shifted."""
+_FEWEST = 4
+"""Training days from which on it is known how far days lie apart."""
+_VERSION = 1
+_TOGETHER = ""
+_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The training rows' `profile` of the inputs, the `weights` (importance, 0 or more; equal where none is above 0),
+    and `limits`: the PSI by input that training days stay below, and their weighted mean under the empty name; empty
+    where there were too few days.
+    """
+
+    profile: DeliveryProfile
+    weights: Mapping[str, float]
+    limits: Mapping[str, float]
+
+    def text(self) -> str:
+        """As JSON."""
+        content = {"version": _VERSION, "profile": self.profile.as_row(), "weights": self.weights}
+        return json.dumps({**content, "limits": self.limits}, separators=(",", ":"))
+
+    @classmethod
+    def of_text(cls, text: str) -> "Learned | None":
+        """The inverse of `text`; None for what another version wrote."""
+        content = json.loads(text)
+        if content.get("version") != _VERSION:
+            return None
+        try:
+            profile = DeliveryProfile.from_row(content["profile"])
+        except ValueError:
+            return None
+        return cls(profile, content["weights"], content["limits"])
+
+
+def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, float]) -> Learned:
+    """What a model learns from `rows`, its training rows. `weights`: by input, those below 0 count as 0."""
+    used = {name: max(float(weight), 0.0) for name, weight in weights.items()}
+    if not any(used.values()):
+        used = dict.fromkeys(used, 1.0)
+    profile = _profile(rows, list(used))
+    days = [day for _, day in rows.group_by(pl.col(event_time).cast(pl.Date), maintain_order=True)]
+    if len(days) < _FEWEST:
+        return Learned(profile, used, {})
+    psi = np.array([_psi(_profile(day, list(used)), profile, used) for day in days])
+    limits = drawn_out(psi, LEVEL / psi.shape[1])
+    return Learned(profile, used, dict(zip([*used, _TOGETHER], np.round(limits, 6).tolist(), strict=True)))
+
+
+def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> Verdict:
+    """Whether `rows` lie as what the champion learned from; never blocking. One that kept no record passes."""
+    learned = read_learned(registry, champion)
+    if learned is None or not rows.height:
+        says = "There are no rows." if learned else f"{champion.uri} kept no record of what it learned from."
+        return Verdict(CHECK, passed=True, says=says, blocking=False)
+    now = _profile(rows, list(learned.weights))
+    shift = shift_of(now, learned.profile, learned.weights)
+    psi = dict(zip([*learned.weights, _TOGETHER], _psi(now, learned.profile, learned.weights), strict=True))
+    beyond = {name: psi[name] for name, limit in learned.limits.items() if psi[name] > limit and _counts(learned, name)}
+    concerned = [one for one in shift.findings if one.columns[0] in beyond]
+    told = " ".join(one.says for one in concerned[:_TOLD])
+    total = f"The weighted PSI is {psi[_TOGETHER]:.3f}"
+    if learned.limits:
+        total += f" (training days stay below {learned.limits[_TOGETHER]:.3f})"
+    return Verdict(
+        CHECK,
+        passed=not beyond,
+        says=f"{total}. {told}".strip() if beyond else f"{total}.",
+        blocking=False,
+        measured={
+            "psi": round(psi[_TOGETHER], 6),
+            "jensen_shannon": round(shift.total, 6),
+            "jensen_shannon_by_chance": round(shift.by_chance, 6),
+            **{f"psi_{name}": round(psi[name], 6) for name in learned.weights},
+        },
+    )
+
+
+def read_learned(registry: Registry, version: Version) -> Learned | None:
+    """What the version learned from; None where it kept no record, or one of another version of Slipway."""
+    if version.folder is not None:
+        path = version.folder / FILE
+        return Learned.of_text(path.read_text()) if path.is_file() else None
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    with TemporaryDirectory(prefix="slipway-") as scratch:
+        try:
+            fetched = download_artifacts(
+                artifact_uri=f"{version.address}/{FILE}", dst_path=scratch, tracking_uri=registry.tracking_uri
+            )
+        except (MlflowException, FileNotFoundError):
+            return None
+        return Learned.of_text(Path(fetched).read_text())
+
+
+def _profile(rows: pl.DataFrame, inputs: list[str]) -> DeliveryProfile:
+    numbers = rows.select(pl.col(name).cast(pl.Float64) for name in inputs)
+    return profile_table(numbers.to_arrow(), "inputs")
+
+
+def _psi(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[str, float]) -> list[float]:
+    """The PSI of each input, and their weighted mean."""
+    found = shift_of(now, learned, weights)
+    return [*(found.psi[name] for name in weights), found.psi_together]
+
+
+def _counts(learned: Learned, name: str) -> bool:
+    """Whether the model uses an input at all."""
+    return name == _TOGETHER or learned.weights[name] > 0

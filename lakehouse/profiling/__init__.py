@@ -1,0 +1,1 @@
+"""Profiling: statistics of each delivery, and anomalies against the deliveries before it."""

@@ -1,0 +1,264 @@
+"""Anomalies: what about a delivery is unlike the deliveries before it, most surprising first.
+
+What belongs here: from judged readings to findings in words and numbers. Not: the readings (readings.py,
+column_readings.py), what is to be expected (expectation.py), how much is too much (judgement.py), what a change means
+and how it can be undone (changes.py). Nothing here has a threshold but the level of false alarms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lakehouse.contracts.contract import Contract
+from lakehouse.profiling.alarms import Family, Judgement, weigh
+from lakehouse.profiling.column_profile import SHARES, ColumnProfile, merge_columns
+from lakehouse.profiling.distances import distances, shares_of
+from lakehouse.profiling.expectation import Judged, judge
+from lakehouse.profiling.history import MOST
+from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.metric import Reading
+from lakehouse.profiling.metrics import readings_of
+from lakehouse.profiling.profile import DeliveryProfile
+
+LEVEL = 0.01
+"""The share of good deliveries that may be alarmed by, all columns and readings together."""
+FEWEST = 4
+"""Deliveries that history must have: the fifth is the first that is judged."""
+_AT_LEAST, _AT_ONCE = 12, 120_000
+"""Of very wide deliveries fewer before are looked at: this many at least, and so many of their columns in all, which
+bounds time and memory. Limits are then those of the normal distribution at least (judgement.py).
+"""
+_TOLD = 100
+"""Columns that are told of at most: of more, the delivery is what is wrong."""
+_PLOTTED = 60
+"""Numbers that a series of a plot has at most."""
+_COMPARED = 30
+"""Of so many newest deliveries the distribution before is shown."""
+_TAIL_POINTS = 4
+_SHOWN_AT = tuple(
+    place for place in range(len(SHARES)) if place % 2 == 0 or not _TAIL_POINTS <= place < len(SHARES) - _TAIL_POINTS
+)
+"""Points of the grid that a plot shows: every second, and all in the tails."""
+_A_COLUMN = 3
+"""Findings of one column at most."""
+_CLOCK_KINDS = frozenset({"values", "values_outside", "values_far", "values_distance", "span", "hours", "deviation"})
+
+_SAYS = {
+    "rows": "The delivery has {now} rows, where {expected} were to be expected",
+    "repeated_rows": "{now} of the rows repeat another row, where {expected} were to be expected",
+    "rows_seen_before": "{now} of the rows were delivered before, where {expected} were to be expected",
+    "late_rows": "{now} rows are of the later part of the day, where {expected} were to be expected",
+    "early_rows": "{now} rows are of the earlier part of the day, where {expected} were to be expected",
+    "days_on": "The delivery's day is not the one that was to be expected after the one before",
+    "null_share": "{now} of the rows have no {column}, where {expected} were to be expected",
+    "nan_share": "{now} of {column} are not a number, where {expected} were to be expected",
+    "infinity_share": "{now} of {column} are infinite, where {expected} were to be expected",
+    "distinct": "{column} has {now} different values (for as many rows as usual), where {expected} were to be expected",
+    "new_values": "{now} of the different values of {column} are new, where {expected} were to be expected",
+    "new_category": "One new value makes {now} of {column}, where {expected} were to be expected",
+    "new_shape": "One new shape makes {now} of {column}, where {expected} were to be expected",
+    "category_share": "{detail!r} makes {now} of {column}, where {expected} was to be expected",
+    "shape_share": "The shape {detail!r} makes {now} of {column}, where {expected} was to be expected",
+    "category_distance": "The shares of {column}'s values lie {now} off the usual ones, where {expected} is usual",
+    "shape_distance": "The shares of {column}'s shapes lie {now} off the usual ones, where {expected} is usual",
+    "values": "{now} of {column} are at most {detail}, where {expected} were to be expected",
+    "values_far": "{now} of {column} are at most {detail}, where {expected} were to be expected",
+    "values_outside": "{now} of {column} are at most {detail}, where {expected} were to be expected",
+    "values_distance": "The values of {column} lie {now} off the usual ones (KS), where {expected} is usual",
+    "length": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
+    "length_far": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
+    "length_outside": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
+    "length_distance": "The lengths of {column} lie {now} off the usual ones (KS), where {expected} is usual",
+    "hours": "{now} of {column} are before {detail}, where {expected} were to be expected",
+    "span": "{column} does not {detail} when it usually does",
+    "deviation": "{column} does not vary as much as usual: {now} beside {expected}",
+    "step": "{column} did not move on from the delivery before as it usually does",
+    "spread": "{column} spreads {now} times as wide as usual, where {expected} was to be expected",
+    "behind": "{now} of {column} lie behind the delivery before, where {expected} were to be expected",
+    "correlation": "The rank correlation of {column} and {other} is {now}, where {expected} was to be expected",
+    "new_companions": "{now} of {column} never came with the same {other} before, where {expected} were to be expected",
+    "dependency": "{other} tells {column} in {now}, where {expected} was to be expected",
+}
+_MARKS = {"decimals_0": "whole"} | {f"decimals_{one}": f"given to {one} decimals" for one in range(1, 6)}
+_MARKS |= {"decimals_6": "given to 6 decimals or more", "beyond_ascii": "not plain ASCII", "numeric": "numbers"}
+_MARKED = "{now} of {column} are {mark}, where {expected} were to be expected"
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The reading of a family that surprises most, and what was expected of it."""
+
+    family: Family
+    size: float
+    reading: Reading
+    expected: float
+
+
+def find_anomalies(
+    profile: DeliveryProfile,
+    history: Sequence[DeliveryProfile],
+    contract: Contract | None = None,
+    *,
+    level: float = LEVEL,
+) -> list[Finding]:
+    """What is unlike history, most surprising first; nothing when all is as usual, or history is too short to tell.
+
+    `history`: the profiles of published deliveries, oldest first; the newest 60 are looked at. With a contract only its
+    columns are. `level`: the share of good deliveries that may be alarmed by.
+    """
+    most = min(MOST, max(_AT_LEAST, _AT_ONCE // max(len(profile.columns), 1)))
+    known = [one for one in history[-most:] if one.rows]
+    if len(known) < FEWEST:
+        return []
+    if not profile.rows:
+        usual = int(np.median([one.rows for one in known]))
+        return [Finding("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
+    deliveries = [*known, profile]
+    readings = readings_of(deliveries, {one.name for one in contract.columns} if contract else None)
+    judged = judge(
+        np.column_stack([one.values for one in readings]),
+        np.column_stack([one.noise for one in readings]),
+        [one.day.weekday() if one.day else None for one in deliveries],
+    )
+    judgement = weigh([(one.columns, one.kind) for one in readings], judged.surprise, level, profile.event_time)
+    shown = _shown(readings, judged, judgement)
+    found: list[Finding] = []
+    told: set[Family] = set()
+    for column, score in sorted(judgement.scores.items(), key=lambda pair: -pair[1])[:_TOLD]:
+        if score <= 1:
+            break
+        chosen = _of(column, shown)
+        for one in chosen:
+            size = score * one.size / chosen[0].size
+            if one.family not in told and (size > 1 or one is chosen[0]):
+                told.add(one.family)
+                found.append(_finding(one, column, size, deliveries))
+    return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
+
+
+def _shown(readings: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
+    """The families by size, each by its most surprising reading."""
+    best: dict[Family, int] = {}
+    surprise = np.nan_to_num(judged.surprise[-1], nan=-1.0)
+    for number, one in enumerate(readings):
+        family = (one.columns, one.kind)
+        if family not in best or surprise[number] > surprise[best[family]]:
+            best[family] = number
+    found = [
+        _Shown(family, judgement.families[family], readings[number], float(judged.expected[number]))
+        for family, number in best.items()
+    ]
+    return sorted(found, key=lambda one: -one.size)
+
+
+def _of(column: str, shown: Sequence[_Shown]) -> list[_Shown]:
+    """What a column's findings are about: its own families, pairs with others only where no family of its own tells."""
+    concerned = [one for one in shown if column in (one.family[0] or ("",))]
+    single = [one for one in concerned if len(one.family[0]) <= 1 and one.size > 1]
+    chosen = (single or concerned)[:_A_COLUMN]
+    return [one for one in chosen if one.size > 1 or one is chosen[0]]
+
+
+def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[DeliveryProfile]) -> Finding:
+    reading = one.reading
+    columns: tuple[str, ...] = (column, *(other for other in reading.columns if other != column)) if column else ()
+    now = float(reading.values[-1])
+    values = {
+        # What is decided comes first in the reading, whichever of the two is what is wrong.
+        "column": next(iter(reading.columns), ""),
+        "other": next(iter(reading.columns[1:]), ""),
+        "detail": _clock(reading.detail) if _is_clock(reading, deliveries[-1]) else reading.detail,
+        "mark": _MARKS.get(reading.kind, reading.kind.replace("_", " ")),
+        "now": _number(reading, now),
+        "expected": _number(reading, one.expected),
+    }
+    says = _SAYS.get(reading.kind, _MARKED).format(**values) + "."
+    measured: dict[str, float | int | str] = {
+        "now": round(reading.natural(now), 6),
+        "expected": round(reading.natural(one.expected), 6),
+    }
+    history = reading.values[np.isfinite(reading.values)][-_PLOTTED:]
+    series: dict[str, Sequence[object]] = {"history": [round(reading.natural(float(value)), 6) for value in history]}
+    before = _before(deliveries, column)
+    if before is not None:
+        after = deliveries[-1].columns[column]
+        measured |= distances(before, after)
+        series |= before_after(before, after)
+    return Finding(reading.kind, columns, says, size=round(size, 3), measured=measured, series=series)
+
+
+def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
+    """What a plot of a column before and after needs: shares by label, and of numbers and times some quantiles by
+    share. `before` is of the deliveries before together (or of the training rows), `after` of what is judged.
+    """
+    labels, first, second = shares_of(before, after)
+    if len(labels) > _PLOTTED:  # categories: those that differ most, and what is left of all others
+        chosen = np.sort(np.argsort(-np.abs(second - first), kind="stable")[: _PLOTTED - 1])
+        labels = [*(labels[one] for one in chosen), "the rest"]
+        first, second = (np.append(one[chosen], max(1 - one[chosen].sum(), 0.0)) for one in (first, second))
+    series: dict[str, Sequence[object]] = {
+        "labels": labels,
+        "before": [round(float(one), 6) for one in first],
+        "after": [round(float(one), 6) for one in second],
+    }
+    if before.grid and after.grid:
+        series["shares"] = [SHARES[one] for one in _SHOWN_AT]
+        series["quantiles_before"] = [before.grid[one] for one in _SHOWN_AT]
+        series["quantiles_after"] = [after.grid[one] for one in _SHOWN_AT]
+    return series
+
+
+def _before(deliveries: Sequence[DeliveryProfile], name: str) -> ColumnProfile | None:
+    """The column of the newest deliveries before as one."""
+    now = deliveries[-1].columns.get(name)
+    columns = [one.columns[name] for one in deliveries[:-1] if name in one.columns][-_COMPARED:]
+    if now is None or not columns:
+        return None
+    merged = merge_columns(columns)
+    return merged if merged.kind == now.kind else None
+
+
+def _cut_short(found: list[Finding], shown: Sequence[_Shown], now: DeliveryProfile) -> list[Finding]:
+    """A delivery of which a part is missing is unlike others in the time of its events. What is wrong is the delivery,
+    not the column: that is said first.
+    """
+    rows = next((one for one in shown if one.family == ((), "rows")), None)
+    parts = [one for one in shown if one.reading.kind in {"late_rows", "early_rows"}]
+    if not found or rows is None or not parts or float(rows.reading.values[-1]) >= rows.expected:
+        return found
+    part = parts[0]
+    lacks = [one.reading.natural(one.expected) - one.reading.natural(one.reading.values[-1]) for one in (rows, part)]
+    first = max(found, key=lambda one: one.size)
+    about_time = not first.columns or (first.columns[0] == now.event_time and first.kind in _CLOCK_KINDS)
+    # Where times are wrong, what one part of the day lacks is in another.
+    if not about_time or not np.isfinite(lacks).all() or lacks[1] <= 0 or lacks[0] < lacks[1] / 2:
+        return found
+    early = part.reading.kind == "early_rows"
+    says = (
+        f"The delivery {'begins late' if early else 'ends early'}: {_number(part.reading, part.reading.values[-1])} "
+        f"rows are of the {'earlier' if early else 'later'} part of the day, where "
+        f"{_number(part.reading, part.expected)} were to be expected, and {now.rows:,} rows in all, where "
+        f"{_number(rows.reading, rows.expected)} were."
+    )
+    measured = {"rows": now.rows, "expected": round(rows.reading.natural(rows.expected))}
+    history = [round(rows.reading.natural(float(value))) for value in rows.reading.values[-_PLOTTED:]]
+    kind = "begins_late" if early else "ends_early"
+    return [Finding(kind, (), says, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
+
+
+def _is_clock(reading: Reading, now: DeliveryProfile) -> bool:
+    return reading.kind in {"values", "values_outside", "values_far"} and now.columns[reading.columns[0]].kind == "time"
+
+
+def _clock(microseconds: str) -> str:
+    """A time after the beginning of the delivery's day."""
+    days, rest = divmod(int(float(microseconds)) // 60_000_000, 24 * 60)
+    return f"{rest // 60:02}:{rest % 60:02}" + (f" of {days:+} days" if days else "")
+
+
+def _number(reading: Reading, value: float) -> str:
+    natural = reading.natural(float(value))
+    if reading.form == "share":
+        return f"{natural:.2%}"
+    return f"{natural:,.0f}" if reading.form in {"log", "root"} and natural >= 10 else f"{natural:.3g}"  # noqa: PLR2004

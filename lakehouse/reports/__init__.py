@@ -1,0 +1,1 @@
+"""Reports: pages as files that open in a browser without a server."""

@@ -1,0 +1,157 @@
+"""What the page of a contract shows: contract, versions, audits, deliveries, rows, breaker, profiles.
+
+What belongs here: gathering it from the lakehouse's journals, as it is. Not: drawing (drawing.py), writing
+(page.py).
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit_log import audits_of
+from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.versions import Kept, versions_of
+from lakehouse.ingestion.ingestion_log import Entry, Status, known_deliveries
+from lakehouse.ingestion.reconciliation import Account, account_of
+from lakehouse.profiling.anomalies import before_after
+from lakehouse.profiling.column_profile import merge_columns
+from lakehouse.profiling.history import published_history
+from lakehouse.profiling.profile import DeliveryProfile
+from lakehouse.sources.circuit_breaker import Standing, history, standing_of
+from lakehouse.sources.source import Source
+
+SHOWN = 60
+"""Deliveries that the plots hold, and the newest whose audits are listed."""
+_ODD = 5
+_COMPARED = 30
+_FINDERS = ("changes", "anomalies")
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The verdicts on one delivery, the broken ones first."""
+
+    delivery: str
+    at: datetime
+    version: str
+    rows: int
+    verdicts: Sequence[Mapping[str, Any]]
+
+    @property
+    def broken(self) -> Sequence[Mapping[str, Any]]:
+        """The verdicts that are not good."""
+        return [one for one in self.verdicts if not one["passed"]]
+
+    @property
+    def broken_share(self) -> float:
+        """The share of its rows that break a rule, the rule that most break."""
+        return max((one["share"] for one in self.verdicts), default=0.0)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A column of a delivery in which something was found, beside the deliveries before. `series`: see Finding."""
+
+    delivery: str
+    column: str
+    says: str
+    series: Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the page shows of a source. Deliveries, audits and transitions are newest first, profiles oldest."""
+
+    source: Source
+    versions: Sequence[Kept]
+    audits: Sequence[Audited]
+    deliveries: Sequence[Entry]
+    account: Account
+    breaker: Standing
+    transitions: Sequence[Mapping[str, Any]]
+    profiles: Sequence[DeliveryProfile]
+    compared: Sequence[Compared]
+
+    @property
+    def contract(self) -> Contract:
+        """The contract as it is declared now."""
+        return self.source.contract
+
+
+def facts_of(lake: Lakehouse, source: Source) -> Facts:
+    """Gather what there is; a source that was never delivered has a contract and nothing else."""
+    lines = [one for one in known_deliveries(lake, source.name).values() if one.status is not Status.COPY]
+    audits = _audits(lake, source.name)
+    profiles = published_history(lake, source.name, [one.fingerprint for one in lines])
+    profiles.sort(key=lambda one: (one.first_day or date.max, one.delivery))
+    published = {one.fingerprint for one in lines if one.status is Status.PUBLISHED}
+    return Facts(
+        source=source,
+        versions=versions_of(lake, source.name)[::-1],
+        audits=audits[:SHOWN],
+        deliveries=_newest_first(lines, profiles),
+        account=account_of(lake, source),
+        breaker=standing_of(lake, source.name, source.breaker, source.definition()),
+        transitions=history(lake, source.name).reverse().to_dicts(),
+        profiles=profiles[-SHOWN:],
+        compared=_compared(audits, profiles, published),
+    )
+
+
+def _newest_first(lines: Sequence[Entry], profiles: Sequence[DeliveryProfile]) -> list[Entry]:
+    """By the day that a file's name tells, or else that its rows begin with: not by when it was last decided."""
+    first_days = {one.fingerprint: one.first_day for one in profiles if one.first_day}
+
+    def day(one: Entry) -> tuple[str, str]:
+        named = re.search(r"\d{4}-\d\d(-\d\d)?", one.delivery)
+        begins = first_days.get(one.fingerprint) or (one.at.date() if one.at else date.min)
+        return (named.group() if named else begins.isoformat(), one.delivery)
+
+    return sorted(lines, key=day, reverse=True)
+
+
+def _audits(lake: Lakehouse, table: str) -> list[Audited]:
+    """Each delivery's last audit, newest first."""
+    found: dict[tuple[datetime, str], list[dict[str, Any]]] = {}
+    for line in audits_of(lake, table).to_pylist():
+        found.setdefault((line["at"], line["delivery"]), []).append(line)
+    newest: dict[str, Audited] = {}
+    for (at, delivery), verdicts in found.items():
+        verdicts.sort(key=lambda one: one["passed"])
+        newest.pop(delivery, None)
+        newest[delivery] = Audited(delivery, at, verdicts[0]["contract_version"], verdicts[0]["rows"], verdicts)
+    return sorted(newest.values(), key=lambda one: (one.at, one.delivery), reverse=True)
+
+
+def _compared(audits: Sequence[Audited], profiles: Sequence[DeliveryProfile], published: set[str]) -> list[Compared]:
+    """The first column in which a detector found something, of the newest deliveries that it did in."""
+    by_name = {one.delivery: one for one in profiles}
+    found: list[Compared] = []
+    for audit in audits:
+        now = by_name.get(audit.delivery)
+        for verdict in audit.broken:
+            if now is None or verdict["rule"] not in _FINDERS or len(found) == _ODD:
+                continue
+            column = json.loads(verdict["measured"]).get("columns", "").split(", ")[0]
+            before = [one for one in profiles if one.fingerprint in published and _earlier(one, now)]
+            series = _series(column, before[-_COMPARED:], now)
+            if series:
+                found.append(Compared(audit.delivery, column, verdict["says"], series))
+    return found
+
+
+def _earlier(one: DeliveryProfile, other: DeliveryProfile) -> bool:
+    return None not in {one.first_day, other.first_day} and str(one.first_day) < str(other.first_day)
+
+
+def _series(column: str, before: Sequence[DeliveryProfile], now: DeliveryProfile) -> Mapping[str, Sequence[Any]]:
+    after = now.columns.get(column)
+    columns = [one.columns[column] for one in before if column in one.columns]
+    if after is None or not columns:
+        return {}
+    merged = merge_columns(columns)
+    return before_after(merged, after) if merged.kind == after.kind else {}

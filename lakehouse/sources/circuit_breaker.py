@@ -1,0 +1,194 @@
+"""The circuit breaker of a source: after too many bad deliveries in a row nothing passes until one is good again.
+
+What belongs here: the declaration, the states and their journal `slipway.breakers`. Not: judging deliveries and landing
+them (landing.py). Closed: deliveries pass. Open: they wait on audit branches, in order. Half-open: the next one is
+tried alone; it closes the breaker or opens it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import polars as pl
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.errors import DeclarationError, HomeError, PublishConflictError
+from lakehouse.features.duration import microseconds
+from lakehouse.tables.duck import literal
+from lakehouse.tables.system_table import Journal, append, entries, state
+
+BREAKERS = Journal(
+    "slipway.breakers",
+    pa.schema(
+        [
+            ("at", pa.timestamp("us")),
+            ("source", pa.string()),
+            ("state", pa.string()),
+            ("before", pa.string()),
+            ("reason", pa.string()),
+            ("delivery", pa.string()),
+            ("definition", pa.string()),
+            ("by", pa.string()),
+            ("run_id", pa.string()),
+        ]
+    ),
+    "Every transition of every source's circuit breaker.",
+    {
+        "state": "closed, open or half_open: what it became.",
+        "before": "What it was.",
+        "delivery": "The delivery that decided it; empty where a person did.",
+        "definition": "The fingerprint of the contract and mappings then.",
+        "by": "landing, or person.",
+    },
+)
+
+
+class State(StrEnum):
+    """The three states of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """When a source's breaker opens (so many refused deliveries in a row) and when the next one is tried again."""
+
+    failures: int = 3
+    cool_down: str = "1h"
+
+    def __post_init__(self) -> None:
+        """Raises DeclarationError for numbers that make no sense."""
+        if not isinstance(self.failures, int) or isinstance(self.failures, bool) or self.failures < 1:
+            raise DeclarationError(
+                f"A breaker opens after 1 or more refused deliveries, not {self.failures!r}.",
+                where="Breaker.failures",
+                nearest="3",
+                fix="Give a whole number.",
+            )
+        microseconds(self.cool_down, where="Breaker.cool_down")
+
+    @property
+    def rest(self) -> timedelta:
+        """How long it stays open."""
+        return timedelta(microseconds=microseconds(self.cool_down, where="Breaker.cool_down"))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A breaker's state: since when (None: it never opened), why, by which delivery."""
+
+    source: str
+    state: State
+    since: datetime | None = None
+    reason: str = ""
+    delivery: str = ""
+    definition: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether deliveries go on."""
+        return self.state is State.CLOSED
+
+    @property
+    def says(self) -> str:
+        """The state in words."""
+        since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"The breaker of {self.source} is {self.state.replace('_', '-')}{since}. {self.reason}".strip()
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A change of state, and why."""
+
+    source: str
+    before: State
+    state: State
+    reason: str
+    delivery: str = ""
+    definition: str = ""
+    by: str = "landing"
+
+
+def standing_of(
+    lake: Lakehouse, source: str, declared: Breaker, definition: str, now: datetime | None = None
+) -> Standing:
+    """The breaker's state at the time `now` (UTC, default: the clock's).
+
+    An open breaker becomes half-open when its cool-down is over, or when contract or mappings are others than when it
+    opened. Raises HomeError for a journal that holds no state that there is.
+    """
+    where = f"source = {literal(source)}"
+    lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS, where))).sort("at")
+    if lines.is_empty():
+        return Standing(source, State.CLOSED)
+    last = lines.row(-1, named=True)
+    if last["state"] not in set(State) or last["at"] is None:
+        raise HomeError(
+            f"The breaker's state cannot be read: {last['state']!r}.",
+            where=f"{BREAKERS.name}, source {source}",
+            nearest=", ".join(State),
+            fix=f"Look at the source, then set it: `slipway breaker {source} --close --reason '...'` or `--open`.",
+        )
+    found = Standing(source, State(last["state"]), last["at"], last["reason"], last["delivery"], last["definition"])
+    moment = (now or datetime.now(UTC)).replace(tzinfo=None)
+    by_hand = last["by"] == "person"
+    rested = found.since is not None and moment - found.since >= declared.rest
+    if found.state is State.OPEN and not by_hand and (rested or found.definition != definition):
+        return replace(found, state=State.HALF_OPEN)
+    return found
+
+
+def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: int | None) -> None:
+    """Write the transitions down. Raises PublishConflictError when the journal has gone on from `after` meanwhile."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = [
+        {**vars(step), "state": str(step.state), "before": str(step.before), "run_id": run_id}
+        | {"at": now + timedelta(microseconds=place)}
+        for place, step in enumerate(steps)
+    ]
+    try:
+        append(lake, BREAKERS, rows, run_id, after)
+    except CommitFailedException as error:
+        raise PublishConflictError(
+            "Somebody else changed a breaker meanwhile.", where=BREAKERS.name, fix="Nothing was changed. Run it again."
+        ) from error
+
+
+def journal_state(lake: Lakehouse) -> int:
+    """The journal's snapshot, by which `transit` sees whether it is still the one that was looked at."""
+    return state(lake, BREAKERS)
+
+
+def set_by_hand(lake: Lakehouse, source: str, state: State, reason: str, definition: str, run_id: str) -> Transition:
+    """Open or close the breaker because a person says so; what was written before need not be readable."""
+    lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS, f"source = {literal(source)}"))).sort("at")
+    told = lines.row(-1, named=True)["state"] if len(lines) else State.CLOSED
+    before = State(told) if told in set(State) else State.OPEN
+    step = Transition(source, before, state, reason, definition=definition, by="person")
+    transit(lake, [step], run_id, None)
+    return step
+
+
+def held_back(lake: Lakehouse, domain: str) -> str:
+    """Why the tables of a domain are stale, and since when: a breaker is open. Empty when none is."""
+    lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS))).sort("at")
+    last = lines.filter(pl.col("source").str.starts_with(f"{domain}.")).group_by("source", maintain_order=True).last()
+    return " ".join(
+        f"{row['source']} is held back since {_moment(row['at'])}: {row['reason']}"
+        for row in last.iter_rows(named=True)
+        if row["state"] != State.CLOSED
+    )
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "nobody knows when"
+
+
+def history(lake: Lakehouse, source: str) -> pl.DataFrame:
+    """Every transition of the source's breaker, oldest first."""
+    return pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS, f"source = {literal(source)}"))).sort("at")

@@ -1,0 +1,150 @@
+"""Journals: Slipway's own records (audits, profiles, deliveries, breakers, contracts) as Iceberg tables.
+
+What belongs here: appending records in one commit, reading them, and keeping a journal small. Not: what is recorded.
+A record is written down by the platform after it happened, so it needs no audit of its own; it is never changed. A
+journal that has grown by many small commits is rewritten into one file, so that reading it stays as quick as on its
+first day.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.table import Table
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables.provenance import Provenance
+from lakehouse.tables.read import NO_SNAPSHOT, planned_files, read, resolve
+from lakehouse.tables.write import TableShape, ensure_table, storage_guard
+
+NAMESPACE = "slipway"
+MOST_FILES = 40
+"""With more small files than so many a journal is rewritten."""
+_KEPT_SNAPSHOTS = 10
+_log = logging.getLogger("slipway.journal")
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A table of records. `name` is its table's, in the namespace `slipway`."""
+
+    name: str
+    schema: pa.Schema
+    description: str
+    column_docs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> TableShape:
+        """Its table's shape."""
+        return TableShape(self.name, self.schema, None, self.description, self.column_docs, "slipway")
+
+
+def is_journal(name: str) -> bool:
+    """Whether the table is one of the platform's own."""
+    return name.startswith(f"{NAMESPACE}.")
+
+
+def append(
+    lake: Lakehouse,
+    journal: Journal,
+    rows: pa.Table | Sequence[Mapping[str, Any]],
+    run_id: str,
+    after: int | None = None,
+) -> int:
+    """Write the records down in one commit; returns the snapshot id.
+
+    With `after` the journal must still be at that snapshot (see `state`): else CommitFailedException is
+    raised and nothing is written, so that of two processes that decide by what they read only one does.
+    """
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), journal.schema)
+    with storage_guard(journal.name):
+        snapshot_id = _append(lake, journal, table, run_id, after)
+    # The records are written down, so what stops the rewrite must not be told as if they were not: whoever tries again
+    # would write them twice. The next append tries to rewrite again.
+    try:
+        _keep_small(lake, journal, run_id)
+    except CommitFailedException:
+        pass  # somebody else's append
+    except Exception as error:  # noqa: BLE001
+        _log.warning("The journal %s could not be rewritten into one file: %s", journal.name, type(error).__name__)
+    return snapshot_id
+
+
+def entries(lake: Lakehouse, journal: Journal, where: str | None = None, *, at: int | None = None) -> pa.Table:
+    """The records that meet the filter, in no promised order; none where nothing was ever written down."""
+    if at == NO_SNAPSHOT or not lake.has(journal.name):
+        return journal.schema.empty_table()
+    rows = read(lake, journal.name, at=at, where=where)
+    # A record from before a column was added has none of it.
+    lacking = [one for one in journal.schema if one.name not in rows.schema.names]
+    for one in lacking:
+        rows = rows.append_column(one, pa.nulls(len(rows), one.type))
+    return rows.select(journal.schema.names).cast(journal.schema)
+
+
+def state(lake: Lakehouse, journal: Journal) -> int:
+    """The journal's present snapshot; it is made when there is none."""
+    return resolve(ensure_table(lake, journal.shape))
+
+
+_again = retry(
+    retry=retry_if_exception_type(CommitFailedException),
+    stop=stop_after_attempt(20),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+
+
+@_again
+def _append_anyhow(table: Table, rows: pa.Table, provenance: Provenance) -> None:
+    table.refresh()
+    table.append(rows, snapshot_properties=provenance.summary())
+
+
+def _append(lake: Lakehouse, journal: Journal, rows: pa.Table, run_id: str, after: int | None) -> int:
+    table = _with_columns(lake, journal)
+    provenance = Provenance(run_id, "journal")
+    if after is None:
+        _append_anyhow(table, rows, provenance)
+        return resolve(table)
+    if resolve(table) != after:
+        raise CommitFailedException(f"{journal.name} has gone on from {after}.")
+    # One try: pyiceberg's next one would build on whatever main is then.
+    table.metadata.properties["commit.retry.num-retries"] = "0"
+    with table.transaction() as transaction:
+        transaction.append(rows, snapshot_properties=provenance.summary())
+    return resolve(table)
+
+
+@_again
+def _with_columns(lake: Lakehouse, journal: Journal) -> Table:
+    """The journal's table, with the columns that a newer version of the journal has."""
+    table = ensure_table(lake, journal.shape)
+    have = {one.name for one in table.schema().fields}
+    if any(name not in have for name in journal.schema.names):
+        with table.update_schema() as update:
+            update.union_by_name(journal.schema)
+        table.refresh()
+    return table
+
+
+def _keep_small(lake: Lakehouse, journal: Journal, run_id: str) -> None:
+    table = lake.table(journal.name)
+    main = resolve(table)
+    if len(planned_files(table, main)) <= MOST_FILES:
+        return
+    rows = read(lake, journal.name, at=main)
+    table.metadata.properties["commit.retry.num-retries"] = "0"
+    with table.transaction() as transaction:
+        transaction.overwrite(
+            rows.select(journal.schema.names), AlwaysTrue(), snapshot_properties=Provenance(run_id, "journal").summary()
+        )
+    table = lake.table(journal.name)
+    # Nobody pins a journal, so its older states are not needed: only their records are, and the rewrite holds them.
+    history = [one.snapshot_id for one in sorted(table.metadata.snapshots, key=lambda one: one.sequence_number or 0)]
+    table.maintenance.expire_snapshots().by_ids(history[:-_KEPT_SNAPSHOTS]).commit()

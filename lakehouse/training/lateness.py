@@ -1,0 +1,244 @@
+"""Delays as they were declared beside what was measured: what serving could not have had of the training values.
+
+What belongs here: measuring a feature set and a training set. Not: publishing times of rows (tables/availability.py),
+and what can be said without data (leaks.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit import Verdict
+from lakehouse.features.aggregation import window_length
+from lakehouse.features.columns import entity_codes
+from lakehouse.features.events import Events
+from lakehouse.features.feature_set import FeatureSet
+from lakehouse.tables.incremental import current_pins
+from lakehouse.tables.lateness import HISTORY, READABLE, known_at
+from lakehouse.tables.provenance import read_provenance
+from lakehouse.tables.read import arrow_field, plan, read
+from lakehouse.training.training_set import TrainingSet
+
+CHECK = "features_known_in_time"
+_SEEN, _PLACE = "_seen", "_place"
+_MICROSECOND = 1_000_000
+_ENDLESS = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A table of events: its declared delay, and how long after its event time a row could really be read, in seconds.
+
+    `live` rows are those that happened since the table was first published: only they were measured, unless the column
+    `available_at` says it of all rows. `history` rows were loaded afterwards. None: there is no row to measure.
+    """
+
+    events: Events
+    rows: int
+    live: int
+    history: int
+    late: int
+    p50: float | None
+    p99: float | None
+    longest: float | None
+
+    @property
+    def declared(self) -> str:
+        """The delay, or the column that says it."""
+        return f"column {self.events.available_at}" if self.events.available_at else self.events.delay
+
+
+@dataclass(frozen=True)
+class Availability:
+    """A feature set's tables of events, and its values: those at times since all these tables were there (`values`),
+    and those of them that serving could not have had (`late`), because an event in their windows was not readable yet.
+    """
+
+    feature_set: FeatureSet
+    events: Sequence[Measured]
+    values: int
+    late: int
+
+    @property
+    def share(self) -> float | None:
+        """The share of late values; None when none could be measured."""
+        return self.late / self.values if self.values else None
+
+
+def availability(lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int] | None = None) -> Availability:
+    """Measure a feature set on its tables at `pins` (default: as published now).
+
+    A value at time t holds the events up to t - delay. It is late when one of them could only be read after t: a model
+    that was asked at t cannot have seen it. Events of the row's own time in the spine itself come with the request and
+    count as known. Raises UnknownNameError for a table that was never published.
+    """
+    tables = [feature_set.spine, *(one.table for one in feature_set.events)]
+    given = dict(pins or {})
+    given.update(current_pins(lake, [name for name in tables if name not in given]))
+    keys = list(feature_set.entity.keys)
+    spine = read(lake, feature_set.spine, [feature_set.event_time, *keys], at=given[feature_set.spine])
+    times = _microseconds(pl.Series(spine.column(feature_set.event_time)))
+    late, measurable, measured = np.zeros(len(spine), bool), np.ones(len(spine), bool), []
+    for events in feature_set.events:
+        told, found, since = _measure(lake, feature_set, events, given[events.table], spine, times)
+        measured.append(told)
+        late |= found
+        measurable &= times >= since
+    values = int(measurable.sum()) if measured else 0
+    return Availability(feature_set, measured, values, int((late & measurable).sum()))
+
+
+def late_verdict(lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int]) -> Verdict:
+    """Whether few enough values of a training set made from `pins` are such that serving could not have had them."""
+    tolerance = training_set.late_tolerance or 0.0
+    found = [measured for one in training_set.feature_sets for measured in _with_used(lake, one, pins[one.name])]
+    worst = max(found, key=lambda one: one.share or 0.0)
+    measured = {"tolerance": tolerance, **{one.feature_set.name: one.share for one in found if one.share is not None}}
+    if worst.share is None:
+        says = "Nothing can be measured yet: all rows were loaded as history."
+        return Verdict(CHECK, passed=True, says=says, measured=measured)
+    says = (
+        f"Of {worst.feature_set.name}, serving could not have had {worst.share:.2%} of {worst.values} values; "
+        f"{tolerance:.2%} are tolerated."
+    )
+    passed = worst.share <= tolerance
+    if not passed:
+        slowest = max(worst.events, key=lambda one: one.late)
+        says += (
+            f" Rows of {slowest.events.table} are declared to be readable by {slowest.declared}, but came up to "
+            f"{spoken(slowest.longest)} after they happened."
+        )
+    return Verdict(CHECK, passed, says, measured=measured)
+
+
+def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[Availability]:
+    """The measure of a set at a snapshot, and of the sets that its features are made of."""
+    snapshot = lake.table(one.name).snapshot_by_id(pin)
+    made_from = read_provenance(snapshot).pins if snapshot else {}
+    used = [each for each in one.uses if each.name in made_from]
+    return [
+        availability(lake, one, made_from),
+        *(measured for each in used for measured in _with_used(lake, each, made_from[each.name])),
+    ]
+
+
+def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: int) -> pa.Table:
+    """A feature set's rows at a snapshot, their event time replaced by the time from which they could be read.
+
+    A row that only became readable after a newer one of its entity (of peers, one with a larger row key) is left out:
+    it never was the newest. Rows that were loaded as history count from their own time. A row that was corrected counts
+    with its present values.
+    """
+    time, keys = one.event_time, list(one.entity.keys)
+    named = [one.row_key, time, *keys]
+    more = [name for name in columns if name not in named]
+    rows = known_at(lake, one.name, named, event_time=time, at=at, more=more).rows
+    readable = pl.col(READABLE).dt.replace_time_zone(getattr(rows.schema[time], "time_zone", None))
+    rows = (
+        rows.with_columns(pl.when(HISTORY).then(time).otherwise(pl.max_horizontal(time, readable)).alias(_SEEN))
+        .sort(time, one.row_key, nulls_last=True)
+        .with_row_index(_PLACE)
+        .sort(_SEEN, _PLACE)
+        .filter(pl.col(_PLACE) >= pl.col(_PLACE).cum_max().over(keys))
+        .unique([*keys, _SEEN], keep="last", maintain_order=True)
+        .with_columns(pl.col(_SEEN).alias(time))
+    )
+    schema = plan(lake, one.name, at=at).schema
+    return rows.select(columns).to_arrow().cast(pa.schema([arrow_field(schema, name) for name in columns]))
+
+
+def checks_of(training_set: TrainingSet) -> dict[str, str]:
+    """The check, where a tolerance is declared: name -> what it says."""
+    says = (
+        f"At most {training_set.late_tolerance or 0:.2%} of the values are such that serving could not have had them."
+    )
+    return {CHECK: says} if training_set.late_tolerance is not None else {}
+
+
+def spoken(seconds: float | None) -> str:
+    """A length of time for people: `26.3 h`."""
+    if seconds is None:
+        return ""
+    size, unit = next(((size, unit) for size, unit in _SIZES if abs(seconds) >= size), _SIZES[-1])
+    return f"{seconds / size:.1f} {unit}"
+
+
+_SIZES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def _measure(
+    lake: Lakehouse, feature_set: FeatureSet, events: Events, pin: int, spine: pa.Table, times: np.ndarray
+) -> tuple[Measured, np.ndarray, int]:
+    """What was measured of a table of events, which spine rows it makes late, and since when it can be measured."""
+    keys = list(feature_set.keys_of(events))
+    said = [events.available_at] if events.available_at else []
+    known = known_at(lake, events.table, [*keys, *said], event_time=events.event_time, at=pin)
+    rows = known.rows.drop_nulls(said)
+    happened, readable = _microseconds(rows[events.event_time]), _microseconds(rows[READABLE])
+    promised = _microseconds(rows[events.available_at]) if said else happened + events.late
+    live = ~rows[HISTORY].to_numpy()
+    took = (promised - happened if said else (readable - happened)[live]) / _MICROSECOND
+    late = live & (readable > promised)
+    told = Measured(
+        events=events,
+        rows=len(rows),
+        live=int(live.sum()),
+        history=int((~live).sum()),
+        late=int(late.sum()),
+        p50=float(np.quantile(took, 0.5)) if len(took) else None,
+        p99=float(np.quantile(took, 0.99)) if len(took) else None,
+        longest=float(took.max()) if len(took) else None,
+    )
+    found = _held_by(feature_set, events, rows, late, promised, readable, spine, times)
+    since = _ENDLESS if known.since is None else int(_microseconds(pl.Series([known.since]))[0])
+    return told, found, since
+
+
+def _held_by(
+    feature_set: FeatureSet,
+    events: Events,
+    rows: pl.DataFrame,
+    late: np.ndarray,
+    promised: np.ndarray,
+    readable: np.ndarray,
+    spine: pa.Table,
+    times: np.ndarray,
+) -> np.ndarray:
+    """Which spine rows have a late event in a window before it could be read."""
+    length = window_length(feature_set.longest(events), where=f"feature set {feature_set.name}")
+    start = promised[late]
+    happened = _microseconds(rows[events.event_time])[late]
+    end = readable[late]
+    if length is not None:
+        end = np.minimum(end, happened + (0 if events.available_at else events.late) + length)
+    theirs = rows.filter(pl.Series(late)).select(feature_set.keys_of(events)).to_arrow()
+    both, _ = entity_codes(
+        [theirs.column(name) for name in theirs.column_names],
+        [spine.column(name) for name in feature_set.entity.keys],
+        where=f"feature set {feature_set.name}",
+    )
+    codes, asked = both
+    order = np.lexsort((times, asked))
+    # Times as ranks, so that entity and time make one number.
+    ranks = np.unique(np.concatenate([times, start, end]))
+    size = len(ranks) + 1
+    place = asked[order] * size + np.searchsorted(ranks, times[order])
+    own = "right" if events.table == feature_set.spine and not events.available_at and not events.late else "left"
+    first = np.searchsorted(place, codes * size + np.searchsorted(ranks, start), side=own)
+    last = np.searchsorted(place, codes * size + np.searchsorted(ranks, end), side="left")
+    usable = (codes >= 0) & (last > first)
+    marks = np.zeros(len(times) + 1, np.int64)
+    np.add.at(marks, first[usable], 1)
+    np.add.at(marks, last[usable], -1)
+    found = np.zeros(len(times), bool)
+    found[order] = np.cumsum(marks[:-1]) > 0
+    return found
+
+
+def _microseconds(times: pl.Series) -> np.ndarray:
+    """Times as microseconds since 1970 UTC."""
+    return times.cast(pl.Datetime("us", getattr(times.dtype, "time_zone", None))).to_physical().to_numpy()

@@ -1,0 +1,94 @@
+"""The content of a training set's snapshot, noted when it was written, so that it can be proved to be the same later.
+
+What belongs here: the hash of a training set's rows by day, and carrying it from snapshot to snapshot. Not: the hash of
+rows (content.py), and proving anything with it (reproduce.py).
+
+A run writes some days and leaves the others: a hash of all rows in one go would cost the whole history each time. So
+each day has its fingerprint, and the content is the sum of SHA-256(day, fingerprint) over all days, modulo 2^256. Days
+that are replaced are taken off the sum and added again. It tells what differs by accident; who could choose rows at
+will could make two sets of days with one sum.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.errors import UnknownNameError
+from lakehouse.spark.tables import SparkRows
+from lakehouse.tables.days import days_filter
+from lakehouse.tables.incremental import Work
+from lakehouse.tables.on_disk import RowsOnDisk
+from lakehouse.tables.read import read
+from lakehouse.tables.write import TableShape
+from lakehouse.training.content_hash import fingerprints_by_day
+from lakehouse.training.spark_hashes import days_of_snapshot, days_to_write
+from lakehouse.training.training_set import TrainingSet
+
+CONTENT = "content"
+"""The note in a snapshot's summary with the content of all its rows: 64 hexadecimal digits."""
+_WHOLE = 1 << 256
+
+
+def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
+    """What a snapshot's summary says under `slipway.<key>`; empty when it says nothing, or is not there any more."""
+    snapshot = lake.table(name).snapshot_by_id(snapshot_id)
+    told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    return told.get(f"slipway.{key}", "")
+
+
+def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
+    """The content of rows of a training set, in any order."""
+    return _text(_sum(_days(training_set, rows)))
+
+
+def content_note(
+    lake: Lakehouse, training_set: TrainingSet, work: Work, rows: pa.Table | RowsOnDisk | SparkRows, shape: TableShape
+) -> dict[str, str]:
+    """The note for the snapshot that `work` makes by writing `rows` to a table of `shape`.
+
+    Rows on Spark are looked at where they are, and held there until they are written.
+    """
+
+    def before(pin: int, days: Sequence[date] | None) -> int:
+        if isinstance(rows, SparkRows):
+            return _sum(days_of_snapshot(lake, training_set, pin, days))
+        where = days_filter(training_set.event_time, days) if days is not None else None
+        return _sum(_days(training_set, read(lake, training_set.name, training_set.columns, at=pin, where=where)))
+
+    on_spark = isinstance(rows, SparkRows)
+    added = _sum(days_to_write(training_set, rows, shape) if on_spark else _days(training_set, rows))
+    if work.days is None or work.before is None:
+        return {CONTENT: _text(added)}
+    pin = work.before.snapshot_id
+    noted = note(lake, training_set.name, pin, CONTENT)
+    try:
+        total = int(noted, 16) if noted else before(pin, None)
+        gone = before(pin, work.days)
+    except UnknownNameError:
+        return {}  # the rows before have other columns: the whole table is about to be made anew
+    return {CONTENT: _text(total - gone + added)}
+
+
+def _days(training_set: TrainingSet, rows: pa.Table | RowsOnDisk) -> dict[date, str]:
+    """The fingerprint of each day's rows, in order of time and row key."""
+    time = training_set.event_time
+    if isinstance(rows, RowsOnDisk):
+        return dict(fingerprints_by_day((part.select(training_set.columns) for part in rows.parts()), time))
+    ordered = rows.select(training_set.columns).sort_by([(time, "ascending"), (training_set.row_key, "ascending")])
+    return dict(fingerprints_by_day([ordered], time))
+
+
+def _sum(days: Mapping[date, str]) -> int:
+    """The sum over the days."""
+    return sum(_of_day(day, mark) for day, mark in days.items())
+
+
+def _of_day(day: date, mark: str) -> int:
+    return int(hashlib.sha256(f"{day.isoformat()} {mark}".encode()).hexdigest(), 16)
+
+
+def _text(total: int) -> str:
+    return f"{total % _WHOLE:064x}"

@@ -1,0 +1,66 @@
+"""What all derived tables' steps have in common: their settings and how their result is told.
+
+What belongs here: the configuration a person can give such a step, and reporting a build. Not: any one kind of table.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.contracts.audit import AuditError
+from lakehouse.engines.feature_tables import Built
+from lakehouse.errors import SlipwayError
+from lakehouse.tables.days import between
+from orchestration.checks import check_results, clear_failures, repeated_results
+from orchestration.memory import MemoryWatch
+from orchestration.metadata import materialized
+from orchestration.progress import Progress
+
+
+class UpkeepConfig(dg.Config):
+    """How much to recompute. By default: what is not in line with its inputs, and nothing else."""
+
+    rebuild: bool = Field(default=False, description="Make the whole table anew.")
+    days: str = Field(default="", description="Recompute these days in any case: 2018-04-01 or 2018-04-01:2018-04-30.")
+
+    def asked(self) -> list[date]:
+        """The days that `days` names."""
+        if not self.days:
+            return []
+        first, _, last = self.days.partition(":")
+        try:
+            return between(date.fromisoformat(first), date.fromisoformat(last or first))
+        except ValueError:
+            raise SlipwayError(
+                f"{self.days!r} are no days.", where="config, days", nearest="2018-04-01:2018-04-30"
+            ) from None
+
+
+def report(
+    context: dg.AssetExecutionContext,
+    lake: Lakehouse,
+    progress: Progress,
+    build: Callable[[], Built],
+    pictures: Callable[[Built], Mapping[str, bytes]],
+    **more: dg.MetadataValue,
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
+    table = ".".join(context.asset_key.path)
+    progress.tell(table, "looking for what changed")
+    began = time.monotonic()
+    with clear_failures(), MemoryWatch() as watch:
+        try:
+            built = build()
+        except AuditError as refused:
+            yield from check_results(table, refused.verdicts)
+            raise
+    if built.outcome.recomputed:
+        yield from check_results(table, built.verdicts)
+    else:
+        yield from repeated_results(context.instance, table, [key.name for key in context.selected_asset_check_keys])
+    cost = {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": watch.peak_mb()}
+    yield materialized(lake, built.outcome, pictures(built), **cost, **more)

@@ -1,0 +1,111 @@
+"""`slipway availability`: how late rows really came, beside the delay that was declared.
+
+What belongs here: the command. Not: measuring (lakehouse/training/lateness.py).
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, print_json, print_table
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.lakehouse import Lakehouse
+    from lakehouse.features.feature_set import FeatureSet
+    from lakehouse.training.lateness import Availability
+
+EXAMPLES = """\
+[bold]Examples[/bold]
+
+slipway availability fraud.terminal_risk   one feature set
+
+slipway availability fraud.training        all feature sets of a training set
+
+slipway availability --json                all there are
+"""
+
+
+def command(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A feature set or a training set; without it all that are built.", show_default=False),
+    ] = None,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how late the rows behind features really came, and what serving could not have had.
+
+    Rows that happened before their table was first published were loaded as history: how late they would have been
+    is not known, and they are not measured.
+    """
+    lake = lakehouse_at(home)
+    from lakehouse.training.lateness import availability
+
+    found = [availability(lake, one) for one in _chosen(lake, name)]
+    if as_json:
+        print_json([_content(one) for one in found])
+        return
+    for one in found:
+        _show(one)
+
+
+def _chosen(lake: "Lakehouse", name: str | None) -> list["FeatureSet"]:
+    from assets.loading import load_domains
+    from lakehouse.errors import unknown_name
+
+    domains = load_domains()
+    sets = {one.name: [one] for domain in domains for one in domain.feature_sets}
+    training = {one.name: list(one.feature_sets) for domain in domains for one in domain.training_sets}
+    known = {**sets, **training}
+    if name is None:
+        # Of a domain that was not built yet nothing can be measured; who asks for its sets by name is told so.
+        declared = [one for of_name in sets.values() for one in of_name]
+        return [one for one in declared if all(map(lake.has, [one.spine, *(events.table for events in one.events)]))]
+    if name not in known:
+        raise unknown_name("feature set or training set", name, known)
+    return known[name]
+
+
+def _show(one: "Availability") -> None:
+    from lakehouse.training.lateness import spoken
+
+    rows = [
+        [told.events.table, told.declared, *map(spoken, (told.p50, told.p99, told.longest)), told.live, told.history]
+        for told in one.events
+    ]
+    if not one.events:
+        console.print(f"[bold]{one.feature_set.name}[/bold]", highlight=False)
+        console.print("It is read off each row's own time: nothing has to arrive for it.", highlight=False)
+        return
+    print_table(
+        one.feature_set.name,
+        ["events of", "declared delay", "p50", "p99", "longest", "rows that came live", "loaded as history"],
+        rows,
+    )
+    if one.share is None:
+        says = "No value can be judged yet: no spine row is younger than its tables."
+    else:
+        says = f"Serving could not have had {one.share:.2%} of {one.values:,} training values ({one.late:,})."
+    console.print(says, highlight=False)
+
+
+def _content(one: "Availability") -> dict[str, Any]:
+    return {
+        "feature_set": one.feature_set.name,
+        "values": one.values,
+        "values_too_late": one.late,
+        "share_too_late": one.share,
+        "events": [
+            {
+                "table": told.events.table,
+                "declared": told.declared,
+                "seconds": {"p50": told.p50, "p99": told.p99, "longest": told.longest},
+                "rows": told.rows,
+                "rows_live": told.live,
+                "rows_history": told.history,
+                "rows_too_late": told.late,
+            }
+            for told in one.events
+        ],
+    }

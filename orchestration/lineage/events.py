@@ -1,0 +1,181 @@
+"""What Dagster's events say, in plain records: the one place that knows how a run shows in Dagster's event log.
+
+What belongs here: following one run's log, entry by entry. Not: hearing of entries (lineage.py, lineage_reconcile.py),
+and what is told of them (lakehouse/lineage).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, Made, Run, Step
+from orchestration.lineage.metadata import is_number, made_of, run_fault, step_fault, to_name, when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakehouse.lineage.emit.conversion import Conversion
+    from lakehouse.lineage.emit.outbox import Event
+
+Kind = dg.DagsterEventType
+RUN_ENDS = {Kind.RUN_SUCCESS: End.COMPLETE, Kind.RUN_FAILURE: End.FAIL, Kind.RUN_CANCELED: End.ABORT}
+HEARD = frozenset(
+    {
+        Kind.RUN_START,
+        *RUN_ENDS,
+        Kind.STEP_START,
+        Kind.STEP_SUCCESS,
+        Kind.STEP_FAILURE,
+        Kind.ASSET_MATERIALIZATION,
+        Kind.ASSET_OBSERVATION,
+        Kind.ASSET_CHECK_EVALUATION,
+    }
+)
+"""The kinds of Dagster's events that something is told of."""
+READ = HEARD | {Kind.ASSET_MATERIALIZATION_PLANNED, Kind.ENGINE_EVENT, Kind.STEP_WORKER_STARTED}
+"""Those that a run's log is followed by: also what was planned, and in which processes."""
+OUTLINE = frozenset({Kind.ASSET_MATERIALIZATION_PLANNED, Kind.RUN_START, Kind.STEP_START, *RUN_ENDS})
+"""Those that say which events there must be."""
+
+
+@dataclass
+class RunLog:
+    """What is known of a run from the entries of its log so far. `pids` are the processes that worked on it."""
+
+    run: Run
+    planned: dict[str, list[str]] = field(default_factory=dict)
+    pids: dict[int, float] = field(default_factory=dict)
+    began: float | None = None
+    ended: bool = False
+    last: float = 0.0
+    open_steps: dict[str, float] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
+    _made: dict[str, dict[str, Made]] = field(default_factory=dict)
+    _checked: dict[str, dict[tuple[str, str], Checked]] = field(default_factory=dict)
+
+    def note(self, entry: dg.EventLogEntry) -> None:
+        """Follow an entry, and tell nothing."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind, at, step = event.event_type, entry.timestamp, event.step_key or ""
+        self.last = max(self.last, at)
+        if kind is Kind.ASSET_MATERIALIZATION_PLANNED:
+            self._plan(step, event)
+        elif kind is Kind.RUN_START:
+            self.began = at
+        elif kind is Kind.STEP_START:
+            self.started.add(step)
+            self.open_steps[step] = at
+        elif kind is Kind.ASSET_MATERIALIZATION:
+            self._note_made(step, event.step_materialization_data.materialization, at)
+        elif kind is Kind.ASSET_CHECK_EVALUATION:
+            self._note_check(step, event.asset_check_evaluation_data, at)
+        elif kind is Kind.STEP_SUCCESS or kind is Kind.STEP_FAILURE:
+            self.open_steps.pop(step, None)
+        elif kind in RUN_ENDS:
+            self.ended = True
+        else:
+            self._note_process(event, at)
+
+    def tell(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
+        """Follow an entry, and tell what it gives. Entries come in order; the same again gives the same events."""
+        event = entry.dagster_event
+        if event is None:
+            return
+        kind, at, step = event.event_type, entry.timestamp, event.step_key or ""
+        if kind is Kind.STEP_SUCCESS:
+            yield from self._end_step(step, End.COMPLETE, at, to)
+        elif kind is Kind.STEP_FAILURE:
+            fault, aborted, training = step_fault(event)
+            yield from self._end_step(step, End.ABORT if aborted else End.FAIL, at, to, fault, training)
+        elif kind in RUN_ENDS:
+            yield from self.end_run(RUN_ENDS[kind], at, to, run_fault(event))
+        self.note(entry)
+        if kind is Kind.RUN_START:
+            yield from to.run_started(self.run, when(at))
+        elif kind is Kind.STEP_START:
+            yield from to.step_started(self.run, self.step(step), when(at))
+        elif kind is Kind.ASSET_OBSERVATION:
+            yield from _observed(event.asset_observation_data.asset_observation, at, to)
+
+    def keys(self) -> set[str]:
+        """The keys of the events that there must be at least, by what was noted.
+
+        What belongs to the end of an asset (tests, trainings) is kept with it, or not at all.
+        """
+        found = {f"{names.as_run(self.run.run_id)}/{kind}" for kind in ("START", "END")}
+        for key in self.started:
+            step = self.step(key)
+            runs = [names.step_run(self.run.run_id, key, table) for table in step.tables]
+            runs += [] if step.own else [names.step_run(self.run.run_id, key)]
+            found |= {f"{run}/{kind}" for run in runs for kind in ("START", "END")}
+        return found
+
+    def end_run(self, end: End, at: float, to: "Conversion", fault: Fault | None = None) -> "Iterator[Event]":
+        """The run ended; steps that did not say how they ended were aborted with it."""
+        if self.began is None:
+            # It failed before it started: somebody waits for it all the same.
+            self.began = at
+            yield from to.run_started(self.run, when(at))
+        for step in list(self.open_steps):
+            yield from self._end_step(step, End.ABORT, at, to)
+        self.ended = True
+        yield from to.run_ended(self.run, end, when(at), fault)
+
+    def step(self, key: str) -> Step:
+        """The step with the assets that it is to make."""
+        return Step(key, tuple(self.planned.get(key, ())))
+
+    def _end_step(
+        self, key: str, end: End, at: float, to: "Conversion", fault: Fault | None = None, training: str = ""
+    ) -> "Iterator[Event]":
+        if key not in self.open_steps:
+            yield from to.step_started(self.run, self.step(key), when(at))
+        made, checked = self._made.get(key, {}), tuple(self._checked.get(key, {}).values())
+        yield from to.step_ended(self.run, self.step(key), Ended(end, when(at), made, checked, fault, training))
+        self.open_steps.pop(key, None)
+
+    def _plan(self, step: str, event: dg.DagsterEvent) -> None:
+        key = event.asset_key
+        if key is not None and (name := to_name(key)) not in (known := self.planned.setdefault(step, [])):
+            known.append(name)
+
+    def _note_process(self, event: dg.DagsterEvent, at: float) -> None:
+        told = event.event_specific_data
+        pid = getattr(told, "metadata", {}).get("pid")
+        if pid is not None and str(pid.value).isdigit():
+            self.pids.setdefault(int(str(pid.value)), at)
+
+    def _note_made(self, step: str, told: dg.AssetMaterialization, at: float) -> None:
+        name = to_name(told.asset_key)
+        known = self.planned.setdefault(step, [])
+        if name not in known:
+            known.append(name)
+        made = made_of(name, told.metadata, when(at))
+        before = self._made.setdefault(step, {}).get(name)
+        # A source tells of its newest day apart, without saying what it did; one step makes many partitions.
+        if before is None or made.snapshot is not None or made.version is not None:
+            self._made[step][name] = made if before is None else replace(made, at=before.at)
+
+    def _note_check(self, step: str, told: dg.AssetCheckEvaluation, at: float) -> None:
+        table = to_name(told.asset_key)
+        measured = {name: value.value for name, value in told.metadata.items()}
+        self._checked.setdefault(step, {})[table, told.check_name] = Checked(
+            table,
+            told.check_name,
+            told.passed,
+            told.severity is dg.AssetCheckSeverity.ERROR,
+            when(at),
+            {name: float(str(one)) for name, one in measured.items() if is_number(one)},
+            str(measured.get("bound", "")),
+        )
+
+
+def _observed(told: dg.AssetObservation, at: float, to: "Conversion") -> "Iterator[Event]":
+    stale = told.metadata.get("stale")
+    if stale is not None:
+        why = str(stale.value)
+        yield from to.became_stale(to_name(told.asset_key), "" if why == "no longer" else why, when(at))

@@ -1,0 +1,42 @@
+"""Telling people what landing found: in the run's log, and by the notifiers that are set.
+
+What belongs here: the words. Not: sending (lakehouse/notifications.py).
+"""
+
+from collections.abc import Callable
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.ingestion.result import Landed
+from lakehouse.notifications import notify
+from lakehouse.sources.circuit_breaker import Transition
+from lakehouse.sources.source import Source
+
+
+def tell_of_landing(lake: Lakehouse, source: Source, landed: Landed, log: Callable[[str], None]) -> None:
+    """Tell of refused deliveries and of the breaker's transitions; says nothing when there are none."""
+    lines = [f"{one.delivery} was refused: {one.reason}" for one in landed.refused]
+    for one in landed.refused:
+        lines += [f"  {finding.says}" for finding in one.findings if finding.says not in one.reason.what]
+        lines += [f"  proposed mapping: {finding.proposal}" for finding in one.findings if finding.proposal]
+    lines += [transition_in_words(one) for one in landed.transitions]
+    if not lines:
+        return
+    for line in lines:
+        log(line)
+    _send(lake, f"Slipway: {source.name} needs {source.owner}", "\n".join(lines), log)
+
+
+def tell_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
+    """Tell that somebody set the breaker."""
+    _send(lake, f"Slipway: breaker of {source.name}", transition_in_words(step), log)
+
+
+def _send(lake: Lakehouse, title: str, body: str, log: Callable[[str], None]) -> None:
+    if lake.settings.notify and not notify(lake.settings, title, body):
+        log("Not every address of SLIPWAY_NOTIFY could be told; try them with the command `apprise`.")
+
+
+def transition_in_words(step: Transition) -> str:
+    """One line: what became what, and why."""
+    before, after = (state.replace("_", "-") for state in (step.before, step.state))
+    return f"The breaker of {step.source} went from {before} to {after}: {step.reason}"
