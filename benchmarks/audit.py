@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from assets.fraud.contracts import transactions_contract
 from benchmarks.figures import Figure, median_seconds, options, tell, transactions_option
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.contracts.contract import Contract, Rule
 from lakehouse.contracts.table_checks import audit_table
 from lakehouse.settings import Settings
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read

@@ -11,9 +11,9 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.feature_tables import Built
 from lakehouse.errors import SlipwayError
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.days import between
 from orchestration.checks import check_results, clear_failures, repeated_results
 from orchestration.memory import MemoryWatch

@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse.contracts.audit import Verdict
 from lakehouse.errors import SlipwayError
+from lakehouse.tables.check_result import Verdict
 
 
 def asset_key(table: str) -> dg.AssetKey:

@@ -25,7 +25,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.contracts.audit import AuditError
 from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import read_texts, write_texts
@@ -38,6 +37,7 @@ from lakehouse.profiling.issues import Finding
 from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.duck import literal
 from lakehouse.tables.incremental import last_made
 from lakehouse.tables.provenance import Provenance

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.feature_tables import Built
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.input_contract import expected_checks
@@ -17,6 +16,7 @@ from lakehouse.models.model import Model
 from lakehouse.models.predictions import CHECKS, predict
 from lakehouse.models.registry import CHALLENGER, Tag
 from lakehouse.models.retraining import Retraining, retrain
+from lakehouse.tables.check_result import AuditError
 from lakehouse.training.training_set import TrainingSet
 from orchestration.build_config import UpkeepConfig, report
 from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results

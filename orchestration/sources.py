@@ -10,7 +10,6 @@ import dagster as dg
 
 from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.check_results import check_names, standing_verdicts
 from lakehouse.ingestion.landing import land
@@ -22,6 +21,7 @@ from lakehouse.reports.contract.page import rules_table
 from lakehouse.sources.circuit_breaker import held_back
 from lakehouse.sources.deliveries import find_files
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import AuditError, Verdict
 from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
 from lakehouse.transforms.project import TransformModel

@@ -1,12 +1,11 @@
-"""Auditing: verdicts on rows, and on drafts before they are published.
+"""Check results of a contract: from rows that were checked to one result for each rule.
 
-What belongs here: verdicts, and refusing what they refuse. Not: judging rows (sorting.py, whole.py), what happens to
-broken rows (quarantine.py) and publishing (tables/publish.py).
+What belongs here: naming, counting and wording results. Not: checking rows (row_checks.py, table_checks.py), what
+happens to rows that failed (quarantine.py) and publishing (tables/write_audit_publish.py).
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from statistics import median
 from typing import Any
@@ -15,72 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Contract
-from lakehouse.contracts.row_checks import RULE, SAMPLE_ROWS, Sorted, readable_rules, sort_rows
+from lakehouse.contracts.row_checks import SAMPLE_ROWS, Sorted, readable_rules, sort_rows
 from lakehouse.contracts.rules import Action
-from lakehouse.errors import ContractError
 from lakehouse.features.duration import MICROSECONDS, microseconds
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import ONE_DAY
 
 LEAST_DAYS = 5
 """With fewer days no day is typical."""
 LEAST_WEEKDAYS = 5
 """With fewer days of one weekday, its days are compared with all."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One check's result. `blocking` verdicts that failed keep the write from being published.
-
-    Verdicts on a row rule have `rows`, `broken` and `share` among what was `measured`.
-    """
-
-    name: str
-    passed: bool
-    says: str
-    blocking: bool = True
-    measured: Mapping[str, float | int | str] = field(default_factory=dict)
-    sample: Sequence[Mapping[str, Any]] = ()
-    quarantines: bool = False
-
-    @property
-    def action(self) -> Action:
-        """What happens when it is not passed."""
-        return "block" if self.blocking else "quarantine" if self.quarantines else "warn"
-
-
-class AuditError(ContractError):
-    """A draft that was refused; carries all verdicts."""
-
-    def __init__(
-        self, table: str, verdicts: Sequence[Verdict], branch: str | None = None, remedy: str | None = None
-    ) -> None:
-        self.verdicts = list(verdicts)
-        failed = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
-        # Rows that go to quarantine are on no branch: the first of them are shown right here.
-        rows = [row for verdict in failed for row in verdict.sample if "_row" in row][:3]
-        shown = "".join(f"\n  row {row['_row']} of {row['_file']} breaks {row.get(RULE, '')}" for row in rows)
-        super().__init__(
-            f"The audit of {table} failed, nothing was published: "
-            + " ".join(verdict.says for verdict in failed)
-            + shown,
-            where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
-            fix=_what_to_do(table, branch, remedy),
-        )
-
-
-def _what_to_do(table: str, branch: str | None, remedy: str | None) -> str:
-    look = f"`slipway query 'select * from {table}' --at {branch}`"
-    if remedy:
-        return f"{remedy} The draft is shown by {look}." if branch else remedy
-    if branch:
-        return f"Look at the draft with {look}, mend the cause and run again."
-    return "Mend the delivery (or the contract, if it is wrong) and run again."
-
-
-def require(table: str, verdicts: Sequence[Verdict], branch: str | None = None) -> None:
-    """Raises AuditError when a blocking verdict failed."""
-    if any(verdict.blocking and not verdict.passed for verdict in verdicts):
-        raise AuditError(table, verdicts, branch)
 
 
 def row_verdicts(contract: Contract, parted: Sorted) -> list[Verdict]:
@@ -171,13 +114,9 @@ def _typical(contract: Contract, day: date, counts: Mapping[date, int]) -> float
 
 
 __all__ = [
-    "RULE",
     "SAMPLE_ROWS",
-    "AuditError",
     "Sorted",
-    "Verdict",
     "freshness_verdict",
-    "require",
     "row_verdicts",
     "rule_verdict",
     "sort_rows",

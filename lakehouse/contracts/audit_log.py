@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import literal
 from lakehouse.tables.system_table import Journal, append, entries
 

@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.contracts.audit import Verdict
 from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.rules import Distribution, pairs
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import borrow, quoted
 
 LIMIT = 0.25

@@ -10,13 +10,13 @@ from uuid import uuid4
 import sqlglot
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.contracts.compile import unjudged
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.expressions import in_spark
 from lakehouse.contracts.table_checks import counting, joined_sql, schema_verdict
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import pinned
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import quoted
 from lakehouse.tables.read import Pin, plan, resolve
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import RULE
+from lakehouse.tables.check_result import RULE
 from lakehouse.tables.duck import literal
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
 from lakehouse.contracts.contract import Contract
 from lakehouse.errors import ContractError
+from lakehouse.tables.check_result import RULE
 from lakehouse.tables.duck import borrow, literal, quoted
 
 SAMPLE_ROWS = 5
 SAMPLE_CELLS = 1_000_000
 """Sample rows of all rules together have at most so many values."""
-RULE = "_rule"
-"""The column of a quarantine table that names the broken rules."""
 
 AT_ONCE = 200
 """So many rules are judged in one pass: a statement with many more takes longer to plan than its rows to read."""

@@ -16,7 +16,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.types import IntegerType, LongType
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict, rule_verdict
+from lakehouse.contracts.audit import rule_verdict
 from lakehouse.contracts.columns import ARROW_TYPES
 from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
 from lakehouse.contracts.contract import SCHEMA, TABLE_CHECKS, Contract
@@ -24,6 +24,7 @@ from lakehouse.contracts.distributions import counts_of, judge_counts
 from lakehouse.contracts.row_checks import SAMPLE_ROWS
 from lakehouse.contracts.rules import Distribution
 from lakehouse.errors import ContractError, UnknownNameError, nearest_name, unknown_name
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import borrow, connect, literal, quoted
 from lakehouse.tables.read import Pin, Plan, arrow_field, attach, plan
 

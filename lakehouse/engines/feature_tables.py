@@ -10,12 +10,12 @@ from datetime import date
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict, require
 from lakehouse.engines.affected import narrowed
 from lakehouse.engines.protocol import Engine
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.tables.check_result import Verdict, require
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.incremental import Computed, Input, Outcome, Work, bring_up_to_date, find_work

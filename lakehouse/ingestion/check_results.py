@@ -6,10 +6,11 @@ What belongs here: putting verdicts together and naming them. Not: judging (arri
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.ingestion.evaluation import READABLE, READABLE_SAYS
 from lakehouse.ingestion.result import Landed
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import Verdict
 
 DELIVERIES, BREAKER, CONSERVATION = "deliveries", "breaker", "conservation"
 _COUNTED = ("rows_quarantined", "broken", "rows", "repeated", "odd_days")

@@ -6,10 +6,10 @@ What belongs here: the rule, without any table. Not: judging arrivals (arrivals.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lakehouse.contracts.audit import AuditError
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.ingestion_log import Status
 from lakehouse.sources.circuit_breaker import Standing, State, Transition
+from lakehouse.tables.check_result import AuditError
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakehouse.contracts.audit import (
-    SAMPLE_ROWS,
-    AuditError,
-    Sorted,
-    Verdict,
-    freshness_verdict,
-    row_verdicts,
-    rule_verdict,
-    volume_verdict,
-)
+from lakehouse.contracts.audit import SAMPLE_ROWS, Sorted, freshness_verdict, row_verdicts, rule_verdict, volume_verdict
 from lakehouse.contracts.contract import ANOMALIES, CHANGES, Contract
 from lakehouse.contracts.distributions import distribution_verdicts, like_reference
 from lakehouse.contracts.quarantine import DELIVERED, none_broken
@@ -37,6 +28,7 @@ from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.reading import read_leniently
 from lakehouse.sources.remediation import of_nulls, recipe
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import AuditError, Verdict
 
 READABLE = "readable"
 READABLE_SAYS = "Every value can be read as its column's type."

@@ -14,7 +14,6 @@ import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError, Verdict, require
 from lakehouse.contracts.contract import SCHEMA
 from lakehouse.contracts.quarantine import (
     dropped_rows,
@@ -44,6 +43,7 @@ from lakehouse.profiling.profile import DeliveryProfile
 from lakehouse.sources.circuit_breaker import Standing, journal_state, standing_of, transit
 from lakehouse.sources.deliveries import Delivery, hold
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import AuditError, Verdict, require
 from lakehouse.tables.days import in_words
 from lakehouse.tables.incremental import Outcome, last_made
 from lakehouse.tables.provenance import Provenance

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.contracts.contract import across
 from lakehouse.ingestion.evaluation import Arrival
 from lakehouse.ingestion.retained_rows import staying_rows
 from lakehouse.sources.source import Source
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.publish import needs_schema_change

@@ -6,11 +6,11 @@ What belongs here: the result. Not: landing (landing.py).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.errors import ContractError, DeliveryError
 from lakehouse.ingestion.blocked import HeldBack
 from lakehouse.profiling.issues import Finding
 from lakehouse.sources.circuit_breaker import Standing, Transition
+from lakehouse.tables.check_result import AuditError, Verdict
 from lakehouse.tables.incremental import Outcome
 
 

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog.home import scratch_folder
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict, require, sort_rows
+from lakehouse.contracts.audit import sort_rows
 from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined, take_out
 from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
@@ -25,6 +25,7 @@ from lakehouse.ingestion.recording import bring_up_to_date
 from lakehouse.sources.circuit_breaker import State, standing_of
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
+from lakehouse.tables.check_result import Verdict, require
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.incremental import last_made

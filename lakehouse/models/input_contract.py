@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lakehouse.contracts.audit import AuditError, Verdict
 from lakehouse.contracts.columns import Column
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.row_checks import sort_rows
 from lakehouse.errors import DeclarationError
+from lakehouse.tables.check_result import AuditError, Verdict
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.errors import SlipwayError
 from lakehouse.models.input_contract import judge_expected
@@ -20,6 +19,7 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
 from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
 from lakehouse.sources.circuit_breaker import held_back
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.duck import borrow
 from lakehouse.tables.incremental import Computed, Work, changed_by_others, current_pins, last_made

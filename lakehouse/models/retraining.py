@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.errors import SlipwayError
 from lakehouse.models.gates import GateResult, evaluate
 from lakehouse.models.input_contract import judge_expected
@@ -26,6 +25,7 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.snapshot_retention import protect
 from lakehouse.models.training import fit
 from lakehouse.models.training_baseline import learned_from
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import between, days_filter
 from lakehouse.tables.incremental import current_pins, last_made
 from lakehouse.tables.provenance import code_version

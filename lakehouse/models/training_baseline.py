@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from lakehouse.contracts.audit import Verdict
 from lakehouse.models.registry import Registry, Version
 from lakehouse.profiling.alarms import drawn_out
 from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.profiling.shift import shift_of
+from lakehouse.tables.check_result import Verdict
 
 FILE = "learned.json"
 CHECK = "inputs_as_learned"

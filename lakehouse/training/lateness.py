@@ -12,11 +12,11 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.features.aggregation import window_length
 from lakehouse.features.columns import entity_codes
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.incremental import current_pins
 from lakehouse.tables.lateness import HISTORY, READABLE, known_at
 from lakehouse.tables.provenance import read_provenance

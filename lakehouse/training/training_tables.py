@@ -9,10 +9,10 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.spark.tables import SparkRows
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.incremental import Computed, Work

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import SAMPLE_ROWS, Verdict
+from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.errors import PublishConflictError, SlipwayError
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import connect
 from lakehouse.tables.incremental import Outcome, last_made, unchanged
 from lakehouse.tables.publish import Published, change_schema, publish

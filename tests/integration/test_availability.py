@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from assets.fraud.training import training as fraud_training
 from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError
 from lakehouse.features.feature_set import Entity, Events, FeatureSet, count, derived, hour_between
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.lateness import HISTORY, READABLE, known_at
 from lakehouse.tables.provenance import Provenance

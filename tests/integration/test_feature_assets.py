@@ -13,12 +13,12 @@ import pytest
 
 from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import SlipwayWarning
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
 from lakehouse.reports.feature_catalog.equal_values import CHECK
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.incremental import Work, last_made
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import Rows, write_draft

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from assets.fraud.simulator import SCHEMA
 from assets.fraud.sources import transactions as source
-from lakehouse.contracts.audit import AuditError
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion import landing
@@ -25,6 +24,7 @@ from lakehouse.ingestion.check_results import check_names, standing_verdicts
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
 from lakehouse.sources.reading import read_delivery
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import plan, read, resolve
 from tests import scenario

@@ -12,13 +12,13 @@ import pytest
 
 from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
-from lakehouse.contracts.audit import AuditError
 from lakehouse.errors import DeclarationError
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.input_contract import Expected, expected_checks, judge_expected
 from lakehouse.models.model import Gate
 from lakehouse.models.predictions import predict
 from lakehouse.models.retraining import retrain
+from lakehouse.tables.check_result import AuditError
 
 AMOUNT = fraud_scorer.inputs[0]
 

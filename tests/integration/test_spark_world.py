@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from assets.fraud.features import customer_spend, terminal_risk
-from lakehouse.contracts.audit import AuditError
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set, feature_work
 from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import total
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.incremental import last_made
 from lakehouse.tables.read import plan, read
 from lakehouse.training.assemble import training_work

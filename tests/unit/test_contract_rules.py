@@ -19,8 +19,9 @@ from lakehouse.contracts.audit import row_verdicts
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from lakehouse.contracts.distributions import distribution_verdicts, like_reference
 from lakehouse.contracts.pandera_schema import as_pandera, pandera_column
-from lakehouse.contracts.row_checks import RULE, readable_rules, sort_rows
+from lakehouse.contracts.row_checks import readable_rules, sort_rows
 from lakehouse.errors import ContractError, DeclarationError
+from lakehouse.tables.check_result import RULE
 from tests.reference import moment
 
 COLUMNS = (

@@ -13,18 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.contracts.audit import (
-    RULE,
-    SAMPLE_ROWS,
-    AuditError,
-    Verdict,
-    freshness_verdict,
-    require,
-    row_verdicts,
-    sort_rows,
-    volume_verdict,
-)
+from lakehouse.contracts.audit import SAMPLE_ROWS, freshness_verdict, row_verdicts, sort_rows, volume_verdict
 from lakehouse.contracts.contract import Column, Contract
+from lakehouse.tables.check_result import RULE, AuditError, Verdict, require
 from tests.reference import moment
 
 COLUMNS = (
@@ -319,5 +310,5 @@ def test_a_failed_blocking_verdict_refuses_and_names_itself_and_the_branch():
     assert error.where == "shop.payments, check volume, freshness"
     assert "--at audit-1" in error.fix
     assert error.verdicts == verdicts
-    with pytest.raises(AuditError, match="Mend the delivery"):
+    with pytest.raises(AuditError, match="Fix the delivery"):
         require("shop.payments", verdicts)

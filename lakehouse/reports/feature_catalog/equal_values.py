@@ -11,9 +11,9 @@ from datetime import date
 from pathlib import Path
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import Verdict
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.reports.feature_catalog.distribution import NUMBERS
+from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.incremental import last_made
