@@ -3,7 +3,6 @@
 What belongs here: sampling. Not: deciding anything by it.
 """
 
-import time
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Event, Thread
@@ -11,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+
+from lakehouse import clock
 
 _INTERVAL = 0.05
 _LOOK_FOR_CHILDREN = 20
@@ -56,7 +57,7 @@ class MemoryWatch:
         for number in count():
             if number % _LOOK_FOR_CHILDREN == 0:
                 ours = [me, *me.children(recursive=True)]
-            self.samples.append((time.time(), sum(_resident(one) for one in ours)))
+            self.samples.append((clock.now().timestamp(), sum(_resident(one) for one in ours)))
             if self._stop.wait(_INTERVAL):
                 return
 

@@ -4,10 +4,11 @@ What belongs here: from deliveries to a partitions definition and back to days. 
 """
 
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.sources.deliveries import inspect
@@ -32,7 +33,7 @@ def partitions_of(lake: Lakehouse, source: Source) -> dg.DailyPartitionsDefiniti
 
     While deliveries keep coming the end is open. Of a source that ended long ago no day after the last is expected.
     """
-    today = datetime.now(UTC).date()
+    today = clock.now().date()
     days = days_of(lake, source)
     first, last = (days[0], days[-1]) if days else (today - timedelta(days=1), today)
     if last >= today - _LIVE:

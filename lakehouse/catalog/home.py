@@ -1,4 +1,4 @@
-"""The home: the one folder that holds all state, its format, its layout and its lock.
+"""The home: the one folder that holds all state, its format, its layout and its work lock.
 
 What belongs here: where things lie in a home, opening and locking it. Not: what is in the tables (catalog.py).
 A home can be deleted to start afresh, moved or copied: `origin` keeps the path it was made at, which is the prefix
@@ -6,11 +6,9 @@ that Iceberg metadata carries, and readers map it to where the home is now.
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from lakehouse import clock
+from lakehouse.catalog.locks import LockHeldError, lock
 from lakehouse.errors import HomeError
 from lakehouse.settings import Settings
 
@@ -156,27 +156,18 @@ def at_work(home: Home, task: str) -> Iterator[None]:
 
     Raises HomeError at once when another process holds it, naming that process and its task.
     """
-    path = home.root / "at_work.lock"
+    holder = f"process {os.getpid()}, `{task}`, since {clock.now():%Y-%m-%d %H:%M:%S} UTC"
     try:
-        opened = path.open("a+b", buffering=0)
+        work_lock = lock(home.root, "at_work", holder=holder)
+    except LockHeldError as error:
+        raise HomeError(
+            f"Another slipway is at work in this home: {error.holder or 'it just started'}.",
+            where=str(home.root),
+            fix="Wait until it ends, or give this one a home of its own with SLIPWAY_HOME.",
+        ) from None
     except OSError as error:
-        raise storage_error(error, path) from error
-    with opened as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            raise HomeError(
-                f"Another slipway is at work in this home: {handle.read().decode().strip() or 'it just started'}.",
-                where=str(home.root),
-                fix="Wait until it ends, or give this one a home of its own with SLIPWAY_HOME.",
-            ) from None
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        try:
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()}, `{task}`, since {since} UTC".encode())
-        except OSError as error:
-            raise storage_error(error, path) from error
+        raise storage_error(error, home.root / "at_work.lock") from error
+    with work_lock:
         yield
 
 

@@ -11,11 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
+import pyarrow as pa
 from cachetools import LRUCache
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
@@ -27,7 +30,7 @@ from tenacity import retry, stop_after_attempt, wait_random
 
 from lakehouse.catalog.home import Home, open_home, storage_error
 from lakehouse.catalog.iceberg import ManySnapshotsTable, unchanging
-from lakehouse.errors import SettingsError, unknown_name
+from lakehouse.errors import DeclarationError, SettingsError, unknown_name
 from lakehouse.settings import Settings, redact
 
 CATALOG_NAME = "lake"
@@ -118,32 +121,72 @@ class Lakehouse:
     home: Home
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """The pyiceberg catalog that the settings name."""
+    def _catalog(self) -> Catalog:
         return _open_catalog(self.settings, self.home)
 
+    @staticmethod
+    def identifier(name: str) -> Identifier | None:
+        """Return where the catalog has the table `name`, namespaces first; None for a name without a namespace.
+
+        Every engine turns a table's name into a table through this function: it alone decides which table that is.
+        """
+        return tuple(name.split(".")) if "." in name else None
+
     def names(self) -> list[str]:
-        """The names of all tables, sorted, quarantine tables included."""
+        """Return the names of all tables, sorted, quarantine tables included."""
         found = [
             ".".join(identifier)
-            for namespace in self.catalog.list_namespaces()
-            for identifier in self.catalog.list_tables(namespace)
+            for namespace in self._catalog.list_namespaces()
+            for identifier in self._catalog.list_tables(namespace)
         ]
         return sorted(found)
 
     def has(self, name: str) -> bool:
         """Whether the table exists."""
-        return "." in name and self.catalog.table_exists(name)
+        identifier = self.identifier(name)
+        return identifier is not None and self._catalog.table_exists(identifier)
 
     def find(self, name: str) -> Table | None:
-        """The table, freshly loaded; None where there is none."""
+        """Load the table; None where there is none."""
+        identifier = self.identifier(name)
         try:
-            return self.catalog.load_table(name) if "." in name else None
+            return self._catalog.load_table(identifier) if identifier else None
         except NoSuchTableError:
             return None
 
+    def create_table(
+        self,
+        name: str,
+        schema: Schema | pa.Schema,
+        spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+        properties: Properties = EMPTY_DICT,
+    ) -> Table:
+        """Create an empty table, and its namespace where it is new. Raises TableAlreadyExistsError."""
+        identifier = self._qualified(name)
+        self._catalog.create_namespace_if_not_exists(identifier[:-1])
+        return self._catalog.create_table(identifier, schema, partition_spec=spec, properties=properties)
+
+    def drop_table(self, name: str, *, purge: bool = False) -> None:
+        """Remove the table from the catalog, with its files if `purge`. Raises NoSuchTableError."""
+        drop = self._catalog.purge_table if purge else self._catalog.drop_table
+        drop(self._qualified(name))
+
+    def commit(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        """Commit updates of a table's metadata if it meets the requirements. Raises CommitFailedException if not."""
+        return self._catalog.commit_table(table, requirements, updates)
+
+    def _qualified(self, name: str) -> Identifier:
+        identifier = self.identifier(name)
+        if identifier is None:
+            raise DeclarationError(
+                f"The table name {name!r} has no namespace.", where=name, fix=f"Name it DOMAIN.{name or 'TABLE'}."
+            )
+        return identifier
+
     def table(self, name: str) -> Table:
-        """The table, freshly loaded. Raises UnknownNameError naming the nearest table there is."""
+        """Load the table. Raises UnknownNameError naming the nearest table there is."""
         found = self.find(name)
         if found is not None:
             return found

@@ -5,11 +5,11 @@ What belongs here: the journal and its lines. Not: judging (audit.py).
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.check_result import Verdict
 from lakehouse.tables.duck import literal
@@ -52,7 +52,7 @@ def audit_lines(  # a column each
     table: str, version: str, delivery: str, fingerprint: str, rows: int, verdicts: Sequence[Verdict], run_id: str
 ) -> list[dict[str, Any]]:
     """The verdicts as lines of the journal."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = clock.stored_now()
     return [
         {
             "at": now,

@@ -6,11 +6,12 @@ and it is never published.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.check_result import RULE
 from lakehouse.tables.duck import literal
@@ -173,7 +174,7 @@ def drop_rows(lake: Lakehouse, shape: TableShape, rule: str | None, reason: str,
 
 def _marked(broken: pa.Table, shape: TableShape, dropped: Mapping[str, Mapping[int, str]]) -> pa.Table:
     """Broken rows in the quarantine's columns; without a `_delivered` of their own it stays null."""
-    now = pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))
+    now = pa.scalar(clock.stored_now(), pa.timestamp("us"))
     pairs = zip(*(broken.column(name).to_pylist() for name in _KEY), strict=True)
     reasons = [dropped.get(fingerprint, {}).get(row) for fingerprint, row in pairs]
     own = {QUARANTINED_AT: pa.repeat(now, len(broken)), DROPPED: pa.array(reasons, pa.string())}

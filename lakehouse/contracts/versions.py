@@ -9,11 +9,12 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_json import from_json, to_json
 from lakehouse.contracts.contract import Column, Contract
@@ -115,7 +116,7 @@ def keep_version(
     if changes:
         warn_of_unchanged_version(versions_of(lake, contract.table)[-1].contract, contract, changes)
     line = {
-        "at": datetime.now(UTC).replace(tzinfo=None),
+        "at": clock.stored_now(),
         "table": contract.table,
         "version": contract.version,
         "fingerprint": contract.fingerprint(),

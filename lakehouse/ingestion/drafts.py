@@ -5,10 +5,11 @@ What belongs here: from arrivals to drafts, on either engine. Not: deciding, qua
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.ingestion.evaluation import Arrival
 from lakehouse.ingestion.retained_rows import staying_rows
@@ -85,7 +86,7 @@ class Drafts:
     def _on_spark(self, accepted: Sequence[Arrival], landing: Landing, where: str) -> Rows:
         from lakehouse.ingestion.on_spark import read_on_spark
 
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = clock.stored_now()
         elsewhere = read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
         broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
         return elsewhere.draft_rows(pa.concat_tables(broken) if broken else None, self.base, where, places(landing))

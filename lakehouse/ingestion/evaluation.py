@@ -6,12 +6,13 @@ beside others (repeats.py) and publishing (landing.py).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lakehouse import clock
 from lakehouse.contracts.audit import SAMPLE_ROWS, Sorted, freshness_verdict, row_verdicts, rule_verdict, volume_verdict
 from lakehouse.contracts.contract import ANOMALIES, CHANGES, Contract
 from lakehouse.contracts.distributions import distribution_verdicts, like_reference
@@ -124,7 +125,7 @@ def _arrive_together(
     progress: Callable[[str], None],
 ) -> Iterator[Arrival]:
     """Several deliveries: their rows are sorted and profiled in one pass, and judged one after the other."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = clock.stored_now()
     source = around.source
     read: list[LandedRows | DeliveryError] = []
     for delivery, days in deliveries:

@@ -8,12 +8,13 @@ other numbers, is no new decision: the delivery keeps its place among the others
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.duck import literal
 from lakehouse.tables.system_table import Journal, append, entries
@@ -111,7 +112,7 @@ class Entry:
 
 def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
     """Write the lines down, in their order."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = clock.stored_now()
     rows = [
         {**asdict(line), "at": now + timedelta(microseconds=place), "run_id": run_id}
         for place, line in enumerate(lines)

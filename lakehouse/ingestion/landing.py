@@ -280,7 +280,7 @@ class _Landing:
         self._check_breaker()
         if self.drafts.reshaped:
             published = change_schema(lake, source.shape, rows, self.provenance, self.base)
-            lake.catalog.drop_table(draft.name)
+            lake.drop_table(draft.name)
         else:
             published = publish(lake, draft)
         if leaving:

@@ -6,8 +6,8 @@ What belongs here: moving the names `champion` and `challenger`, and what is wri
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from lakehouse import clock
 from lakehouse.errors import GateError, HomeError, UnknownNameError
 from lakehouse.models.gates import GateResult
 from lakehouse.models.model import Model
@@ -75,7 +75,7 @@ def promote(registry: Registry, model: Model, version: Version, results: Sequenc
         registry.point(CHALLENGER, version)
         found = registry.version(version.name, version.version)
         return Decision(found, promoted=False, alias=CHALLENGER, reason=failed, superseded=None)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = clock.now().isoformat(timespec="seconds")
     registry.mark(version, {Tag.SUPERSEDES: str(champion.version) if champion else "", Tag.PROMOTED_AT: now})
     registry.point(CHAMPION, version)
     found = _complete(registry, registry.version(version.name, version.version))

@@ -9,7 +9,6 @@ runs that nothing refers to, and is made again; killed after, it is complete.
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from lakehouse import clock
 from lakehouse.errors import DeclarationError
 from lakehouse.models.metrics import METRICS
 from lakehouse.models.model import Model
@@ -82,7 +82,7 @@ def record(
     }
     source = {"mlflow.source.name": "slipway", "mlflow.source.type": "JOB"}
     note = {"mlflow.note.content": origin.linked(f"{model.description}\n\n{_story(split, winner)}")}
-    began = _now() - int(1000 * sum(one.seconds for one in trained))
+    began = clock.epoch_ms() - int(1000 * sum(one.seconds for one in trained))
     parent = client.create_run(
         experiment, began, {**about, **source, **note, Tag.CANDIDATE: winner.candidate.name}, f"from {split.start}"
     ).info.run_id
@@ -194,7 +194,7 @@ def _protocol_parameters(model: Model, split: Split) -> dict[str, Any]:
 def _write(client: "MlflowClient", run: str, metrics: Mapping[str, float], parameters: Mapping[str, Any]) -> None:
     from mlflow.entities import Metric, Param
 
-    now = _now()
+    now = clock.epoch_ms()
     client.log_batch(
         run,
         metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
@@ -321,7 +321,3 @@ def _story(split: Split, winner: Trained) -> str:
         f"{winner.candidate.name}, trained on {split.start} to {split.trained_to} ({split.train.height:,} rows), "
         f"tested on {split.tested_from} to {split.tested_to} ({split.test.height:,} rows): {reached}."
     )
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

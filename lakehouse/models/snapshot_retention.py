@@ -86,7 +86,7 @@ def _keep(lake: Lakehouse, name: str, model: str, wanted: Mapping[str, int]) -> 
         return
     requirements = [is_at(tag, have.get(tag)) for tag in [*made, *dropped]]
     updates = [*(tag_at(tag, pin) for tag, pin in made.items()), *(without(tag) for tag in dropped)]
-    lake.catalog.commit_table(table, (AssertTableUUID(uuid=table.metadata.table_uuid), *requirements), tuple(updates))
+    lake.commit(table, (AssertTableUUID(uuid=table.metadata.table_uuid), *requirements), tuple(updates))
 
 
 def _tags(table: Table, model: str) -> dict[str, int]:

@@ -7,13 +7,14 @@ tried alone; it closes the breaker or opens it again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, HomeError, PublishConflictError
 from lakehouse.features.duration import microseconds
@@ -135,7 +136,7 @@ def standing_of(
             fix=f"Look at the source, then set it: `slipway breaker {source} --close --reason '...'` or `--open`.",
         )
     found = Standing(source, State(last["state"]), last["at"], last["reason"], last["delivery"], last["definition"])
-    moment = (now or datetime.now(UTC)).replace(tzinfo=None)
+    moment = (now or clock.now()).replace(tzinfo=None)
     by_hand = last["by"] == "person"
     rested = found.since is not None and moment - found.since >= declared.rest
     if found.state is State.OPEN and not by_hand and (rested or found.definition != definition):
@@ -145,7 +146,7 @@ def standing_of(
 
 def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: int | None) -> None:
     """Write the transitions down. Raises PublishConflictError when the journal has gone on from `after` meanwhile."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = clock.stored_now()
     rows = [
         {**vars(step), "state": str(step.state), "before": str(step.before), "run_id": run_id}
         | {"at": now + timedelta(microseconds=place)}

@@ -8,9 +8,9 @@ once, when Spark starts, so that it knows the application and nothing of the ste
 
 import logging
 import os
-import time
 from pathlib import Path
 
+from lakehouse import clock
 from lakehouse.catalog.home import Home
 from lakehouse.settings import Settings
 
@@ -25,7 +25,7 @@ _KEPT_BACK = (
     *("columnLineage", "schema"),
 )
 """Facets that it is not to make; what is taken up is chosen once more by name (lineage/spark_events.py)."""
-_BEGAN = time.time_ns()
+_BEGAN = round(clock.now().timestamp() * 1e6)
 _log = logging.getLogger("slipway.lineage")
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -195,7 +195,7 @@ def _check_answers(master: str) -> None:
 def _ship(session: "SparkSession", home: Home) -> None:
     """Give this package to workers that do not have it."""
     top = Path(__file__).resolve().parents[1]
-    target = home.work / "spark" / f"lakehouse-{os.getpid()}-{time.time_ns()}.zip"
+    target = home.work / "spark" / f"lakehouse-{os.getpid()}-{uuid.uuid4().hex[:8]}.zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(top.rglob("*.py")):

@@ -67,7 +67,7 @@ def pinned(
     if _RESERVED.intersection(wanted):
         rows = _from_files(session, planned)
     else:
-        rows = session.read.option("versionAsOf", str(planned.snapshot_id)).table(_full_name(name))
+        rows = session.read.option("versionAsOf", str(planned.snapshot_id)).table(_full_name(lake, name))
     if where:
         rows = rows.where(spark_filter(where))
     schema = pa.schema([arrow_field(planned.schema, column) for column in wanted])
@@ -117,7 +117,7 @@ class SparkRows:
         from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users write it
 
         rows = self.arranged(shape)
-        target = f"{_full_name(shape.name)}.{identifier(f'branch_{branch}')}"
+        target = f"{_full_name(lake, shape.name)}.{identifier(f'branch_{branch}')}"
         writer = rows.writeTo(target)
         # Iceberg's own arranging would sort by day once more, and lose the order inside of it.
         options = {"use-table-distribution-and-ordering": "false", "fanout-enabled": "false"}
@@ -169,5 +169,5 @@ class SparkRows:
         return rows.repartition(F.to_date(F.col(day))).sortWithinPartitions(*dict.fromkeys([day, *order]))
 
 
-def _full_name(table: str) -> str:
-    return identifier(CATALOG_NAME, *table.split("."))
+def _full_name(lake: Lakehouse, table: str) -> str:
+    return identifier(CATALOG_NAME, *(lake.identifier(table) or (table,)))

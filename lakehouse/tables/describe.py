@@ -105,10 +105,10 @@ def drop(lake: Lakehouse, name: str) -> None:
     folder = lake.local_path(lake.table(name).location())
     if folder and Path(folder).resolve().is_relative_to(lake.home.warehouse.resolve()):
         # The home's own: with the folder goes what killed writers left there, which no snapshot knows.
-        lake.catalog.drop_table(name)
+        lake.drop_table(name)
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        lake.catalog.purge_table(name)
+        lake.drop_table(name, purge=True)
 
 
 def _overview(table: Table) -> Overview:

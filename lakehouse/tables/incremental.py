@@ -7,11 +7,12 @@ which every derived table is written, audited and published. Not: how rows are c
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import PublishConflictError, UnknownNameError
 from lakehouse.tables.days import days_filter, in_words
@@ -291,7 +292,7 @@ def write_audit_publish(
         draft = write_draft(lake, fresh_trial(lake, shape), rows, provenance)
         audit(lake, draft)
         published = change_schema(lake, shape, rows, provenance, base)
-        lake.catalog.drop_table(draft.name)
+        lake.drop_table(draft.name)
         return published
     replace = days_filter(shape.day_column, days) if shape.day_column and days is not None else None
     draft = write_draft(lake, shape, rows, provenance, replace, base)
@@ -304,9 +305,9 @@ def fresh_trial(lake: Lakehouse, shape: TableShape) -> TableShape:
 
     Trials that failed stay for inspection as long as audit branches do.
     """
-    oldest = (datetime.now(UTC) - BRANCH_AGE).timestamp() * 1000
+    oldest = (clock.now() - BRANCH_AGE).timestamp() * 1000
     for name in lake.names():
         if name.startswith(f"{shape.name}{TRIAL}") and lake.table(name).metadata.last_updated_ms < oldest:
-            lake.catalog.drop_table(name)
+            lake.drop_table(name)
     name = f"{shape.name}{TRIAL}{uuid.uuid4().hex[:8]}"
     return TableShape(name, shape.schema, shape.day_column, f"Trial of {shape.name}")

@@ -61,7 +61,7 @@ def publish(lake: Lakehouse, draft: Draft) -> Published:
         main = table.metadata.refs["main"].snapshot_id
         if not _continues(table, main, draft.snapshot_id):
             _check_ancestry(table, draft, main)
-            lake.catalog.commit_table(
+            lake.commit(
                 table,
                 (
                     AssertTableUUID(uuid=table.metadata.table_uuid),

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -25,6 +25,7 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.types import TimestampType, TimestamptzType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lakehouse import clock
 from lakehouse.catalog.home import storage_error
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, nearest_name
@@ -160,7 +161,6 @@ def _keep_documented(lake: Lakehouse, table: Table, shape: TableShape) -> Table:
 
 
 def _make_table(lake: Lakehouse, shape: TableShape) -> None:
-    lake.catalog.create_namespace_if_not_exists(shape.name.rsplit(".", 1)[0])
     schema = iceberg_schema(shape)
     spec = PartitionSpec()
     if shape.day_column:
@@ -174,7 +174,7 @@ def _make_table(lake: Lakehouse, shape: TableShape) -> None:
         spec = PartitionSpec(PartitionField(source.field_id, 1000, DayTransform(), f"{shape.day_column}_day"))
     properties = {**_TABLE_PROPERTIES, "comment": shape.description, "owner": shape.owner}
     with suppress(TableAlreadyExistsError):  # another process was first; its table serves
-        lake.catalog.create_table(shape.name, schema=schema, partition_spec=spec, properties=properties)
+        lake.create_table(shape.name, schema, spec, properties)
 
 
 def iceberg_schema(shape: TableShape) -> Schema:
@@ -285,12 +285,12 @@ def storage_guard(where: str) -> Iterator[None]:
 def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
     """Make the branch at `base`; branches that were not published in time are dropped in the same commit."""
     table = lake.table(name)
-    now = datetime.now(UTC)
+    now = clock.now()
     # An age is counted from the newest snapshot, and as yet that is the base, which can be old already.
     most = _age(table, base, now) + BRANCH_AGE // ONE_MILLISECOND
     requirements = (AssertTableUUID(uuid=table.metadata.table_uuid), is_at(branch, None))
     expired = [without(old) for old in expired_branches(table, now)]
-    lake.catalog.commit_table(table, requirements, (branch_at(branch, base, most), *expired))
+    lake.commit(table, requirements, (branch_at(branch, base, most), *expired))
 
 
 def expired_branches(table: Table, now: datetime) -> list[str]:

@@ -118,7 +118,7 @@ def _publish(session: BuildSession, table: str, draft: Draft) -> Published:
     if new is None:
         return publish(session.lake, draft)
     published = change_schema(session.lake, new.shape, new.rows, new.provenance, new.base)
-    session.lake.catalog.drop_table(draft.name)
+    session.lake.drop_table(draft.name)
     return published
 
 

@@ -4,7 +4,6 @@ What belongs here: the command. Not: the definitions that it shows.
 """
 
 import errno
-import fcntl
 import os
 import socket
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakehouse.catalog.locks import LockHeldError, lock
 from lakehouse.errors import HomeError, SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
@@ -67,12 +67,11 @@ def _claim(home: "Home", host: str, port: int) -> None:
 
     The lock is on an open file that outlives the change of program; the operating system frees it at the end.
     """
-    lock = os.open(home.root / "up.lock", os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        serving = lock(home.root, "up")
+    except LockHeldError as error:
         raise HomeError(
-            f"Another `slipway up` serves this home: {os.read(lock, 100).decode()}.",
+            f"Another `slipway up` serves this home: {error.holder}.",
             where=str(home.root),
             fix="Use that one, or end it first: two of them disturb each other.",
         ) from None
@@ -90,6 +89,5 @@ def _claim(home: "Home", host: str, port: int) -> None:
             nearest=f"--port {free}",
             fix="Give a free port, and an address of this machine.",
         ) from None
-    os.ftruncate(lock, 0)
-    os.write(lock, f"process {os.getpid()} on http://{host}:{port}".encode())
-    os.set_inheritable(lock, True)  # noqa: FBT003  # takes no keyword
+    serving.describe_holder(f"process {os.getpid()} on http://{host}:{port}")
+    serving.keep_across_exec()

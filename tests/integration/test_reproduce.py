@@ -319,7 +319,7 @@ def test_a_version_that_needs_two_snapshots_of_a_table_keeps_both(trained):
 def test_snapshots_that_are_gone_already_are_told_and_the_rest_is_kept(trained):
     registry = open_registry(trained.home)
     pin = present(trained, "fraud.terminal_risk")
-    trained.catalog.drop_table("fraud.terminal_risk")
+    trained.drop_table("fraud.terminal_risk")
     told = protect(trained, registry, "fraud.scorer")
     assert told.gone == [f"fraud.terminal_risk at {pin}"]
     assert set(told.tags) == set(ALL) - {"fraud.terminal_risk"}

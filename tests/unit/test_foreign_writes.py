@@ -125,8 +125,8 @@ def test_an_input_that_somebody_else_changed_is_read_as_it_is(ledger):
 
 
 def test_a_table_that_only_others_wrote_was_never_published(lake):
-    lake.catalog.create_namespace_if_not_exists("books")
-    lake.catalog.create_table(NAME, schema=ledger_rows(DAYS).schema)
+    lake._catalog.create_namespace_if_not_exists("books")
+    lake._catalog.create_table(NAME, schema=ledger_rows(DAYS).schema)
     append(lake, NAME, ledger_rows(DAYS))
     compact(lake, NAME)
     assert last_made(lake, NAME) is None

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from lakehouse.catalog.locks import lock
 from lakehouse.lineage.emit.masking import MASK, Masking, masking_of
 from lakehouse.lineage.emit.names import as_run, place_of, step_run
 from lakehouse.lineage.emit.outbox import Event, Outbox
-from lakehouse.lineage.emit.relay import Courier, deliver, turn
+from lakehouse.lineage.emit.relay import Courier, deliver
 from lakehouse.lineage.emit.transports import Refused, is_configured, receivers_of
 from lakehouse.settings import Settings
 from tests import scenario
@@ -116,10 +117,8 @@ def test_a_process_that_did_not_try_a_receiver_does_not_take_it_for_recovered(ou
     receiver.down = True
     outbox.add(RUN, [event(0)])
     courier = Courier(outbox, receiver, down=True)
-    with turn(outbox.path.with_name("test.lock")) as mine:
-        assert mine
-        with pytest.raises(Exception):  # noqa: B017, PT011  # whatever it is, it waits on
-            courier._bring()
+    with lock(outbox.path.parent, "test"), pytest.raises(Exception):  # noqa: B017, PT011  # whatever it is, it waits on
+        courier._bring()
     assert courier.down
     courier._stop.set()
     courier._bring()

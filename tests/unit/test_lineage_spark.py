@@ -54,6 +54,9 @@ def let_go() -> None:
     for one in spark_files._notes.values():
         one.close()
     spark_files._notes.clear()
+    for held in spark_files._alive.values():
+        held.release()
+    spark_files._alive.clear()
 
 
 def anew(lake: Lakehouse) -> SparkFiles:
@@ -212,7 +215,7 @@ def test_what_a_process_left_is_taken_up_its_queries_end_and_the_files_go(files:
     )
     assert files.take() == 3
     mine = events_file(lineage)
-    for suffix in (".jsonl", ".steps"):
+    for suffix in (".jsonl", ".steps", ".lock"):
         mine.with_suffix(suffix).rename(mine.with_name(f"1-1{suffix}"))
     age(lineage)
     assert anew(files.lake).take_left() == 0  # whose files they are still works on them

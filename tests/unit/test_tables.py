@@ -31,10 +31,13 @@ from pyiceberg.table.snapshots import Operation, Snapshot, Summary
 from pyiceberg.table.update import AddSnapshotUpdate, AssertRefSnapshotId, SetSnapshotRefUpdate
 from pyiceberg.types import LongType, StringType
 
+from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import ContractError, DeclarationError, PublishConflictError, UnknownNameError
+from lakehouse.spark.tables import _full_name
 from lakehouse.tables import publish as publish_module
 from lakehouse.tables import write as write_module
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.describe import drop
 from lakehouse.tables.incremental import (
     Computed,
     Input,
@@ -139,8 +142,8 @@ def test_a_table_without_rows_has_its_columns(lake):
 
 
 def test_a_table_that_another_engine_made_and_nobody_wrote_to_is_empty(lake):
-    lake.catalog.create_namespace("books")
-    lake.catalog.create_table(NAME, write_module.iceberg_schema(ledger_shape()))
+    lake._catalog.create_namespace("books")
+    lake._catalog.create_table(NAME, write_module.iceberg_schema(ledger_shape()))
     assert (content(lake), content(lake, where="number > 3")) == ([], [])
     assert (plan(lake, NAME).rows, published_days(lake, NAME), last_made(lake, NAME)) == (0, [], None)
 
@@ -363,7 +366,7 @@ def delete_positions(lake, day, positions):
     )
     main = SetSnapshotRefUpdate.model_validate({"ref-name": "main", "type": "branch", "snapshot-id": new_id})
     unchanged = AssertRefSnapshotId.model_validate({"ref": "main", "snapshot-id": parent.snapshot_id})
-    lake.catalog.commit_table(table, (unchanged,), (AddSnapshotUpdate(snapshot=snapshot), main))
+    lake._catalog.commit_table(table, (unchanged,), (AddSnapshotUpdate(snapshot=snapshot), main))
     return parent.snapshot_id, new_id
 
 
@@ -431,14 +434,32 @@ def test_a_day_with_new_deletes_is_a_changed_day(deleted):
 
 def test_nested_columns_are_read(lake):
     rows = pa.table({"number": [1, 2], "tags": [["a", "b"], None], "place": [{"x": 1}, {"x": 2}]})
-    lake.catalog.create_namespace("books")
-    lake.catalog.create_table("books.nested", rows.schema).append(rows)  # by somebody else: we only write flat columns
+    lake._catalog.create_namespace("books")
+    lake._catalog.create_table("books.nested", rows.schema).append(rows)  # by somebody else: we only write flat columns
     assert plan(lake, "books.nested").local_files is None
     found = read(lake, "books.nested").sort_by("number").to_pylist()
     assert found == rows.to_pylist()
 
 
 # Names that do not exist.
+
+
+def test_every_reader_and_writer_finds_a_table_where_one_function_says_it_is(lake, monkeypatch):
+    where = {NAME: ("books", "ledger__experiment")}
+    monkeypatch.setattr(Lakehouse, "identifier", staticmethod(lambda name: where.get(name, tuple(name.split(".")))))
+    publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
+    assert lake.names() == ["books.ledger__experiment"]
+    assert len(content(lake)) == 50
+    assert _full_name(lake, NAME) == "`lake`.`books`.`ledger__experiment`"
+    drop(lake, NAME)
+    assert not lake.has(NAME)
+
+
+def test_a_name_without_a_domain_is_no_table(lake):
+    assert lake.find("ledger") is None
+    with pytest.raises(DeclarationError, match="has no namespace") as caught:
+        lake.drop_table("ledger")
+    assert caught.value.fix == "Name it DOMAIN.ledger."
 
 
 def test_an_unknown_table_names_the_nearest(ledger):
@@ -651,15 +672,15 @@ def test_a_table_can_only_be_partitioned_by_a_time(lake):
 
 
 def test_a_namespace_that_another_process_makes_at_the_same_time_is_used(lake, monkeypatch):
-    exists = lake.catalog.namespace_exists
+    exists = lake._catalog.namespace_exists
 
     def meanwhile(name):
         monkeypatch.undo()
         there = exists(name)
-        scenario.make_lake(lake.home.root).catalog.create_namespace("books")
+        scenario.make_lake(lake.home.root)._catalog.create_namespace("books")
         return there
 
-    monkeypatch.setattr(lake.catalog, "namespace_exists", meanwhile)
+    monkeypatch.setattr(lake._catalog, "namespace_exists", meanwhile)
     publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
     assert content(lake) == expected(DAYS)
 

@@ -5,18 +5,19 @@ them (relay.py). It can always be made anew from Dagster's event log: a file tha
 broken is taken out, and the next reconciliation fills what is missing.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from lakehouse import clock
+from lakehouse.catalog.locks import lock
 
 KEPT_DAYS = 30
 """So long events are kept after they were delivered; their keys are kept for good."""
@@ -71,7 +72,7 @@ class Outbox:
         rows = []
         for one in events:
             body = json.dumps(one.body, separators=(",", ":"))
-            rows.append((one.key, root, body, _digest(one.key, body), time.time()))
+            rows.append((one.key, root, body, _digest(one.key, body), clock.now().timestamp()))
         if not rows:
             return 0
         with self._open() as connection:
@@ -173,7 +174,7 @@ class Outbox:
             reached = min((marks.get(name, 0) for name in receivers), default=0)
             connection.execute(
                 "update events set body = null where seq <= ? and at < ? and body is not null",
-                (reached, time.time() - KEPT_DAYS * 86_400),
+                (reached, clock.now().timestamp() - KEPT_DAYS * 86_400),
             )
 
     def shut(self) -> None:
@@ -218,12 +219,11 @@ class Outbox:
         """Move the file that was found broken out of the way, unless another process did so already: what lies there
         then is the new one, with events in it.
         """
-        with self.path.with_name(f"{self.path.name}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock(self.path.parent, self.path.name, wait=None):
             if self._file is None or self._file != _number(self.path):
                 return
             self.broken += 1
-            name = f"{self.path.name}.broken-{time.time_ns()}"
+            name = f"{self.path.name}.broken-{clock.now():%Y%m%dT%H%M%S%f}"
             _log.warning(
                 "The outbox of lineage is broken: it was set aside as %s. `slipway lineage reconcile` makes a new one.",
                 name,

@@ -4,17 +4,15 @@ What belongs here: couriers in threads of their own, their back-off, and waiting
 (transports.py). A receiver that is down keeps nothing from the others, and its events wait on the disk.
 """
 
-import fcntl
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from lakehouse.catalog.locks import LockHeldError, lock
 from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.lineage.emit.transports import Receiver, Refused
 
@@ -115,9 +113,12 @@ class Courier:
         self._stop.wait(seconds)
 
     def _bring(self) -> None:
-        with turn(self.outbox.path.with_name(f"{self.receiver.name}.lock")) as mine:
-            sent = deliver(self.outbox, self.receiver, self._stop) if mine else 0
-        if not mine:
+        mine, sent = True, 0
+        try:
+            with lock(self.outbox.path.parent, self.receiver.name):
+                sent = deliver(self.outbox, self.receiver, self._stop)
+        except LockHeldError:
+            mine = False
             time.sleep(_BUSY_SECONDS)
         left = self.outbox.left(self.receiver.name)
         if left and not mine:
@@ -169,15 +170,3 @@ class Relay:
             one.stop()
         for one in self.couriers:
             one.join(0.5)
-
-
-@contextmanager
-def turn(lock: Path) -> Iterator[bool]:
-    """Whether it is this process's turn; the operating system ends it when the process dies."""
-    with lock.open("ab") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True

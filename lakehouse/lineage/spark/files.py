@@ -4,12 +4,11 @@ What belongs here: the files, which step a query was for, and what was left behi
 (spark_events.py).
 Beside the file that a process's listener writes to lies one in which the process notes each step that begins and ends.
 A process works on one step at a time, so a query belongs to the step at whose time it began; one that began between
-steps was nobody's work. While a process lives it takes up its own file, and holds a lock on the notes. What a process
+steps was nobody's work. While a process lives it takes up its own file, and holds a lock beside it. What a process
 left is taken up by others; then the files go. Taken up twice, an event is known by its key.
 """
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -23,10 +22,11 @@ from typing import IO, Any
 
 from openlineage.client.facet_v2 import parent_run
 
+from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.catalog.locks import Lock, LockHeldError, lock
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.outbox import Event, Outbox
-from lakehouse.lineage.emit.relay import turn
 from lakehouse.lineage.spark.events import ENDS, Places, is_query, places_of, told_of
 from lakehouse.lineage.store.validation import BadEventError, read_event
 from lakehouse.spark.listener import events_file, listened
@@ -40,6 +40,8 @@ QUIET = 10.0
 """Seconds without a word after which nothing more comes: Spark's Java outlives its Python for a moment."""
 _log = logging.getLogger("slipway.lineage")
 _notes: dict[Path, IO[bytes]] = {}
+_alive: dict[Path, Lock] = {}
+"""Held as long as the process lives, beside its notes."""
 
 Under = Callable[[str, str], parent_run.ParentRunFacet | None]
 """The facet for what runs below a step, by Dagster's run and the step; None where there is no such run."""
@@ -52,11 +54,17 @@ def note_step(lineage: Path, at: float, run_id: str = "", step: str = "") -> Non
     path = events_file(lineage).with_suffix(_STEPS)
     while path not in _notes or not path.exists():
         if path in _notes:
-            _notes[path].close()
+            _notes.pop(path).close()
+            _alive.pop(path).release()
         path.parent.mkdir(parents=True, exist_ok=True)
-        _notes[path] = path.open("ab", buffering=0)
         # The operating system frees it when the process dies: then others take up what is left, and delete it.
-        fcntl.flock(_notes[path], fcntl.LOCK_EX)
+        alive = lock(path.parent, path.stem, wait=None)
+        try:
+            _notes[path] = path.open("ab", buffering=0)
+        except OSError:
+            alive.release()
+            raise
+        _alive[path] = alive
     line = json.dumps([round(at * 1e6), run_id, step]).encode() + b"\n"
     end = _notes[path].seek(0, os.SEEK_END)
     if _notes[path].write(line) != len(line):
@@ -113,15 +121,16 @@ class SparkFiles:
         for stem in sorted({path.with_suffix("") for path in folder.glob("*-*.*")} - {own.with_suffix("")}):
             path, notes = stem.with_suffix(".jsonl"), stem.with_suffix(_STEPS)
             try:
-                with turn(notes) as gone:
-                    if not gone:
-                        continue
+                with lock(folder, stem.name) as left:
                     # Spark may have more to tell for a moment: until then nothing is over.
                     over = not _is_fresh(path, notes)
                     taken += self._take(path, _Read(), over=over)[0]
                     if over:
                         path.unlink(missing_ok=True)
                         notes.unlink(missing_ok=True)
+                        left.remove()
+            except LockHeldError:  # its process lives
+                continue
             except OSError as error:  # which keeps nothing from the others
                 failed = error
         if failed is not None:
@@ -204,7 +213,7 @@ class _Lookups:
 
 def _is_fresh(*paths: Path) -> bool:
     """Whether one of the files was written to just now."""
-    return any(path.exists() and time.time() - path.stat().st_mtime < QUIET for path in paths)
+    return any(path.exists() and clock.now().timestamp() - path.stat().st_mtime < QUIET for path in paths)
 
 
 def _lines(path: Path, offset: int) -> tuple[list[bytes], int]:

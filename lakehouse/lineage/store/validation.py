@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from lakehouse import clock
 from lakehouse.errors import SlipwayError, nearest_name
 from lakehouse.lineage.store.event_shape import EVENT, EVENT_TYPES
 
@@ -191,10 +192,10 @@ def _moment(text: str) -> int:
         raise BadEventError(
             f"{text!r} is no time with a time zone.",
             where="eventTime",
-            nearest=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            nearest=clock.now().isoformat(timespec="milliseconds"),
             fix="Send ISO 8601 with a time zone, or Z.",
         )
-    latest = datetime.now(UTC) + FUTURE
+    latest = clock.now() + FUTURE
     try:
         inside = EARLIEST <= moment <= latest
     except OverflowError:
@@ -203,7 +204,7 @@ def _moment(text: str) -> int:
         raise BadEventError(
             f"{text} is no time at which anything that is told now can have happened.",
             where="eventTime",
-            nearest=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            nearest=clock.now().isoformat(timespec="milliseconds"),
             fix="Send the time of the event, not before 1970 and at most a day ahead; check the sender's clock.",
         )
     return (moment - EARLIEST) // timedelta(microseconds=1)
