@@ -36,8 +36,8 @@ from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, lenient_source,
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["pandera.polars", __name__])
 
-COMMIT = "lakehouse.catalog:ManyWritersCatalog.commit_table"
-METADATA = "lakehouse.catalog:ManyWritersCatalog._write_metadata"
+COMMIT = "lakehouse.catalog.lakehouse:ManyWritersCatalog.commit_table"
+METADATA = "lakehouse.catalog.lakehouse:ManyWritersCatalog._write_metadata"
 DATA_FILE = "pyiceberg.io.pyarrow:ParquetFormatWriter.write"
 MADE = "books.made"
 DAYS = EVERY_DAY[:5]
@@ -261,8 +261,8 @@ def home_with_ledger(tmp_path_factory):
 @pytest.mark.parametrize(
     ("step", "published"),
     [
-        (before("lakehouse.catalog:ManyWritersCatalog.create_table"), False),
-        (after("lakehouse.catalog:ManyWritersCatalog.create_table"), False),
+        (before("lakehouse.catalog.lakehouse:ManyWritersCatalog.create_table"), False),
+        (after("lakehouse.catalog.lakehouse:ManyWritersCatalog.create_table"), False),
         (before(COMMIT, 1), False),
         (after(COMMIT, 1), False),
         (after(COMMIT, 2), False),
