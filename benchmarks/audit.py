@@ -26,7 +26,7 @@ from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.contracts.contract import Contract, Rule
 from lakehouse.contracts.table_checks import audit_table
 from lakehouse.settings import Settings
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
@@ -147,9 +147,9 @@ def _beside_great_expectations(lake: Lakehouse, folder: Path, tables: dict[str, 
         told = _peer(folder)
         seconds = median_seconds(lambda: audit_table(lake, contract))  # noqa: B023
         # Great Expectations counts each of equal values, a contract their repetitions: the first one is good.
-        verdicts = [one for one in audit_table(lake, contract) if one.name in told["broken"]]
+        check_results = [one for one in audit_table(lake, contract) if one.name in told["broken"]]
         differing = sum(
-            _counted(one) != told["broken"][one.name] for one in verdicts if not one.name.endswith("unique")
+            _counted(one) != told["broken"][one.name] for one in check_results if not one.name.endswith("unique")
         )
         about = "all hold" if name == CONTRACT.table else "broken rows"
         faster = told["seconds"] / seconds
@@ -179,8 +179,8 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
     return found
 
 
-def _counted(verdict: Verdict) -> int:
-    return int(verdict.measured["broken"])
+def _counted(check_result: CheckResult) -> int:
+    return int(check_result.measured["broken"])
 
 
 def _peer(folder: Path) -> dict[str, Any]:

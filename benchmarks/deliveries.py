@@ -28,7 +28,7 @@ from lakehouse.drift.detection import find_changes
 from lakehouse.errors import DeliveryError
 from lakehouse.profiling.anomalies import FEWEST, find_anomalies
 from lakehouse.profiling.history import MOST
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.sources.reading import read_leniently
 
@@ -49,7 +49,7 @@ class Tried:
     strength: str
     place: int
     columns: tuple[str, ...]
-    found: Sequence[Finding]
+    found: Sequence[Issue]
     rows: pa.Table | None
     by_rule: bool
 
@@ -152,7 +152,7 @@ class _Shop:
         try:
             read = read_leniently(self.data.source, path)
         except DeliveryError as error:
-            found = [Finding("unreadable", (), error.what)]
+            found = [Issue("unreadable", (), error.what)]
             return Tried(kind, strength, place, columns, found, None, by_rule=True)
         profile = profile_table(read.rows, "now", event_time=self.data.time).named(self.data.source.name, "now.csv")
         found = [*find_changes(self.data.source, read, history, profile), *find_anomalies(profile, history)]

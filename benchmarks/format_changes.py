@@ -24,7 +24,7 @@ from benchmarks.format_cases import Change, NothingToChangeError
 from benchmarks.harmless import WAYS, write_harmless
 from lakehouse.drift.detection import find_changes
 from lakehouse.errors import SlipwayError
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.sources import mappings
 from lakehouse.sources.reading import read_delivery, read_leniently
@@ -134,11 +134,11 @@ def _cases(folder: Path, number: int, seed: int) -> list[Told]:
     return told
 
 
-def _found(source: Source, path: Path, history: list[DeliveryProfile]) -> list[Finding]:
+def _found(source: Source, path: Path, history: list[DeliveryProfile]) -> list[Issue]:
     return find_changes(source, read_leniently(source, path), history)
 
 
-def _right(change: Change, found: list[Finding], data: DataSet, place: int, path: Path) -> bool:
+def _right(change: Change, found: list[Issue], data: DataSet, place: int, path: Path) -> bool:
     """Whether kind and columns are named, and the proposals undo the change to the bit."""
     named = {one.columns[0] for one in found if one.kind == change.kind and one.columns}
     if named != set(change.columns):
@@ -209,7 +209,7 @@ def _clean(folder: Path, most: int | None, seed: int) -> tuple[list[str], int]:
     return alarms, len(places)
 
 
-def _shown(found: list[Finding]) -> list[str]:
+def _shown(found: list[Issue]) -> list[str]:
     return [f"{one.kind} {', '.join(one.columns)}: {one.proposal or one.says}" for one in found]
 
 

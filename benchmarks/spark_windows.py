@@ -21,7 +21,7 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.spark.session import spark_of
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import TableShape, write_draft
@@ -56,19 +56,24 @@ def main() -> int:
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         settings = Settings.from_environment({"SLIPWAY_SPARK_MASTER": given.master}, home=Path(folder, "home"))
         lake = open_lakehouse(settings)
-        pins = {
+        input_snapshots = {
             EVENTS: _put(lake, EVENTS, given.events, given.keys, 1),
             SPINE: _put(lake, SPINE, given.spine, given.keys, 2),
         }
         embedded, spark = EmbeddedEngine(), SparkEngine()
-        frame = spark.rows(lake, features, Work(features.name, pins, features.fingerprint(), None, (), None)).frame
+        frame = spark.rows(
+            lake, features, BuildPlan(features.name, input_snapshots, features.fingerprint(), None, (), None)
+        ).frame
         windows = _range_windows(lake)
         seconds = {
-            "embedded": _seconds(lambda: embedded.compute(lake, features, pins, None), given.times),
+            "embedded": _seconds(lambda: embedded.compute(lake, features, input_snapshots, None), given.times),
             "spark": _seconds(lambda: _run(frame), given.times),
             "range": _seconds(lambda: _run(windows), given.times),
         }
-        ours, theirs = embedded.compute(lake, features, pins, None), spark.compute(lake, features, pins, None)
+        ours, theirs = (
+            embedded.compute(lake, features, input_snapshots, None),
+            spark.compute(lake, features, input_snapshots, None),
+        )
         equal = ours.equals(theirs)
         differing = _differing(ours, windows.toArrow())
     cold, warm = seconds["range"]

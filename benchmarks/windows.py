@@ -16,7 +16,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.duck import connect
-from lakehouse.tables.incremental import current_pins
+from lakehouse.tables.incremental import current_snapshots
 from lakehouse.tables.read import attach, plan, read
 
 MOST = 2.0
@@ -31,27 +31,28 @@ def main() -> int:
     with home_with(given.transactions) as (lake, domain):
         land_and_transform(lake, domain)
         windowed = [one for one in domain.feature_sets if one.aggregates]
-        pins = current_pins(lake, sorted({name for one in windowed for name in one.inputs()}))
+        input_snapshots = current_snapshots(lake, sorted({name for one in windowed for name in one.inputs()}))
         engine = EmbeddedEngine()
         needed = {
-            name: list(dict.fromkeys(column for one in windowed for column in one.columns_of(name))) for name in pins
+            name: list(dict.fromkeys(column for one in windowed for column in one.columns_of(name)))
+            for name in input_snapshots
         }
 
         def features() -> list[pa.Table]:
-            return [engine.compute(lake, one, pins, None) for one in windowed]
+            return [engine.compute(lake, one, input_snapshots, None) for one in windowed]
 
         def read_and_sort() -> None:
-            tables = {name: read(lake, name, columns, at=pins[name]) for name, columns in needed.items()}
+            tables = {name: read(lake, name, columns, at=input_snapshots[name]) for name, columns in needed.items()}
             pl.DataFrame(pl.from_arrow(tables[windowed[0].spine])).sort("customer_id", "tx_datetime")
 
         reference = median_seconds(read_and_sort)
         ours = median_seconds(features)
         reference = min(reference, median_seconds(read_and_sort))
-        duckdb = median_seconds(lambda: by_duckdb(lake, pins, windowed), times=1)
-        polars = median_seconds(lambda: by_polars(lake, pins, needed, windowed), times=1)
+        duckdb = median_seconds(lambda: by_duckdb(lake, input_snapshots, windowed), times=1)
+        polars = median_seconds(lambda: by_polars(lake, input_snapshots, needed, windowed), times=1)
         expected = [pl.DataFrame(pl.from_arrow(one)).sort("transaction_id") for one in features()]
-        same_duckdb = differing(expected, by_duckdb(lake, pins, windowed))
-        same_polars = differing(expected, by_polars(lake, pins, needed, windowed))
+        same_duckdb = differing(expected, by_duckdb(lake, input_snapshots, windowed))
+        same_polars = differing(expected, by_polars(lake, input_snapshots, needed, windowed))
         rows = plan(lake, "fraud.stg_transactions").rows
     times = ours / reference
     figures = [
@@ -72,7 +73,7 @@ def _measures(one: FeatureSet) -> tuple[str, str, int]:
     return one.entity.keys[0], measure, one.main.late // 86_400_000_000
 
 
-def by_duckdb(lake: Lakehouse, pins: Mapping[str, int], sets: list[FeatureSet]) -> list[pl.DataFrame]:
+def by_duckdb(lake: Lakehouse, input_snapshots: Mapping[str, int], sets: list[FeatureSet]) -> list[pl.DataFrame]:
     """The features as one would write them in SQL."""
     found = []
     for one in sets:
@@ -85,21 +86,21 @@ def by_duckdb(lake: Lakehouse, pins: Mapping[str, int], sets: list[FeatureSet]) 
             )
             columns += [f"count(*) over {window} as n{days}", f"avg({measure}::double) over {window} as m{days}"]
         with connect() as connection:
-            table = attach(connection, plan(lake, one.source, at=pins[one.source]), one.source)
+            table = attach(connection, plan(lake, one.source, at=input_snapshots[one.source]), one.source)
             rows = connection.sql(f"select transaction_id, {', '.join(columns)} from {table}").to_arrow_table()
         found.append(pl.DataFrame(pl.from_arrow(rows)))
     return found
 
 
 def by_polars(
-    lake: Lakehouse, pins: Mapping[str, int], needed: Mapping[str, list[str]], sets: list[FeatureSet]
+    lake: Lakehouse, input_snapshots: Mapping[str, int], needed: Mapping[str, list[str]], sets: list[FeatureSet]
 ) -> list[pl.DataFrame]:
     """The features by rolling sums; with a delay as differences of two, as the Handbook does."""
     found = []
     for one in sets:
         key, measure, late = _measures(one)
         columns = list(dict.fromkeys(["transaction_id", *needed[one.source]]))
-        frame = pl.DataFrame(pl.from_arrow(read(lake, one.source, columns, at=pins[one.source])))
+        frame = pl.DataFrame(pl.from_arrow(read(lake, one.source, columns, at=input_snapshots[one.source])))
         frame = frame.sort(key, "tx_datetime").with_columns(one=pl.lit(1), value=pl.col(measure).cast(pl.Float64))
 
         def total(column: str, days: int, key: str = key) -> pl.Expr:

@@ -81,8 +81,8 @@ def ask(lake: Lakehouse, sql: str, *, at: str | Mapping[str, Pin] | None = None)
         schema = pa.schema(
             [field.with_name(name) for field, name in zip(reader.schema, _distinct(reader.schema.names), strict=True)]
         )
-        pins = {name: one.snapshot_id for name, one in planned.items()}
-        yield Answer(schema, _batches(lake, planned, reader, schema), pins)
+        input_snapshots = {name: one.snapshot_id for name, one in planned.items()}
+        yield Answer(schema, _batches(lake, planned, reader, schema), input_snapshots)
 
 
 def _batches(
@@ -115,16 +115,16 @@ def _parse(sql: str) -> _Named:
             fix="Add IN (...) after the column.",
         )
     if kind not in {"SELECT", "EXPLAIN"}:
-        raise _refusal(kind)
+        raise _rejection(kind)
     text = statements[0].query
     tree = _tree(text) if kind == "SELECT" else _explained_tree(text)
     if tree is None:
-        raise _refusal(kind)
+        raise _rejection(kind)
     nodes = list(_nodes(tree))
     for node in nodes:
         # COPY, INSERT and the like can stand in a WITH clause; the statement around them is a SELECT all the same.
         if str(node.get("type", "")).endswith("_QUERY_NODE"):
-            raise _refusal(str(node["type"]).removesuffix("_QUERY_NODE"))
+            raise _rejection(str(node["type"]).removesuffix("_QUERY_NODE"))
     bases = [node for node in nodes if node.get("type") == "BASE_TABLE" and node.get("schema_name")]
     names = [
         ".".join(part for part in (node["catalog_name"], node["schema_name"], node["table_name"]) if part)
@@ -174,11 +174,11 @@ def _find_tables(lake: Lakehouse, named: _Named) -> list[str]:
 
 def _plan(lake: Lakehouse, names: Sequence[str], at: str | Mapping[str, Pin] | None) -> dict[str, Plan]:
     tables = {name: lake.table(name) for name in names}
-    pins = at if isinstance(at, Mapping) else pins_at(tables, at)
-    return {name: plan_table(lake, table, at=pins.get(name)) for name, table in tables.items()}
+    input_snapshots = at if isinstance(at, Mapping) else input_snapshots_at(tables, at)
+    return {name: plan_table(lake, table, at=input_snapshots.get(name)) for name, table in tables.items()}
 
 
-def pins_at(tables: Mapping[str, Table], at: str | None) -> dict[str, Pin]:
+def input_snapshots_at(tables: Mapping[str, Table], at: str | None) -> dict[str, Pin]:
     """Each table at `at` if it has that, else as published now (None); at a time every table must have been there.
 
     Raises UnknownNameError when no table has it and it is no time.
@@ -294,7 +294,7 @@ def _pointed_at(place: str) -> str:
     return f", line {number}, at {token or text!r}" if text else ""
 
 
-def _refusal(kind: str) -> SlipwayError:
+def _rejection(kind: str) -> SlipwayError:
     return SlipwayError(
         f"{kind} is no query: tables are written by their assets, and by nothing else.",
         where="SQL",

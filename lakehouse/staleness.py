@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.feature_tables import feature_work
+from lakehouse.engines.feature_tables import plan_feature_build
 from lakehouse.errors import UnknownNameError
-from lakehouse.models.predictions import prediction_work
+from lakehouse.models.predictions import plan_prediction_build
 from lakehouse.models.registry import Registry
-from lakehouse.models.retraining import model_pins
+from lakehouse.models.retraining import model_input_snapshots
 from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import Work
-from lakehouse.training.assemble import training_work
+from lakehouse.tables.incremental import BuildPlan
+from lakehouse.training.assemble import plan_training_build
 from lakehouse.transforms.project import TransformProject
 from lakehouse.transforms.session import BuildSession
 
@@ -28,7 +28,7 @@ class Standing:
     because: str
 
 
-def out_of_line(
+def stale_assets(
     lake: Lakehouse, domain: Domain, project: TransformProject, registry: Registry | None
 ) -> list[Standing]:
     """What would be recomputed now, inputs first. Deliveries that were not landed yet are not looked at.
@@ -48,11 +48,11 @@ def _tables(lake: Lakehouse, domain: Domain, project: TransformProject, found: d
     session = BuildSession(lake, project, run_id="")
     for model in project.models:
         if model.table.split(".")[0] == domain.name:
-            _ask(found, model.table, model.inputs, lambda model=model: session.find_work(model))
+            _ask(found, model.table, model.inputs, lambda model=model: session.plan_build(model))
     for one in domain.feature_sets:
-        _ask(found, one.name, (one.spine, one.source), lambda one=one: feature_work(lake, one))
+        _ask(found, one.name, (one.spine, one.source), lambda one=one: plan_feature_build(lake, one))
     for one in domain.training_sets:
-        _ask(found, one.name, one.inputs(), lambda one=one: training_work(lake, one))
+        _ask(found, one.name, one.inputs(), lambda one=one: plan_training_build(lake, one))
 
 
 def _models(lake: Lakehouse, domain: Domain, registry: Registry, found: dict[str, Standing]) -> None:
@@ -62,20 +62,20 @@ def _models(lake: Lakehouse, domain: Domain, registry: Registry, found: dict[str
         if training_set.name in found:
             found[model.name] = Standing(model.name, f"{training_set.name} is out of line")
         else:
-            pins = model_pins(lake, training_set)
-            trained = registry.version_made_of(model.name, pins, model.fingerprint())
+            input_snapshots = model_input_snapshots(lake, training_set)
+            trained = registry.version_made_of(model.name, input_snapshots, model.fingerprint())
             if trained is None or not trained.aliases:
                 found[model.name] = Standing(model.name, f"no version was trained from the present {training_set.name}")
         champion = registry.champion(model.name)
         inputs = (training_set.spine, *(one.name for one in training_set.feature_sets), model.name)
         if champion is not None:
-            work = lambda one=model, sets=training_set, by=champion: prediction_work(lake, one, sets, by)  # noqa: E731
+            work = lambda one=model, sets=training_set, by=champion: plan_prediction_build(lake, one, sets, by)  # noqa: E731
             _ask(found, model.predictions, inputs, work)
         elif model.name in found:  # one that was trained and held back leaves nothing to score with
             found[model.predictions] = Standing(model.predictions, f"{model.name} has no champion")
 
 
-def _ask(found: dict[str, Standing], name: str, inputs: Sequence[str], find: Callable[[], Work]) -> None:
+def _ask(found: dict[str, Standing], name: str, inputs: Sequence[str], find: Callable[[], BuildPlan]) -> None:
     """Add the table to what was found, if it is out of line by itself or by one of its inputs."""
     behind = [one for one in inputs if one in found]
     try:
@@ -89,5 +89,5 @@ def _ask(found: dict[str, Standing], name: str, inputs: Sequence[str], find: Cal
         found[name] = Standing(name, f"{behind[0]} is out of line")
 
 
-def _extent(work: Work) -> str:
+def _extent(work: BuildPlan) -> str:
     return "all of it" if work.days is None else in_words(work.days)

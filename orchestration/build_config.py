@@ -15,13 +15,13 @@ from lakehouse.engines.feature_tables import Built
 from lakehouse.errors import SlipwayError
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.days import between
-from orchestration.checks import check_results, clear_failures, repeated_results
+from orchestration.checks import asset_check_results, clear_failures, repeated_results
 from orchestration.memory import MemoryWatch
 from orchestration.metadata import materialized
 from orchestration.progress import Progress
 
 
-class UpkeepConfig(dg.Config):
+class BuildConfig(dg.Config):
     """How much to recompute. By default: what is not in line with its inputs, and nothing else."""
 
     rebuild: bool = Field(default=False, description="Make the whole table anew.")
@@ -55,11 +55,11 @@ def report(
     with clear_failures(), MemoryWatch() as watch:
         try:
             built = build()
-        except AuditError as refused:
-            yield from check_results(table, refused.verdicts)
+        except AuditError as rejected:
+            yield from asset_check_results(table, rejected.check_results)
             raise
     if built.outcome.recomputed:
-        yield from check_results(table, built.verdicts)
+        yield from asset_check_results(table, built.check_results)
     else:
         yield from repeated_results(context.instance, table, [key.name for key in context.selected_asset_check_keys])
     cost = {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": watch.peak_mb()}

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.errors import SlipwayError
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -27,18 +27,21 @@ def check_specs(table: str, checks: Mapping[str, tuple[str, bool] | str]) -> lis
     return specs
 
 
-def check_results(table: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
+def asset_check_results(table: str, check_results: Sequence[CheckResult]) -> list[dg.AssetCheckResult]:
     """The verdicts on a table, with what was measured and sample rows."""
     return [
         dg.AssetCheckResult(
             asset_key=asset_key(table),
-            check_name=verdict.name,
-            passed=verdict.passed,
-            severity=dg.AssetCheckSeverity.ERROR if verdict.blocking else dg.AssetCheckSeverity.WARN,
-            description=verdict.says,
-            metadata={**verdict.measured, **({"sample": sample_table(verdict.sample)} if verdict.sample else {})},
+            check_name=check_result.name,
+            passed=check_result.passed,
+            severity=dg.AssetCheckSeverity.ERROR if check_result.blocking else dg.AssetCheckSeverity.WARN,
+            description=check_result.says,
+            metadata={
+                **check_result.measured,
+                **({"sample": sample_table(check_result.sample)} if check_result.sample else {}),
+            },
         )
-        for verdict in verdicts
+        for check_result in check_results
     ]
 
 

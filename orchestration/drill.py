@@ -29,17 +29,17 @@ from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import read_texts, write_texts
 from lakehouse.drills.fault_injection import Incident, Roles, Spoilt, Stage, play, roles_of
-from lakehouse.drills.unvalidated_baseline import Unguarded, read_as_it_comes
+from lakehouse.drills.unvalidated_baseline import UnvalidatedBaseline, read_as_it_comes
 from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.ingestion.landing import land
 from lakehouse.models.artifact_relocation import existing_registry
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.duck import literal
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
@@ -57,15 +57,15 @@ class Alarm:
     """What landing said of a delivery: refused or not, rows in quarantine, findings, and the first words of it."""
 
     seconds: float
-    refused: bool
+    rejected: bool
     quarantined: int
-    findings: Sequence[Finding]
+    issues: Sequence[Issue]
     says: str
 
     @property
     def raised(self) -> bool:
         """Whether anybody would have been told."""
-        return self.refused or self.quarantined > 0 or bool(self.findings)
+        return self.rejected or self.quarantined > 0 or bool(self.issues)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Played:
         """For JSON."""
         told = asdict(self)
         alarm = told.pop("alarm")
-        for finding in alarm["findings"]:
-            finding.pop("series", None)
+        for issue in alarm["issues"]:
+            issue.pop("series", None)
         return {**told, **alarm, "alarm": self.alarm.raised}
 
 
@@ -131,7 +131,7 @@ class Drill:
         alarm, within = self._arrives(one.name, spoilt)
         self.progress(f"{one.name}: without checks")
         without, broke = self._without(spoilt)
-        first = next(iter(alarm.findings), None)
+        first = next(iter(alarm.issues), None)
         return Played(
             one.name,
             one.says,
@@ -211,14 +211,14 @@ class Drill:
                 fix="Let the main job run first: `slipway demo`, or `slipway materialize` for a domain of your own.",
             )
         one = self.domain.training_set(model.training_set)
-        if last_made(self.lake, one.name) is None:
+        if last_published(self.lake, one.name) is None:
             raise SlipwayError(f"{one.name} is not there.", where=str(self.lake.home.root), fix="Run `slipway demo`.")
         rows = read(self.lake, one.name, [one.event_time, one.label.column])
         known = rows.filter(pc.is_valid(rows.column(one.label.column)))
         newest = pc.max(known.column(one.event_time)).as_py()
         return newest.date() if newest else date.min
 
-    def _world(self, days: Sequence[date]) -> Unguarded:
+    def _world(self, days: Sequence[date]) -> UnvalidatedBaseline:
         assert self.model is not None  # noqa: S101  # _newest_labelled_day looked
         registry = existing_registry(self.lake.home)
         champion = registry.champion(self.model.name) if registry else None
@@ -226,7 +226,7 @@ class Drill:
         assert champion is not None  # noqa: S101
         project = load_project(self.lake.settings, self.lake.home)
         training_set = self.domain.training_set(self.model.training_set)
-        return Unguarded(self.lake, self.source, project, training_set, self.model, registry, champion, days)
+        return UnvalidatedBaseline(self.lake, self.source, project, training_set, self.model, registry, champion, days)
 
     def _days_of(self, rows: pl.DataFrame) -> list[date]:
         texts = rows[self.source.event_time].drop_nulls().str.slice(0, 10).unique()
@@ -255,7 +255,7 @@ class Drill:
             alarm = _land(
                 copy, self.source, lambda: write_texts(spoilt.rows, file, self.kinds, spoilt.encoding), self.delivery
             )
-            if alarm.refused:
+            if alarm.rejected:
                 return alarm, self.before
             names = self.source.contract.schema.names
             rows = read(copy, self.source.name, names, where=f"_file = {literal(self.delivery)}")
@@ -285,15 +285,15 @@ def _land(copy: Lakehouse, source: Source, arrive: Callable[[], None], name: str
     try:
         landed: Any = land(copy, source, run_id="drill")
         error = None
-    except (AuditError, DeliveryError) as refused:
-        landed, error = getattr(refused, "landed", None), refused
+    except (AuditError, DeliveryError) as rejected:
+        landed, error = getattr(rejected, "landed", None), rejected
     seconds = round(time.perf_counter() - began, 3)
-    refusals = [one for one in getattr(landed, "refused", ()) if one.delivery == name]
-    findings = [finding for one in refusals for finding in one.findings]
-    findings = findings or list(getattr(landed, "findings", {}).get(name, ()))
+    rejections = [one for one in getattr(landed, "rejected", ()) if one.delivery == name]
+    issues = [issue for one in rejections for issue in one.issues]
+    issues = issues or list(getattr(landed, "issues", {}).get(name, ()))
     quarantined = landed.quarantined if landed else 0
-    reasons = [error.what] if error else [one.reason.what for one in refusals]
-    says = next(iter([*(finding.says for finding in findings), *reasons]), "")
+    reasons = [error.what] if error else [one.reason.what for one in rejections]
+    says = next(iter([*(issue.says for issue in issues), *reasons]), "")
     if not says and quarantined:
-        says = next((one.says for one in landed.verdicts if not one.passed), "")
-    return Alarm(seconds, bool(error or refusals), quarantined, findings, says)
+        says = next((one.says for one in landed.check_results if not one.passed), "")
+    return Alarm(seconds, bool(error or rejections), quarantined, issues, says)

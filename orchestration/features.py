@@ -20,11 +20,11 @@ from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
 from lakehouse.features.sameness import deprecations, warn
 from lakehouse.reports.feature_catalog import equal_values
-from lakehouse.reports.feature_catalog.equal_values import remembered, twice_verdict
+from lakehouse.reports.feature_catalog.equal_values import remembered, twice_check_result
 from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.write import Rows
-from orchestration.build_config import UpkeepConfig, report
+from orchestration.build_config import BuildConfig, report
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
@@ -39,11 +39,11 @@ class _Telling:
     tell: Callable[[str], None]
 
     def compute(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+        self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
-        return self.engine.compute(lake, feature_set, pins, days)
+        return self.engine.compute(lake, feature_set, input_snapshots, days)
 
-    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
         number = len(feature_set.columns)
         self.tell(f"computing {number} features of {'all days' if work.days is None else in_words(work.days)}")
         rows = self.engine.rows(lake, feature_set, work)
@@ -87,7 +87,7 @@ def feature_asset(
     )
     def compute_features(
         context: dg.AssetExecutionContext,
-        config: UpkeepConfig,
+        config: BuildConfig,
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -106,7 +106,7 @@ def feature_asset(
             )
             if not built.outcome.recomputed:
                 return built
-            return replace(built, verdicts=[*built.verdicts, twice_verdict(lake, feature_set, beside)])
+            return replace(built, check_results=[*built.check_results, twice_check_result(lake, feature_set, beside)])
 
         def pictures(built: Built) -> Mapping[str, bytes]:
             if not built.outcome.recomputed:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.settings import Settings
-from lakehouse.sources.circuit_breaker import held_back
+from lakehouse.sources.circuit_breaker import blocked
 from lakehouse.tables.days import in_words
 from lakehouse.tables.incremental import Outcome
 
@@ -32,7 +32,7 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     done = "nothing: it was in line with its inputs"
     if outcome.recomputed:
         done = "everything" if outcome.days is None else in_words(outcome.days)
-    stale = held_back(lake, outcome.name.split(".")[0])
+    stale = blocked(lake, outcome.name.split(".")[0])
     return {
         **({"stale": stale} if stale else {}),
         "dagster/row_count": outcome.rows,
@@ -42,13 +42,13 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
         "recomputed": done,
         "because": "; ".join(outcome.causes) or "nothing changed",
         "rows_written": outcome.rows_written,
-        **({"made_from": pins_table(outcome.pins)} if outcome.pins else {}),
+        **({"inputs": input_snapshots_table(outcome.input_snapshots)} if outcome.input_snapshots else {}),
     }
 
 
-def pins_table(pins: Mapping[str, int]) -> dg.MetadataValue:
+def input_snapshots_table(input_snapshots: Mapping[str, int]) -> dg.MetadataValue:
     """Pins as a table."""
-    records = [dg.TableRecord({"table": name, "snapshot": str(pin)}) for name, pin in pins.items()]
+    records = [dg.TableRecord({"table": name, "snapshot": str(pin)}) for name, pin in input_snapshots.items()]
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn("table"), dg.TableColumn("snapshot")]))
 
 

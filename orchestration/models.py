@@ -18,9 +18,9 @@ from lakehouse.models.registry import CHALLENGER, Tag
 from lakehouse.models.retraining import Retraining, retrain
 from lakehouse.tables.check_result import AuditError
 from lakehouse.training.training_set import TrainingSet
-from orchestration.build_config import UpkeepConfig, report
-from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
-from orchestration.metadata import picture, pins_table
+from orchestration.build_config import BuildConfig, report
+from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
+from orchestration.metadata import input_snapshots_table, picture
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
 
@@ -44,7 +44,7 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
     )
     def train_model(
         context: dg.AssetExecutionContext,
-        config: UpkeepConfig,
+        config: BuildConfig,
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -60,11 +60,11 @@ def model_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefinition:
                     rebuild=config.rebuild,
                     progress=lambda text: progress.tell(model.name, text),
                 )
-            except AuditError as refused:
-                yield from check_results(model.name, refused.verdicts)
+            except AuditError as rejected:
+                yield from asset_check_results(model.name, rejected.check_results)
                 raise
         if done.recomputed:
-            yield from check_results(model.name, done.verdicts)
+            yield from asset_check_results(model.name, done.check_results)
             yield from _gate_results(model, done)
         else:
             yield from repeated_results(context.instance, model.name, checks)
@@ -97,7 +97,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
     )
     def score_newest_day(
         context: dg.AssetExecutionContext,
-        config: UpkeepConfig,
+        config: BuildConfig,
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -142,7 +142,7 @@ def _model_result(model: Model, done: Retraining) -> dg.MaterializeResult:
         "aliases": ", ".join(done.version.aliases),
         "mlflow_run": done.version.run_id,
         "recomputed": "trained anew" if done.recomputed else "nothing: the same pins were trained before",
-        "made_from": pins_table(done.pins),
+        "inputs": input_snapshots_table(done.input_snapshots),
         **{f"metric/{name}": value for name, value in done.version.metrics.items()},
     }
     if done.decision is not None:

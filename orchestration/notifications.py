@@ -6,18 +6,18 @@ What belongs here: the words. Not: sending (lakehouse/notifications.py).
 from collections.abc import Callable
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.ingestion.result import Landed
+from lakehouse.ingestion.result import LandingResult
 from lakehouse.notifications import notify
 from lakehouse.sources.circuit_breaker import Transition
 from lakehouse.sources.source import Source
 
 
-def tell_of_landing(lake: Lakehouse, source: Source, landed: Landed, log: Callable[[str], None]) -> None:
+def notify_of_landing(lake: Lakehouse, source: Source, landed: LandingResult, log: Callable[[str], None]) -> None:
     """Tell of refused deliveries and of the breaker's transitions; says nothing when there are none."""
-    lines = [f"{one.delivery} was refused: {one.reason}" for one in landed.refused]
-    for one in landed.refused:
-        lines += [f"  {finding.says}" for finding in one.findings if finding.says not in one.reason.what]
-        lines += [f"  proposed mapping: {finding.proposal}" for finding in one.findings if finding.proposal]
+    lines = [f"{one.delivery} was refused: {one.reason}" for one in landed.rejected]
+    for one in landed.rejected:
+        lines += [f"  {issue.says}" for issue in one.issues if issue.says not in one.reason.what]
+        lines += [f"  proposed mapping: {issue.proposal}" for issue in one.issues if issue.proposal]
     lines += [transition_in_words(one) for one in landed.transitions]
     if not lines:
         return
@@ -26,7 +26,7 @@ def tell_of_landing(lake: Lakehouse, source: Source, landed: Landed, log: Callab
     _send(lake, f"Slipway: {source.name} needs {source.owner}", "\n".join(lines), log)
 
 
-def tell_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
+def notify_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
     """Tell that somebody set the breaker."""
     _send(lake, f"Slipway: breaker of {source.name}", transition_in_words(step), log)
 

@@ -13,7 +13,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import published_days
 
 _LIVE = timedelta(days=31)
@@ -21,7 +21,7 @@ _LIVE = timedelta(days=31)
 
 def days_of(lake: Lakehouse, source: Source) -> list[date]:
     """The days that the source was ever delivered for: landed, or waiting in the drop folder."""
-    landed = published_days(lake, source.name) if last_made(lake, source.name) else []
+    landed = published_days(lake, source.name) if last_published(lake, source.name) else []
     waiting = []
     with suppress(DeliveryError):  # a drop folder that nobody made yet
         waiting = [day for delivery in inspect(lake.home, source) for day in delivery.days]

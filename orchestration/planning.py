@@ -13,9 +13,9 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.ingestion.pending import find_pending
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.staleness import Standing, out_of_line
+from lakehouse.staleness import Standing, stale_assets
 from lakehouse.tables.days import spans
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import published_days
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
@@ -53,19 +53,21 @@ def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
     return [*landings[:-1], *(PlannedRun(one.first, one.last, None, one.because) for one in landings[-1:])]
 
 
-def plan_upkeep(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
+def plan_builds(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
     """A run for what is not in line with its inputs, when nothing waits to be landed."""
     project = load_project(lake.settings, lake.home)
     trained = {model.name for model in domain.models}
     standing = [
-        one for one in out_of_line(lake, domain, project, open_registry(lake.home)) if models or one.name not in trained
+        one
+        for one in stale_assets(lake, domain, project, open_registry(lake.home))
+        if models or one.name not in trained
     ]
     return _run_of(lake, domain, standing)
 
 
 def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True, only_made: bool = False) -> list[PlannedRun]:
     """Everything that has to be done now; nothing when all is in line. With `only_made` nothing is made first."""
-    planned = plan_deliveries(lake, domain) or plan_upkeep(lake, domain, models=models)
+    planned = plan_deliveries(lake, domain) or plan_builds(lake, domain, models=models)
     if not only_made:
         return planned
     made = _made(lake, domain, models=models)
@@ -81,7 +83,7 @@ def _made(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey]
     trained = {model.name for model in domain.models}
     project = load_project(lake.settings, lake.home)
     own = [one.table for one in project.models if one.table.split(".")[0] == domain.name]
-    names = [name for name in (*own, *domain.made) if name not in trained and last_made(lake, name) is not None]
+    names = [name for name in (*own, *domain.made) if name not in trained and last_published(lake, name) is not None]
     registry = open_registry(lake.home) if models else None
     names += [name for name in trained if registry is not None and registry.champion(name) is not None]
     return [asset_key(name) for name in (source.name, *names)]
@@ -91,7 +93,7 @@ def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
     """A run for predictions alone, where they are all that a champion lacks."""
     names = {model.predictions for model in domain.models if open_registry(lake.home).champion(model.name)}
     project = load_project(lake.settings, lake.home)
-    standing = out_of_line(lake, domain, project, open_registry(lake.home))
+    standing = stale_assets(lake, domain, project, open_registry(lake.home))
     if {one.name for one in standing} - names:
         return []  # what they are made from is out of line itself
     return _run_of(lake, domain, standing)
@@ -99,7 +101,7 @@ def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
 
 def _run_of(lake: Lakehouse, domain: Domain, standing: Sequence[Standing]) -> list[PlannedRun]:
     (source,) = domain.sources
-    if not standing or last_made(lake, source.name) is None:
+    if not standing or last_published(lake, source.name) is None:
         return []
     newest = max(published_days(lake, source.name))
     keys = [asset_key(one.name) for one in standing]

@@ -11,23 +11,23 @@ import dagster as dg
 from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
-from lakehouse.ingestion.check_results import check_names, standing_verdicts
+from lakehouse.ingestion.check_results import check_names, current_check_results
 from lakehouse.ingestion.landing import land
-from lakehouse.ingestion.result import Landed
+from lakehouse.ingestion.result import LandingResult
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Model
 from lakehouse.models.snapshot_retention import needed
 from lakehouse.reports.contract.page import rules_table
-from lakehouse.sources.circuit_breaker import held_back
+from lakehouse.sources.circuit_breaker import blocked
 from lakehouse.sources.deliveries import find_files
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import AuditError, Verdict
+from lakehouse.tables.check_result import AuditError, CheckResult
 from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
 from lakehouse.transforms.project import TransformModel
-from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
+from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
 from orchestration.metadata import materialized
-from orchestration.notifications import tell_of_landing
+from orchestration.notifications import notify_of_landing
 from orchestration.partitions import days_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
@@ -87,22 +87,22 @@ def source_asset(
                     consumers=[model.name for model in domain.models],
                     learned_from=_learned_from(lake, source, domain.models),
                 )
-            except AuditError as refused:
-                yield from check_results(source.name, refused.verdicts)
+            except AuditError as rejected:
+                yield from asset_check_results(source.name, rejected.check_results)
                 raise
-            tell_of_landing(lake, source, landed, context.log.warning)
-            _tell_downstream(context, lake, source, landed, downstream)
-            if (landed.refused or landed.waiting) and not landed.outcome.recomputed:
-                yield from check_results(source.name, _refused_verdicts(landed))
+            notify_of_landing(lake, source, landed, context.log.warning)
+            _report_downstream(context, lake, source, landed, downstream)
+            if (landed.rejected or landed.waiting) and not landed.outcome.recomputed:
+                yield from asset_check_results(source.name, _rejected_check_results(landed))
                 landed.raise_if_nothing_passed()
         if landed.outcome.recomputed:
-            yield from check_results(source.name, [*landed.verdicts, *standing_verdicts(landed)])
+            yield from asset_check_results(source.name, [*landed.check_results, *current_check_results(landed)])
         else:
             # What is refused or waits is so until it is mended, also when a run finds nothing new.
-            standing = standing_verdicts(landed)
+            standing = current_check_results(landed)
             rest = [name for name in check_names(source) if name not in {one.name for one in standing}]
             yield from repeated_results(context.instance, source.name, rest)
-            yield from check_results(source.name, standing)
+            yield from asset_check_results(source.name, standing)
         present = published_days(lake, source.name)
         if present and max(present) not in asked:
             # The tables downstream follow the newest partition: a late day must reach it, too.
@@ -127,22 +127,22 @@ def _learned_from(lake: Lakehouse, source: Source, models: Sequence[Model]) -> i
     registry = open_registry(lake.home)
     champions = [version for model in models if (version := registry.champion(model.name)) is not None]
     found = [needed(lake, version, []).get(source.name, []) for version in champions]
-    return next((pins[0] for pins in found if pins), None)
+    return next((input_snapshots[0] for input_snapshots in found if input_snapshots), None)
 
 
-def _tell_downstream(
-    context: dg.AssetExecutionContext, lake: Lakehouse, source: Source, landed: Landed, downstream: Sequence[str]
+def _report_downstream(
+    context: dg.AssetExecutionContext, lake: Lakehouse, source: Source, landed: LandingResult, downstream: Sequence[str]
 ) -> None:
     """When the breaker opens or closes, what is made from the source says since when it is stale, and why."""
     if not landed.transitions:
         return
-    stale = held_back(lake, source.name.split(".")[0]) or "no longer"
+    stale = blocked(lake, source.name.split(".")[0]) or "no longer"
     for table in downstream:
         observed = dg.AssetObservation(asset_key(table), description=f"Stale: {stale}", metadata={"stale": stale})
         context.log_event(observed)
 
 
-def _refused_verdicts(landed: Landed) -> list[Verdict]:
+def _rejected_check_results(landed: LandingResult) -> list[CheckResult]:
     """Of a landing that nothing passed: the verdicts on the first refused delivery, and on the landing as a whole."""
-    audited = [one.reason.verdicts for one in landed.refused if isinstance(one.reason, AuditError)]
-    return [*(audited[0] if audited else []), *standing_verdicts(landed)]
+    audited = [one.reason.check_results for one in landed.rejected if isinstance(one.reason, AuditError)]
+    return [*(audited[0] if audited else []), *current_check_results(landed)]

@@ -9,7 +9,7 @@ from typing import Any
 from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance
 from orchestration.main_job import JobReport
@@ -23,7 +23,7 @@ def summarize(
     registry = open_registry(lake.home)
     tables = {}
     for name in lake.names():
-        made = last_made(lake, name)
+        made = last_published(lake, name)
         if made is not None and name.split(".")[0] in {domain.name for domain in domains}:
             tables[name] = {"rows": made.rows, "snapshot_id": str(made.snapshot_id)}
     models = {}

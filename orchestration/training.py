@@ -13,7 +13,7 @@ from lakehouse.features.sameness import deprecations
 from lakehouse.training.lateness import checks_of
 from lakehouse.training.training_set import TrainingSet
 from lakehouse.training.training_tables import CHECKS, build_training_set
-from orchestration.build_config import UpkeepConfig, report
+from orchestration.build_config import BuildConfig, report
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
 from orchestration.pictures import rows_per_day
@@ -37,7 +37,7 @@ def training_asset(training_set: TrainingSet, engine: str = "embedded") -> dg.As
     )
     def assemble_training_set(
         context: dg.AssetExecutionContext,
-        config: UpkeepConfig,
+        config: BuildConfig,
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:

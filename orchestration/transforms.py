@@ -12,8 +12,8 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.transforms.build import ModelResult, build
 from lakehouse.transforms.lineage import column_sources
 from lakehouse.transforms.project import TransformModel, TransformProject
-from orchestration.build_config import UpkeepConfig
-from orchestration.checks import asset_key, check_results, check_specs, clear_failures, repeated_results
+from orchestration.build_config import BuildConfig
+from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
 from orchestration.metadata import column_lineage, materialized
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
@@ -36,7 +36,7 @@ def transform_assets(
     )
     def build_models(
         context: dg.AssetExecutionContext,
-        config: UpkeepConfig,
+        config: BuildConfig,
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -60,7 +60,7 @@ def _told(
     lake: Lakehouse, project: TransformProject, result: ModelResult
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     if not result.outcome or result.outcome.recomputed:
-        yield from check_results(result.table, result.verdicts)
+        yield from asset_check_results(result.table, result.check_results)
     if result.outcome is not None:
         model = project.model(result.table)
         schemas = {name: lake.table(name).schema().column_names for name in model.inputs}

@@ -25,7 +25,7 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
@@ -81,10 +81,14 @@ def executor() -> int:
 
 def skew(lake: Lakehouse) -> dict[str, Any]:
     """Events of which half belong to one entity, in so little memory that it is cut by days."""
-    pins = {name: put(lake, name, some(seed, 200, hot=0.5)) for seed, name in enumerate(("c.events", "c.spine"))}
+    input_snapshots = {
+        name: put(lake, name, some(seed, 200, hot=0.5)) for seed, name in enumerate(("c.events", "c.spine"))
+    }
     one = replace(declared("c.events", "c.spine"), name="c.features")
-    expected = EmbeddedEngine().compute(lake, one, pins, None)
-    made = SparkEngine(limit=200_000).rows(lake, one, Work(one.name, pins, one.fingerprint(), None, (), None))
+    expected = EmbeddedEngine().compute(lake, one, input_snapshots, None)
+    made = SparkEngine(limit=200_000).rows(
+        lake, one, BuildPlan(one.name, input_snapshots, one.fingerprint(), None, (), None)
+    )
     publish(lake, write_draft(lake, feature_shape(one, made.schema), made, MADE_BY))
     found = read(lake, one.name).sort_by([("at", "ascending"), ("row", "ascending")])
     return {"rows": len(found), "equal": found.equals(expected)}

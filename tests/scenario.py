@@ -25,7 +25,7 @@ from assets.fraud.training import training
 from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
-from lakehouse.ingestion.landing import Landed, land
+from lakehouse.ingestion.landing import LandingResult, land
 from lakehouse.models.model import Gate
 from lakehouse.settings import Settings
 from lakehouse.tables.incremental import Outcome
@@ -94,7 +94,7 @@ def make_lake(home: Path, environment: Mapping[str, str] | None = None) -> Lakeh
     return open_lakehouse(Settings.from_environment(environment or {}, home=home))
 
 
-def land_all(lake: Lakehouse, run_id: str = "landing-run", *, lenient: bool = False) -> Landed:
+def land_all(lake: Lakehouse, run_id: str = "landing-run", *, lenient: bool = False) -> LandingResult:
     """Land whatever lies in the drop folder. Raises when there was something and nothing of it could be published."""
     landed = land(lake, lenient_source if lenient else source, run_id=run_id)
     landed.raise_if_nothing_passed()

@@ -39,7 +39,7 @@ def dataset(
     *,
     version: object = None,
     columns: dict[str, str] | None = None,
-    made_from: dict[str, list[tuple[str, str]]] | None = None,
+    built_from: dict[str, list[tuple[str, str]]] | None = None,
     owner: str | None = None,
     kind: str | None = None,
     checks: dict[str, bool] | None = None,
@@ -52,14 +52,14 @@ def dataset(
         facets["version"] = facet(datasetVersion=str(version))
     if columns is not None:
         facets["schema"] = facet(fields=[{"name": one, "type": type_} for one, type_ in columns.items()])
-    if made_from is not None:
+    if built_from is not None:
         fields = {
             column: {
                 "inputFields": [
                     {**place(table), "field": field, "transformations": [DIRECT]} for table, field in sources
                 ]
             }
-            for column, sources in made_from.items()
+            for column, sources in built_from.items()
         }
         facets["columnLineage"] = facet(fields=fields)
     if owner is not None:
@@ -139,7 +139,7 @@ def world(turn: int = 0) -> list[Event]:
             version=version,
             kind="SOURCE",
             columns={"TX_AMOUNT": "double", "CUSTOMER_ID": "long"},
-            made_from={"TX_AMOUNT": [(f"fraud.transactions/day{turn}.parquet", "TX_AMOUNT")]},
+            built_from={"TX_AMOUNT": [(f"fraud.transactions/day{turn}.parquet", "TX_AMOUNT")]},
             owner="team:payments",
             rows=1_000 * version,
             more={
@@ -156,7 +156,7 @@ def world(turn: int = 0) -> list[Event]:
             version=version,
             kind="FEATURE_SET",
             columns={"customer_id": "long", "amount_mean_7d": "double"},
-            made_from={"amount_mean_7d": amount, "customer_id": [("fraud.transactions", "CUSTOMER_ID")]},
+            built_from={"amount_mean_7d": amount, "customer_id": [("fraud.transactions", "CUSTOMER_ID")]},
             owner="team:features",
         ),
         *made(
@@ -167,7 +167,7 @@ def world(turn: int = 0) -> list[Event]:
             version=version,
             kind="TRAINING_SET",
             columns={"customer_spend__amount_mean_7d": "double"},
-            made_from={"customer_spend__amount_mean_7d": [("fraud.customer_spend", "amount_mean_7d")]},
+            built_from={"customer_spend__amount_mean_7d": [("fraud.customer_spend", "amount_mean_7d")]},
             owner="team:models",
         ),
         *made("fraud.scorer", number + 3, minutes + 10, [training], version=version, kind="MODEL", owner="team:models"),

@@ -17,7 +17,7 @@ from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Co
 from lakehouse.contracts.row_checks import SAMPLE_ROWS, Sorted, readable_rules, sort_rows
 from lakehouse.contracts.rules import Action
 from lakehouse.features.duration import MICROSECONDS, microseconds
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import ONE_DAY
 
 LEAST_DAYS = 5
@@ -26,40 +26,40 @@ LEAST_WEEKDAYS = 5
 """With fewer days of one weekday, its days are compared with all."""
 
 
-def row_verdicts(contract: Contract, parted: Sorted) -> list[Verdict]:
+def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
     """One verdict for each row rule (blocking where the contract says so), and one for the share that is held back.
 
     What was flagged elsewhere counts in the share; its verdict is for who flagged it.
     """
     rows = len(parted.good) + len(parted.broken)
     says = {**readable_rules(contract), **contract.row_rules()}
-    verdicts = []
+    check_results = []
     for rule, told in contract.row_rules().items():
         number, sample = parted.counts.get(rule, 0), parted.samples.get(rule, ())
-        verdicts.append(rule_verdict(rule, told, contract.action(rule), number, rows, sample))
+        check_results.append(rule_check_result(rule, told, contract.action(rule), number, rows, sample))
     share = len(parted.broken) / rows if rows else 0.0
     # Of few rows a single one is more than a small share; it is no reason to refuse all.
-    refused = len(parted.broken) > math.ceil(contract.quarantine_share * rows)
+    rejected = len(parted.broken) > math.ceil(contract.quarantine_share * rows)
     worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.broken) else None
     told = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
-    if refused and worst:
+    if rejected and worst:
         told += f" Most often: {says.get(worst, worst)}"
-    verdicts.append(
-        Verdict(
+    check_results.append(
+        CheckResult(
             QUARANTINE_SHARE,
-            not refused,
+            not rejected,
             told,
             blocking=contract.action(QUARANTINE_SHARE) == "block",
             measured={"share": share, "rows": rows, "rows_quarantined": len(parted.broken)},
             sample=parted.broken.slice(0, SAMPLE_ROWS).to_pylist(),
         )
     )
-    return verdicts
+    return check_results
 
 
-def rule_verdict(
+def rule_check_result(
     name: str, says: str, action: Action, broken: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
-) -> Verdict:
+) -> CheckResult:
     """The verdict on one row rule that `broken` of `rows` rows break."""
     if broken:
         what_then = {
@@ -70,10 +70,10 @@ def rule_verdict(
         says += f" Not so in {broken} rows{what_then[action]}."
     measured = {"rows": rows, "broken": broken, "share": broken / rows if rows else 0.0}
     blocking, quarantines = action == "block", action == "quarantine"
-    return Verdict(name, broken == 0, says, blocking, measured, sample, quarantines)
+    return CheckResult(name, broken == 0, says, blocking, measured, sample, quarantines)
 
 
-def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> Verdict:
+def freshness_check_result(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> CheckResult:
     """Whether the newest event is as new as the newest day that was delivered."""
     limit = microseconds(contract.freshness, where=f"contract of {contract.table}")
     newest = pc.max(rows.column(event_time)).as_py() or datetime.min  # noqa: DTZ901  # no row is infinitely old
@@ -83,10 +83,12 @@ def freshness_verdict(contract: Contract, event_time: str, rows: pa.Table, days:
     says = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
     measured = {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)}
     says = f"{says}; {contract.freshness} are allowed."
-    return Verdict(FRESHNESS, passed, says, blocking=contract.action(FRESHNESS) == "block", measured=measured)
+    return CheckResult(FRESHNESS, passed, says, blocking=contract.action(FRESHNESS) == "block", measured=measured)
 
 
-def volume_verdict(contract: Contract, delivered: Mapping[date, int], published: Mapping[date, int]) -> Verdict:
+def volume_check_result(
+    contract: Contract, delivered: Mapping[date, int], published: Mapping[date, int]
+) -> CheckResult:
     """Whether each delivered day has about as many rows as the days before and beside it (or those of its weekday)."""
     others = {**published, **delivered}
     typical = {day: _typical(contract, day, others) for day in delivered}
@@ -103,7 +105,7 @@ def volume_verdict(contract: Contract, delivered: Mapping[date, int], published:
     if not enough:
         says = f"Fewer than {LEAST_DAYS} days are known, so no day's volume is judged yet."
     measured = {"typical_rows": middle, "odd_days": len(odd)}
-    return Verdict(VOLUME, passed, says, blocking=contract.action(VOLUME) == "block", measured=measured)
+    return CheckResult(VOLUME, passed, says, blocking=contract.action(VOLUME) == "block", measured=measured)
 
 
 def _typical(contract: Contract, day: date, counts: Mapping[date, int]) -> float:
@@ -116,9 +118,9 @@ def _typical(contract: Contract, day: date, counts: Mapping[date, int]) -> float
 __all__ = [
     "SAMPLE_ROWS",
     "Sorted",
-    "freshness_verdict",
-    "row_verdicts",
-    "rule_verdict",
+    "freshness_check_result",
+    "row_check_results",
+    "rule_check_result",
     "sort_rows",
-    "volume_verdict",
+    "volume_check_result",
 ]

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import literal
-from lakehouse.tables.system_table import Journal, append, entries
+from lakehouse.tables.system_table import SystemTable, append, entries
 
-AUDITS = Journal(
+AUDITS = SystemTable(
     "slipway.audits",
     pa.schema(
         [
@@ -49,7 +49,13 @@ AUDITS = Journal(
 
 
 def audit_lines(  # a column each
-    table: str, version: str, delivery: str, fingerprint: str, rows: int, verdicts: Sequence[Verdict], run_id: str
+    table: str,
+    version: str,
+    delivery: str,
+    fingerprint: str,
+    rows: int,
+    check_results: Sequence[CheckResult],
+    run_id: str,
 ) -> list[dict[str, Any]]:
     """The verdicts as lines of the journal."""
     now = clock.stored_now()
@@ -60,18 +66,18 @@ def audit_lines(  # a column each
             "contract_version": version,
             "delivery": delivery,
             "fingerprint": fingerprint,
-            "rule": verdict.name,
-            "action": verdict.action,
-            "passed": verdict.passed,
+            "rule": check_result.name,
+            "action": check_result.action,
+            "passed": check_result.passed,
             "rows": rows,
-            "broken": int(verdict.measured.get("broken", verdict.measured.get("rows_quarantined", 0))),
-            "share": float(verdict.measured.get("share", 0.0)),
-            "says": verdict.says,
-            "measured": json.dumps(dict(verdict.measured), default=str),
-            "sample": json.dumps([_place(row) for row in verdict.sample], default=str),
+            "broken": int(check_result.measured.get("broken", check_result.measured.get("rows_quarantined", 0))),
+            "share": float(check_result.measured.get("share", 0.0)),
+            "says": check_result.says,
+            "measured": json.dumps(dict(check_result.measured), default=str),
+            "sample": json.dumps([_place(row) for row in check_result.sample], default=str),
             "run_id": run_id,
         }
-        for verdict in verdicts
+        for check_result in check_results
     ]
 
 

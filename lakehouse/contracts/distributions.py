@@ -19,7 +19,7 @@ import pyarrow as pa
 from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.rules import Distribution, pairs
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import borrow, quoted
 
 LIMIT = 0.25
@@ -43,12 +43,12 @@ def counts_of(contract: Contract, one: Distribution) -> dict[str, str]:
     return found
 
 
-def judge_counts(one: Distribution, rows: int, counts: Mapping[str, int], *, blocking: bool) -> Verdict:
+def judge_counts(one: Distribution, rows: int, counts: Mapping[str, int], *, blocking: bool) -> CheckResult:
     """The verdict, from the counts that `counts_of` asks for among `rows` rows."""
     measured: dict[str, float | int | str] = {"rows": rows}
     if rows < one.least_rows:
         says = f"{rows} rows are fewer than the {one.least_rows} from which on {one.column} is judged."
-        return Verdict(one.name, passed=True, says=says, blocking=blocking, measured=measured)
+        return CheckResult(one.name, passed=True, says=says, blocking=blocking, measured=measured)
     given = rows - counts["absent"]
     faults = []
     measured["null_share"] = counts["absent"] / rows
@@ -68,10 +68,10 @@ def judge_counts(one: Distribution, rows: int, counts: Mapping[str, int], *, blo
         if not low <= share <= high:
             faults.append(f"{share:.2%} are {value}")
     says = one.says + (f" Not so: {'; '.join(faults)}." if faults else "")
-    return Verdict(one.name, not faults, says, blocking=blocking, measured=measured)
+    return CheckResult(one.name, not faults, says, blocking=blocking, measured=measured)
 
 
-def distribution_verdicts(contract: Contract, rows: pa.Table) -> list[Verdict]:
+def distribution_check_results(contract: Contract, rows: pa.Table) -> list[CheckResult]:
     """The verdicts on rows in memory, of all declared distributions but those that ask for the champion's."""
     declared = [one for one in contract.distributions if one.null_share is not None or one.quantiles or one.shares]
     if not declared:
@@ -87,21 +87,21 @@ def distribution_verdicts(contract: Contract, rows: pa.Table) -> list[Verdict]:
     ]
 
 
-def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> list[Verdict]:
+def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> list[CheckResult]:
     """Whether the columns with `like_champion` lie as in `reference`: the rows that the champion was trained on.
 
     The measure is the population stability index over the reference's tenths (or its most frequent values), null a
     value of its own. Chance alone makes (bins - 1) * (1/n + 1/m) of it on average (Yurdakul, Statistical properties of
     the population stability index, 2018); the double of that is added to the usual limit.
     """
-    verdicts = []
+    check_results = []
     for one in contract.distributions:
         if not one.like_champion:
             continue
         blocking = contract.action(one.name) == "block"
         if len(rows) < one.least_rows or len(reference) < one.least_rows:
             says = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not judged."
-            verdicts.append(Verdict(one.name, passed=True, says=says, blocking=blocking))
+            check_results.append(CheckResult(one.name, passed=True, says=says, blocking=blocking))
             continue
         before, after = _shares(_series(reference, one.column), _series(rows, one.column))
         index = float(np.sum((after - before) * np.log(after / before)))
@@ -110,8 +110,10 @@ def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> l
             f"{one.column} differs from what the champion learned from by a PSI of {index:.3f}; {limit:.3f} is allowed."
         )
         measured = {"psi": index, "limit": limit, "rows": len(rows), "reference_rows": len(reference)}
-        verdicts.append(Verdict(one.name, passed=index <= limit, says=says, blocking=blocking, measured=measured))
-    return verdicts
+        check_results.append(
+            CheckResult(one.name, passed=index <= limit, says=says, blocking=blocking, measured=measured)
+        )
+    return check_results
 
 
 def _series(rows: pa.Table, column: str) -> pl.Series:

@@ -13,10 +13,10 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.compile import unjudged
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.expressions import in_spark
-from lakehouse.contracts.table_checks import counting, joined_sql, schema_verdict
+from lakehouse.contracts.table_checks import counting, joined_sql, schema_check_result
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import pinned
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import quoted
 from lakehouse.tables.read import Pin, plan, resolve
 
@@ -27,14 +27,14 @@ def audit_on_spark(
     *,
     at: Pin = None,
     where: str | None = None,
-    pins: Mapping[str, int] | None = None,
-) -> list[Verdict]:
+    input_snapshots: Mapping[str, int] | None = None,
+) -> list[CheckResult]:
     """What `whole.audit_table` says, found by Spark."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     planned = plan(lake, contract.table, at=at, where=where)
-    schema = schema_verdict(contract, planned)
+    schema = schema_check_result(contract, planned)
     if not schema.passed:
         return [schema]
     session = spark_of(lake)
@@ -47,7 +47,7 @@ def audit_on_spark(
     columns = list(contract.schema.names)
     pinned(lake, contract.table, columns, at=planned.snapshot_id, where=where).frame.createOrReplaceTempView(scanned)
     for name, view in held.items():
-        snapshot = resolve(lake.table(name), (pins or {}).get(name))
+        snapshot = resolve(lake.table(name), (input_snapshots or {}).get(name))
         wanted = [column for one in contract.references if one.table == name for column in one.to_columns]
         pinned(lake, name, list(dict.fromkeys(wanted)), at=snapshot).frame.createOrReplaceTempView(view)
     joined = joined_sql(work.rules, held)
@@ -65,7 +65,7 @@ def audit_on_spark(
             judge = lambda rule: ask(f"select count_if({rule.in_duckdb}) as c from scanned")  # noqa: E731
             raise unjudged(contract, work.rules, judge, error) from None
         counts = {label: int(row[f"c{place}"] or 0) for place, label in enumerate(work.aggregates)}
-        return [schema, *work.verdicts(counts, joined, ask)]
+        return [schema, *work.check_results(counts, joined, ask)]
     finally:
         for view in (scanned, *held.values()):
             session.catalog.dropTempView(view)

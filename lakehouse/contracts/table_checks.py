@@ -16,7 +16,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.types import IntegerType, LongType
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.audit import rule_verdict
+from lakehouse.contracts.audit import rule_check_result
 from lakehouse.contracts.columns import ARROW_TYPES
 from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
 from lakehouse.contracts.contract import SCHEMA, TABLE_CHECKS, Contract
@@ -24,7 +24,7 @@ from lakehouse.contracts.distributions import counts_of, judge_counts
 from lakehouse.contracts.row_checks import SAMPLE_ROWS
 from lakehouse.contracts.rules import Distribution
 from lakehouse.errors import ContractError, UnknownNameError, nearest_name, unknown_name
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import borrow, connect, literal, quoted
 from lakehouse.tables.read import Pin, Plan, arrow_field, attach, plan
 
@@ -53,7 +53,7 @@ class Counting:
     distributions: Sequence[Distribution]
     aggregates: Mapping[str, str]
 
-    def verdicts(self, counts: Mapping[str, int], joined: str, ask: Ask) -> list[Verdict]:
+    def check_results(self, counts: Mapping[str, int], joined: str, ask: Ask) -> list[CheckResult]:
         """The verdicts from the counts, with a few of the rows that break each rule."""
         broken = {one.name: counts[one.name] - counts.get(f"{one.name}/distinct", 0) for one in self.rules}
         shown: dict[str, list[dict[str, Any]]] = {name: [] for name in broken}
@@ -62,7 +62,7 @@ class Counting:
             for row in ask(" union all ".join(f"({_sample_sql(rule, joined)})" for rule in odd)):
                 shown[row.pop(_OF)].append(row)
         found = [
-            rule_verdict(one.name, one.says, one.action, broken[one.name], counts[ROWS], shown[one.name])
+            rule_check_result(one.name, one.says, one.action, broken[one.name], counts[ROWS], shown[one.name])
             for one in self.rules
         ]
         for one in self.distributions:
@@ -112,7 +112,7 @@ def found_mark(rule: RowRule) -> str:
     return f"_found_{rule.name}"
 
 
-def check_references(lake: Lakehouse, contract: Contract, pins: Mapping[str, int] | None = None) -> None:
+def check_references(lake: Lakehouse, contract: Contract, input_snapshots: Mapping[str, int] | None = None) -> None:
     """Raises UnknownNameError for a reference to a table or a column that is not there, ContractError for other kinds.
 
     Only the tables' schemas are looked at.
@@ -123,7 +123,7 @@ def check_references(lake: Lakehouse, contract: Contract, pins: Mapping[str, int
             error = unknown_name("table", one.table, lake.names(), where=where)
             error.fix = "Let it be made before this one is landed, or refer to another table."
             raise error
-        planned = plan(lake, one.table, at=(pins or {}).get(one.table))
+        planned = plan(lake, one.table, at=(input_snapshots or {}).get(one.table))
         names = [field.name for field in planned.schema.fields]
         for column, other in zip(one.columns, one.to_columns, strict=True):
             if other not in names:
@@ -155,13 +155,15 @@ def _sort_of(kind: pa.DataType) -> str:
     return "time" if pa.types.is_temporal(kind) else str(kind)
 
 
-def read_referenced(lake: Lakehouse, contract: Contract, pins: Mapping[str, int] | None = None) -> dict[str, pa.Table]:
+def read_referenced(
+    lake: Lakehouse, contract: Contract, input_snapshots: Mapping[str, int] | None = None
+) -> dict[str, pa.Table]:
     """The values that the contract's references look up, table by table, each at its pin (None: as published now)."""
-    check_references(lake, contract, pins)
+    check_references(lake, contract, input_snapshots)
     found = {}
     for name in dict.fromkeys(one.table for one in contract.references):
         columns = list(dict.fromkeys(c for one in contract.references if one.table == name for c in one.to_columns))
-        planned = plan(lake, name, at=(pins or {}).get(name))
+        planned = plan(lake, name, at=(input_snapshots or {}).get(name))
         chosen = ", ".join(quoted(one) for one in columns)
         with borrow() as connection:
             view = attach(connection, planned, "held")
@@ -175,23 +177,26 @@ def audit_table(
     *,
     at: Pin = None,
     where: str | None = None,
-    pins: Mapping[str, int] | None = None,
-) -> list[Verdict]:
+    input_snapshots: Mapping[str, int] | None = None,
+) -> list[CheckResult]:
     """The verdicts on the rows of the contract's table at `at` (snapshot, branch, tag) that meet the filter `where`.
 
     One pass counts for all rules and distributions; a few rows of each broken rule are looked for after that. Tables
     that are referred to are read at `pins` (default: as published now). Freshness and volume are about deliveries, and
     not judged. Raises ContractError for a rule that raises, UnknownNameError for a table or snapshot that is not there.
     """
-    check_references(lake, contract, pins)
+    check_references(lake, contract, input_snapshots)
     planned = plan(lake, contract.table, at=at, where=where)
-    schema = schema_verdict(contract, planned)
+    schema = schema_check_result(contract, planned)
     if not schema.passed:
         return [schema]
     work = counting(contract, planned)
     with TemporaryDirectory(prefix="slipway-") as scratch, connect(MEMORY, str(Path(scratch))) as connection:
         attach(connection, planned, "scanned")
-        held = {name: plan(lake, name, at=(pins or {}).get(name)) for name in {o.table for o in contract.references}}
+        held = {
+            name: plan(lake, name, at=(input_snapshots or {}).get(name))
+            for name in {o.table for o in contract.references}
+        }
         for name, one in held.items():
             attach(connection, one, name)
         joined = joined_sql(work.rules)
@@ -210,10 +215,10 @@ def audit_table(
         def ask(sql: str) -> list[dict[str, Any]]:
             return connection.sql(sql).to_arrow_table().to_pylist()
 
-        return [schema, *work.verdicts(counts, joined, ask)]
+        return [schema, *work.check_results(counts, joined, ask)]
 
 
-def schema_verdict(contract: Contract, planned: Plan) -> Verdict:
+def schema_check_result(contract: Contract, planned: Plan) -> CheckResult:
     """Whether the table has the contract's columns, in its types."""
     present = {field.name: arrow_field(planned.schema, field.name).type for field in planned.schema.fields}
     faults = [
@@ -222,7 +227,7 @@ def schema_verdict(contract: Contract, planned: Plan) -> Verdict:
         if present.get(field.name) != _kept_as(field.type)
     ]
     says = TABLE_CHECKS[SCHEMA] + (f" Not so: {', '.join(faults)}." if faults else "")
-    return Verdict(SCHEMA, not faults, says, blocking=contract.action(SCHEMA) == "block")
+    return CheckResult(SCHEMA, not faults, says, blocking=contract.action(SCHEMA) == "block")
 
 
 def _bounds(planned: Plan, column: str) -> tuple[int, int] | None:

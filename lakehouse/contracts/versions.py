@@ -22,9 +22,9 @@ from lakehouse.contracts.rules import pairs
 from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import literal
-from lakehouse.tables.system_table import Journal, append, entries
+from lakehouse.tables.system_table import SystemTable, append, entries
 
-CONTRACTS = Journal(
+CONTRACTS = SystemTable(
     "slipway.contracts",
     pa.schema(
         [

@@ -13,7 +13,7 @@ import numpy as np
 from lakehouse.drift.case import Case, percent
 from lakehouse.profiling.column_profile import ColumnProfile
 from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, differing, farthest, mixture, shares_of
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.mappings import renamed, swapped
 
 _ALIKE = 0.5
@@ -25,7 +25,7 @@ _LEAST_OF_A_SWAP = 0.04
 """Columns that lie nearer to what they were are no part of a swap."""
 
 
-def find_renamed(case: Case) -> list[Finding]:
+def find_renamed(case: Case) -> list[Issue]:
     """Missing columns that came under another name: the assignment in which all of them look most alike."""
     unknown = [name for one in case.read.structure if one.kind == "column_added" for name in one.columns]
     missing = [name for name in case.missing if name in case.before]
@@ -41,14 +41,14 @@ def find_renamed(case: Case) -> list[Finding]:
             if tried and tried.unreadable.get(name, 0.0) <= _READABLE:
                 alike[row, place] = likeness(tried.columns[name], case.before[name])
             names[row, place] = SequenceMatcher(None, name.lower(), delivered.lower()).ratio()
-    findings = []
+    issues = []
     for row, place in zip(*linear_sum_assignment(-(alike + _NAMES_COUNT * names)), strict=True):
         name, delivered, size = missing[row], unknown[place], float(alike[row, place])
         if size < _ALIKE:
             continue
         says = f"`{delivered}` looks like `{name}`: {percent(size)} same distribution."
-        findings.append(
-            Finding(
+        issues.append(
+            Issue(
                 "column_renamed",
                 (name, delivered),
                 says,
@@ -58,7 +58,7 @@ def find_renamed(case: Case) -> list[Finding]:
                 measured={"likeness": round(size, 4), "likeness_of_names": round(float(names[row, place]), 4)},
             )
         )
-    return findings
+    return issues
 
 
 def likeness(found: ColumnProfile, before: ColumnHistory) -> float:
@@ -114,18 +114,18 @@ def _lengths_apart(found: ColumnProfile, pooled: ColumnProfile) -> float:
     return farthest(Shape(np.array(found.lengths), found.given), Shape(np.array(pooled.lengths), pooled.given))
 
 
-def find_swapped(case: Case) -> list[Finding]:
+def find_swapped(case: Case) -> list[Issue]:
     """Pairs of columns that fit better when they change places, in all rows or in a share of them."""
     odd = {column.name: _odd(case, column.name) for column in case.present if column.name != case.source.event_time}
-    findings, taken = [], set()
+    issues, taken = [], set()
     for one, other in combinations([name for name, size in odd.items() if size > 0], 2):
         if {one, other} & taken:
             continue
         found = _whole_swap(case, one, other, odd) or _part_swap(case, one, other)
         if found:
-            findings.append(found)
+            issues.append(found)
             taken |= {one, other}
-    return findings
+    return issues
 
 
 def _odd(case: Case, name: str) -> float:
@@ -145,7 +145,7 @@ def _odd(case: Case, name: str) -> float:
     return 1 - likeness(now, before)
 
 
-def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Finding | None:
+def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Issue | None:
     if min(odd[one], odd[other]) < _FIRST_LOOK / 3 or odd[one] + odd[other] < 2 * _FIRST_LOOK:
         return None
     mapping = swapped(one, other, since=case.since)
@@ -158,10 +158,10 @@ def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Find
     says = f"`{one}` and `{other}` have changed places: each fits what the other was, and not what it was itself."
     measured = {f"distance_{name}": round(odd[name], 4) for name in mended}
     measured |= {f"distance_{name}_swapped": round(size, 4) for name, size in mended.items()}
-    return Finding("columns_swapped", (one, other), says, 2 + odd[one], 1.0, proposal=mapping.line(), measured=measured)
+    return Issue("columns_swapped", (one, other), says, 2 + odd[one], 1.0, proposal=mapping.line(), measured=measured)
 
 
-def _part_swap(case: Case, one: str, other: str) -> Finding | None:
+def _part_swap(case: Case, one: str, other: str) -> Issue | None:
     """A share of the rows: both columns are mixtures of the two, with the same share."""
     shares = []
     for name, partner in ((one, other), (other, one)):
@@ -180,4 +180,4 @@ def _part_swap(case: Case, one: str, other: str) -> Finding | None:
         return None
     share = float(np.mean(shares))
     says = f"`{one}` and `{other}` have changed places in {percent(share)} of the rows."
-    return Finding("columns_swapped", (one, other), says, 1 + share, share)
+    return Issue("columns_swapped", (one, other), says, 1 + share, share)

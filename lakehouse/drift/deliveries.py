@@ -9,7 +9,7 @@ from itertools import pairwise
 from lakehouse.drift.case import Case, percent
 from lakehouse.profiling.column_profile import ColumnProfile
 from lakehouse.profiling.distribution_fit import FEW_ROWS
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile
 
 _MOSTLY, _WHOLE = 0.5, 0.99
@@ -22,7 +22,7 @@ _NEVER = 0.1
 _REPEATED = 0.05
 
 
-def find_repeated(case: Case) -> list[Finding]:
+def find_repeated(case: Case) -> list[Issue]:
     """A delivery whose rows, or all columns but the times, were delivered before; and rows that stand there twice."""
     telling = _telling(case)
     plain = [name for name, one in case.profile.columns.items() if one.kind != "time"]
@@ -38,11 +38,11 @@ def find_repeated(case: Case) -> list[Finding]:
             whole = share > _WHOLE
             kind, how = ("delivery_repeated", "has the rows of") if whole else ("delivery_stale", "repeats rows of")
             says = f"The delivery {how} {named}: {percent(share)} of all rows are the same."
-            return [Finding(kind, (), says, 3 + share, share, measured={"same_rows": round(share, 4)})]
+            return [Issue(kind, (), says, 3 + share, share, measured={"same_rows": round(share, 4)})]
         stale = _stale(case, one, plain, telling)
         if stale:
             says = f"The delivery is {named} once more, with other times: {stale}."
-            return [Finding("delivery_stale", (), says, 3.0, 1.0)]
+            return [Issue("delivery_stale", (), says, 3.0, 1.0)]
     most = max((one.repeated / one.rows for one in case.history if one.rows), default=0.0)
     share = case.profile.repeated / case.rows if case.rows else 0.0
     if (
@@ -53,7 +53,7 @@ def find_repeated(case: Case) -> list[Finding]:
     ):
         return []
     says = f"{percent(share)} of the rows equal another row before them; so far at most {percent(most)} did."
-    return [Finding("rows_duplicated", (), says, 1 + share, share, measured={"repeated": case.profile.repeated})]
+    return [Issue("rows_duplicated", (), says, 1 + share, share, measured={"repeated": case.profile.repeated})]
 
 
 def _common(one: tuple[int, ...], other: tuple[int, ...]) -> float:

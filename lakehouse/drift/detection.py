@@ -24,12 +24,12 @@ from lakehouse.drift.texts import (
 )
 from lakehouse.drift.times import find_clock, find_day_and_month, find_written_times
 from lakehouse.drift.values import find_sentinel, find_unit
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.sources.reading import Read
 from lakehouse.sources.source import Source
 
-_OF_COLUMNS: Sequence[Callable[[Case, str], Finding | None]] = (
+_OF_COLUMNS: Sequence[Callable[[Case, str], Issue | None]] = (
     find_null_word,
     find_encoding,
     find_truncated,
@@ -46,7 +46,7 @@ def find_changes(
     read: Read,
     history: Sequence[DeliveryProfile],
     profile: DeliveryProfile | None = None,
-) -> list[Finding]:
+) -> list[Issue]:
     """What changed in a delivery's format, the most telling first; `proposal` is what to add to the source's mappings.
 
     `read` comes from `read_leniently` (or `read_delivery`), `history` are the profiles of published deliveries, the
@@ -74,7 +74,7 @@ def find_changes(
     return _ordered([_in_full(case, one) for one in found])
 
 
-def _in_full(case: Case, found: Finding) -> Finding:
+def _in_full(case: Case, found: Issue) -> Issue:
     """What keeps the file from being read first, and what it looks like after it."""
     told = [
         one.says
@@ -100,7 +100,7 @@ def _others(case: Case) -> list[str]:
     return [one.name for one in case.source.contract.columns if one.kind not in {"timestamp", "text"}]
 
 
-def _times(case: Case, name: str) -> Finding | None:
+def _times(case: Case, name: str) -> Issue | None:
     found = find_written_times(case, name)
     if not found and name == case.source.event_time:
         found = find_day_and_month(case)
@@ -109,7 +109,7 @@ def _times(case: Case, name: str) -> Finding | None:
     return found
 
 
-def _structure(case: Case, named: Sequence[Finding]) -> list[Finding]:
+def _structure(case: Case, named: Sequence[Issue]) -> list[Issue]:
     """What keeps the file from being read, without the columns that were found under another name."""
     found = list(named)
     renamed = {name for one in named for name in one.columns}
@@ -134,6 +134,6 @@ def _structure(case: Case, named: Sequence[Finding]) -> list[Finding]:
     return found
 
 
-def _ordered(found: Sequence[Finding]) -> list[Finding]:
+def _ordered(found: Sequence[Issue]) -> list[Issue]:
     # In steps, so that several of about the same size stay in the order of the contract's columns.
     return sorted(found, key=lambda one: -round(one.size, 1))

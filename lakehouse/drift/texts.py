@@ -16,7 +16,7 @@ from lakehouse.drift.code_matching import match_codes
 from lakehouse.drift.columns import likeness
 from lakehouse.profiling.column_profile import Category, ColumnProfile
 from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, differing, shares_of
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.casting import as_text
 from lakehouse.sources.mappings import decimal_comma, null_spellings, recoded, reencoded, retyped, scaled
 from lakehouse.sources.reading import delivered_name
@@ -52,7 +52,7 @@ _NAMED = 0.9
 """The share of the odd values that a mapping must explain."""
 
 
-def find_unreadable(case: Case, name: str) -> Finding | None:
+def find_unreadable(case: Case, name: str) -> Issue | None:
     """Given values that say no value of the column's type: how they are written, where that can be told."""
     share = case.unreadable(name)
     mistyped = any(one.kind == "type_changed" and name in one.columns for one in case.read.structure)
@@ -86,9 +86,9 @@ def find_unreadable(case: Case, name: str) -> Finding | None:
         concerned = share or 1.0
         proposal = ", ".join(one.line() for one in mappings)
         says = f"`{name}`: {how} in {percent(concerned)} of the rows."
-        return Finding(finding_kind, (name,), says, 2 + concerned, concerned, proposal)
+        return Issue(finding_kind, (name,), says, 2 + concerned, concerned, proposal)
     says = f"`{name}`: {percent(share)} of the rows have a value that is not {kind}."
-    return Finding("type_changed", (name,), says, 1 + share, share)
+    return Issue("type_changed", (name,), says, 1 + share, share)
 
 
 def _odd_words(case: Case, name: str) -> Counter[str]:
@@ -115,7 +115,7 @@ def _code_words(case: Case, name: str, words: Counter[str]) -> dict[str | int, s
     return {_code(word): _value(case, name, means) for word, means in matched.codes.items()} if matched else None
 
 
-def find_recoded(case: Case, name: str) -> Finding | None:
+def find_recoded(case: Case, name: str) -> Issue | None:
     """A category whose codes are others, or mean others, than before."""
     before, now = case.before[name], case.profile.columns[name]
     if not 1 < now.distinct <= _CODES or case.column(name).kind in {"float64", "bool", "timestamp"}:
@@ -144,7 +144,7 @@ def find_recoded(case: Case, name: str) -> Finding | None:
     since = case.since if sent is found else None
     mapping = recoded(name, {_code(code): _value(case, name, means) for code, means in codes.items()}, since=since)
     measured = {"total_variation": round(apart, 4), "total_variation_mended": round(matched.apart, 4)}
-    return Finding("category_recoded", (name,), says, 2 + rows, rows, mapping.line(), measured)
+    return Issue("category_recoded", (name,), says, 2 + rows, rows, mapping.line(), measured)
 
 
 def _moves_on(case: Case, name: str) -> bool:
@@ -165,7 +165,7 @@ def _value(case: Case, name: str, means: Category) -> str | int:
     return str(means) if case.column(name).kind == "text" else int(means)
 
 
-def find_null_word(case: Case, name: str) -> Finding | None:
+def find_null_word(case: Case, name: str) -> Issue | None:
     """A word such as NA that comes as often as never before in a column of texts."""
     before, now = case.before[name], case.profile.columns[name]
     if now.kind != "text" or not now.given:
@@ -182,10 +182,10 @@ def find_null_word(case: Case, name: str) -> Finding | None:
     share = sum(found.values())
     shown = " and ".join(map(repr, found))
     says = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
-    return Finding("null_respelt", (name,), says, 1 + share, share, null_spellings(name, *found).line())
+    return Issue("null_respelt", (name,), says, 1 + share, share, null_spellings(name, *found).line())
 
 
-def find_encoding(case: Case, name: str) -> Finding | None:
+def find_encoding(case: Case, name: str) -> Issue | None:
     """Texts with signs of a wrong encoding, far more than before."""
     before, now = case.before[name], case.profile.columns[name]
     share = now.marks.get("broken", 0) / max(now.rows, 1)
@@ -196,11 +196,11 @@ def find_encoding(case: Case, name: str) -> Finding | None:
         mapping = reencoded(name, encoding)
         tried = case.tried([mapping], [name])
         if tried and tried.columns[name].marks.get("broken", 0) / max(tried.columns[name].rows, 1) <= 0.1 * share:
-            return Finding("encoding_changed", (name,), says, 1 + share, share, mapping.line())
-    return Finding("encoding_changed", (name,), says, 1 + share, share)
+            return Issue("encoding_changed", (name,), says, 1 + share, share, mapping.line())
+    return Issue("encoding_changed", (name,), says, 1 + share, share)
 
 
-def find_truncated(case: Case, name: str) -> Finding | None:
+def find_truncated(case: Case, name: str) -> Issue | None:
     """Texts that end at one length as often as never before, in place of longer ones."""
     before, now = case.before[name], case.profile.columns[name]
     if now.kind != "text" or not now.lengths or now.given < 20:  # noqa: PLR2004  # too few to tell
@@ -223,7 +223,7 @@ def find_truncated(case: Case, name: str) -> Finding | None:
     share, length = best
     says = f"`{name}` is cut off at {length:g} characters in {percent(share)} of the rows."
     measured = {"longest": length, "longest_before": max(one.grid[-1] for one in usual)}
-    return Finding("text_truncated", (name,), says, 1 + share, share, measured=measured)
+    return Issue("text_truncated", (name,), says, 1 + share, share, measured=measured)
 
 
 def _at(lengths: Shape, length: float) -> float:
@@ -242,7 +242,7 @@ def _shorter(lengths: Shape, usual: Sequence[Shape], length: float) -> bool:
     return not min(before) - 0.1 <= found <= max(before) + 0.1  # what chance may do
 
 
-def find_letters(case: Case, name: str) -> Finding | None:
+def find_letters(case: Case, name: str) -> Issue | None:
     """Texts whose letters were all large or all small, and are not any more."""
     before, now = case.before[name], case.profile.columns[name]
     if now.kind != "text" or now.given < 20:  # noqa: PLR2004  # too few to tell
@@ -256,5 +256,5 @@ def find_letters(case: Case, name: str) -> Finding | None:
         most = before.largest_mark(mark)
         if share >= (max(0.05, 3 * most) if mark == "padded" else most + max(0.05, 0.5 * (1 - most))):
             says = f"`{name}` has {what} in {percent(share)} of the rows; before, in at most {percent(most)}."
-            return Finding("letters_changed", (name,), says, 1 + share, share)
+            return Issue("letters_changed", (name,), says, 1 + share, share)
     return None

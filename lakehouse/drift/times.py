@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lakehouse.drift.case import Case, few_unreadable, percent
 from lakehouse.profiling.column_profile import ColumnProfile
 from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, moments
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile
 from lakehouse.sources.casting import as_text
 from lakehouse.sources.mapping_types import UNITS
@@ -41,14 +41,14 @@ _YEAR = 4
 """Digits of a year."""
 
 
-def find_written_times(case: Case, name: str) -> Finding | None:
+def find_written_times(case: Case, name: str) -> Issue | None:
     """Times that could not be read: the form they are written in, of those that fit the one that is most in time."""
     share = case.unreadable(name)
     mistyped = any(one.kind == "type_changed" and name in one.columns for one in case.read.structure)
     if name in case.missing or (few_unreadable(case, name) and not mistyped):
         return None
     if mistyped and not share:
-        return Finding("type_changed", (name,), "Its values say times all the same.", 2.0, 1.0, retyped(name).line())
+        return Issue("type_changed", (name,), "Its values say times all the same.", 2.0, 1.0, retyped(name).line())
     values = as_text(case.read.delivered.column(delivered_name(case.source, case.read, name)))
     mask = case.read.unreadable.get(name)
     odd = pc.drop_null(values.filter(pa.array(mask)) if mask is not None else values)
@@ -64,9 +64,9 @@ def find_written_times(case: Case, name: str) -> Finding | None:
         proposal = times(name, best[2]).line()
         concerned = share or 1.0
         says = f"`{name}` is written as {best[2]} in {percent(concerned)} of the rows."
-        return Finding("time_format_changed", (name,), says, 3.0, concerned, proposal, {"form": best[2]})
+        return Issue("time_format_changed", (name,), says, 3.0, concerned, proposal, {"form": best[2]})
     says = f"`{name}`: {percent(share)} of the rows have a value that is no time."
-    return Finding("type_changed", (name,), says, 1 + share, share)
+    return Issue("type_changed", (name,), says, 1 + share, share)
 
 
 def _away(shape: Shape | None, before: ColumnHistory | None) -> float:
@@ -113,7 +113,7 @@ def _clock(match: re.Match[str]) -> str:
     return form
 
 
-def find_day_and_month(case: Case) -> Finding | None:
+def find_day_and_month(case: Case) -> Issue | None:
     """Event times that lie far away, and right after the last delivery when day and month change places."""
     name, last = case.source.event_time, max((one.last_day for one in case.history if one.last_day), default=None)
     if name not in case.before or last is None or case.profile.day is None:
@@ -135,7 +135,7 @@ def find_day_and_month(case: Case) -> Finding | None:
             f"Day and month of `{name}` have changed places: {case.profile.day} should be "
             f"{moved[case.profile.day]}, right after {last}."
         )
-        return Finding("day_month_swapped", (name,), says, 3.0, 1.0, mapping.line())
+        return Issue("day_month_swapped", (name,), says, 3.0, 1.0, mapping.line())
     # A share of the rows: their days are those of the other rows, with day and month the other way round.
     strange = [day for day, swapped in moved.items() if swapped == case.profile.day and counts[day] >= 4]  # noqa: PLR2004
     share = sum(counts[day] for day in strange) / total
@@ -144,7 +144,7 @@ def find_day_and_month(case: Case) -> Finding | None:
         return None
     if share >= 0.01 and all(_spans(one) for one in case.history):  # noqa: PLR2004  # no slip of a hand
         says = f"Day and month of `{name}` have changed places in {percent(share)} of the rows."
-        return Finding("day_month_swapped", (name,), says, 2 + share, share)
+        return Issue("day_month_swapped", (name,), says, 2 + share, share)
     return None
 
 
@@ -180,7 +180,7 @@ def _swapped(day: date) -> date | None:
     return date(day.year, day.day, day.month)
 
 
-def find_clock(case: Case, name: str) -> Finding | None:
+def find_clock(case: Case, name: str) -> Issue | None:
     """Times that lie some whole hours beside those that are usual."""
     before, now = case.before[name], case.profile.columns[name]
     if not case.enough(name) or not sum(now.hours) or not sum(before.pooled.hours):
@@ -191,7 +191,7 @@ def find_clock(case: Case, name: str) -> Finding | None:
     mapping = times(name, zone=f"{'+' if hours > 0 else '-'}{abs(hours):02}:00", since=_day_of(case, hours))
     side = "later" if hours > 0 else "earlier"
     says = f"The times of `{name}` are about {abs(hours)} h {side} in the day than ever: another time zone."
-    return Finding("time_zone_changed", (name,), says, 2.0, 1.0, mapping.line(), {"hours": hours})
+    return Issue("time_zone_changed", (name,), says, 2.0, 1.0, mapping.line(), {"hours": hours})
 
 
 def _by_all_hours(before: ColumnHistory, now: ColumnProfile) -> int:

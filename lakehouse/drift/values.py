@@ -10,7 +10,7 @@ import numpy as np
 
 from lakehouse.drift.case import Case, percent
 from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, farthest, mixture
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.mappings import null_spellings, scaled
 
 _FACTORS = (0.01, 100, 0.001, 1000, 0.1, 10, 1e-6, 1_000_000, 0.0001, 10_000, 60, 3600, -1)
@@ -25,7 +25,7 @@ _SPREAD = 2
 _TAIL = 1.5
 
 
-def find_unit(case: Case, name: str) -> Finding | None:
+def find_unit(case: Case, name: str) -> Issue | None:
     """Numbers of a column are all, or in a share of the rows, a round factor larger or smaller than ever."""
     before, now = case.before[name], case.profile.columns[name]
     delivered = Shape.of(now)
@@ -44,16 +44,16 @@ def find_unit(case: Case, name: str) -> Finding | None:
     return _unit(name, part[0], part[1], part[2:], None) if part else None
 
 
-def _unit(name: str, factor: float, share: float, distances: tuple[float, float], proposal: str | None) -> Finding:
+def _unit(name: str, factor: float, share: float, distances: tuple[float, float], proposal: str | None) -> Issue:
     rows = "" if share == 1.0 else f" in {percent(share)} of the rows"
     measured = {"factor": factor, "ks_as_it_is": round(distances[0], 4), "ks_mended": round(distances[1], 4)}
     if factor == -1:
-        return Finding(
+        return Issue(
             "sign_flipped", (name,), f"`{name}` has the other sign{rows}.", 2 + share, share, proposal, measured
         )
     how = f"{1 / factor:g} times as large" if factor < 1 else f"{factor:g} times as small"
     says = f"`{name}` is {how} as it was{rows}: another unit or scale."
-    return Finding("unit_changed", (name,), says, 2 + share, share, proposal, measured)
+    return Issue("unit_changed", (name,), says, 2 + share, share, proposal, measured)
 
 
 def misfit(delivered: Shape, before: ColumnHistory) -> float:
@@ -137,7 +137,7 @@ def _beyond(delivered: Shape, before: ColumnHistory, factor: float) -> float:
     return found - most if found >= 5 * most else 0.0
 
 
-def find_sentinel(case: Case, name: str) -> Finding | None:
+def find_sentinel(case: Case, name: str) -> Issue | None:
     """A number such as -1 or 9999 that comes as often as never before: it stands for null."""
     before, now = case.before[name], case.profile.columns[name]
     if now.kind != "number" or now.distinct < _SPREAD or not before.shape or before.moves:
@@ -165,4 +165,4 @@ def find_sentinel(case: Case, name: str) -> Finding | None:
     says = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
     proposal = null_spellings(name, *spellings, since=case.since).line()
     measured = {"null_share": round(now.null_share, 4), "null_share_before": round(before.pooled.null_share, 4)}
-    return Finding("null_respelt", (name,), says, 1 + share, share, proposal, measured)
+    return Issue("null_respelt", (name,), says, 1 + share, share, proposal, measured)

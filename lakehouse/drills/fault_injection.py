@@ -189,8 +189,8 @@ def _nulls(stage: Stage) -> Spoilt | None:
     name = stage.roles.number
     if name is None:
         return None
-    held_back = pl.int_range(pl.len()) % FEW == 0
-    return stage.put(pl.when(held_back).then(pl.lit(NOT_KNOWN)).otherwise(name).alias(name), columns=[name])
+    blocked = pl.int_range(pl.len()) % FEW == 0
+    return stage.put(pl.when(blocked).then(pl.lit(NOT_KNOWN)).otherwise(name).alias(name), columns=[name])
 
 
 def _encoding(stage: Stage) -> Spoilt:

@@ -78,7 +78,7 @@ def _moments(texts: pl.Series) -> pl.Expr:
 
 
 @dataclass(frozen=True)
-class Unguarded:
+class UnvalidatedBaseline:
     """A domain's way from source rows to scores, for rows of `days`, whose labels are known by now.
 
     Rows of earlier days are those that are published; keys and labels are the training set's.
@@ -221,7 +221,7 @@ class Unguarded:
 class _Traced:
     """A model's inputs, followed back to the source's columns."""
 
-    of: Unguarded
+    of: UnvalidatedBaseline
 
     @cached_property
     def edges(self) -> Mapping[Pair, Sequence[Pair]]:

@@ -19,12 +19,12 @@ from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, day_column, plan, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 
 
-def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:
+def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> BuildPlan:
     """The same work with the rows only that changed inputs reach, and their days only.
 
     `work` as it is where everything is made anew, and where it cannot be told what changed.
@@ -33,13 +33,15 @@ def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Work:
         return work
     changed: dict[str, pa.Table] = {}
     for name in feature_set.inputs():
-        found = changed_rows(lake, name, feature_set.columns_of(name), work.before.pins[name], work.pins[name])
+        found = changed_rows(
+            lake, name, feature_set.columns_of(name), work.before.input_snapshots[name], work.input_snapshots[name]
+        )
         if found is None:
             return work
         changed[name] = found
     one = feature_set
     keys = list(dict.fromkeys([*one.spine_keys(), *(key for used in one.uses for key in used.entity.keys)]))
-    planned = plan(lake, one.spine, at=work.pins[one.spine], where=days_filter(one.event_time, work.days))
+    planned = plan(lake, one.spine, at=work.input_snapshots[one.spine], where=days_filter(one.event_time, work.days))
     if not _fits(lake, keys, planned):
         return work
     spine = read_plan(planned, keys)

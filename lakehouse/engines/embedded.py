@@ -16,7 +16,7 @@ from lakehouse.features.compute import compute_rows
 from lakehouse.features.duration import days_touched
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import plan, read, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
@@ -37,25 +37,27 @@ class EmbeddedEngine:
         self.buckets = buckets
 
     def compute(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+        self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
         """The rows of the spine's `days` (None: all), sorted by (event time, row key). See engines.base."""
-        made = self._made(lake, feature_set, pins, days)
+        made = self._made(lake, feature_set, input_snapshots, days)
         return made.to_arrow() if isinstance(made, RowsOnDisk) else made
 
-    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
         """The rows for `work`, on the disk when memory does not hold them. See engines.base."""
         if work.only is None or work.before is None:
-            return self._made(lake, feature_set, work.pins, work.days)
+            return self._made(lake, feature_set, work.input_snapshots, work.days)
         where = days_filter(feature_set.event_time, work.days or ())
         stored = plan(lake, feature_set.name, at=work.before.snapshot_id, where=where)
         if stored.rows * row_bytes(stored.schema.as_arrow()) * COPIES > (self.limit or memory_left(lake.settings)):
-            return self._made(lake, feature_set, work.pins, work.days)
-        made = self._made(lake, feature_set, work.pins, work.days, work.only)
+            return self._made(lake, feature_set, work.input_snapshots, work.days)
+        made = self._made(lake, feature_set, work.input_snapshots, work.days, work.only)
         if isinstance(made, RowsOnDisk):
             return made
         published = read_plan(stored, made.column_names)
-        spine = read(lake, feature_set.spine, [feature_set.row_key], at=work.pins[feature_set.spine], where=where)
+        spine = read(
+            lake, feature_set.spine, [feature_set.row_key], at=work.input_snapshots[feature_set.spine], where=where
+        )
         keys = published.column(feature_set.row_key)
         stays = pc.and_not(pc.is_in(keys, spine.column(0)), pc.is_in(keys, work.only))
         rows = pa.concat_tables([published.filter(stays).cast(made.schema), made])
@@ -66,12 +68,12 @@ class EmbeddedEngine:
         self,
         lake: Lakehouse,
         one: FeatureSet,
-        pins: Mapping[str, int],
+        input_snapshots: Mapping[str, int],
         days: Sequence[date] | None,
         only: pa.Array | None = None,
     ) -> pa.Table | RowsOnDisk:
         """Computed rows: all of `days`, or of these the ones with the row keys `only` when memory holds them."""
-        spine, sides = _sides(lake, one, pins, days)
+        spine, sides = _sides(lake, one, input_snapshots, days)
         limit = self.limit or memory_left(lake.settings)
         buckets = self.buckets or buckets_needed(one, spine, sides, limit)
         if buckets > 1:
@@ -86,7 +88,7 @@ class EmbeddedEngine:
 
 
 def _sides(
-    lake: Lakehouse, one: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+    lake: Lakehouse, one: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
 ) -> tuple[Side, dict[str, Side]]:
     """The spine's rows of `days`, and the rows of each table of events that can reach them."""
     where = days_filter(one.event_time, days) if days is not None else None
@@ -102,7 +104,7 @@ def _sides(
     columns = one.columns_of(one.spine) if whole else one.spine_columns()
     spine = Side(
         "spine",
-        plan(lake, one.spine, at=pins[one.spine], where=where),
+        plan(lake, one.spine, at=input_snapshots[one.spine], where=where),
         columns,
         one.entity.keys,
         [one.event_time],
@@ -114,7 +116,7 @@ def _sides(
         if whole and name == one.spine and cut[name] == one.entity.keys and times == [one.event_time]:
             sides[name] = spine
             continue
-        planned = plan(lake, name, at=pins[name], where=reaching(one, name, days))
+        planned = plan(lake, name, at=input_snapshots[name], where=reaching(one, name, days))
         reach = one.reach(name) if len(times) == 1 else None
         sides[name] = Side(name, planned, one.columns_of(name), cut[name], times, reach)
     return spine, sides

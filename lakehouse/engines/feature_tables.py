@@ -15,10 +15,10 @@ from lakehouse.engines.protocol import Engine
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.check_result import Verdict, require
+from lakehouse.tables.check_result import CheckResult, require
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
-from lakehouse.tables.incremental import Computed, Input, Outcome, Work, bring_up_to_date, find_work
+from lakehouse.tables.incremental import BuildPlan, Computed, Input, Outcome, bring_up_to_date, plan_build
 from lakehouse.tables.read import attach, count_rows, day_column, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import Draft, TableShape
@@ -35,20 +35,20 @@ class Built:
     """What became of a table, and the verdicts of its audit (none when there was nothing to do)."""
 
     outcome: Outcome
-    verdicts: Sequence[Verdict]
+    check_results: Sequence[CheckResult]
 
 
-def feature_work(
+def plan_feature_build(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
-) -> Work:
+) -> BuildPlan:
     """The rows to compute: those of the spine that changed, and those that changed events reach; `asked` days whole."""
-    work = days_of_work(lake, feature_set, asked=asked, rebuild=rebuild)
+    work = days_to_build(lake, feature_set, asked=asked, rebuild=rebuild)
     return work if asked else narrowed(lake, feature_set, work)
 
 
-def days_of_work(
+def days_to_build(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
-) -> Work:
+) -> BuildPlan:
     """The days on which such rows can lie, told by which days of the inputs changed."""
     one = feature_set
     inputs = []
@@ -59,7 +59,7 @@ def days_of_work(
     spine_by = day_column(lake.table(one.spine)) if lake.has(one.spine) else None
     # The days of the rows are not those of a spine that is cut by another time.
     apart = spine_by not in {None, one.event_time}
-    work = find_work(lake, one.name, inputs, one.fingerprint(), asked=asked, rebuild=rebuild)
+    work = plan_build(lake, one.name, inputs, one.fingerprint(), asked=asked, rebuild=rebuild)
     return replace(work, days=None) if apart and work.needed else work
 
 
@@ -74,36 +74,38 @@ def build_feature_set(
 ) -> Built:
     """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
 
-    def compute(work: Work) -> Computed:
+    def compute(work: BuildPlan) -> Computed:
         rows = engine.rows(lake, feature_set, work)
         return Computed(feature_shape(feature_set, rows.schema), rows)
 
-    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
-        spine = plan(lake, feature_set.spine, at=work.pins[feature_set.spine], where=_where(feature_set, work.days))
+    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
+        spine = plan(
+            lake, feature_set.spine, at=work.input_snapshots[feature_set.spine], where=_where(feature_set, work.days)
+        )
         return _audit(lake, feature_set, draft, work, count_rows(spine))
 
-    find = lambda: feature_work(lake, feature_set, asked=asked, rebuild=rebuild)  # noqa: E731
-    return build_table(lake, find, compute, verdicts, run_id=run_id)
+    find = lambda: plan_feature_build(lake, feature_set, asked=asked, rebuild=rebuild)  # noqa: E731
+    return build_table(lake, find, compute, check_results, run_id=run_id)
 
 
 def build_table(
     lake: Lakehouse,
-    find: Callable[[], Work],
-    compute: Callable[[Work], Computed],
-    verdicts: Callable[[Draft, Work], list[Verdict]],
+    find: Callable[[], BuildPlan],
+    compute: Callable[[BuildPlan], Computed],
+    check_results: Callable[[Draft, BuildPlan], list[CheckResult]],
     *,
     run_id: str,
 ) -> Built:
     """Bring a table up to date and keep the verdicts of its audit."""
-    given: list[Verdict] = []
-    doing: list[Work] = []
+    given: list[CheckResult] = []
+    doing: list[BuildPlan] = []
 
-    def note(work: Work) -> Computed:
+    def note(work: BuildPlan) -> Computed:
         doing[:] = [work]
         return compute(work)
 
     def audit(_: Lakehouse, draft: Draft) -> None:
-        given[:] = verdicts(draft, doing[0])
+        given[:] = check_results(draft, doing[0])
         require(draft.name, given, draft.branch)
 
     outcome = bring_up_to_date(lake, find, note, audit, run_id=run_id)
@@ -130,7 +132,9 @@ def _where(feature_set: FeatureSet, days: Sequence[date] | None) -> str | None:
     return days_filter(feature_set.event_time, days) if days is not None else None
 
 
-def _audit(lake: Lakehouse, feature_set: FeatureSet, draft: Draft, work: Work, spine_rows: int) -> list[Verdict]:
+def _audit(
+    lake: Lakehouse, feature_set: FeatureSet, draft: Draft, work: BuildPlan, spine_rows: int
+) -> list[CheckResult]:
     """The verdicts on a draft, read from its audit branch."""
     days = work.days
     planned = plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days))
@@ -147,22 +151,22 @@ def _audit(lake: Lakehouse, feature_set: FeatureSet, draft: Draft, work: Work, s
     wrong = all_differences(feature_set)
     # The days that were not written count too: they must still be there.
     in_all = count_rows(plan(lake, draft.name, at=draft.branch))
-    wanted = count_rows(plan(lake, feature_set.spine, at=work.pins[feature_set.spine]))
+    wanted = count_rows(plan(lake, feature_set.spine, at=work.input_snapshots[feature_set.spine]))
     return [
-        Verdict(
+        CheckResult(
             "one_row_per_spine_row",
             passed=number == distinct == spine_rows and in_all == wanted,
             says=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct; "
             f"on all days {wanted} and {in_all}.",
             measured={"spine_rows": spine_rows, "rows": number, "distinct": distinct, "rows_of_all_days": in_all},
         ),
-        Verdict(
+        CheckResult(
             "values_are_numbers",
             passed=odd == 0,
             says=f"{odd} rows hold a value that is infinite or not a number.",
             measured={"rows": odd},
         ),
-        Verdict(
+        CheckResult(
             "examples_hold",
             passed=not wrong,
             says=" ".join(map(str, wrong)) or f"{len(feature_set.examples)} examples hold.",

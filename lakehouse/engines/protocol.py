@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.write import Rows
 
 
@@ -19,7 +19,7 @@ class Engine(Protocol):
     """Computes a feature set's rows from pinned tables."""
 
     def compute(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+        self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
         """The rows of the spine's `days` (None: all), sorted by (event time, row key).
 
@@ -27,6 +27,6 @@ class Engine(Protocol):
         """
         ...
 
-    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
         """The rows to write for `work`, wherever they are: those that it wants made anew and those that stay."""
         ...

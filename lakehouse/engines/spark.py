@@ -23,7 +23,7 @@ from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -43,22 +43,22 @@ class SparkEngine:
         self.limit = limit
 
     def compute(
-        self, lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int], days: Sequence[date] | None
+        self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
     ) -> pa.Table:
         """The rows of the spine's `days` (None: all) in this process. See engines.base."""
-        return self._made(lake, feature_set, pins, days).to_arrow()
+        return self._made(lake, feature_set, input_snapshots, days).to_arrow()
 
-    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> SparkRows:
+    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> SparkRows:
         """The rows for `work`, on Spark. See engines.base."""
         if work.only is None or work.before is None:
-            return self._made(lake, feature_set, work.pins, work.days)
+            return self._made(lake, feature_set, work.input_snapshots, work.days)
         with in_words(f"feature set {feature_set.name} on Spark"):
             key = feature_set.row_key
             only = spark_of(lake).createDataFrame(pa.table({key: work.only}))
-            made = self._made(lake, feature_set, work.pins, work.days, only)
+            made = self._made(lake, feature_set, work.input_snapshots, work.days, only)
             where = days_filter(feature_set.event_time, work.days or ())
             published = pinned(lake, feature_set.name, made.schema.names, at=work.before.snapshot_id, where=where)
-            spine = pinned(lake, feature_set.spine, [key], at=work.pins[feature_set.spine], where=where)
+            spine = pinned(lake, feature_set.spine, [key], at=work.input_snapshots[feature_set.spine], where=where)
             stays = published.frame.join(only, key, "left_anti").join(spine.frame, key, "left_semi")
             return replace(made, frame=made.frame.unionByName(stays), counted=[])
 
@@ -66,7 +66,7 @@ class SparkEngine:
         self,
         lake: Lakehouse,
         feature_set: FeatureSet,
-        pins: Mapping[str, int],
+        input_snapshots: Mapping[str, int],
         days: Sequence[date] | None,
         only: "DataFrame | None" = None,
     ) -> SparkRows:
@@ -77,7 +77,7 @@ class SparkEngine:
         where = f"feature set {one.name} on Spark"
 
         def table(reads: FeatureSet, name: str) -> Pinned:
-            return pinned(lake, name, one.columns_of(name), at=pins[name], where=reaching(reads, name, days))
+            return pinned(lake, name, one.columns_of(name), at=input_snapshots[name], where=reaching(reads, name, days))
 
         with in_words(where):
             # The features of used sets are brought first; to the kernel they are columns of the spine.
@@ -91,7 +91,7 @@ class SparkEngine:
                 keys: {each.name: Side(table(one, each.name), keys, each.event_time, None) for each in sets}
                 for keys, sets in _by_keys(one.uses).items()
             }
-            spine, shared = self._spine(lake, one, pins, days, used, sides, limit)
+            spine, shared = self._spine(lake, one, input_snapshots, days, used, sides, limit)
             if one.spine in names and not shared:
                 sides[one.spine] = _side(kernel, one.spine, table(kernel, one.spine), together=together)
             if only is not None:
@@ -115,7 +115,7 @@ class SparkEngine:
         self,
         lake: Lakehouse,
         one: FeatureSet,
-        pins: Mapping[str, int],
+        input_snapshots: Mapping[str, int],
         days: Sequence[date] | None,
         used: Mapping[tuple[str, ...], Mapping[str, Side]],
         sides: Mapping[str, Side],
@@ -129,14 +129,14 @@ class SparkEngine:
         where = days_filter(one.event_time, days) if days is not None else None
         by = {(one.keys_of(events), events.event_time) for events in one.events if events.table == one.spine}
         if days is None and by == {(one.entity.keys, one.event_time)}:
-            spine = pinned(lake, one.spine, one.columns_of(one.spine), at=pins[one.spine])
+            spine = pinned(lake, one.spine, one.columns_of(one.spine), at=input_snapshots[one.spine])
             schema = spine.schema
             for beside in used.values():
                 schema = _schema_of(_BringUsed(one), schema, beside)
             rows = Side(replace(spine, schema=schema), one.entity.keys, one.event_time)
             if fits([rows, *sides.values()], len(one.spine_keys()) + len(one.columns), limit):
                 return spine, True
-        return pinned(lake, one.spine, one.spine_columns(), at=pins[one.spine], where=where), False
+        return pinned(lake, one.spine, one.spine_columns(), at=input_snapshots[one.spine], where=where), False
 
 
 @dataclass(frozen=True)

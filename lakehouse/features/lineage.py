@@ -27,11 +27,11 @@ def feature_lineage(feature_set: FeatureSet) -> dict[str, list[Edge]]:
                 read = [edge for name in declared.reads for edge in _read(feature_set, name, edges, foreign)]
                 edges[feature.column] = list(dict.fromkeys(read))
             else:
-                edges[feature.column] = _made_from(feature_set, declared)
+                edges[feature.column] = _inputs_of(feature_set, declared)
     return edges
 
 
-def _made_from(feature_set: FeatureSet, declared: Declared) -> list[Edge]:
+def _inputs_of(feature_set: FeatureSet, declared: Declared) -> list[Edge]:
     if not isinstance(declared, WindowAggregate | Attribute):
         return [(feature_set.spine, feature_set.event_time)]
     events = feature_set.events_of(declared)

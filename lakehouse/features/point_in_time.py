@@ -203,7 +203,7 @@ def _arranged(codes: Ints, time: Ints, row_key: pa.ChunkedArray) -> tuple[Ints, 
     if len(ties):
         before, after = row_key.take(pa.array(order[ties])), row_key.take(pa.array(order[ties + 1]))
         if not pc.all(pc.less_equal(before, after), skip_nulls=False).as_py():
-            _order_peers(order, tied, row_key)
+            _order_ties(order, tied, row_key)
     return order, entity
 
 
@@ -225,7 +225,7 @@ def _totals(codes: Places, most: int, width: type[np.signedinteger]) -> Places:
     return totals
 
 
-def _order_peers(order: Ints, tied: np.ndarray, row_key: pa.ChunkedArray) -> None:
+def _order_ties(order: Ints, tied: np.ndarray, row_key: pa.ChunkedArray) -> None:
     """Put the rows that share entity and time with a neighbour in the order of their row keys."""
     among = np.flatnonzero(np.append(tied, False) | np.insert(tied, 0, False))
     # Which peers belong together: a new group begins where a row is not tied to the one before it.

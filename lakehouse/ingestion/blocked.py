@@ -13,7 +13,7 @@ from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, known_de
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class BlockedDelivery:
     """A delivery that was not let through.
 
     `since` is when it was held back first, `judged` how many times it was refused, each time under another contract or
@@ -45,29 +45,29 @@ class HeldBack:
         return {name: value for name, value in asdict(self).items() if name != "waits"}
 
 
-def deliveries_held_back(lake: Lakehouse, source: str) -> list[HeldBack]:
+def blocked_deliveries(lake: Lakehouse, source: str) -> list[BlockedDelivery]:
     """Refused and waiting deliveries of the source, in the order in which they were decided."""
-    known = [line for line in known_deliveries(lake, source).values() if line.held_back]
+    known = [line for line in known_deliveries(lake, source).values() if line.blocked]
     if not known:
         return []
     lines = all_lines(lake, source)
     return [_told(line, [one for one in lines if one.key == line.key]) for line in known]
 
 
-def _told(line: Entry, lines: list[Entry]) -> HeldBack:
+def _told(line: Entry, lines: list[Entry]) -> BlockedDelivery:
     since, judged, run_id = line.at, 0, line.run_id
     before: Entry | None = None
     # It may have been published, or replaced, earlier on.
-    ended = max((place for place, one in enumerate(lines) if not one.held_back), default=-1)
+    ended = max((place for place, one in enumerate(lines) if not one.blocked), default=-1)
     for one in lines[ended + 1 :]:
         # A line that says the same once more only brings numbers up to date.
         decided = before is None or not one.repeats(before)
         if decided and one.status is not Status.AGAIN:
             run_id = one.run_id
-            judged += one.status is Status.REFUSED
+            judged += one.status is Status.REJECTED
         since = one.at if before is None else since
         before = one
-    return HeldBack(
+    return BlockedDelivery(
         source=line.source,
         delivery=line.delivery,
         waits=line.status is Status.WAITING,

@@ -8,60 +8,60 @@ from dataclasses import replace
 
 from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.ingestion.evaluation import READABLE, READABLE_SAYS
-from lakehouse.ingestion.result import Landed
+from lakehouse.ingestion.result import LandingResult
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 
 DELIVERIES, BREAKER, CONSERVATION = "deliveries", "breaker", "conservation"
 _COUNTED = ("rows_quarantined", "broken", "rows", "repeated", "odd_days")
 
 
-def together(verdicts: Sequence[Sequence[Verdict]]) -> list[Verdict]:
+def together(check_results: Sequence[Sequence[CheckResult]]) -> list[CheckResult]:
     """The verdicts on several deliveries as one of each name: it failed when one failed, and numbers are summed."""
-    by_name: dict[str, list[Verdict]] = {}
-    for of_one in verdicts:
-        for verdict in of_one:
-            by_name.setdefault(verdict.name, []).append(verdict)
+    by_name: dict[str, list[CheckResult]] = {}
+    for of_one in check_results:
+        for check_result in of_one:
+            by_name.setdefault(check_result.name, []).append(check_result)
     return [_one_of(same) for same in by_name.values()]
 
 
-def _one_of(same: Sequence[Verdict]) -> Verdict:
-    failed = [verdict for verdict in same if not verdict.passed]
+def _one_of(same: Sequence[CheckResult]) -> CheckResult:
+    failed = [check_result for check_result in same if not check_result.passed]
     chosen = (failed or same)[-1]
     if len(same) == 1:
         return chosen
     measured = dict(chosen.measured)
     for name in _COUNTED:
         if name in measured:
-            measured[name] = sum(int(verdict.measured.get(name, 0)) for verdict in same)
+            measured[name] = sum(int(check_result.measured.get(name, 0)) for check_result in same)
     if "share" in measured and measured.get("rows"):
         broken = measured.get("rows_quarantined", measured.get("broken", 0))
         measured["share"] = int(broken) / int(measured["rows"])
     says = f"{chosen.says} ({len(failed)} of {len(same)} deliveries.)" if failed else chosen.says
-    sample = [row for verdict in failed for row in verdict.sample][:SAMPLE_ROWS]
+    sample = [row for check_result in failed for row in check_result.sample][:SAMPLE_ROWS]
     return replace(chosen, says=says, measured=measured, sample=sample)
 
 
-def standing_verdicts(landed: Landed) -> list[Verdict]:
+def current_check_results(landed: LandingResult) -> list[CheckResult]:
     """Whether every delivery could be published, and whether the breaker lets them pass."""
     # Copies are refused once and nobody waits for them; what was refused earlier is so until it is mended.
-    refused = {one.delivery: one.reason.what for one in landed.refused}
-    refused |= {one.delivery: one.reason for one in landed.held_back if not one.waits}
-    waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.held_back if one.waits)]))
+    rejected = {one.delivery: one.reason.what for one in landed.rejected}
+    rejected |= {one.delivery: one.reason for one in landed.blocked if not one.waits}
+    waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.blocked if one.waits)]))
     told = []
-    if refused:
-        shown = " ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:3])
-        told.append(f"{len(refused)} deliveries are refused: {shown}")
+    if rejected:
+        shown = " ".join(f"{name}: {reason}" for name, reason in list(rejected.items())[:3])
+        told.append(f"{len(rejected)} deliveries are refused: {shown}")
     if waiting:
         told.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
-    names = ", ".join([*refused, *waiting][:SAMPLE_ROWS])
-    measured = {"refused": len(refused), "waiting": len(waiting), **({"deliveries": names} if names else {})}
+    names = ", ".join([*rejected, *waiting][:SAMPLE_ROWS])
+    measured = {"rejected": len(rejected), "waiting": len(waiting), **({"deliveries": names} if names else {})}
     says = " ".join(told) or "Every delivery could be published."
-    verdicts = [Verdict(DELIVERIES, not told, says, blocking=False, measured=measured)]
+    check_results = [CheckResult(DELIVERIES, not told, says, blocking=False, measured=measured)]
     if landed.breaker is not None:
         passes, says = landed.breaker.passes, landed.breaker.says
-        verdicts.append(Verdict(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
-    return verdicts
+        check_results.append(CheckResult(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
+    return check_results
 
 
 def check_names(source: Source) -> Mapping[str, tuple[str, bool]]:

@@ -31,7 +31,7 @@ class Decided:
 
 def decide(
     names: Sequence[str],
-    refusal: Callable[[int, set[int]], DeliveryError | AuditError | None],
+    rejection: Callable[[int, set[int]], DeliveryError | AuditError | None],
     standing: Standing,
     failures: int,
     most: int,
@@ -55,7 +55,7 @@ def decide(
         if state is State.OPEN:
             decisions.append(Decision(Status.WAITING))
             continue
-        reason = refusal(place, accepted)
+        reason = rejection(place, accepted)
         if reason is None:
             if state is State.HALF_OPEN:
                 become(State.CLOSED, f"{name} was tried and is good.", name)
@@ -63,7 +63,7 @@ def decide(
             accepted.add(place)
             decisions.append(Decision(Status.PUBLISHED))
             continue
-        decisions.append(Decision(Status.REFUSED, reason))
+        decisions.append(Decision(Status.REJECTED, reason))
         failures += 1
         if state is State.HALF_OPEN:
             become(State.OPEN, f"{name} was tried and refused: {reason.what}", name)

@@ -18,10 +18,10 @@ def give_up(lake: Lakehouse, source: Source, delivery: str, reason: str, run_id:
 
     Raises UnknownNameError where none of that name is refused or waits.
     """
-    held_back = [line for line in known_deliveries(lake, source.name).values() if line.held_back]
-    chosen = [line for line in held_back if line.delivery == delivery]
+    blocked = [line for line in known_deliveries(lake, source.name).values() if line.blocked]
+    chosen = [line for line in blocked if line.delivery == delivery]
     if not chosen:
-        names = [line.delivery for line in held_back]
+        names = [line.delivery for line in blocked]
         raise UnknownNameError(
             f"No delivery named {delivery!r} of {source.name} is refused or waits.",
             where="--delivery",

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.ingestion.evaluation import Arrival
-from lakehouse.ingestion.retained_rows import staying_rows
+from lakehouse.ingestion.evaluation import DeliveryEvaluation
+from lakehouse.ingestion.retained_rows import retained_rows
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
@@ -38,7 +38,7 @@ class Drafts:
     base: int
     reshaped: bool
 
-    def rows(self, accepted: Sequence[Arrival], landing: Landing, days: Sequence[date]) -> Rows:
+    def rows(self, accepted: Sequence[DeliveryEvaluation], landing: Landing, days: Sequence[date]) -> Rows:
         """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
         where = None if self.reshaped else days_filter(self.source.event_time, days)
         if where is not None and self.lake.settings.engine == "spark":
@@ -53,7 +53,7 @@ class Drafts:
         where = days_filter(self.source.event_time, days)
         return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base)
 
-    def count(self, draft: Draft, accepted: Sequence[Arrival], days: Sequence[date]) -> int:
+    def count(self, draft: Draft, accepted: Sequence[DeliveryEvaluation], days: Sequence[date]) -> int:
         """The accepted rows on the draft: read from it, as a reader would after publishing."""
         where = days_filter(self.source.event_time, days)
         with borrow() as connection:
@@ -65,25 +65,25 @@ class Drafts:
             ).fetchone()
         return int(found[0]) if found else 0
 
-    def inspectable(self, arrival: Arrival) -> str:
+    def inspectable(self, evaluation: DeliveryEvaluation) -> str:
         """The audit branch on which a delivery that is not published can be looked at.
 
         There is none where it has no rows, and for rows in columns that the table does not have yet.
         """
-        if not arrival.rows or self.reshaped:
+        if not evaluation.rows or self.reshaped:
             return ""
-        where = days_filter(self.source.event_time, arrival.days)
-        arriving = pa.concat_tables([arrival.good, arrival.broken.select(arrival.good.schema.names)])
-        rows = self._joined(arriving, {arrival.delivery.fingerprint: arrival.days}, where)
+        where = days_filter(self.source.event_time, evaluation.days)
+        arriving = pa.concat_tables([evaluation.good, evaluation.broken.select(evaluation.good.schema.names)])
+        rows = self._joined(arriving, {evaluation.delivery.fingerprint: evaluation.days}, where)
         return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
 
     def _joined(self, arriving: pa.Table, landing: Landing, where: str | None) -> pa.Table:
         """What stays of the days that are looked at (None: of all), and the arriving rows."""
-        staying = staying_rows(self.lake, self.source, self.base, where, places(landing))
+        staying = retained_rows(self.lake, self.source, self.base, where, places(landing))
         order = [self.source.event_time, "_file", "_row"]
         return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
 
-    def _on_spark(self, accepted: Sequence[Arrival], landing: Landing, where: str) -> Rows:
+    def _on_spark(self, accepted: Sequence[DeliveryEvaluation], landing: Landing, where: str) -> Rows:
         from lakehouse.ingestion.on_spark import read_on_spark
 
         now = clock.stored_now()

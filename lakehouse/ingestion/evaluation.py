@@ -13,15 +13,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakehouse import clock
-from lakehouse.contracts.audit import SAMPLE_ROWS, Sorted, freshness_verdict, row_verdicts, rule_verdict, volume_verdict
+from lakehouse.contracts.audit import (
+    SAMPLE_ROWS,
+    Sorted,
+    freshness_check_result,
+    row_check_results,
+    rule_check_result,
+    volume_check_result,
+)
 from lakehouse.contracts.contract import ANOMALIES, CHANGES, Contract
-from lakehouse.contracts.distributions import distribution_verdicts, like_reference
+from lakehouse.contracts.distributions import distribution_check_results, like_reference
 from lakehouse.contracts.quarantine import DELIVERED, none_broken
 from lakehouse.contracts.row_checks import sort_writes
 from lakehouse.drift.detection import find_changes
 from lakehouse.errors import DeliveryError
 from lakehouse.profiling.anomalies import find_anomalies
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile, profile_rows, profile_table
 from lakehouse.sources.delivered_rows import LandedRows, landed_rows
 from lakehouse.sources.deliveries import Delivery
@@ -29,7 +36,7 @@ from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.reading import read_leniently
 from lakehouse.sources.remediation import of_nulls, recipe
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import AuditError, Verdict
+from lakehouse.tables.check_result import AuditError, CheckResult
 
 READABLE = "readable"
 READABLE_SAYS = "Every value can be read as its column's type."
@@ -44,7 +51,7 @@ _SAID = 3
 
 
 @dataclass
-class Arrival:
+class DeliveryEvaluation:
     """A delivery and all that is said of it. `good` and `broken` are the rows of `days`; none where it has a fault.
 
     `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
@@ -55,8 +62,8 @@ class Arrival:
     days: tuple[date, ...]
     good: pa.Table
     broken: pa.Table
-    verdicts: list[Verdict] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    check_results: list[CheckResult] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
     fault: DeliveryError | None = None
     profile: DeliveryProfile | None = None
     delivered: int = 0
@@ -67,17 +74,17 @@ class Arrival:
         """How many rows it brings."""
         return len(self.good) + len(self.broken)
 
-    def refusal(self, table: str) -> DeliveryError | AuditError | None:
+    def rejection(self, table: str) -> DeliveryError | AuditError | None:
         """Why it cannot be published; None when it can."""
         if self.fault is not None:
             return self.fault
-        if any(verdict.blocking and not verdict.passed for verdict in self.verdicts):
-            return AuditError(table, self.verdicts, remedy=self.remedy or None)
+        if any(check_result.blocking and not check_result.passed for check_result in self.check_results):
+            return AuditError(table, self.check_results, remedy=self.remedy or None)
         return None
 
 
 @dataclass
-class Surroundings:
+class EvaluationContext:
     """What a delivery is judged beside.
 
     `known_days` are the rows by day that stay of other deliveries, `dropped` the rows that somebody gave up, `history`
@@ -105,10 +112,10 @@ class Surroundings:
 
 
 def arrive(
-    around: Surroundings,
+    around: EvaluationContext,
     deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
     progress: Callable[[str], None],
-) -> Iterator[Arrival]:
+) -> Iterator[DeliveryEvaluation]:
     """Read and judge the deliveries, in order."""
     arriving = dict(around.known_days)
     for delivery, days in deliveries:
@@ -119,11 +126,11 @@ def arrive(
 
 
 def _arrive_together(
-    around: Surroundings,
+    around: EvaluationContext,
     deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
     arriving: Mapping[date, int],
     progress: Callable[[str], None],
-) -> Iterator[Arrival]:
+) -> Iterator[DeliveryEvaluation]:
     """Several deliveries: their rows are sorted and profiled in one pass, and judged one after the other."""
     now = clock.stored_now()
     source = around.source
@@ -145,91 +152,95 @@ def _arrive_together(
     profiles = profile_rows(together, source.contract.columns, event_time=source.event_time)
     for (delivery, days), one in zip(deliveries, read, strict=True):
         if isinstance(one, DeliveryError):
-            yield faulty_arrival(around, delivery, one)
+            yield faulty_evaluation(around, delivery, one)
             continue
         profile = profiles[delivery.fingerprint].named(source.name, delivery.name)
-        arrival = _judged(around, delivery, days, arriving, one, next(sorted_rows), profile)
-        if arrival.refusal(source.name) is None:
+        evaluation = _judged(around, delivery, days, arriving, one, next(sorted_rows), profile)
+        if evaluation.rejection(source.name) is None:
             around.joined_by(profile)
-        yield arrival
+        yield evaluation
 
 
 def _judged(  # all that is known of one delivery
-    around: Surroundings,
+    around: EvaluationContext,
     delivery: Delivery,
     days: tuple[date, ...],
     arriving: Mapping[date, int],
     landed: LandedRows,
     parted: Sorted,
     profile: DeliveryProfile,
-) -> Arrival:
+) -> DeliveryEvaluation:
     source = around.source
     contract = source.contract
-    verdicts = [_readable(landed), *row_verdicts(contract, parted), *distribution_verdicts(contract, parted.good)]
+    check_results = [
+        _readable(landed),
+        *row_check_results(contract, parted),
+        *distribution_check_results(contract, parted.good),
+    ]
     if around.learned_from is not None:
-        verdicts += like_reference(contract, parted.good, around.learned_from)
+        check_results += like_reference(contract, parted.good, around.learned_from)
     # All that comes for a day counts, in however many files.
-    verdicts.append(volume_verdict(contract, {day: arriving[day] for day in days}, arriving))
+    check_results.append(volume_check_result(contract, {day: arriving[day] for day in days}, arriving))
     if len(parted.good):
-        verdicts.append(freshness_verdict(contract, source.event_time, parted.good, days))
+        check_results.append(freshness_check_result(contract, source.event_time, parted.good, days))
     before = around.before(profile.first_day)
     changes = find_changes(source, landed.read, before, profile)
     anomalies = find_anomalies(profile, before, contract)
-    verdicts.append(_found(contract, CHANGES, "The format is the one of the deliveries before.", changes))
-    verdicts.append(_found(contract, ANOMALIES, "The values lie as those of the deliveries before.", anomalies))
+    check_results.append(_found(contract, CHANGES, "The format is the one of the deliveries before.", changes))
+    check_results.append(_found(contract, ANOMALIES, "The values lie as those of the deliveries before.", anomalies))
     delivered = landed.as_delivered(parted.broken.column("_row").to_pylist())
     broken = parted.broken.append_column(DELIVERED, pa.array(delivered, pa.string()))
-    findings = [*changes, *anomalies]
+    issues = [*changes, *anomalies]
     proposals = [one.proposal for one in changes if one.proposal]
     remedy = recipe(source, proposals) if proposals and contract.action(CHANGES) == "block" else ""
-    return Arrival(
-        delivery, days, parted.good, broken, verdicts, findings, None, profile, len(landed.read.rows), remedy
+    return DeliveryEvaluation(
+        delivery, days, parted.good, broken, check_results, issues, None, profile, len(landed.read.rows), remedy
     )
 
 
-def faulty_arrival(around: Surroundings, delivery: Delivery, error: DeliveryError) -> Arrival:
+def faulty_evaluation(around: EvaluationContext, delivery: Delivery, error: DeliveryError) -> DeliveryEvaluation:
     """The arrival of a file that is not in the contract's columns, or cannot be read; what changed in it is named."""
     source = around.source
     landed = source.shape.schema
-    arrival = Arrival(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
+    evaluation = DeliveryEvaluation(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
     try:
         read = read_leniently(source, delivery.path)
     except EncodingError as other:
         proposal = f"file_encoding({other.encoding!r})"
-        return replace(arrival, findings=[Finding("encoding_changed", (), error.what, 2.0, 1.0, proposal)])
+        return replace(evaluation, issues=[Issue("encoding_changed", (), error.what, 2.0, 1.0, proposal)])
     except DeliveryError:
-        return arrival
+        return evaluation
     profile = profile_table(read.rows, delivery.fingerprint, event_time=source.event_time)
     profile = profile.named(source.name, delivery.name)
-    findings = find_changes(source, read, around.before(profile.first_day), profile)
-    if findings:
-        proposals = [one.proposal for one in findings if one.proposal]
+    issues = find_changes(source, read, around.before(profile.first_day), profile)
+    if issues:
+        proposals = [one.proposal for one in issues if one.proposal]
         fix = recipe(source, proposals) if proposals else error.fix
-        told = " ".join(one.says for one in findings[:_SAID])
+        told = " ".join(one.says for one in issues[:_SAID])
         error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
-    return replace(arrival, fault=error, findings=findings, profile=profile, delivered=len(read.rows))
+    return replace(evaluation, fault=error, issues=issues, profile=profile, delivered=len(read.rows))
 
 
-def _found(contract: Contract, name: str, says: str, findings: Sequence[Finding]) -> Verdict:
+def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) -> CheckResult:
     """Whether a detector found nothing."""
     blocking = contract.action(name) == "block"
-    if not findings:
-        return Verdict(name, passed=True, says=says, blocking=blocking)
-    told = " ".join(one.says for one in findings[:_SAID])
-    lines = [one.proposal for one in findings if one.proposal]
+    if not issues:
+        return CheckResult(name, passed=True, says=says, blocking=blocking)
+    told = " ".join(one.says for one in issues[:_SAID])
+    lines = [one.proposal for one in issues if one.proposal]
     proposals = ", ".join(lines)
     if proposals:
         told += f" Proposed mapping: {proposals}.{of_nulls(contract, lines)}"
     measured: dict[str, float | int | str] = {
-        "findings": len(findings),
-        "kind": findings[0].kind,
-        "columns": ", ".join(findings[0].columns),
-        "size": round(findings[0].size, 3),
+        "issues": len(issues),
+        "kind": issues[0].kind,
+        "columns": ", ".join(issues[0].columns),
+        "size": round(issues[0].size, 3),
     }
-    measured |= findings[0].measured
+    measured |= issues[0].measured
     if proposals:
         measured["proposal"] = proposals
-    return Verdict(name, passed=False, says=told, blocking=blocking, measured=measured)
+    return CheckResult(name, passed=False, says=told, blocking=blocking, measured=measured)
 
 
 def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[np.bool_]]:
@@ -240,7 +251,7 @@ def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[
     return flags
 
 
-def _readable(landed: LandedRows) -> Verdict:
+def _readable(landed: LandedRows) -> CheckResult:
     """Whether every value could be read as its column's type. Rows with one that could not go to quarantine."""
     odd = np.zeros(len(landed.rows), dtype=bool)
     for mask in landed.unreadable.values():
@@ -249,4 +260,4 @@ def _readable(landed: LandedRows) -> Verdict:
     if odd.any():
         says = f"{says[:-1]}: {', '.join(name for name, mask in landed.unreadable.items() if mask.any())}."
     sample = landed.rows.filter(pa.array(odd)).slice(0, SAMPLE_ROWS).select(["_file", "_row"]).to_pylist()
-    return rule_verdict(READABLE, says, "quarantine", int(odd.sum()), len(odd), sample)
+    return rule_check_result(READABLE, says, "quarantine", int(odd.sum()), len(odd), sample)

@@ -17,9 +17,9 @@ import pyarrow as pa
 from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.duck import literal
-from lakehouse.tables.system_table import Journal, append, entries
+from lakehouse.tables.system_table import SystemTable, append, entries
 
-DELIVERIES = Journal(
+DELIVERIES = SystemTable(
     "slipway.deliveries",
     pa.schema(
         [
@@ -63,7 +63,7 @@ class Status(StrEnum):
     """
 
     PUBLISHED = "published"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     WAITING = "waiting"
     SUPERSEDED = "superseded"
     COPY = "copy"
@@ -95,9 +95,9 @@ class Entry:
         return self.fingerprint, self.delivery
 
     @property
-    def held_back(self) -> bool:
+    def blocked(self) -> bool:
         """Whether it was not let through, or not all of it."""
-        return self.status in {Status.REFUSED, Status.WAITING, Status.AGAIN}
+        return self.status in {Status.REJECTED, Status.WAITING, Status.AGAIN}
 
     @property
     def elsewhere(self) -> int:
@@ -149,5 +149,5 @@ def failures_in_a_row(lines: Mapping[tuple[str, str], Entry], since: datetime | 
     for line in reversed(list(lines.values())):
         if line.status is Status.PUBLISHED or (since is not None and line.at is not None and line.at <= since):
             break
-        number += line.status is Status.REFUSED
+        number += line.status is Status.REJECTED
     return number

@@ -27,25 +27,25 @@ from lakehouse.contracts.quarantine import (
 from lakehouse.contracts.table_checks import check_references, read_referenced
 from lakehouse.contracts.versions import check_kept, keep_version
 from lakehouse.errors import DeliveryError, PublishConflictError
-from lakehouse.ingestion.blocked import deliveries_held_back
+from lakehouse.ingestion.blocked import blocked_deliveries
 from lakehouse.ingestion.check_results import together
 from lakehouse.ingestion.decisions import Decided, decide
 from lakehouse.ingestion.drafts import Drafts, places
-from lakehouse.ingestion.evaluation import Arrival, Surroundings, arrive, faulty_arrival
+from lakehouse.ingestion.evaluation import DeliveryEvaluation, EvaluationContext, arrive, faulty_evaluation
 from lakehouse.ingestion.ingestion_log import Status, failures_in_a_row, record
 from lakehouse.ingestion.pending import Pending, find_pending, landed_rows_by_day, published_rows
 from lakehouse.ingestion.recording import bring_up_to_date, write_down
 from lakehouse.ingestion.repeats import find_repeats
-from lakehouse.ingestion.result import Landed, Refusal
+from lakehouse.ingestion.result import LandingResult, Rejection
 from lakehouse.profiling.history import published_history, remember
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile
-from lakehouse.sources.circuit_breaker import Standing, journal_state, standing_of, transit
+from lakehouse.sources.circuit_breaker import Standing, breaker_status, state_table, transit
 from lakehouse.sources.deliveries import Delivery, hold
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import AuditError, Verdict, require
+from lakehouse.tables.check_result import AuditError, CheckResult, require
 from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import Outcome, last_made
+from lakehouse.tables.incremental import Outcome, last_published
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import change_schema, needs_schema_change, publish
 from lakehouse.tables.read import read, resolve
@@ -63,7 +63,7 @@ def land(
     progress: Progress = lambda _: None,
     consumers: Sequence[str] = (),
     learned_from: int | None = None,
-) -> Landed:
+) -> LandingResult:
     """Land what is pending on the `asked` days (None: on any): audit branch, audit, quarantine, publish.
 
     `consumers` are the models that rely on the source, `learned_from` its snapshot that the champion was trained on.
@@ -73,7 +73,7 @@ def land(
     """
 
     @retry(retry=retry_if_exception_type(PublishConflictError), stop=stop_after_attempt(3), reraise=True)
-    def attempt() -> Landed:
+    def attempt() -> LandingResult:
         pending = find_pending(lake, source, asked)
         if pending.anything:
             check_references(lake, source.contract)
@@ -82,7 +82,7 @@ def land(
         # A run that was killed after publishing left its lines out of the ledger.
         record(lake, bring_up_to_date(lake, source, pending.lines, present=pending.present), run_id)
         return replace(
-            _nothing_new(lake, source), breaker=pending.standing, held_back=deliveries_held_back(lake, source.name)
+            _nothing_new(lake, source), breaker=pending.standing, blocked=blocked_deliveries(lake, source.name)
         )
 
     return attempt()
@@ -107,63 +107,65 @@ class _Landing:
     def __post_init__(self) -> None:
         self.definition = self.source.definition()
         contract = self.source.contract
-        pins = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
-        self.provenance = Provenance(self.run_id, self.definition, pins, contract.version)
+        input_snapshots = {one.table: resolve(self.lake.table(one.table)) for one in contract.references}
+        self.provenance = Provenance(self.run_id, self.definition, input_snapshots, contract.version)
         self.base = resolve(ensure_table(self.lake, self.source.shape))
         self.standing = self.pending.standing
         reshaped = bool(needs_schema_change(self.lake, self.source.shape))
         self.drafts = Drafts(self.lake, self.source, self.provenance, self.base, reshaped)
 
-    def land(self) -> Landed:
+    def land(self) -> LandingResult:
         lake, source = self.lake, self.source
-        journal_at = journal_state(lake)
+        journal_at = state_table(lake)
         self._check_breaker()
-        arrivals = self._arrivals()
-        decided = self._decide(arrivals, self.standing)
-        if any(one.rows for one in arrivals):
+        evaluations = self._evaluations()
+        decided = self._decide(evaluations, self.standing)
+        if any(one.rows for one in evaluations):
             # Only now: a contract that nothing could be judged by was never in use, and breaks nothing.
             keep_version(lake, source.contract, self.run_id)
         if decided.transitions:
             transit(lake, decided.transitions, self.run_id, journal_at)
             self.standing = self._breaker_now()
-        accepted = [one for one, is_ in zip(arrivals, decided.decisions, strict=True) if is_.status is Status.PUBLISHED]
+        accepted = [
+            one for one, is_ in zip(evaluations, decided.decisions, strict=True) if is_.status is Status.PUBLISHED
+        ]
         landing = self._landing(accepted)
-        held_back = [
-            (arrival, decision)
-            for arrival, decision in zip(arrivals, decided.decisions, strict=True)
+        blocked = [
+            (evaluation, decision)
+            for evaluation, decision in zip(evaluations, decided.decisions, strict=True)
             if decision.status is not Status.PUBLISHED
         ]
-        for arrival, _ in held_back:
-            hold(lake.home, source.name, arrival.delivery)
-        self._take_back([arrival.delivery for arrival, _ in held_back])
-        branches = {arrival.delivery.name: self.drafts.inspectable(arrival) for arrival, _ in held_back}
-        remember(lake, [one.profile for one in arrivals if one.profile is not None], self.run_id)
-        verdicts: list[Verdict] = []
+        for evaluation, _ in blocked:
+            hold(lake.home, source.name, evaluation.delivery)
+        self._take_back([evaluation.delivery for evaluation, _ in blocked])
+        branches = {evaluation.delivery.name: self.drafts.inspectable(evaluation) for evaluation, _ in blocked}
+        remember(lake, [one.profile for one in evaluations if one.profile is not None], self.run_id)
+        check_results: list[CheckResult] = []
         outcome = _nothing_new(lake, source).outcome
         if landing:
-            verdicts, outcome = self._publish(accepted, landing)
-        copies = [_copy_refusal(delivery, original) for delivery, original in self.pending.copies]
-        write_down(lake, source, self.pending, arrivals, decided, branches, self.run_id)
-        refused = [
-            self._refusal(one, is_.reason, branches[one.delivery.name])
-            for one, is_ in held_back
+            check_results, outcome = self._publish(accepted, landing)
+        copies = [_copy_rejection(delivery, original) for delivery, original in self.pending.copies]
+        write_down(lake, source, self.pending, evaluations, decided, branches, self.run_id)
+        rejected = [
+            self._rejection(one, is_.reason, branches[one.delivery.name])
+            for one, is_ in blocked
             if is_.reason is not None
         ]
-        waiting = [one.delivery.name for one, is_ in held_back if is_.status is Status.WAITING]
-        return Landed(
+        waiting = [one.delivery.name for one, is_ in blocked if is_.status is Status.WAITING]
+        return LandingResult(
             outcome,
-            verdicts,
+            check_results,
             sum(len(one.broken) for one in accepted),
-            [*refused, *copies],
+            [*rejected, *copies],
             waiting,
-            {one.delivery.name: one.findings for one in arrivals if one.findings},
+            {one.delivery.name: one.issues for one in evaluations if one.issues},
             self.standing,
             decided.transitions,
-            deliveries_held_back(lake, source.name),
+            blocked_deliveries(lake, source.name),
         )
 
     def _breaker_now(self) -> Standing:
-        return standing_of(self.lake, self.source.name, self.source.breaker, self.definition)
+        return breaker_status(self.lake, self.source.name, self.source.breaker, self.definition)
 
     def _check_breaker(self) -> None:
         """Raises PublishConflictError when the breaker is not as it was decided by: somebody set it meanwhile."""
@@ -186,7 +188,7 @@ class _Landing:
         ]
         take_back(self.lake, quarantine_shape(self.source.shape), left, self.provenance)
 
-    def _arrivals(self) -> list[Arrival]:
+    def _evaluations(self) -> list[DeliveryEvaluation]:
         """Pending deliveries, judged one by one; those whose days cannot be told come last."""
         deliveries = list(self.pending.deliveries.values())
         replaced = {name: days for name, (_, days) in self.pending.deliveries.items()}
@@ -198,10 +200,10 @@ class _Landing:
                     known[day] = known.get(day, 0) + rows
         where = of_deliveries(self.pending.deliveries)
         dropped = dropped_rows(quarantined(self.lake, quarantine_shape(self.source.shape), where=where))
-        referenced = read_referenced(self.lake, self.source.contract, self.provenance.pins)
-        around = Surroundings(self.source, known, dropped, self._history(), referenced, self._learned_from())
-        arrivals = list(arrive(around, deliveries, self.progress))
-        return arrivals + [faulty_arrival(around, one, one.error()) for one in self.pending.faulty]
+        referenced = read_referenced(self.lake, self.source.contract, self.provenance.input_snapshots)
+        around = EvaluationContext(self.source, known, dropped, self._history(), referenced, self._learned_from())
+        evaluations = list(arrive(around, deliveries, self.progress))
+        return evaluations + [faulty_evaluation(around, one, one.error()) for one in self.pending.faulty]
 
     def _learned_from(self) -> pa.Table | None:
         """The columns that have to lie as in the champion's snapshot, there."""
@@ -220,40 +222,40 @@ class _Landing:
         ]
         return published_history(self.lake, self.source.name, [name for _, name in sorted(published)])
 
-    def _decide(self, arrivals: Sequence[Arrival], standing: Standing) -> Decided:
-        repeats = find_repeats(self.lake, self.source, arrivals, places(self._places(arrivals)), self.base)
+    def _decide(self, evaluations: Sequence[DeliveryEvaluation], standing: Standing) -> Decided:
+        repeats = find_repeats(self.lake, self.source, evaluations, places(self._places(evaluations)), self.base)
         blocks = {name: blocking for name, (_, blocking) in self.source.contract.checks().items()}
 
-        def refusal(place: int, before: set[int]) -> DeliveryError | AuditError | None:
-            arrival = arrivals[place]
-            arrival.verdicts += repeats.verdicts(blocks, place, before) if len(arrival.good) else []
-            return arrival.refusal(self.source.name)
+        def rejection(place: int, before: set[int]) -> DeliveryError | AuditError | None:
+            evaluation = evaluations[place]
+            evaluation.check_results += repeats.check_results(blocks, place, before) if len(evaluation.good) else []
+            return evaluation.rejection(self.source.name)
 
         failures = failures_in_a_row(self.pending.lines, standing.since)
-        names = [one.delivery.name for one in arrivals]
-        return decide(names, refusal, standing, failures, self.source.breaker.failures, self.definition)
+        names = [one.delivery.name for one in evaluations]
+        return decide(names, rejection, standing, failures, self.source.breaker.failures, self.definition)
 
-    def _places(self, arrivals: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+    def _places(self, evaluations: Sequence[DeliveryEvaluation]) -> dict[str, tuple[date, ...]]:
         """The days whose rows go or are replaced, by fingerprint, if all of the arrivals are accepted."""
-        arriving = {one.delivery.fingerprint: one.days for one in arrivals if one.days}
-        refused = {one.delivery.fingerprint for one in arrivals if not one.days}
+        arriving = {one.delivery.fingerprint: one.days for one in evaluations if one.days}
+        rejected = {one.delivery.fingerprint for one in evaluations if not one.days}
         leaving = {
             name: days
             for name, (by, days) in self.pending.superseded.items()
-            if by not in refused and name not in arriving
+            if by not in rejected and name not in arriving
         }
         return {**leaving, **arriving}
 
-    def _landing(self, accepted: Sequence[Arrival]) -> dict[str, tuple[date, ...]]:
+    def _landing(self, accepted: Sequence[DeliveryEvaluation]) -> dict[str, tuple[date, ...]]:
         """The same for the accepted ones: what a refused file would replace stays."""
         here = {one.delivery.fingerprint for one in accepted}
-        held_back = {*self.pending.deliveries, *(one.fingerprint for one in self.pending.faulty)} - here
-        leaving = {name: days for name, (by, days) in self.pending.superseded.items() if by not in held_back}
+        blocked = {*self.pending.deliveries, *(one.fingerprint for one in self.pending.faulty)} - here
+        leaving = {name: days for name, (by, days) in self.pending.superseded.items() if by not in blocked}
         return {**leaving, **{one.delivery.fingerprint: one.days for one in accepted}}
 
     def _publish(
-        self, accepted: Sequence[Arrival], landing: Mapping[str, tuple[date, ...]]
-    ) -> tuple[list[Verdict], Outcome]:
+        self, accepted: Sequence[DeliveryEvaluation], landing: Mapping[str, tuple[date, ...]]
+    ) -> tuple[list[CheckResult], Outcome]:
         lake, source = self.lake, self.source
         schema = source.shape.schema
         days = sorted({day for days in landing.values() for day in days})
@@ -262,11 +264,11 @@ class _Landing:
         broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
         rows = self.drafts.rows(accepted, landing, days)
         draft = self.drafts.write(rows, days)
-        verdicts = together([one.verdicts for one in accepted])
+        check_results = together([one.check_results for one in accepted])
         delivered = sum(one.rows for one in accepted)
         written = self.drafts.count(draft, accepted, days)
-        verdicts += self._draft_verdicts(written, len(accepted), delivered, len(broken))
-        require(source.name, verdicts, None if self.drafts.reshaped else draft.branch)
+        check_results += self._draft_check_results(written, len(accepted), delivered, len(broken))
+        require(source.name, check_results, None if self.drafts.reshaped else draft.branch)
         arriving = {one.delivery.fingerprint: one.days for one in accepted}
         leaving = {name: gone for name, gone in landing.items() if name not in arriving}
 
@@ -286,7 +288,7 @@ class _Landing:
         if leaving:
             keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
-        return verdicts, Outcome(
+        return check_results, Outcome(
             source.name,
             published.snapshot_id,
             published.rows,
@@ -297,37 +299,37 @@ class _Landing:
             recomputed=True,
         )
 
-    def _draft_verdicts(self, written: int, accepted: int, delivered: int, broken: int) -> list[Verdict]:
+    def _draft_check_results(self, written: int, accepted: int, delivered: int, broken: int) -> list[CheckResult]:
         """The verdicts on the whole draft, on which so many rows were `written`."""
-        held_back = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
+        blocked = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
         says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
-        if held_back:
-            says += f" {held_back} deliveries beside them were not published."
-        measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": held_back}
+        if blocked:
+            says += f" {blocked} deliveries beside them were not published."
+        measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": blocked}
         return [
-            Verdict(SCHEMA, passed=True, says="The delivered columns and types are those of the contract."),
-            Verdict("conservation", passed=written + broken == delivered, says=says, measured=measured),
+            CheckResult(SCHEMA, passed=True, says="The delivered columns and types are those of the contract."),
+            CheckResult("conservation", passed=written + broken == delivered, says=says, measured=measured),
         ]
 
-    def _refusal(self, arrival: Arrival, reason: DeliveryError | AuditError, branch: str) -> Refusal:
+    def _rejection(self, evaluation: DeliveryEvaluation, reason: DeliveryError | AuditError, branch: str) -> Rejection:
         if isinstance(reason, AuditError) and branch:
-            reason = AuditError(self.source.name, arrival.verdicts, branch, arrival.remedy or None)
-        return Refusal(arrival.delivery.name, arrival.delivery.fingerprint, reason, arrival.findings, branch)
+            reason = AuditError(self.source.name, evaluation.check_results, branch, evaluation.remedy or None)
+        return Rejection(evaluation.delivery.name, evaluation.delivery.fingerprint, reason, evaluation.issues, branch)
 
 
-def _copy_refusal(delivery: Delivery, original: str) -> Refusal:
+def _copy_rejection(delivery: Delivery, original: str) -> Rejection:
     error = DeliveryError(
         f"{delivery.name} has the same content as {original}: one delivery came twice.",
         where=str(delivery.path),
         nearest=original,
         fix="Remove one of the two; nothing of it was landed twice.",
     )
-    finding = Finding("duplicated_delivery", (), error.what, share=1.0)
-    return Refusal(delivery.name, delivery.fingerprint, error, [finding])
+    issue = Issue("duplicated_delivery", (), error.what, share=1.0)
+    return Rejection(delivery.name, delivery.fingerprint, error, [issue])
 
 
-def _nothing_new(lake: Lakehouse, source: Source) -> Landed:
-    made = last_made(lake, source.name)
+def _nothing_new(lake: Lakehouse, source: Source) -> LandingResult:
+    made = last_published(lake, source.name)
     table = ensure_table(lake, source.shape)
     rows = made.rows if made else 0
-    return Landed(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), (), 0)
+    return LandingResult(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), (), 0)

@@ -14,12 +14,12 @@ from datetime import date
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.ingestion.ingestion_log import Entry, Status, known_deliveries
-from lakehouse.sources.circuit_breaker import Standing, State, standing_of
+from lakehouse.sources.circuit_breaker import Standing, State, breaker_status
 from lakehouse.sources.deliveries import Delivery, inspect
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import attach, changed_days, plan, resolve
 from lakehouse.tables.write import storage_guard
 
@@ -82,8 +82,8 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
     definition = source.definition()
     deliveries = inspect(lake.home, source)
     lines = known_deliveries(lake, source.name)
-    standing = standing_of(lake, source.name, source.breaker, definition)
-    made = last_made(lake, source.name)
+    standing = breaker_status(lake, source.name, source.breaker, definition)
+    made = last_published(lake, source.name)
     # Under a changed contract every delivery that is still there is judged anew, whatever days were asked for.
     judged = made is None or made.definition == definition
     landed = landed_rows_by_day(lake, source)
@@ -122,7 +122,7 @@ def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None =
 def is_replaced(line: Entry, present: Mapping[str, str], landed: Collection[str]) -> bool:
     """Whether a delivery was held back, and in its place lies a file whose content was landed."""
     here = present.get(line.delivery, line.fingerprint)
-    return line.held_back and here != line.fingerprint and here in landed and line.fingerprint not in landed
+    return line.blocked and here != line.fingerprint and here in landed and line.fingerprint not in landed
 
 
 def _originals(deliveries: Iterable[Delivery], landed: Mapping[str, tuple[str, RowsByDay]]) -> dict[str, Delivery]:
@@ -140,7 +140,7 @@ def _settled(line: Entry | None, standing: Standing, definition: str) -> bool:
     if line is None or line.definition != definition:
         return False
     waits = line.status is Status.WAITING and standing.state is State.OPEN
-    return waits or line.status in {Status.REFUSED, Status.COPY}
+    return waits or line.status in {Status.REJECTED, Status.COPY}
 
 
 def _superseded(
@@ -180,7 +180,7 @@ def published_rows(lake: Lakehouse, source: Source) -> dict[str, tuple[str, Coun
     Counting them takes longer the more there are, so the counts are kept in the home's scratch space with the snapshot
     that they hold for, and only days that changed since are counted again.
     """
-    if last_made(lake, source.name) is None:
+    if last_published(lake, source.name) is None:
         return {}
     table = lake.table(source.name)
     now, uuid = resolve(table), str(table.metadata.table_uuid)
@@ -214,7 +214,7 @@ def published_rows(lake: Lakehouse, source: Source) -> dict[str, tuple[str, Coun
 def quarantined_rows(lake: Lakehouse, source: Source) -> dict[str, tuple[str, CountedRows]]:
     """The rows in quarantine, dropped ones included: fingerprint -> (file name, rows by day)."""
     name = quarantine_name(source.name)
-    if last_made(lake, name) is None:
+    if last_published(lake, name) is None:
         return {}
     return _count(lake, source, name, None)
 

@@ -15,7 +15,7 @@ from lakehouse.sources.source import Source
 
 
 @dataclass(frozen=True)
-class Account:
+class Reconciliation:
     """Rows by where they are. `refused` and `waiting` name deliveries (refused: with the reason), in order.
 
     `missing` names deliveries whose rows, as the ledger has them, are not all found in the tables.
@@ -25,16 +25,16 @@ class Account:
     published: int
     quarantined: int
     dropped: int
-    refused_rows: int
+    rejected_rows: int
     waiting_rows: int
-    refused: Mapping[str, str]
+    rejected: Mapping[str, str]
     waiting: Sequence[str]
     missing: Sequence[str]
 
     @property
     def balanced(self) -> bool:
         """Whether every delivered row is somewhere, once."""
-        found = self.published + self.quarantined + self.dropped + self.refused_rows + self.waiting_rows
+        found = self.published + self.quarantined + self.dropped + self.rejected_rows + self.waiting_rows
         return not self.missing and found == self.delivered
 
     @property
@@ -42,11 +42,11 @@ class Account:
         """The account in a sentence."""
         return (
             f"{self.delivered:,} rows delivered = {self.published:,} published + {self.quarantined:,} in quarantine + "
-            f"{self.dropped:,} dropped + {self.refused_rows:,} in refused deliveries + {self.waiting_rows:,} waiting."
+            f"{self.dropped:,} dropped + {self.rejected_rows:,} in refused deliveries + {self.waiting_rows:,} waiting."
         )
 
 
-def account_of(lake: Lakehouse, source: Source) -> Account:
+def reconciliation_of(lake: Lakehouse, source: Source) -> Reconciliation:
     """Count the source's rows: what the ledger says was delivered, and what the tables hold."""
     lines = list(known_deliveries(lake, source.name).values())
     published = {name: sum(days.values()) for name, (_, days) in published_rows(lake, source).items()}
@@ -55,21 +55,21 @@ def account_of(lake: Lakehouse, source: Source) -> Account:
     rows = quarantined(lake, shape)
     dropped = len(rows) - rows.column(DROPPED).null_count
     landed = [line for line in lines if line.status is Status.PUBLISHED]
-    refused = [line for line in lines if line.status in {Status.REFUSED, Status.AGAIN}]
+    rejected = [line for line in lines if line.status in {Status.REJECTED, Status.AGAIN}]
     waiting = [line for line in lines if line.status is Status.WAITING]
     given_up = [line for line in lines if line.status is Status.DROPPED]
-    return Account(
-        delivered=sum(line.rows for line in [*landed, *refused, *waiting, *given_up]),
+    return Reconciliation(
+        delivered=sum(line.rows for line in [*landed, *rejected, *waiting, *given_up]),
         published=sum(published.values()),
         quarantined=sum(held.values()) - dropped,
         dropped=dropped + sum(line.elsewhere for line in given_up),
-        refused_rows=sum(line.elsewhere for line in refused),
+        rejected_rows=sum(line.elsewhere for line in rejected),
         waiting_rows=sum(line.elsewhere for line in waiting),
-        refused={line.delivery: line.reason for line in refused},
+        rejected={line.delivery: line.reason for line in rejected},
         waiting=[line.delivery for line in waiting],
         missing=[
             line.delivery
-            for line in [*landed, *refused, *waiting, *given_up]
+            for line in [*landed, *rejected, *waiting, *given_up]
             if line.rows - line.elsewhere != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
         ],
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit_log import audit_lines, record_audits
 from lakehouse.ingestion.decisions import Decided
-from lakehouse.ingestion.evaluation import Arrival
+from lakehouse.ingestion.evaluation import DeliveryEvaluation
 from lakehouse.ingestion.ingestion_log import Entry, Status, record
 from lakehouse.ingestion.pending import Pending, is_replaced, published_rows, quarantined_rows
 from lakehouse.sources.deliveries import let_go
@@ -22,37 +22,37 @@ def write_down(  # all that is known at the end
     lake: Lakehouse,
     source: Source,
     pending: Pending,
-    arrivals: Sequence[Arrival],
+    evaluations: Sequence[DeliveryEvaluation],
     decided: Decided,
     branches: Mapping[str, str],
     run_id: str,
 ) -> None:
     """Bring ledger and audits up to what is published, and to what was decided on the arrivals."""
     new = []
-    for arrival, decision in zip(arrivals, decided.decisions, strict=True):
+    for evaluation, decision in zip(evaluations, decided.decisions, strict=True):
         if decision.status is not Status.PUBLISHED:
-            one = arrival.delivery
+            one = evaluation.delivery
             reason = decision.reason.what if decision.reason else "The breaker is open."
             line = _entry(source, one.name, one.fingerprint, decision.status, reason)
             remedy = (decision.reason.fix if decision.reason else None) or ""
-            new.append(replace(line, rows=arrival.delivered, branch=branches[one.name], remedy=remedy))
+            new.append(replace(line, rows=evaluation.delivered, branch=branches[one.name], remedy=remedy))
     for delivery, original in pending.copies:
         says = f"It has the content of {original}."
         new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, says))
     new += bring_up_to_date(lake, source, pending.lines, new, pending.present)
     # In the order in which they were decided: how many were refused in a row is read from it.
-    places = {(one.delivery.fingerprint, one.delivery.name): place for place, one in enumerate(arrivals)}
+    places = {(one.delivery.fingerprint, one.delivery.name): place for place, one in enumerate(evaluations)}
     record(lake, sorted(new, key=lambda line: places.get(line.key, -1)), run_id)
     told = [
         line
-        for one in arrivals
+        for one in evaluations
         for line in audit_lines(
             source.name,
             source.contract.version,
             one.delivery.name,
             one.delivery.fingerprint,
             one.rows,
-            one.verdicts,
+            one.check_results,
             run_id,
         )
     ]
@@ -73,8 +73,8 @@ def bring_up_to_date(
     back is so until all of its rows are in the tables; until then its copy is kept, too.
     """
     published, waiting = published_rows(lake, source), quarantined_rows(lake, source)
-    kept_out = [line for line in (*lines.values(), *known_now) if line.held_back or line.status is Status.DROPPED]
-    held_back = {line.key: line for line in kept_out}
+    kept_out = [line for line in (*lines.values(), *known_now) if line.blocked or line.status is Status.DROPPED]
+    blocked = {line.key: line for line in kept_out}
     new, nothing = [], _entry(source, "", "", Status.PUBLISHED)
     for fingerprint in dict.fromkeys([*published, *waiting]):
         name = (published.get(fingerprint) or waiting[fingerprint])[0]
@@ -83,12 +83,12 @@ def bring_up_to_date(
         line = replace(
             nothing, delivery=name, fingerprint=fingerprint, rows=here + there, published=here, quarantined=there
         )
-        known, held = lines.get(line.key), held_back.get(line.key)
+        known, held = lines.get(line.key), blocked.get(line.key)
         if held is not None and here + there < held.rows:
             line = replace(held, published=here, quarantined=there, at=None, run_id="")
         if known is None or replace(known, at=None, run_id="") != line:
             new.append(line)
-            if not line.held_back:
+            if not line.blocked:
                 let_go(lake.home, source.name, fingerprint)
     landed = {*published, *waiting}
     decided = [line for line in new if line.key not in lines or not line.repeats(lines[line.key])]

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.contracts.contract import across
-from lakehouse.ingestion.evaluation import Arrival
-from lakehouse.ingestion.retained_rows import staying_rows
+from lakehouse.ingestion.evaluation import DeliveryEvaluation
+from lakehouse.ingestion.retained_rows import retained_rows
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.publish import needs_schema_change
@@ -40,18 +40,18 @@ class Repeats:
 
     found: Mapping[tuple[str, ...], Sequence["Repeat"]]
 
-    def verdicts(self, contract_blocks: Mapping[str, bool], place: int, accepted: set[int]) -> list[Verdict]:
+    def check_results(self, contract_blocks: Mapping[str, bool], place: int, accepted: set[int]) -> list[CheckResult]:
         """The verdicts on the arrival at `place`, where those at `accepted` go before it."""
         before = accepted | {_PUBLISHED}
-        verdicts = []
+        check_results = []
         for key, repeated in self.found.items():
             mine = [one for one in repeated if place in one.places and one.places & before]
             name, columns = across(key), " and ".join(key)
             says = f"Each {columns} is new: no earlier delivery brought it."
             if mine:
                 says = f"{len(mine)} values of {columns} were delivered before."
-            verdicts.append(
-                Verdict(
+            check_results.append(
+                CheckResult(
                     name,
                     passed=not mine,
                     says=says,
@@ -63,10 +63,12 @@ class Repeats:
                     ],
                 )
             )
-        return verdicts
+        return check_results
 
 
-def find_repeats(lake: Lakehouse, source: Source, arrivals: Sequence[Arrival], leaving: pa.Table, base: int) -> Repeats:
+def find_repeats(
+    lake: Lakehouse, source: Source, evaluations: Sequence[DeliveryEvaluation], leaving: pa.Table, base: int
+) -> Repeats:
     """The keys that more than one of the arrivals and the snapshot `base` bring, but for the rows that are `leaving`.
 
     `leaving` has the columns `_fingerprint` and `day`. Column statistics and days spare reading most files.
@@ -74,9 +76,11 @@ def find_repeats(lake: Lakehouse, source: Source, arrivals: Sequence[Arrival], l
     found = {}
     for key in source.contract.unique_keys():
         parts = [
-            arrival.good.select([*key, "_file"]).append_column("_place", pa.repeat(pa.scalar(place), len(arrival.good)))
-            for place, arrival in enumerate(arrivals)
-            if len(arrival.good)
+            evaluation.good.select([*key, "_file"]).append_column(
+                "_place", pa.repeat(pa.scalar(place), len(evaluation.good))
+            )
+            for place, evaluation in enumerate(evaluations)
+            if len(evaluation.good)
         ]
         if parts:
             found[key] = _repeated(lake, source, key, pa.concat_tables(parts), leaving, base)
@@ -91,7 +95,7 @@ def _repeated(
     with borrow() as connection:
         connection.register("arriving", arriving)
         if needs_schema_change(lake, source.shape):
-            connection.register("staying", staying_rows(lake, source, base, None, leaving))
+            connection.register("staying", retained_rows(lake, source, base, None, leaving))
             staying = "staying"
         else:
             where = _where(source, key, arriving)

@@ -7,40 +7,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lakehouse.errors import ContractError, DeliveryError
-from lakehouse.ingestion.blocked import HeldBack
-from lakehouse.profiling.issues import Finding
+from lakehouse.ingestion.blocked import BlockedDelivery
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.circuit_breaker import Standing, Transition
-from lakehouse.tables.check_result import AuditError, Verdict
+from lakehouse.tables.check_result import AuditError, CheckResult
 from lakehouse.tables.incremental import Outcome
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """A delivery that was not published: why, what is odd about it, and the audit branch with its rows, if any."""
 
     delivery: str
     fingerprint: str
     reason: DeliveryError | AuditError
-    findings: Sequence[Finding] = ()
+    issues: Sequence[Issue] = ()
     branch: str = ""
 
 
 @dataclass(frozen=True)
-class Landed:
+class LandingResult:
     """What landing did: the table's outcome, the verdicts on what was published (none when there was nothing to do),
     what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of
     the source that are refused or wait now, since whenever.
     """
 
     outcome: Outcome
-    verdicts: Sequence[Verdict]
+    check_results: Sequence[CheckResult]
     quarantined: int
-    refused: Sequence[Refusal] = ()
+    rejected: Sequence[Rejection] = ()
     waiting: Sequence[str] = ()
-    findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+    issues: Mapping[str, Sequence[Issue]] = field(default_factory=dict)
     breaker: Standing | None = None
     transitions: Sequence[Transition] = ()
-    held_back: Sequence[HeldBack] = ()
+    blocked: Sequence[BlockedDelivery] = ()
 
     def raise_if_nothing_passed(self) -> None:
         """Raises the first refusal's reason (DeliveryError, AuditError) or, where all wait, ContractError.
@@ -49,8 +49,8 @@ class Landed:
         """
         if self.outcome.recomputed:
             return
-        if self.refused:
-            raise self.refused[0].reason
+        if self.rejected:
+            raise self.rejected[0].reason
         if self.waiting and self.breaker is not None:
             name = self.breaker.source
             raise ContractError(

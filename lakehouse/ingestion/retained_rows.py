@@ -12,7 +12,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
 
 
-def staying_rows(lake: Lakehouse, source: Source, base: int, where: str | None, leaving: pa.Table) -> pa.Table:
+def retained_rows(lake: Lakehouse, source: Source, base: int, where: str | None, leaving: pa.Table) -> pa.Table:
     """The rows at the snapshot `base` that meet the filter, but for those `leaving` (`_fingerprint` and `day`).
 
     A column that the contract did not have then is null. Raises ContractError where a value can be none of a column

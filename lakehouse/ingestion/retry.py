@@ -22,13 +22,13 @@ from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
 from lakehouse.ingestion.ingestion_log import Status, known_deliveries, record
 from lakehouse.ingestion.recording import bring_up_to_date
-from lakehouse.sources.circuit_breaker import State, standing_of
+from lakehouse.sources.circuit_breaker import State, breaker_status
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
-from lakehouse.tables.check_result import Verdict, require
+from lakehouse.tables.check_result import CheckResult, require
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import needs_schema_change, publish
 from lakehouse.tables.read import attach, plan, read, resolve
@@ -51,7 +51,7 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
 
     Raises ContractError while the breaker is open: nothing of the source passes then.
     """
-    standing = standing_of(lake, source.name, source.breaker, source.definition())
+    standing = breaker_status(lake, source.name, source.breaker, source.definition())
     if standing.state is State.OPEN:
         raise ContractError(
             f"{standing.says} While it is open, no row of the source is published.",
@@ -67,9 +67,9 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
     published, waiting = attempt()
     record(lake, bring_up_to_date(lake, source, known_deliveries(lake, source.name)), run_id)
     lines = known_deliveries(lake, source.name)
-    refused = [line for line in lines.values() if line.status in {Status.REFUSED, Status.AGAIN}]
-    record(lake, [replace(line, status=Status.AGAIN) for line in refused if line.status is Status.REFUSED], run_id)
-    return Retried(published, waiting, [line.delivery for line in refused])
+    rejected = [line for line in lines.values() if line.status in {Status.REJECTED, Status.AGAIN}]
+    record(lake, [replace(line, status=Status.AGAIN) for line in rejected if line.status is Status.REJECTED], run_id)
+    return Retried(published, waiting, [line.delivery for line in rejected])
 
 
 def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     base = resolve(ensure_table(lake, source.shape))
     held = quarantined(lake, shape)
     held = held.filter(pc.is_null(held.column(DROPPED)))
-    made = last_made(lake, source.name)
+    made = last_published(lake, source.name)
     # The rows that were published before are still of the definition that they were judged by.
     definition = made.definition if made else source.definition()
     provenance = Provenance(run_id, definition, {}, source.contract.version)
@@ -105,7 +105,7 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
         draft = write_draft(lake, source.shape, rows.sort_by(order), provenance, where, base)
         written = plan(lake, source.name, at=draft.branch, where=where).rows
         says = f"{len(staying)} rows of these days stay, {len(good)} come from quarantine, {written} are on the branch."
-        require(source.name, [Verdict("conservation", written == len(rows), says)], draft.branch)
+        require(source.name, [CheckResult("conservation", written == len(rows), says)], draft.branch)
         publish(lake, draft)
         take_out(lake, shape, good, provenance)
     return len(good) + len(there), len(held) - len(good)

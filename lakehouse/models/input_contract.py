@@ -13,7 +13,7 @@ from lakehouse.contracts.columns import Column
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.row_checks import sort_rows
 from lakehouse.errors import DeclarationError
-from lakehouse.tables.check_result import AuditError, Verdict
+from lakehouse.tables.check_result import AuditError, CheckResult
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def expected_checks(expects: Sequence[Expected]) -> dict[str, str]:
     return {one.check: one.says for one in expects}
 
 
-def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[Verdict]:
+def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[CheckResult]:
     """A verdict on each declared input over all rows of the frame; `name` is the asset that is being made.
 
     Raises AuditError when one of them is not as expected.
@@ -84,20 +84,20 @@ def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) 
     inputs = frame.select(pl.col(one.name).cast(pl.Float64).fill_nan(None) for one in expects)
     contract = Contract(table=name, version="1.0.0", columns=[one.column() for one in expects], owner="model")
     counts = sort_rows(contract, inputs.to_arrow(compat_level=pl.CompatLevel.oldest())).counts
-    verdicts = []
+    check_results = []
     for one in expects:
         nulls = inputs[one.name].null_count()
         # A value that breaks two rules is counted for the one that more break.
         outside = max((counts[rule] for rule in one.column().rules()), default=0)
-        verdicts.append(_verdict(one, inputs.height, nulls, outside))
-    if any(not verdict.passed for verdict in verdicts):
-        error = AuditError(name, verdicts)
+        check_results.append(_check_result(one, inputs.height, nulls, outside))
+    if any(not check_result.passed for check_result in check_results):
+        error = AuditError(name, check_results)
         error.fix = "Find out why the inputs changed, and mend them, or what the model `expects` of them."
         raise error
-    return verdicts
+    return check_results
 
 
-def _verdict(one: Expected, rows: int, nulls: int, outside: int) -> Verdict:
+def _check_result(one: Expected, rows: int, nulls: int, outside: int) -> CheckResult:
     given = rows - nulls
     shares = {"null_share": nulls / rows if rows else 0.0, "outside_share": outside / given if given else 0.0}
     passed = shares["null_share"] <= one.null_share and shares["outside_share"] <= one.outside_share
@@ -105,4 +105,4 @@ def _verdict(one: Expected, rows: int, nulls: int, outside: int) -> Verdict:
         f" Of {rows} rows {shares['null_share']:.2%} have none, {shares['outside_share']:.2%} of the others are not so."
     )
     measured = {"rows": rows, "broken": outside, "share": outside / rows if rows else 0.0, **shares}
-    return Verdict(one.check, passed, one.says + found, measured=measured)
+    return CheckResult(one.check, passed, one.says + found, measured=measured)

@@ -18,11 +18,11 @@ from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
 from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
-from lakehouse.sources.circuit_breaker import held_back
-from lakehouse.tables.check_result import Verdict
+from lakehouse.sources.circuit_breaker import blocked
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.duck import borrow
-from lakehouse.tables.incremental import Computed, Work, changed_by_others, current_pins, last_made
+from lakehouse.tables.incremental import BuildPlan, Computed, changed_by_others, current_snapshots, last_published
 from lakehouse.tables.read import attach, plan, published_days
 from lakehouse.tables.write import Draft, TableShape
 from lakehouse.training.assemble import with_features
@@ -57,28 +57,28 @@ def predict(
             fix=f"Run `slipway materialize {model.name}` and see which gate held the model back.",
         )
 
-    def find() -> Work:
-        return prediction_work(lake, model, training_set, champion, asked, rebuild=rebuild)
+    def find() -> BuildPlan:
+        return plan_prediction_build(lake, model, training_set, champion, asked, rebuild=rebuild)
 
-    judged: list[Verdict] = []
+    judged: list[CheckResult] = []
 
-    def compute(work: Work) -> Computed:
-        frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.pins, work.days)))
+    def compute(work: BuildPlan) -> Computed:
+        frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.input_snapshots, work.days)))
         judged[:] = judge_expected(model.expects, frame, model.predictions)
         judged.append(judge_learned(registry, champion, frame))
         rows = _scored(registry, model, training_set, champion, frame, work)
         notes = {"model": champion.uri}
-        if stale := held_back(lake, model.name.split(".")[0]):
+        if stale := blocked(lake, model.name.split(".")[0]):
             notes["stale"] = stale
         return Computed(_shape(model, training_set, rows.schema), rows, notes)
 
-    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
+    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
         return [*judged, *_audit(lake, training_set, draft, work)]
 
-    return build_table(lake, find, compute, verdicts, run_id=run_id)
+    return build_table(lake, find, compute, check_results, run_id=run_id)
 
 
-def prediction_work(
+def plan_prediction_build(
     lake: Lakehouse,
     model: Model,
     training_set: TrainingSet,
@@ -86,11 +86,11 @@ def prediction_work(
     asked: Sequence[date] = (),
     *,
     rebuild: bool = False,
-) -> Work:
+) -> BuildPlan:
     """The day to score, unless this version scored it already from the same snapshots."""
-    pins = current_pins(lake, [training_set.spine, *(one.name for one in training_set.feature_sets)])
-    before = last_made(lake, model.predictions)
-    present = published_days(lake, training_set.spine, at=pins[training_set.spine])
+    input_snapshots = current_snapshots(lake, [training_set.spine, *(one.name for one in training_set.feature_sets)])
+    before = last_published(lake, model.predictions)
+    present = published_days(lake, training_set.spine, at=input_snapshots[training_set.spine])
     wanted = set(asked) or {max(present)}
     # The version decides the scores, as a declaration decides features: it is the table's definition.
     definition = champion.uri
@@ -102,7 +102,7 @@ def prediction_work(
         causes.append(changed_by_others(before))
     elif before.definition != definition:
         causes.append(f"{champion.uri} took the place of {before.definition}")
-    elif before.pins != pins:
+    elif before.input_snapshots != input_snapshots:
         causes.append("new snapshots of its inputs")
     elif not wanted <= scored:
         causes.append(f"{in_words(sorted(wanted - scored))} not scored yet")
@@ -112,13 +112,13 @@ def prediction_work(
         causes.append("a rebuild was asked for")
     # Scores of days that left the spine go.
     days = tuple(sorted(wanted | (scored - set(present)))) if causes else ()
-    return Work(model.predictions, pins, definition, days, tuple(causes), before)
+    return BuildPlan(model.predictions, input_snapshots, definition, days, tuple(causes), before)
 
 
 def _scored(
-    registry: Registry, model: Model, training_set: TrainingSet, champion: Version, frame: pl.DataFrame, work: Work
+    registry: Registry, model: Model, training_set: TrainingSet, champion: Version, frame: pl.DataFrame, work: BuildPlan
 ) -> pa.Table:
-    pins = json.dumps({name: str(pin) for name, pin in sorted(work.pins.items())})
+    input_snapshots = json.dumps({name: str(pin) for name, pin in sorted(work.input_snapshots.items())})
     return (
         frame.select(
             training_set.row_key,
@@ -127,7 +127,7 @@ def _scored(
             score(registry, champion, frame).alias("score"),
             pl.lit(champion.name).alias("model"),
             pl.lit(champion.version, pl.Int64).alias("model_version"),
-            pl.lit(pins).alias("pins"),
+            pl.lit(input_snapshots).alias("input_snapshots"),
         )
         .to_arrow(compat_level=pl.CompatLevel.oldest())
         .cast(
@@ -146,7 +146,7 @@ def _scored(
                     pa.field("score", pa.float64()),
                     pa.field("model", pa.string()),
                     pa.field("model_version", pa.int64()),
-                    pa.field("pins", pa.string()),
+                    pa.field("input_snapshots", pa.string()),
                 ]
             )
         )
@@ -160,18 +160,20 @@ def _shape(model: Model, training_set: TrainingSet, schema: pa.Schema) -> TableS
         "score": f"The probability that {training_set.label.column} is 1.",
         "model": "The registered model.",
         "model_version": "Its version, pinned when the score was made.",
-        "pins": "The snapshot ids that the inputs were read from (JSON).",
+        "input_snapshots": "The snapshot ids that the inputs were read from (JSON).",
     }
     description = f"The champion's scores of the newest day: {model.description}"
     return TableShape(model.predictions, schema, training_set.event_time, description, docs, model.owner)
 
 
-def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work) -> list[Verdict]:
+def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: BuildPlan) -> list[CheckResult]:
     where = days_filter(training_set.event_time, work.days or ())
     spine_rows = 0
     with borrow() as connection:
         spine = attach(
-            connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
+            connection,
+            plan(lake, training_set.spine, at=work.input_snapshots[training_set.spine], where=where),
+            "spine",
         )
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
         spine_rows = (connection.execute(f"select count(*) from {spine}").fetchone() or (0,))[0]
@@ -180,13 +182,13 @@ def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work)
             f"count(*) filter (where score is null or not score between 0 and 1) from {rows}"
         ).fetchone() or (0, 0, 0)
     return [
-        Verdict(
+        CheckResult(
             "every_row_scored",
             passed=number == distinct == spine_rows,
             says=f"{spine_rows} rows to score, {number} scores, {distinct} of them distinct.",
             measured={"rows": number, "spine_rows": spine_rows},
         ),
-        Verdict(
+        CheckResult(
             "scores_are_probabilities",
             passed=odd == 0,
             says=f"{odd} scores are missing or not between 0 and 1.",

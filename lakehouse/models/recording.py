@@ -24,9 +24,9 @@ from lakehouse.models.metrics import METRICS
 from lakehouse.models.model import Model
 from lakehouse.models.plots import Pictures
 from lakehouse.models.protocol import Split
-from lakehouse.models.registry import Registry, Tag, Version, pins_text
+from lakehouse.models.registry import Registry, Tag, Version, input_snapshots_text
 from lakehouse.models.training import Trained, choose
-from lakehouse.models.training_baseline import FILE, Learned
+from lakehouse.models.training_baseline import FILE, TrainingBaseline
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,7 +43,7 @@ class Origin:
     `page` is where the model's lineage can be looked at, which MLflow's pages then link to.
     """
 
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     run_id: str
     code_version: str
     page: str = ""
@@ -61,7 +61,7 @@ def record(
     *,
     origin: Origin,
     pictures: Pictures,
-    learned: Learned | None = None,
+    learned: TrainingBaseline | None = None,
 ) -> Version:
     """Write down a training of `model` and register its winner as the next version, which has no alias yet.
 
@@ -74,7 +74,7 @@ def record(
     experiment = _experiment(registry, model.name)
     _close_abandoned(client, experiment)
     about: dict[str, str] = {
-        Tag.PINS: pins_text(origin.pins),
+        Tag.INPUT_SNAPSHOTS: input_snapshots_text(origin.input_snapshots),
         Tag.RUN_ID: origin.run_id,
         Tag.CODE_VERSION: origin.code_version,
         Tag.DEFINITION: model.fingerprint(),
@@ -88,7 +88,7 @@ def record(
     ).info.run_id
     try:
         _write(client, parent, winner.metrics, _protocol_parameters(model, split))
-        _log_pins(client, parent, model, split, origin.pins)
+        _log_input_snapshots(client, parent, model, split, origin.input_snapshots)
         for one in trained:
             mine = {**about, **source, Tag.CANDIDATE: one.candidate.name, "mlflow.parentRunId": parent}
             mine["mlflow.note.content"] = one.candidate.description
@@ -209,12 +209,14 @@ def _log_pictures(client: "MlflowClient", run: str, pictures: Mapping[str, bytes
         client.log_artifacts(run, scratch, "plots")
 
 
-def _log_pins(client: "MlflowClient", run: str, model: Model, split: Split, pins: Mapping[str, int]) -> None:
+def _log_input_snapshots(
+    client: "MlflowClient", run: str, model: Model, split: Split, input_snapshots: Mapping[str, int]
+) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     columns = [{"name": name, "type": str(dtype), "required": False} for name, dtype in split.train.schema.items()]
     inputs = []
-    for table, pin in sorted(pins.items()):
+    for table, pin in sorted(input_snapshots.items()):
         own = table == model.training_set
         dataset = Dataset(
             name=table,

@@ -30,7 +30,7 @@ CHALLENGER = "challenger"
 class Tag(StrEnum):
     """What Slipway writes beside MLflow's runs and versions."""
 
-    PINS = "slipway.pins"
+    INPUT_SNAPSHOTS = "slipway.input-snapshots"
     DEFINITION = "slipway.definition"
     RUN_ID = "slipway.run_id"
     CODE_VERSION = "slipway.code_version"
@@ -63,7 +63,7 @@ class Version:
     candidate: str
     definition: str
     address: str
-    pins: dict[str, int]
+    input_snapshots: dict[str, int]
     metrics: dict[str, float]
     inputs: tuple[str, ...]
     aliases: tuple[str, ...]
@@ -147,13 +147,13 @@ class Registry:
         """The newest version of `name` that did not pass its gates, None where there is none."""
         return self._by_alias(name, CHALLENGER)
 
-    def version_made_of(self, name: str, pins: Mapping[str, int], definition: str) -> Version | None:
+    def version_made_of(self, name: str, input_snapshots: Mapping[str, int], definition: str) -> Version | None:
         """The newest version made of exactly these `pins` by this `definition`, so that it need not be made again.
 
         A version whose local files are gone does not count.
         """
         for version in self.versions(name):
-            if version.definition != definition or version.pins != dict(pins):
+            if version.definition != definition or version.input_snapshots != dict(input_snapshots):
                 continue
             if version.folder is None or (version.folder / "MLmodel").is_file():
                 return version
@@ -195,9 +195,9 @@ class Registry:
         return {alias: int(number) for alias, number in registered.aliases.items()}
 
 
-def pins_text(pins: Mapping[str, int]) -> str:
+def input_snapshots_text(input_snapshots: Mapping[str, int]) -> str:
     """Pins as JSON, sorted, snapshot ids as texts: they exceed what JavaScript can count to."""
-    return json.dumps({table: str(pin) for table, pin in sorted(pins.items())})
+    return json.dumps({table: str(pin) for table, pin in sorted(input_snapshots.items())})
 
 
 @lru_cache(maxsize=32)
@@ -234,7 +234,7 @@ def _version(found: "ModelVersion", aliases: Mapping[str, int]) -> Version:
         candidate=tags.get(Tag.CANDIDATE, ""),
         definition=tags.get(Tag.DEFINITION, ""),
         address=found.source or "",
-        pins={table: int(pin) for table, pin in json.loads(tags.get(Tag.PINS, "{}")).items()},
+        input_snapshots={table: int(pin) for table, pin in json.loads(tags.get(Tag.INPUT_SNAPSHOTS, "{}")).items()},
         metrics=json.loads(tags.get(Tag.METRICS, "{}")),
         inputs=tuple(json.loads(tags.get(Tag.INPUTS, "[]"))),
         aliases=tuple(sorted(alias for alias, meant in aliases.items() if meant == number)),

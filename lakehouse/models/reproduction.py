@@ -82,7 +82,7 @@ def reproduce_version(
 
     Raises UnknownNameError for snapshots that are gone, HomeError for files that are.
     """
-    pin, start = version.pins.get(training_set.name), version.tags.get(Tag.START)
+    pin, start = version.input_snapshots.get(training_set.name), version.tags.get(Tag.START)
     if pin is None or not start:
         raise SlipwayError(
             f"{version.uri} does not say what it was trained on.",

@@ -25,9 +25,9 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.snapshot_retention import protect
 from lakehouse.models.training import fit
 from lakehouse.models.training_baseline import learned_from
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import between, days_filter
-from lakehouse.tables.incremental import current_pins, last_made
+from lakehouse.tables.incremental import current_snapshots, last_published
 from lakehouse.tables.provenance import code_version
 from lakehouse.tables.read import read
 from lakehouse.training.training_set import TrainingSet
@@ -42,21 +42,21 @@ class Retraining:
     """
 
     version: Version
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     recomputed: bool
     start: date | None = None
     decision: Decision | None = None
     gates: Sequence[GateResult] = ()
     candidates: Mapping[str, Mapping[str, float]] | None = None
     pictures: Mapping[str, bytes] | None = None
-    verdicts: Sequence[Verdict] = ()
+    check_results: Sequence[CheckResult] = ()
 
 
-def model_pins(lake: Lakehouse, training_set: TrainingSet) -> dict[str, int]:
+def model_input_snapshots(lake: Lakehouse, training_set: TrainingSet) -> dict[str, int]:
     """The snapshots that a training now would learn from: the training set's, and those that it was made of."""
-    pins = current_pins(lake, [training_set.name])
-    made = last_made(lake, training_set.name)
-    return {**(made.pins if made else {}), **pins}
+    input_snapshots = current_snapshots(lake, [training_set.name])
+    made = last_published(lake, training_set.name)
+    return {**(made.input_snapshots if made else {}), **input_snapshots}
 
 
 def retrain(
@@ -74,19 +74,19 @@ def retrain(
     A training from the same pins and definition is not done again. Raises AuditError for inputs that are not as the
     model expects them.
     """
-    pins = model_pins(lake, training_set)
-    done = registry.version_made_of(model.name, pins, model.fingerprint())
+    input_snapshots = model_input_snapshots(lake, training_set)
+    done = registry.version_made_of(model.name, input_snapshots, model.fingerprint())
     if done and not rebuild and done.aliases:
         protect(lake, registry, model.name)  # the training may have been killed before it came to that
-        return Retraining(done, pins, recomputed=False)
-    start = training_start(lake, model, training_set, pins[training_set.name])
-    rows = training_rows(lake, model, training_set, pins[training_set.name], start)
-    verdicts = judge_expected(model.expects, rows, model.name)
+        return Retraining(done, input_snapshots, recomputed=False)
+    start = training_start(lake, model, training_set, input_snapshots[training_set.name])
+    rows = training_rows(lake, model, training_set, input_snapshots[training_set.name], start)
+    check_results = judge_expected(model.expects, rows, model.name)
     parts = split(rows, model, start)
     trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
-    origin = Origin(pins, run_id, code_version(), lake.settings.lineage_page(model.name))
+    origin = Origin(input_snapshots, run_id, code_version(), lake.settings.lineage_page(model.name))
     learned = learned_from(parts.train, training_set.event_time, pictures.importance)
     version = record(registry, model, parts, trained, origin=origin, pictures=pictures, learned=learned)
     gates = [*evaluate(model.gates, version.metrics, before), judge_inputs(model, parts)]
@@ -94,14 +94,14 @@ def retrain(
     protect(lake, registry, model.name)
     return Retraining(
         decision.version,
-        pins,
+        input_snapshots,
         recomputed=True,
         start=start,
         decision=decision,
         gates=gates,
         candidates={one.candidate.name: one.metrics for one in trained},
         pictures=pictures.training,
-        verdicts=verdicts,
+        check_results=check_results,
     )
 
 

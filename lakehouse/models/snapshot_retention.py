@@ -41,9 +41,9 @@ def protect(lake: Lakehouse, registry: Registry, model: str) -> Protected:
     for version in registry.versions(model):
         if not version.aliases:
             continue
-        for table, pins in needed(lake, version, gone).items():
+        for table, input_snapshots in needed(lake, version, gone).items():
             plain = f"{_prefix(model)}{version.version}"
-            for number, pin in enumerate(pins):
+            for number, pin in enumerate(input_snapshots):
                 wanted.setdefault(table, {})[plain if not number else f"{plain}-{pin}"] = pin
     for name in lake.names():
         _keep(lake, name, model, wanted.get(name, {}))
@@ -56,7 +56,7 @@ def needed(lake: Lakehouse, version: Version, gone: list[str]) -> dict[str, list
     Those that are not there any more are added to `gone`.
     """
     found: dict[str, list[int]] = {}
-    waiting = list(version.pins.items())
+    waiting = list(version.input_snapshots.items())
     while waiting:
         name, pin = waiting.pop(0)
         if pin in found.get(name, []):
@@ -66,7 +66,7 @@ def needed(lake: Lakehouse, version: Version, gone: list[str]) -> dict[str, list
             gone += [missing] if (missing := f"{name} at {pin}") not in gone else []
             continue
         found.setdefault(name, []).append(pin)
-        waiting += read_provenance(snapshot).pins.items()
+        waiting += read_provenance(snapshot).input_snapshots.items()
     return found
 
 

@@ -20,7 +20,7 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.profiling.alarms import drawn_out
 from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.profiling.shift import shift_of
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 
 FILE = "learned.json"
 CHECK = "inputs_as_learned"
@@ -35,7 +35,7 @@ _TOLD = 3
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainingBaseline:
     """The training rows' `profile` of the inputs, the `weights` (importance, 0 or more; equal where none is above 0),
     and `limits`: the PSI by input that training days stay below, and their weighted mean under the empty name; empty
     where there were too few days.
@@ -51,7 +51,7 @@ class Learned:
         return json.dumps({**content, "limits": self.limits}, separators=(",", ":"))
 
     @classmethod
-    def of_text(cls, text: str) -> "Learned | None":
+    def of_text(cls, text: str) -> "TrainingBaseline | None":
         """The inverse of `text`; None for what another version wrote."""
         content = json.loads(text)
         if content.get("version") != _VERSION:
@@ -63,7 +63,7 @@ class Learned:
         return cls(profile, content["weights"], content["limits"])
 
 
-def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, float]) -> Learned:
+def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, float]) -> TrainingBaseline:
     """What a model learns from `rows`, its training rows. `weights`: by input, those below 0 count as 0."""
     used = {name: max(float(weight), 0.0) for name, weight in weights.items()}
     if not any(used.values()):
@@ -71,28 +71,28 @@ def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, floa
     profile = _profile(rows, list(used))
     days = [day for _, day in rows.group_by(pl.col(event_time).cast(pl.Date), maintain_order=True)]
     if len(days) < _FEWEST:
-        return Learned(profile, used, {})
+        return TrainingBaseline(profile, used, {})
     psi = np.array([_psi(_profile(day, list(used)), profile, used) for day in days])
     limits = drawn_out(psi, LEVEL / psi.shape[1])
-    return Learned(profile, used, dict(zip([*used, _TOGETHER], np.round(limits, 6).tolist(), strict=True)))
+    return TrainingBaseline(profile, used, dict(zip([*used, _TOGETHER], np.round(limits, 6).tolist(), strict=True)))
 
 
-def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> Verdict:
+def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> CheckResult:
     """Whether `rows` lie as what the champion learned from; never blocking. One that kept no record passes."""
     learned = read_learned(registry, champion)
     if learned is None or not rows.height:
         says = "There are no rows." if learned else f"{champion.uri} kept no record of what it learned from."
-        return Verdict(CHECK, passed=True, says=says, blocking=False)
+        return CheckResult(CHECK, passed=True, says=says, blocking=False)
     now = _profile(rows, list(learned.weights))
     shift = shift_of(now, learned.profile, learned.weights)
     psi = dict(zip([*learned.weights, _TOGETHER], _psi(now, learned.profile, learned.weights), strict=True))
     beyond = {name: psi[name] for name, limit in learned.limits.items() if psi[name] > limit and _counts(learned, name)}
-    concerned = [one for one in shift.findings if one.columns[0] in beyond]
+    concerned = [one for one in shift.issues if one.columns[0] in beyond]
     told = " ".join(one.says for one in concerned[:_TOLD])
     total = f"The weighted PSI is {psi[_TOGETHER]:.3f}"
     if learned.limits:
         total += f" (training days stay below {learned.limits[_TOGETHER]:.3f})"
-    return Verdict(
+    return CheckResult(
         CHECK,
         passed=not beyond,
         says=f"{total}. {told}".strip() if beyond else f"{total}.",
@@ -106,11 +106,11 @@ def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> 
     )
 
 
-def read_learned(registry: Registry, version: Version) -> Learned | None:
+def read_learned(registry: Registry, version: Version) -> TrainingBaseline | None:
     """What the version learned from; None where it kept no record, or one of another version of Slipway."""
     if version.folder is not None:
         path = version.folder / FILE
-        return Learned.of_text(path.read_text()) if path.is_file() else None
+        return TrainingBaseline.of_text(path.read_text()) if path.is_file() else None
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
@@ -121,7 +121,7 @@ def read_learned(registry: Registry, version: Version) -> Learned | None:
             )
         except (MlflowException, FileNotFoundError):
             return None
-        return Learned.of_text(Path(fetched).read_text())
+        return TrainingBaseline.of_text(Path(fetched).read_text())
 
 
 def _profile(rows: pl.DataFrame, inputs: list[str]) -> DeliveryProfile:
@@ -135,6 +135,6 @@ def _psi(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[str, f
     return [*(found.psi[name] for name in weights), found.psi_together]
 
 
-def _counts(learned: Learned, name: str) -> bool:
+def _counts(learned: TrainingBaseline, name: str) -> bool:
     """Whether the model uses an input at all."""
     return name == _TOGETHER or learned.weights[name] > 0

@@ -16,9 +16,9 @@ from lakehouse.profiling.column_profile import SHARES, ColumnProfile, merge_colu
 from lakehouse.profiling.distances import distances, shares_of
 from lakehouse.profiling.expectation import Judged, judge
 from lakehouse.profiling.history import MOST
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.metric import Reading
-from lakehouse.profiling.metrics import readings_of
+from lakehouse.profiling.metrics import metrics_of
 from lakehouse.profiling.profile import DeliveryProfile
 
 LEVEL = 0.01
@@ -101,7 +101,7 @@ def find_anomalies(
     contract: Contract | None = None,
     *,
     level: float = LEVEL,
-) -> list[Finding]:
+) -> list[Issue]:
     """What is unlike history, most surprising first; nothing when all is as usual, or history is too short to tell.
 
     `history`: the profiles of published deliveries, oldest first; the newest 60 are looked at. With a contract only its
@@ -113,17 +113,17 @@ def find_anomalies(
         return []
     if not profile.rows:
         usual = int(np.median([one.rows for one in known]))
-        return [Finding("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
+        return [Issue("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
     deliveries = [*known, profile]
-    readings = readings_of(deliveries, {one.name for one in contract.columns} if contract else None)
+    metrics = metrics_of(deliveries, {one.name for one in contract.columns} if contract else None)
     judged = judge(
-        np.column_stack([one.values for one in readings]),
-        np.column_stack([one.noise for one in readings]),
+        np.column_stack([one.values for one in metrics]),
+        np.column_stack([one.noise for one in metrics]),
         [one.day.weekday() if one.day else None for one in deliveries],
     )
-    judgement = weigh([(one.columns, one.kind) for one in readings], judged.surprise, level, profile.event_time)
-    shown = _shown(readings, judged, judgement)
-    found: list[Finding] = []
+    judgement = weigh([(one.columns, one.kind) for one in metrics], judged.surprise, level, profile.event_time)
+    shown = _shown(metrics, judged, judgement)
+    found: list[Issue] = []
     told: set[Family] = set()
     for column, score in sorted(judgement.scores.items(), key=lambda pair: -pair[1])[:_TOLD]:
         if score <= 1:
@@ -137,16 +137,16 @@ def find_anomalies(
     return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
 
 
-def _shown(readings: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
+def _shown(metrics: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
     """The families by size, each by its most surprising reading."""
     best: dict[Family, int] = {}
     surprise = np.nan_to_num(judged.surprise[-1], nan=-1.0)
-    for number, one in enumerate(readings):
+    for number, one in enumerate(metrics):
         family = (one.columns, one.kind)
         if family not in best or surprise[number] > surprise[best[family]]:
             best[family] = number
     found = [
-        _Shown(family, judgement.families[family], readings[number], float(judged.expected[number]))
+        _Shown(family, judgement.families[family], metrics[number], float(judged.expected[number]))
         for family, number in best.items()
     ]
     return sorted(found, key=lambda one: -one.size)
@@ -160,7 +160,7 @@ def _of(column: str, shown: Sequence[_Shown]) -> list[_Shown]:
     return [one for one in chosen if one.size > 1 or one is chosen[0]]
 
 
-def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[DeliveryProfile]) -> Finding:
+def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[DeliveryProfile]) -> Issue:
     reading = one.reading
     columns: tuple[str, ...] = (column, *(other for other in reading.columns if other != column)) if column else ()
     now = float(reading.values[-1])
@@ -185,7 +185,7 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
         after = deliveries[-1].columns[column]
         measured |= distances(before, after)
         series |= before_after(before, after)
-    return Finding(reading.kind, columns, says, size=round(size, 3), measured=measured, series=series)
+    return Issue(reading.kind, columns, says, size=round(size, 3), measured=measured, series=series)
 
 
 def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
@@ -219,7 +219,7 @@ def _before(deliveries: Sequence[DeliveryProfile], name: str) -> ColumnProfile |
     return merged if merged.kind == now.kind else None
 
 
-def _cut_short(found: list[Finding], shown: Sequence[_Shown], now: DeliveryProfile) -> list[Finding]:
+def _cut_short(found: list[Issue], shown: Sequence[_Shown], now: DeliveryProfile) -> list[Issue]:
     """A delivery of which a part is missing is unlike others in the time of its events. What is wrong is the delivery,
     not the column: that is said first.
     """
@@ -244,7 +244,7 @@ def _cut_short(found: list[Finding], shown: Sequence[_Shown], now: DeliveryProfi
     measured = {"rows": now.rows, "expected": round(rows.reading.natural(rows.expected))}
     history = [round(rows.reading.natural(float(value))) for value in rows.reading.values[-_PLOTTED:]]
     kind = "begins_late" if early else "ends_early"
-    return [Finding(kind, (), says, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
+    return [Issue(kind, (), says, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
 
 
 def _is_clock(reading: Reading, now: DeliveryProfile) -> bool:

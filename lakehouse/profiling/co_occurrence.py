@@ -33,7 +33,7 @@ _KNOWN_AGAIN = 0.25
 """The share of values that must be known from before; numbers that never come again have no companions to compare."""
 
 
-def companions_of(
+def co_occurrences_of(
     columns: Sequence[Values], rows: np.ndarray, row_hashes: np.ndarray, profiles: Mapping[str, ColumnProfile]
 ) -> dict[str, tuple[int, ...]]:
     """By pair `a => b`: for each different b beside a value in the sketch of a, the value's place there and some bits
@@ -59,19 +59,19 @@ def companions_of(
     return {pair: tuple(one.tolist()) for pair, (_, one) in ordered[:PAIRS]}
 
 
-def new_companions(
-    sketches: Sequence[np.ndarray], companions: Sequence[np.ndarray]
+def new_co_occurrences(
+    sketches: Sequence[np.ndarray], co_occurrences: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """How many of each delivery's companions are new beside values that came before, and of how many; shape (T,).
 
     `sketches`: of the deciding column. None where its values do not come again.
     """
-    if not len(companions[-1]) or np.isin(sketches[-1], np.concatenate(sketches[:-1])).mean() < _KNOWN_AGAIN:
+    if not len(co_occurrences[-1]) or np.isin(sketches[-1], np.concatenate(sketches[:-1])).mean() < _KNOWN_AGAIN:
         return None
-    sizes = [len(one) for one in companions]
-    deliveries = np.repeat(np.arange(len(companions)), sizes)
-    values = np.concatenate([one[pairs >> _BITS] for one, pairs in zip(sketches, companions, strict=True)])
-    pairs = values.view(np.uint64) * _MIX + (np.concatenate(companions) & (1 << _BITS) - 1).view(np.uint64)
+    sizes = [len(one) for one in co_occurrences]
+    deliveries = np.repeat(np.arange(len(co_occurrences)), sizes)
+    values = np.concatenate([one[pairs >> _BITS] for one, pairs in zip(sketches, co_occurrences, strict=True)])
+    pairs = values.view(np.uint64) * _MIX + (np.concatenate(co_occurrences) & (1 << _BITS) - 1).view(np.uint64)
     _, first, which = np.unique(values, return_index=True, return_inverse=True)
     known = deliveries[first][which] < deliveries
     new = np.zeros(len(pairs), bool)

@@ -15,7 +15,7 @@ import numpy as np
 
 from lakehouse.profiling.column_profile import SHARES, SKETCH, TOP, ColumnProfile
 from lakehouse.profiling.distances import shares_below, shares_below_all
-from lakehouse.profiling.metric import Form, Readings, new_hashes
+from lakehouse.profiling.metric import Form, Metrics, new_hashes
 from lakehouse.profiling.profile import DeliveryProfile
 
 CATEGORIES = 15
@@ -49,12 +49,12 @@ _NOT_COUNTED = (np.nan,) * 5
 
 
 @dataclass(frozen=True)
-class ColumnReadings:
+class ColumnMetrics:
     """A column of T deliveries: its profiles (None where a delivery lacks it or has another kind), the numbers of rows
     with a finite value, what a row is worth, and the first microsecond of each delivery's day; shape (T,) each.
     """
 
-    readings: Readings
+    metrics: Metrics
     name: str
     columns: Sequence[ColumnProfile | None]
     finite: np.ndarray
@@ -63,16 +63,14 @@ class ColumnReadings:
     event_time: str
 
     @classmethod
-    def of(
-        cls, readings: Readings, profiles: Sequence[DeliveryProfile], name: str, worth: np.ndarray
-    ) -> "ColumnReadings":
+    def of(cls, metrics: Metrics, profiles: Sequence[DeliveryProfile], name: str, worth: np.ndarray) -> "ColumnMetrics":
         """The column of this name. What had another kind than now is not compared."""
         kind = profiles[-1].columns[name].kind
         found = [one.columns.get(name) for one in profiles]
         columns = [one if one and one.kind == kind else None for one in found]
         days = np.array([np.nan if one.day is None else one.day.toordinal() - _EPOCH for one in profiles]) * _DAY
         finite = np.array([0 if one is None else one.finite for one in columns], float)
-        return cls(readings, name, columns, finite, worth, days, profiles[-1].event_time)
+        return cls(metrics, name, columns, finite, worth, days, profiles[-1].event_time)
 
     def take(self) -> None:
         """Take them all."""
@@ -112,13 +110,13 @@ class ColumnReadings:
                 self._parts(grids)
 
     def _share(self, kind: str, detail: str, counts: np.ndarray, of: np.ndarray | None = None) -> None:
-        self.readings.share([self.name], kind, detail, counts, self.finite if of is None else of, self.worth)
+        self.metrics.share([self.name], kind, detail, counts, self.finite if of is None else of, self.worth)
 
     def _shares(self, kinds: Sequence[tuple[str, str]], counts: np.ndarray) -> None:
-        self.readings.shares([self.name], kinds, counts, self.finite, self.worth)
+        self.metrics.shares([self.name], kinds, counts, self.finite, self.worth)
 
     def _plain(self, kind: str, detail: str, form: Form, values: np.ndarray, noise: np.ndarray) -> None:
-        self.readings.plain([self.name], kind, detail, form, values, noise)
+        self.metrics.plain([self.name], kind, detail, form, values, noise)
 
     def _noise(self) -> np.ndarray:
         return 0.5 / np.sqrt(self.finite * self.worth + 0.5)
@@ -210,7 +208,7 @@ class ColumnReadings:
         for value, below in zip(values, self._below(grids, values).T, strict=True):
             for kind, rows in (("early_rows", below), ("late_rows", self.finite - below)):
                 usually = max(float(np.nanmedian(rows[:-1])), 1.0)
-                self.readings.plain(
+                self.metrics.plain(
                     (), kind, f"{value:g}", "count", np.log(rows + 0.5), 1 / np.sqrt(usually * self.worth)
                 )
 

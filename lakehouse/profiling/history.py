@@ -11,12 +11,12 @@ import pyarrow as pa
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.profiling.profile import DeliveryProfile
 from lakehouse.tables.duck import literal
-from lakehouse.tables.system_table import Journal, append, entries
+from lakehouse.tables.system_table import SystemTable, append, entries
 
 MOST = 60
 """Deliveries that the next one is judged by, the newest: what judging costs does not grow with all that ever came."""
 
-PROFILES = Journal(
+PROFILES = SystemTable(
     "slipway.profiles",
     pa.schema(
         [

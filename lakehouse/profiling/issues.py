@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Finding:
+class Issue:
     """One thing that is odd about a delivery.
 
     `kind` is a word such as `column_renamed`, `unit_changed`, `null_share`. `columns` are the columns it is about, the

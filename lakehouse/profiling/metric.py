@@ -42,7 +42,7 @@ class Reading:
 
 
 @dataclass
-class Readings:
+class Metrics:
     """Readings as they are taken."""
 
     found: list[Reading] = field(default_factory=list)

@@ -10,9 +10,9 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from lakehouse.profiling.co_occurrence import new_companions
-from lakehouse.profiling.column_metrics import ColumnReadings
-from lakehouse.profiling.metric import Reading, Readings, new_hashes
+from lakehouse.profiling.co_occurrence import new_co_occurrences
+from lakehouse.profiling.column_metrics import ColumnMetrics
+from lakehouse.profiling.metric import Metrics, Reading, new_hashes
 from lakehouse.profiling.profile import ROW_SKETCH, DeliveryProfile
 
 _DEPENDS, _DECIDES = 0.2, 0.5
@@ -23,33 +23,33 @@ _NEW = 0.2
 _NONE = np.zeros(0, np.int64)
 
 
-def readings_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
+def metrics_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
     """All readings of deliveries in order, the last of which is judged against the others; of these columns only."""
-    readings = Readings()
+    metrics = Metrics()
     chosen = [name for name in profiles[-1].columns if names is None or name in names]
-    _read_delivery(readings, profiles)
+    _read_delivery(metrics, profiles)
     worths = [one.worths for one in profiles]
     for name in chosen:
         worth = np.array([one.get(name, 1.0) for one in worths])
-        ColumnReadings.of(readings, profiles, name, worth).take()
-    _read_dependencies(readings, profiles, chosen)
-    _read_companions(readings, profiles, chosen)
-    return readings.found
+        ColumnMetrics.of(metrics, profiles, name, worth).take()
+    _read_dependencies(metrics, profiles, chosen)
+    _co_occurrence_metrics(metrics, profiles, chosen)
+    return metrics.found
 
 
-def _read_delivery(readings: Readings, profiles: Sequence[DeliveryProfile]) -> None:
+def _read_delivery(metrics: Metrics, profiles: Sequence[DeliveryProfile]) -> None:
     rows = np.array([one.rows for one in profiles], float)
-    readings.plain((), "rows", "", "log", np.log(np.maximum(rows, 0.5)), 1 / np.sqrt(np.maximum(rows, 1)))
-    readings.share((), "repeated_rows", "", np.array([one.repeated for one in profiles], float), rows)
+    metrics.plain((), "rows", "", "log", np.log(np.maximum(rows, 0.5)), 1 / np.sqrt(np.maximum(rows, 1)))
+    metrics.share((), "repeated_rows", "", np.array([one.repeated for one in profiles], float), rows)
     gaps = np.diff([np.nan, *(one.day.toordinal() if one.day else np.nan for one in profiles)])
     event_time = profiles[-1].event_time
-    readings.plain((event_time,), "days_on", "", "plain", np.arcsinh(gaps), np.full(len(gaps), 0.5))
+    metrics.plain((event_time,), "days_on", "", "plain", np.arcsinh(gaps), np.full(len(gaps), 0.5))
     sketches = [one.row_sketch_array for one in profiles]
     fresh, of = new_hashes(sketches, ROW_SKETCH)
-    readings.share((), "rows_seen_before", "", of - fresh, of)
+    metrics.share((), "rows_seen_before", "", of - fresh, of)
 
 
-def _read_dependencies(readings: Readings, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
+def _read_dependencies(metrics: Metrics, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
     pairs, _ = profiles[-1].measured_pairs
     if not pairs:
         return
@@ -77,18 +77,18 @@ def _read_dependencies(readings: Readings, profiles: Sequence[DeliveryProfile], 
         if not all(name in names for name in columns) or not usual[place] >= (_DECIDES if whole else _DEPENDS):
             continue
         if whole:
-            readings.share(columns, kind, pair, np.nan_to_num(strength) * rows, np.where(np.isnan(strength), 0, rows))
+            metrics.share(columns, kind, pair, np.nan_to_num(strength) * rows, np.where(np.isnan(strength), 0, rows))
         elif not (kind == "dependency" and profiles[-1].columns[columns[0]].kind == "text"):
-            readings.plain(columns, kind, pair, "plain", strength, 1 / np.sqrt(np.maximum(rows, 1)))
+            metrics.plain(columns, kind, pair, "plain", strength, 1 / np.sqrt(np.maximum(rows, 1)))
 
 
-def _read_companions(readings: Readings, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
-    for pair in profiles[-1].companions:
+def _co_occurrence_metrics(metrics: Metrics, profiles: Sequence[DeliveryProfile], names: Sequence[str]) -> None:
+    for pair in profiles[-1].co_occurrences:
         decider, _, decided = pair.partition(" => ")
         if not {decider, decided} <= set(names):
             continue
-        given = [one.companion_arrays.get(pair, _NONE) if decider in one.columns else _NONE for one in profiles]
+        given = [one.co_occurrence_arrays.get(pair, _NONE) if decider in one.columns else _NONE for one in profiles]
         sketches = [one.columns[decider].sketch_array if decider in one.columns else _NONE for one in profiles]
-        found = new_companions(sketches, given)
+        found = new_co_occurrences(sketches, given)
         if found is not None and np.median(found[0][1:-1] / np.maximum(found[1][1:-1], 1)) < _NEW:
-            readings.share((decided, decider), "new_companions", pair, *found)
+            metrics.share((decided, decider), "new_companions", pair, *found)

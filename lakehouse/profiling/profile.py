@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.contracts.columns import Column
-from lakehouse.profiling.co_occurrence import companions_of
+from lakehouse.profiling.co_occurrence import co_occurrences_of
 from lakehouse.profiling.column_profile import ColumnProfile, merge_columns
 from lakehouse.profiling.column_values import Bits, Values, combine, profile_values, smallest_hashes, values_of
 from lakehouse.profiling.dependencies import dependencies, sample_of
@@ -55,7 +55,7 @@ class DeliveryProfile:
     repeated: int = 0
     row_sketch: tuple[int, ...] = ()
     dependencies: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    companions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    co_occurrences: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def row_sketch_array(self) -> np.ndarray:
@@ -63,9 +63,9 @@ class DeliveryProfile:
         return np.array(self.row_sketch, np.int64)
 
     @cached_property
-    def companion_arrays(self) -> dict[str, np.ndarray]:
+    def co_occurrence_arrays(self) -> dict[str, np.ndarray]:
         """The companions as arrays."""
-        return {pair: np.array(one, np.int64) for pair, one in self.companions.items()}
+        return {pair: np.array(one, np.int64) for pair, one in self.co_occurrences.items()}
 
     @cached_property
     def worths(self) -> dict[str, float]:
@@ -103,7 +103,7 @@ class DeliveryProfile:
                 "repeated": self.repeated,
                 "row_sketch": self.row_sketch,
                 "dependencies": self.dependencies,
-                "companions": self.companions,
+                "companions": self.co_occurrences,
                 "columns": [one.as_dict() for one in self.columns.values()],
             },
             separators=(",", ":"),
@@ -141,7 +141,7 @@ class DeliveryProfile:
             repeated=content["repeated"],
             row_sketch=tuple(content["row_sketch"]),
             dependencies={pair: (float(size), int(rows)) for pair, (size, rows) in content["dependencies"].items()},
-            companions={pair: tuple(one) for pair, one in content.get("companions", {}).items()},
+            co_occurrences={pair: tuple(one) for pair, one in content.get("companions", {}).items()},
         )
 
 
@@ -255,7 +255,7 @@ def _delivery(
         repeated=len(places) - len(different),
         row_sketch=smallest_hashes(different, ROW_SKETCH),
         dependencies=dependencies(related, sample_of(hashes, places)),
-        companions=companions_of(related, places, hashes, columns),
+        co_occurrences=co_occurrences_of(related, places, hashes, columns),
     )
 
 

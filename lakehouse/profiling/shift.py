@@ -12,7 +12,7 @@ import numpy as np
 from lakehouse.profiling.anomalies import before_after
 from lakehouse.profiling.column_profile import ColumnProfile
 from lakehouse.profiling.distances import distances, shares_of
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile
 
 LEVEL = 0.01
@@ -30,7 +30,7 @@ class Shift:
 
     total: float
     by_chance: float
-    findings: list[Finding]
+    issues: list[Issue]
     psi: Mapping[str, float]
     psi_together: float
 
@@ -45,13 +45,13 @@ def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[st
     total = sum(used.values())
     if total <= 0:
         raise ValueError("No feature has a weight above 0.")
-    findings, together, by_chance = [], 0.0, 0.0
+    issues, together, by_chance = [], 0.0, 0.0
     psi: dict[str, float] = {}
     for name, weight in used.items():
         before, after = learned.columns.get(name), now.columns.get(name)
         if before is None or after is None or not before.rows or not after.rows:
             says = f"{name} is not there{'' if after is None else ' in the training data'}, and the model uses it."
-            findings.append(Finding("feature_missing", (name,), says, size=100.0 * weight / total * len(used)))
+            issues.append(Issue("feature_missing", (name,), says, size=100.0 * weight / total * len(used)))
             together += weight / total
             psi[name] = np.inf
             continue
@@ -61,14 +61,14 @@ def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[st
         together += weight / total * measured["jensen_shannon"]
         by_chance += weight / total * chance
         if _differs(before, after, LEVEL / len(used)):
-            findings.append(_finding(before, after, measured, weight / total * len(used), chance))
+            issues.append(_finding(before, after, measured, weight / total * len(used), chance))
     psi_together = sum(weight / total * psi[name] for name, weight in used.items() if weight)
-    return Shift(together, by_chance, sorted(findings, key=lambda one: -one.size), psi, psi_together)
+    return Shift(together, by_chance, sorted(issues, key=lambda one: -one.size), psi, psi_together)
 
 
 def _finding(
     before: ColumnProfile, after: ColumnProfile, measured: Mapping[str, float], weight: float, chance: float
-) -> Finding:
+) -> Issue:
     if before.grid and after.grid:
         middle = len(before.grid) // 2
         words = f"its median was {before.grid[middle]:.6g} and is {after.grid[middle]:.6g}"
@@ -76,7 +76,7 @@ def _finding(
         labels, first, second = shares_of(before, after)
         most = int(np.argmax(np.abs(second - first)))
         words = f"{labels[most]!r} had {first[most]:.2%} and has {second[most]:.2%}"
-    return Finding(
+    return Issue(
         "shifted",
         (before.name,),
         f"{before.name} is not as in training: {words}; Jensen-Shannon distance {measured['jensen_shannon']:.3f}, "

@@ -19,9 +19,9 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, HomeError, PublishConflictError
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import literal
-from lakehouse.tables.system_table import Journal, append, entries, state
+from lakehouse.tables.system_table import SystemTable, append, entries, state
 
-BREAKERS = Journal(
+BREAKERS = SystemTable(
     "slipway.breakers",
     pa.schema(
         [
@@ -115,7 +115,7 @@ class Transition:
     by: str = "landing"
 
 
-def standing_of(
+def breaker_status(
     lake: Lakehouse, source: str, declared: Breaker, definition: str, now: datetime | None = None
 ) -> Standing:
     """The breaker's state at the time `now` (UTC, default: the clock's).
@@ -160,7 +160,7 @@ def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: in
         ) from error
 
 
-def journal_state(lake: Lakehouse) -> int:
+def state_table(lake: Lakehouse) -> int:
     """The journal's snapshot, by which `transit` sees whether it is still the one that was looked at."""
     return state(lake, BREAKERS)
 
@@ -175,7 +175,7 @@ def set_by_hand(lake: Lakehouse, source: str, state: State, reason: str, definit
     return step
 
 
-def held_back(lake: Lakehouse, domain: str) -> str:
+def blocked(lake: Lakehouse, domain: str) -> str:
     """Why the tables of a domain are stale, and since when: a breaker is open. Empty when none is."""
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS))).sort("at")
     last = lines.filter(pl.col("source").str.starts_with(f"{domain}.")).group_by("source", maintain_order=True).last()

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import ARROW_TYPES, Column
 from lakehouse.errors import DeliveryError
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.casting import Cast, cast_columns
 from lakehouse.sources.file_formats import FORMATS, check_readable, format_of, open_delivery
 from lakehouse.sources.mapping_types import ColumnMapping, FileEncoding, Ignored, Renamed, Swapped
@@ -40,7 +40,7 @@ class Read:
     rows: pa.Table
     delivered: pa.Table
     unreadable: Mapping[str, np.ndarray] = field(default_factory=dict)
-    structure: tuple[Finding, ...] = ()
+    structure: tuple[Issue, ...] = ()
     added: tuple[str, ...] = ()
     texts: bool = False
 
@@ -100,7 +100,7 @@ def _read(source: Source, path: Path, columns: Sequence[str] | None, *, strict: 
         if fault:
             faults.append(fault)
     warned = tuple(name for name in unknown if contract.on_added(name) == "warn")
-    structure = tuple(fault.finding for fault in faults)
+    structure = tuple(fault.issue for fault in faults)
     return Read(_table(wanted, cast, len(delivered)), delivered, cast.unreadable, structure, warned, opened.texts)
 
 

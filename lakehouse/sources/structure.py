@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lakehouse.contracts.contract import Column
 from lakehouse.errors import DeliveryError, nearest_name
-from lakehouse.profiling.issues import Finding
+from lakehouse.profiling.issues import Issue
 from lakehouse.sources.casting import Cast, cast_columns
 from lakehouse.sources.file_formats import Delivered
 from lakehouse.sources.mapping_types import Absent
@@ -28,10 +28,8 @@ _SHOWN = 3
 class StructureError(DeliveryError):
     """A delivery whose columns are not the contract's. `findings` say how, and which mapping would mend it."""
 
-    def __init__(
-        self, what: str, findings: Sequence[Finding], *, where: str, nearest: str | None = None, fix: str
-    ) -> None:
-        self.findings = tuple(findings)
+    def __init__(self, what: str, issues: Sequence[Issue], *, where: str, nearest: str | None = None, fix: str) -> None:
+        self.issues = tuple(issues)
         super().__init__(what, where=where, nearest=nearest, fix=fix)
 
 
@@ -39,7 +37,7 @@ class StructureError(DeliveryError):
 class Fault:
     """One reason to refuse a file: for the detectors, and in words."""
 
-    finding: Finding
+    issue: Issue
     fix: str
     nearest: str | None = None
     row: int | None = None
@@ -47,7 +45,7 @@ class Fault:
     def error(self, path: Path) -> StructureError:
         """The refusal of the file."""
         where = str(path) if self.row is None else f"{path}, row {self.row}"
-        return StructureError(self.finding.says, [self.finding], where=where, nearest=self.nearest, fix=self.fix)
+        return StructureError(self.issue.says, [self.issue], where=where, nearest=self.nearest, fix=self.fix)
 
 
 def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unknown: Sequence[str]) -> list[Fault]:
@@ -70,7 +68,7 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
     fix += _or_declare(source, ", ".join(proposals.values()))
     faults = [
         Fault(
-            Finding(
+            Issue(
                 "column_removed",
                 (name,),
                 f"The column {name!r} is missing.",
@@ -91,7 +89,7 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
         proposal = ", ".join(f"ignored({name!r})" for name in blocked[:_SHOWN])
         faults.append(
             Fault(
-                Finding("column_added", tuple(blocked), shown, share=1.0, proposal=proposal),
+                Issue("column_added", tuple(blocked), shown, share=1.0, proposal=proposal),
                 f"Declare it in the contract {contract.table}, or have it delivered without."
                 + _or_declare(source, proposal),
                 nearest_name(blocked[0], known),
@@ -102,7 +100,7 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
         says = "The columns come in another order than the contract's."
         faults.append(
             Fault(
-                Finding("columns_reordered", tuple(in_order), says, share=1.0),
+                Issue("columns_reordered", tuple(in_order), says, share=1.0),
                 f"Have it delivered in the order {', '.join(known)}, or take `ordered` out of the contract.",
             )
         )
@@ -123,8 +121,8 @@ def value_fault(
         readable = name not in cast.unreadable or not cast.unreadable[name].all()
         proposal = f"retyped({name!r})" if readable else None
         says = f"The column {name!r} is {cast.mistyped[name]}, but the contract says {kind}."
-        finding = Finding("type_changed", (name,), says, share=1.0, proposal=proposal)
-        return Fault(finding, fix + _or_declare(source, proposal), kind)
+        issue = Issue("type_changed", (name,), says, share=1.0, proposal=proposal)
+        return Fault(issue, fix + _or_declare(source, proposal), kind)
     bad = cast.unreadable.get(name)
     if bad is None:
         return None
@@ -132,14 +130,14 @@ def value_fault(
     if int(bad.sum()) < len(given) - given.null_count:
         return None
     row = int(np.argmax(bad))
-    finding = Finding("type_changed", (name,), "", share=float(bad.mean()))
+    issue = Issue("type_changed", (name,), "", share=float(bad.mean()))
     if kind == "timestamp" and source.time_zone is None and _only_zone_is_missing(source, given, name, texts=texts):
         says = f"The times in {name!r} have no time zone."
         fix = f'Deliver them with an offset, or declare time_zone="UTC" in the source {source.name}.'
-        return Fault(replace(finding, says=says), fix, _EXAMPLES[kind])
+        return Fault(replace(issue, says=says), fix, _EXAMPLES[kind])
     if texts or not (pa.types.is_timestamp(given.type) or pa.types.is_integer(given.type)):
         says = f"{str(given[row].as_py())[:80]!r} in column {name!r} is not {kind}: no value of it is."
-        return Fault(replace(finding, says=says), fix, _EXAMPLES.get(kind, kind), row + 1)
+        return Fault(replace(issue, says=says), fix, _EXAMPLES.get(kind, kind), row + 1)
     if kind == "timestamp":
         try:
             given.cast(pa.timestamp("us", given.type.tz))
@@ -148,10 +146,10 @@ def value_fault(
             why = str(error)[:120]
         says = f"A time in {name!r} is out of range or finer than a microsecond: {why}."
         return Fault(
-            replace(finding, says=says),
+            replace(issue, says=says),
             "Deliver times between the years 1 and 9999, in microseconds or coarser.",
         )
-    return Fault(replace(finding, says=f"A value of {name!r} does not fit into {kind}: none of them does."), fix)
+    return Fault(replace(issue, says=f"A value of {name!r} does not fit into {kind}: none of them does."), fix)
 
 
 def _only_zone_is_missing(source: Source, given: pa.ChunkedArray, name: str, *, texts: bool) -> bool:

@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from lakehouse.spark.parts import PART, Parts, Side, cut
 from lakehouse.spark.tables import Pinned, identifier, spark_schema
-from lakehouse.spark.worker import SIDE, Part, Stream, Work
+from lakehouse.spark.worker import SIDE, BuildPlan, Part, Stream
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
 def carry(
-    spine: Side, others: Mapping[str, Side], work: Work, schema: pa.Schema, *, tasks: int, limit: int
+    spine: Side, others: Mapping[str, Side], work: BuildPlan, schema: pa.Schema, *, tasks: int, limit: int
 ) -> "DataFrame":
     """The rows of `work` for all parts together: columns of `schema`, in no promised order.
 

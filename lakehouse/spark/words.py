@@ -20,7 +20,13 @@ _LOST = (
     "Remote RPC client disassociated",
     "Worker crashed",
 )
-_JVM_GONE = ("Py4JNetworkError", "ConnectionRefusedError", "SparkContext was shut down", "UNAVAILABLE", "stopped Spark")
+_JVM_GONE = (
+    "Py4JNetworkError",
+    "ConnectionRejectedError",
+    "SparkContext was shut down",
+    "UNAVAILABLE",
+    "stopped Spark",
+)
 _OUT_OF_MEMORY = ("OutOfMemoryError", "OUT_OF_MEMORY", "MemoryError")
 
 

@@ -23,7 +23,7 @@ SIDE = "_side"
 _MARK = "slipway-error:"
 _CARRIED = re.compile(rf"{_MARK}([A-Za-z0-9+/=]+)")
 
-Work = Callable[[Mapping[str, pa.Table], pa.Table], pa.Table]
+BuildPlan = Callable[[Mapping[str, pa.Table], pa.Table], pa.Table]
 """From tables by name and a spine to rows."""
 
 
@@ -51,7 +51,7 @@ def carried_error(text: str) -> SlipwayError | None:
 class Part:
     """Runs `work` on one part: `schemas` are those of its tables by name, `spine` that of its spine."""
 
-    work: Work
+    work: BuildPlan
     schemas: Mapping[str, pa.Schema]
     spine: pa.Schema
     out: pa.Schema

@@ -15,7 +15,7 @@ RULE = "_rule"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """The result of one check. A failed `blocking` check keeps the write from being published.
 
     `measured` holds the metrics of the check; for a row rule `rows`, `broken` and `share` are among them. `sample`
@@ -40,18 +40,18 @@ class AuditError(ContractError):
     """A failed audit: nothing was published. Carries the results of all checks."""
 
     def __init__(
-        self, table: str, verdicts: Sequence[Verdict], branch: str | None = None, remedy: str | None = None
+        self, table: str, check_results: Sequence[CheckResult], branch: str | None = None, remedy: str | None = None
     ) -> None:
-        self.verdicts = list(verdicts)
-        failed = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
+        self.check_results = list(check_results)
+        failed = [check_result for check_result in check_results if check_result.blocking and not check_result.passed]
         # Rows that go to quarantine are on no branch: the first of them are shown right here.
-        rows = [row for verdict in failed for row in verdict.sample if "_row" in row][:3]
+        rows = [row for check_result in failed for row in check_result.sample if "_row" in row][:3]
         shown = "".join(f"\n  row {row['_row']} of {row['_file']} failed {row.get(RULE, '')}" for row in rows)
         super().__init__(
             f"The audit of {table} failed, nothing was published: "
-            + " ".join(verdict.says for verdict in failed)
+            + " ".join(check_result.says for check_result in failed)
             + shown,
-            where=f"{table}, check {', '.join(verdict.name for verdict in failed)}",
+            where=f"{table}, check {', '.join(check_result.name for check_result in failed)}",
             fix=_what_to_do(table, branch, remedy),
         )
 
@@ -65,7 +65,7 @@ def _what_to_do(table: str, branch: str | None, remedy: str | None) -> str:
     return "Fix the delivery (or the contract, if it is wrong) and run again."
 
 
-def require(table: str, verdicts: Sequence[Verdict], branch: str | None = None) -> None:
+def require(table: str, check_results: Sequence[CheckResult], branch: str | None = None) -> None:
     """Raise AuditError if a blocking check failed."""
-    if any(verdict.blocking and not verdict.passed for verdict in verdicts):
-        raise AuditError(table, verdicts, branch)
+    if any(check_result.blocking and not check_result.passed for check_result in check_results):
+        raise AuditError(table, check_results, branch)

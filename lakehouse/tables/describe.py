@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.refs import SnapshotRef
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.provenance import Made, read_provenance
+from lakehouse.tables.provenance import SnapshotProvenance, read_provenance
 from lakehouse.tables.write import AUDIT_PREFIX, BRANCH_AGE
 
 
@@ -25,7 +25,7 @@ class Overview:
     name: str
     owner: str
     description: str
-    published: Made | None
+    published: SnapshotProvenance | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ColumnInfo:
 class SnapshotInfo:
     """A snapshot with its provenance; `published` when the table's readers see it now or saw it once."""
 
-    made: Made
+    made: SnapshotProvenance
     published: bool
 
 

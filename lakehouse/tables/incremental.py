@@ -16,7 +16,7 @@ from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import PublishConflictError, UnknownNameError
 from lakehouse.tables.days import days_filter, in_words
-from lakehouse.tables.provenance import Made, Provenance, ancestry, is_compaction, read_provenance
+from lakehouse.tables.provenance import Provenance, SnapshotProvenance, ancestry, is_compaction, read_provenance
 from lakehouse.tables.publish import Published, change_schema, conflict, needs_schema_change, publish
 from lakehouse.tables.read import changed_days, day_column, is_by_day, published_days, resolve
 from lakehouse.tables.write import BRANCH_AGE, Draft, Rows, TableShape, ensure_table, write_draft
@@ -39,7 +39,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Work:
+class BuildPlan:
     """What has to be done to a table, and why.
 
     `days` is None when the whole table is to be made anew, and empty when there is nothing to do. `only` holds the keys
@@ -47,11 +47,11 @@ class Work:
     """
 
     name: str
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     definition: str
     days: tuple[date, ...] | None
     causes: tuple[str, ...]
-    before: Made | None
+    before: SnapshotProvenance | None
     only: pa.Array | None = None
 
     @property
@@ -75,11 +75,11 @@ class Outcome:
     rows_written: int
     days: tuple[date, ...] | None
     causes: tuple[str, ...]
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     recomputed: bool
 
 
-def last_made(lake: Lakehouse, name: str) -> Made | None:
+def last_published(lake: Lakehouse, name: str) -> SnapshotProvenance | None:
     """The provenance of the table's newest published change; None for a table that Slipway never published to.
 
     Compactions, by whomever, change no rows and are passed over. When somebody else changed the rows since Slipway
@@ -87,7 +87,7 @@ def last_made(lake: Lakehouse, name: str) -> Made | None:
     """
     if not lake.has(name):
         return None
-    newest: Made | None = None
+    newest: SnapshotProvenance | None = None
     for snapshot in ancestry(lake.table(name)):
         made = read_provenance(snapshot)
         if not made.definition and is_compaction(snapshot):
@@ -98,31 +98,31 @@ def last_made(lake: Lakehouse, name: str) -> Made | None:
     return None
 
 
-def changed_by_others(made: Made) -> str:
+def changed_by_others(made: SnapshotProvenance) -> str:
     """Who else changed a table, as the cause of making it anew; empty when it was Slipway."""
     when = made.at.strftime("%Y-%m-%d %H:%M UTC")
     return "" if made.definition else f"somebody else changed it: {made.operation} {made.snapshot_id} of {when}"
 
 
-def current_pins(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
+def current_snapshots(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
     """The newest published change of each table, so that a compaction of one changes nothing that is made from it.
 
     Raises UnknownNameError for a table that was never published.
     """
-    pins = {}
+    input_snapshots = {}
     for name in names:
-        made = last_made(lake, name)
+        made = last_published(lake, name)
         if made is None:
             raise UnknownNameError(
                 f"{name} was never published, so nothing can be made from it.",
                 where=name,
                 fix=f"Run `slipway materialize {name}` first.",
             )
-        pins[name] = made.snapshot_id
-    return pins
+        input_snapshots[name] = made.snapshot_id
+    return input_snapshots
 
 
-def find_work(
+def plan_build(
     lake: Lakehouse,
     name: str,
     inputs: Sequence[Input],
@@ -133,7 +133,7 @@ def find_work(
     rebuild: bool = False,
     drafts: Mapping[str, int] | None = None,
     days_from: Sequence[str] = (),
-) -> Work:
+) -> BuildPlan:
     """What table `name` must recompute: the days that changed inputs reach, or everything.
 
     The table has the days of the inputs `days_from` (default: of the first) and no others. `asked` days are recomputed
@@ -141,12 +141,12 @@ def find_work(
     `drafts` are snapshots of inputs that are about to be published and count as if they were.
     """
     drafts = drafts or {}
-    pins = current_pins(lake, [one.table for one in inputs if one.table not in drafts])
-    pins.update({one.table: drafts[one.table] for one in inputs if one.table in drafts})
-    before = last_made(lake, name)
+    input_snapshots = current_snapshots(lake, [one.table for one in inputs if one.table not in drafts])
+    input_snapshots.update({one.table: drafts[one.table] for one in inputs if one.table in drafts})
+    before = last_published(lake, name)
 
-    def work(days: tuple[date, ...] | None, *causes: str) -> Work:
-        return Work(name, pins, definition, days, causes, before)
+    def work(days: tuple[date, ...] | None, *causes: str) -> BuildPlan:
+        return BuildPlan(name, input_snapshots, definition, days, causes, before)
 
     whole = _why_everything(name, before, definition, rebuild=rebuild)
     if whole or before is None:
@@ -155,13 +155,13 @@ def find_work(
     causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
     endless: date | None = None  # from this day on, all days are touched
     for one in inputs:
-        made_from = before.pins.get(one.table)
-        if made_from is None:
+        built_from = before.input_snapshots.get(one.table)
+        if built_from is None:
             return work(None, f"it was not made from {one.table} before")
-        days = changed_days(lake, one.table, made_from, pins[one.table])
+        days = changed_days(lake, one.table, built_from, input_snapshots[one.table])
         if days is None or (days and not is_by_day(lake.table(name))):
             return work(None, f"{one.table} has a new snapshot")
-        if made_from != pins[one.table]:
+        if built_from != input_snapshots[one.table]:
             causes.append(f"{one.table} has a new snapshot: {in_words(list(days))} changed")
         first = _all_from(lake, one, list(days))
         endless = min([day for day in (first, endless) if day], default=None)
@@ -169,7 +169,7 @@ def find_work(
     # Days that left the inputs are among the changed ones; they are "recomputed" to nothing.
     present = set(published_days(lake, name)) if touched or endless else set()
     for table in days_from or (inputs[0].table,) if touched or endless else ():
-        present.update(published_days(lake, table, at=pins[table]))
+        present.update(published_days(lake, table, at=input_snapshots[table]))
     return work(tuple(sorted(day for day in present if day in touched or (endless and day >= endless))), *causes)
 
 
@@ -182,7 +182,7 @@ def _all_from(lake: Lakehouse, one: Input, changed: Sequence[date]) -> date | No
     return min(changed) if one.reach is None else None
 
 
-def _why_everything(name: str, before: Made | None, definition: str, *, rebuild: bool) -> str:
+def _why_everything(name: str, before: SnapshotProvenance | None, definition: str, *, rebuild: bool) -> str:
     """Why the table is to be made anew whatever its inputs are; empty when it is not."""
     if before is None:
         return f"{name} was never built"
@@ -200,13 +200,13 @@ class Computed:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-Compute = Callable[[Work], Computed]
+Compute = Callable[[BuildPlan], Computed]
 Audit = Callable[[Lakehouse, Draft], None]
 
 
 def bring_up_to_date(
     lake: Lakehouse,
-    find: Callable[[], Work],
+    find: Callable[[], BuildPlan],
     compute: Compute,
     audit: Audit,
     *,
@@ -229,7 +229,7 @@ def bring_up_to_date(
             _let_go(made.rows)
             work = replace(work, days=None, only=None, causes=(*work.causes, "its columns changed"))
             made = compute(work)
-        provenance = Provenance(run_id, work.definition, work.pins, notes=made.notes)
+        provenance = Provenance(run_id, work.definition, work.input_snapshots, notes=made.notes)
         try:
             published = write_audit_publish(
                 lake, made.shape, made.rows, provenance, work.days, audit, beginning(lake, made.shape, work.before)
@@ -243,7 +243,7 @@ def bring_up_to_date(
             len(made.rows),
             work.days,
             work.causes,
-            work.pins,
+            work.input_snapshots,
             recomputed=True,
         )
 
@@ -255,24 +255,24 @@ def _let_go(rows: Rows) -> None:
         rows.let_go()
 
 
-def beginning(lake: Lakehouse, shape: TableShape, before: Made | None) -> int:
+def beginning(lake: Lakehouse, shape: TableShape, before: SnapshotProvenance | None) -> int:
     """The snapshot that a draft begins at whose work was found when `before` was published (None: nothing was).
 
     Raises PublishConflictError when somebody published since: the work may be another now.
     """
     main = resolve(ensure_table(lake, shape))
-    now = last_made(lake, shape.name)
+    now = last_published(lake, shape.name)
     if now != before:
         raise conflict(shape.name, before.snapshot_id if before else None, main)
     return main
 
 
-def unchanged(lake: Lakehouse, work: Work) -> Outcome:
+def unchanged(lake: Lakehouse, work: BuildPlan) -> Outcome:
     """The outcome of having nothing to do. The pins are those that the rows were made from."""
-    made = last_made(lake, work.name)
+    made = last_published(lake, work.name)
     snapshot_id = made.snapshot_id if made else resolve(lake.table(work.name))
-    rows, pins = (made.rows, made.pins) if made else (0, work.pins)
-    return Outcome(work.name, snapshot_id, rows, 0, (), (), pins, recomputed=False)
+    rows, input_snapshots = (made.rows, made.input_snapshots) if made else (0, work.input_snapshots)
+    return Outcome(work.name, snapshot_id, rows, 0, (), (), input_snapshots, recomputed=False)
 
 
 def write_audit_publish(

@@ -29,7 +29,7 @@ class Provenance:
 
     run_id: str
     definition: str
-    pins: Mapping[str, int] = field(default_factory=dict)
+    input_snapshots: Mapping[str, int] = field(default_factory=dict)
     contract: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,13 +40,15 @@ class Provenance:
             f"{_PREFIX}code-version": code_version(),
             f"{_PREFIX}definition": self.definition,
             f"{_PREFIX}contract-version": self.contract,
-            f"{_PREFIX}pins": json.dumps({name: str(pin) for name, pin in sorted(self.pins.items())}),
+            f"{_PREFIX}input-snapshots": json.dumps(
+                {name: str(pin) for name, pin in sorted(self.input_snapshots.items())}
+            ),
             **{f"{_PREFIX}{key}": value for key, value in self.notes.items()},
         }
 
 
 @dataclass(frozen=True)
-class Made:
+class SnapshotProvenance:
     """What a published snapshot's summary says; empty texts where the writer was not Slipway."""
 
     snapshot_id: int
@@ -55,24 +57,24 @@ class Made:
     code_version: str
     definition: str
     contract: str
-    pins: dict[str, int]
+    input_snapshots: dict[str, int]
     rows: int
     operation: str
 
 
-def read_provenance(snapshot: Snapshot) -> Made:
+def read_provenance(snapshot: Snapshot) -> SnapshotProvenance:
     """The provenance that `snapshot` carries."""
     summary = snapshot.summary
     properties = summary.additional_properties if summary else {}
-    pins = json.loads(properties.get(f"{_PREFIX}pins") or "{}")
-    return Made(
+    input_snapshots = json.loads(properties.get(f"{_PREFIX}input-snapshots") or "{}")
+    return SnapshotProvenance(
         snapshot_id=snapshot.snapshot_id,
         at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, tz=UTC),
         run_id=properties.get(f"{_PREFIX}run-id", ""),
         code_version=properties.get(f"{_PREFIX}code-version", ""),
         definition=properties.get(f"{_PREFIX}definition", ""),
         contract=properties.get(f"{_PREFIX}contract-version", ""),
-        pins={name: int(pin) for name, pin in pins.items()},
+        input_snapshots={name: int(pin) for name, pin in input_snapshots.items()},
         rows=int(properties.get("total-records") or 0),
         operation=summary.operation.value if summary else "",
     )

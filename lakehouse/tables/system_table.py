@@ -30,7 +30,7 @@ _log = logging.getLogger("slipway.journal")
 
 
 @dataclass(frozen=True)
-class Journal:
+class SystemTable:
     """A table of records. `name` is its table's, in the namespace `slipway`."""
 
     name: str
@@ -44,14 +44,14 @@ class Journal:
         return TableShape(self.name, self.schema, None, self.description, self.column_docs, "slipway")
 
 
-def is_journal(name: str) -> bool:
+def is_system_table(name: str) -> bool:
     """Whether the table is one of the platform's own."""
     return name.startswith(f"{NAMESPACE}.")
 
 
 def append(
     lake: Lakehouse,
-    journal: Journal,
+    system_table: SystemTable,
     rows: pa.Table | Sequence[Mapping[str, Any]],
     run_id: str,
     after: int | None = None,
@@ -61,35 +61,35 @@ def append(
     With `after` the journal must still be at that snapshot (see `state`): else CommitFailedException is
     raised and nothing is written, so that of two processes that decide by what they read only one does.
     """
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), journal.schema)
-    with storage_guard(journal.name):
-        snapshot_id = _append(lake, journal, table, run_id, after)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), system_table.schema)
+    with storage_guard(system_table.name):
+        snapshot_id = _append(lake, system_table, table, run_id, after)
     # The records are written down, so what stops the rewrite must not be told as if they were not: whoever tries again
     # would write them twice. The next append tries to rewrite again.
     try:
-        _keep_small(lake, journal, run_id)
+        _keep_small(lake, system_table, run_id)
     except CommitFailedException:
         pass  # somebody else's append
     except Exception as error:  # noqa: BLE001
-        _log.warning("The journal %s could not be rewritten into one file: %s", journal.name, type(error).__name__)
+        _log.warning("The journal %s could not be rewritten into one file: %s", system_table.name, type(error).__name__)
     return snapshot_id
 
 
-def entries(lake: Lakehouse, journal: Journal, where: str | None = None, *, at: int | None = None) -> pa.Table:
+def entries(lake: Lakehouse, system_table: SystemTable, where: str | None = None, *, at: int | None = None) -> pa.Table:
     """The records that meet the filter, in no promised order; none where nothing was ever written down."""
-    if at == NO_SNAPSHOT or not lake.has(journal.name):
-        return journal.schema.empty_table()
-    rows = read(lake, journal.name, at=at, where=where)
+    if at == NO_SNAPSHOT or not lake.has(system_table.name):
+        return system_table.schema.empty_table()
+    rows = read(lake, system_table.name, at=at, where=where)
     # A record from before a column was added has none of it.
-    lacking = [one for one in journal.schema if one.name not in rows.schema.names]
+    lacking = [one for one in system_table.schema if one.name not in rows.schema.names]
     for one in lacking:
         rows = rows.append_column(one, pa.nulls(len(rows), one.type))
-    return rows.select(journal.schema.names).cast(journal.schema)
+    return rows.select(system_table.schema.names).cast(system_table.schema)
 
 
-def state(lake: Lakehouse, journal: Journal) -> int:
+def state(lake: Lakehouse, system_table: SystemTable) -> int:
     """The journal's present snapshot; it is made when there is none."""
-    return resolve(ensure_table(lake, journal.shape))
+    return resolve(ensure_table(lake, system_table.shape))
 
 
 _again = retry(
@@ -106,14 +106,14 @@ def _append_anyhow(table: Table, rows: pa.Table, provenance: Provenance) -> None
     table.append(rows, snapshot_properties=provenance.summary())
 
 
-def _append(lake: Lakehouse, journal: Journal, rows: pa.Table, run_id: str, after: int | None) -> int:
-    table = _with_columns(lake, journal)
-    provenance = Provenance(run_id, "journal")
+def _append(lake: Lakehouse, system_table: SystemTable, rows: pa.Table, run_id: str, after: int | None) -> int:
+    table = _with_columns(lake, system_table)
+    provenance = Provenance(run_id, "system table")
     if after is None:
         _append_anyhow(table, rows, provenance)
         return resolve(table)
     if resolve(table) != after:
-        raise CommitFailedException(f"{journal.name} has gone on from {after}.")
+        raise CommitFailedException(f"{system_table.name} has gone on from {after}.")
     # One try: pyiceberg's next one would build on whatever main is then.
     table.metadata.properties["commit.retry.num-retries"] = "0"
     with table.transaction() as transaction:
@@ -122,29 +122,31 @@ def _append(lake: Lakehouse, journal: Journal, rows: pa.Table, run_id: str, afte
 
 
 @_again
-def _with_columns(lake: Lakehouse, journal: Journal) -> Table:
+def _with_columns(lake: Lakehouse, system_table: SystemTable) -> Table:
     """The journal's table, with the columns that a newer version of the journal has."""
-    table = ensure_table(lake, journal.shape)
+    table = ensure_table(lake, system_table.shape)
     have = {one.name for one in table.schema().fields}
-    if any(name not in have for name in journal.schema.names):
+    if any(name not in have for name in system_table.schema.names):
         with table.update_schema() as update:
-            update.union_by_name(journal.schema)
+            update.union_by_name(system_table.schema)
         table.refresh()
     return table
 
 
-def _keep_small(lake: Lakehouse, journal: Journal, run_id: str) -> None:
-    table = lake.table(journal.name)
+def _keep_small(lake: Lakehouse, system_table: SystemTable, run_id: str) -> None:
+    table = lake.table(system_table.name)
     main = resolve(table)
     if len(planned_files(table, main)) <= MOST_FILES:
         return
-    rows = read(lake, journal.name, at=main)
+    rows = read(lake, system_table.name, at=main)
     table.metadata.properties["commit.retry.num-retries"] = "0"
     with table.transaction() as transaction:
         transaction.overwrite(
-            rows.select(journal.schema.names), AlwaysTrue(), snapshot_properties=Provenance(run_id, "journal").summary()
+            rows.select(system_table.schema.names),
+            AlwaysTrue(),
+            snapshot_properties=Provenance(run_id, "system table").summary(),
         )
-    table = lake.table(journal.name)
+    table = lake.table(system_table.name)
     # Nobody pins a journal, so its older states are not needed: only their records are, and the rewrite holds them.
     history = [one.snapshot_id for one in sorted(table.metadata.snapshots, key=lambda one: one.sequence_number or 0)]
     table.maintenance.expire_snapshots().by_ids(history[:-_KEPT_SNAPSHOTS]).commit()

@@ -15,7 +15,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.incremental import Input, Work, find_work, last_made
+from lakehouse.tables.incremental import BuildPlan, Input, last_published, plan_build
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan, rows_by_day
 from lakehouse.tables.sizes import COPIES
@@ -38,9 +38,9 @@ def data_clock(lake: Lakehouse, training_set: TrainingSet, pin: int) -> datetime
     return datetime.combine(max(days) + ONE_DAY, time.min)
 
 
-def training_work(
+def plan_training_build(
     lake: Lakehouse, training_set: TrainingSet, *, asked: Sequence[date] = (), rebuild: bool = False
-) -> Work:
+) -> BuildPlan:
     """The days to assemble: those that inputs changed, and those whose labels became known since the last time."""
     time, label = training_set.event_time, training_set.label
     inputs = {
@@ -53,33 +53,43 @@ def training_work(
         inputs[one.name] = Input(one.name, 0 if own else None)
     inputs = [inputs[table] for table in training_set.inputs()]
     definition = training_set.fingerprint()
-    work = find_work(lake, training_set.name, inputs, definition, asked=asked, rebuild=rebuild)
+    work = plan_build(lake, training_set.name, inputs, definition, asked=asked, rebuild=rebuild)
     if work.days is None or not work.needed:
         return work
     known_before = _noted_clock(lake, training_set.name)
     if known_before is None:
-        return find_work(lake, training_set.name, inputs, definition, rebuild=True)
+        return plan_build(lake, training_set.name, inputs, definition, rebuild=True)
     ripened = _days_with_labels_known_between(
-        lake, training_set, work.pins, known_before, data_clock(lake, training_set, work.pins[training_set.spine])
+        lake,
+        training_set,
+        work.input_snapshots,
+        known_before,
+        data_clock(lake, training_set, work.input_snapshots[training_set.spine]),
     )
     if not ripened:
         return work
     because = "asked for, or labels became known" if asked else "labels became known"
     days = sorted({*asked, *ripened})
-    return find_work(lake, training_set.name, inputs, definition, asked=days, asked_because=because)
+    return plan_build(lake, training_set.name, inputs, definition, asked=days, asked_because=because)
 
 
 def assemble(
-    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None, clock: datetime
+    lake: Lakehouse,
+    training_set: TrainingSet,
+    input_snapshots: Mapping[str, int],
+    days: Sequence[date] | None,
+    clock: datetime,
 ) -> pa.Table:
     """The rows of the spine's `days` (None: all), sorted by (event time, row key), each exactly once.
 
     A label that became known after `clock` is null. Features come from the pinned tables as of each row's time.
     """
-    rows = with_features(lake, training_set, pins, days)
+    rows = with_features(lake, training_set, input_snapshots, days)
     label = training_set.label
     where = days_filter(training_set.event_time, days) if days is not None else None
-    labels = read(lake, label.source, [label.row_key, label.column, label.known_at], at=pins[label.source], where=where)
+    labels = read(
+        lake, label.source, [label.row_key, label.column, label.known_at], at=input_snapshots[label.source], where=where
+    )
     labels = labels.filter(pc.less_equal(labels.column(label.known_at), pa.scalar(clock, pa.timestamp("us"))))
     if len(pc.unique(labels.column(label.row_key))) != len(labels):
         raise SlipwayError(
@@ -95,7 +105,7 @@ def assemble(
 def assemble_within(
     lake: Lakehouse,
     training_set: TrainingSet,
-    pins: Mapping[str, int],
+    input_snapshots: Mapping[str, int],
     days: Sequence[date] | None,
     clock: datetime,
     limit: int,
@@ -106,14 +116,14 @@ def assemble_within(
     """
     one = training_set
     where = days_filter(one.event_time, days) if days is not None else None
-    rows = rows_by_day(plan(lake, one.spine, at=pins[one.spine], where=where))
+    rows = rows_by_day(plan(lake, one.spine, at=input_snapshots[one.spine], where=where))
     runs = list(_runs(rows, limit // (8 * len(one.columns) * COPIES)))
     if len(runs) <= 1:
-        return assemble(lake, one, pins, days, clock)
+        return assemble(lake, one, input_snapshots, days, clock)
     made = RowsOnDisk.empty(lake.home.work, [one.event_time, one.row_key], limit)
     try:
         for run in runs:
-            made.add(assemble(lake, one, pins, run, clock))
+            made.add(assemble(lake, one, input_snapshots, run, clock))
     except BaseException:
         made.let_go()
         raise
@@ -133,18 +143,18 @@ def _runs(rows: Mapping[date, int], most: int) -> Iterator[list[date]]:
 
 
 def with_features(
-    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None
+    lake: Lakehouse, training_set: TrainingSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
 ) -> pa.Table:
     """The spine's rows of `days` with their features and without a label: what a model is asked about."""
     ts = training_set
     where = days_filter(ts.event_time, days) if days is not None else None
-    planned = plan(lake, ts.spine, at=pins[ts.spine], where=where)
+    planned = plan(lake, ts.spine, at=input_snapshots[ts.spine], where=where)
     joins = joins_of(ts, pa.schema([arrow_field(planned.schema, name) for name in planned.schema.column_names]))
     rows = read_plan(planned, spine_columns(ts, joins))
     rows = rows.take(pc.sort_indices(rows, [(ts.event_time, "ascending"), (ts.row_key, "ascending")]))
     for join in joins:
         one = join.one
-        table = read(lake, one.name, join.columns_read, at=pins[one.name], where=where if join.own else None)
+        table = read(lake, one.name, join.columns_read, at=input_snapshots[one.name], where=where if join.own else None)
         rows = join(table, rows)
     return rows.drop_columns([name for name in spine_columns(ts, joins) if name not in spine_columns(ts, ())])
 
@@ -218,7 +228,7 @@ def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
 
 
 def _noted_clock(lake: Lakehouse, name: str) -> datetime | None:
-    made = last_made(lake, name)
+    made = last_published(lake, name)
     snapshot = lake.table(name).snapshot_by_id(made.snapshot_id) if made else None
     if snapshot is None or snapshot.summary is None:
         return None
@@ -227,11 +237,13 @@ def _noted_clock(lake: Lakehouse, name: str) -> datetime | None:
 
 
 def _days_with_labels_known_between(
-    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], after: datetime, until: datetime
+    lake: Lakehouse, training_set: TrainingSet, input_snapshots: Mapping[str, int], after: datetime, until: datetime
 ) -> list[date]:
     """The spine days whose labels became known from one clock to the other, or are no longer, when it went back."""
     label = training_set.label
     after, until = sorted((after, until))
     where = f"\"{label.known_at}\" > '{after.isoformat()}' and \"{label.known_at}\" <= '{until.isoformat()}'"
-    newly = read(lake, label.source, [label.row_key, training_set.event_time], at=pins[label.source], where=where)
+    newly = read(
+        lake, label.source, [label.row_key, training_set.event_time], at=input_snapshots[label.source], where=where
+    )
     return sorted(set(pc.cast(newly.column(training_set.event_time), pa.date32()).unique().to_pylist()))

@@ -16,8 +16,8 @@ from lakehouse.features.aggregation import window_length
 from lakehouse.features.columns import entity_codes
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.check_result import Verdict
-from lakehouse.tables.incremental import current_pins
+from lakehouse.tables.check_result import CheckResult
+from lakehouse.tables.incremental import current_snapshots
 from lakehouse.tables.lateness import HISTORY, READABLE, known_at
 from lakehouse.tables.provenance import read_provenance
 from lakehouse.tables.read import arrow_field, plan, read
@@ -69,7 +69,9 @@ class Availability:
         return self.late / self.values if self.values else None
 
 
-def availability(lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, int] | None = None) -> Availability:
+def availability(
+    lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int] | None = None
+) -> Availability:
     """Measure a feature set on its tables at `pins` (default: as published now).
 
     A value at time t holds the events up to t - delay. It is late when one of them could only be read after t: a model
@@ -77,8 +79,8 @@ def availability(lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, in
     count as known. Raises UnknownNameError for a table that was never published.
     """
     tables = [feature_set.spine, *(one.table for one in feature_set.events)]
-    given = dict(pins or {})
-    given.update(current_pins(lake, [name for name in tables if name not in given]))
+    given = dict(input_snapshots or {})
+    given.update(current_snapshots(lake, [name for name in tables if name not in given]))
     keys = list(feature_set.entity.keys)
     spine = read(lake, feature_set.spine, [feature_set.event_time, *keys], at=given[feature_set.spine])
     times = _microseconds(pl.Series(spine.column(feature_set.event_time)))
@@ -92,15 +94,17 @@ def availability(lake: Lakehouse, feature_set: FeatureSet, pins: Mapping[str, in
     return Availability(feature_set, measured, values, int((late & measurable).sum()))
 
 
-def late_verdict(lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int]) -> Verdict:
+def late_check_result(lake: Lakehouse, training_set: TrainingSet, input_snapshots: Mapping[str, int]) -> CheckResult:
     """Whether few enough values of a training set made from `pins` are such that serving could not have had them."""
     tolerance = training_set.late_tolerance or 0.0
-    found = [measured for one in training_set.feature_sets for measured in _with_used(lake, one, pins[one.name])]
+    found = [
+        measured for one in training_set.feature_sets for measured in _with_used(lake, one, input_snapshots[one.name])
+    ]
     worst = max(found, key=lambda one: one.share or 0.0)
     measured = {"tolerance": tolerance, **{one.feature_set.name: one.share for one in found if one.share is not None}}
     if worst.share is None:
         says = "Nothing can be measured yet: all rows were loaded as history."
-        return Verdict(CHECK, passed=True, says=says, measured=measured)
+        return CheckResult(CHECK, passed=True, says=says, measured=measured)
     says = (
         f"Of {worst.feature_set.name}, serving could not have had {worst.share:.2%} of {worst.values} values; "
         f"{tolerance:.2%} are tolerated."
@@ -112,17 +116,17 @@ def late_verdict(lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, 
             f" Rows of {slowest.events.table} are declared to be readable by {slowest.declared}, but came up to "
             f"{spoken(slowest.longest)} after they happened."
         )
-    return Verdict(CHECK, passed, says, measured=measured)
+    return CheckResult(CHECK, passed, says, measured=measured)
 
 
 def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[Availability]:
     """The measure of a set at a snapshot, and of the sets that its features are made of."""
     snapshot = lake.table(one.name).snapshot_by_id(pin)
-    made_from = read_provenance(snapshot).pins if snapshot else {}
-    used = [each for each in one.uses if each.name in made_from]
+    built_from = read_provenance(snapshot).input_snapshots if snapshot else {}
+    used = [each for each in one.uses if each.name in built_from]
     return [
-        availability(lake, one, made_from),
-        *(measured for each in used for measured in _with_used(lake, each, made_from[each.name])),
+        availability(lake, one, built_from),
+        *(measured for each in used for measured in _with_used(lake, each, built_from[each.name])),
     ]
 
 

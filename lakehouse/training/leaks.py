@@ -60,14 +60,14 @@ def check_leaks(
     for one in world.sets.values():
         leaks = list(world.leaks_of(one))
         if leaks:
-            raise _refusal(one.name, f"feature set {one.name}", leaks)
+            raise _rejection(one.name, f"feature set {one.name}", leaks)
     for one in training_sets:
         leaks = [leak for column in one.carry for leak in world.leaks_at(column, one.spine, one.event_time)]
         if leaks:
-            raise _refusal(one.name, f"training set {one.name}, carry", leaks)
+            raise _rejection(one.name, f"training set {one.name}, carry", leaks)
 
 
-def _refusal(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationError:
+def _rejection(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationError:
     worst = max(leaks, key=lambda leak: (leak.late is None, leak.late or 0))
     first = next(leak for leak in leaks if leak.late == worst.late)
     domain, short = name.split(".")
@@ -143,11 +143,11 @@ class _World:
             label = one.label
             known = self._label_known(one)
             found[label.source, label.column] = known
-            made_from = [way[-1] for way, _ in self._ways((label.source, label.column), {}, deciding=False)]
+            built_from = [way[-1] for way, _ in self._ways((label.source, label.column), {}, deciding=False)]
             plain = {(source.name, source.event_time) for source in self.sources.values()}
             plain.update(way[-1] for way, _ in self._ways((label.source, label.row_key), {}, deciding=False))
-            late = [pair for pair in made_from if pair in declared and declared[pair].after]
-            for pair in late or [pair for pair in made_from if pair not in plain and pair not in declared]:
+            late = [pair for pair in built_from if pair in declared and declared[pair].after]
+            for pair in late or [pair for pair in built_from if pair not in plain and pair not in declared]:
                 found.setdefault(pair, known)
         return found
 

@@ -33,7 +33,7 @@ class Reproduction:
 
     name: str
     snapshot_id: int
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     as_of: str
     noted: str
     stored: str
@@ -60,13 +60,13 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
     snapshot = table.snapshot_by_id(pin)
     made = read_provenance(snapshot) if snapshot else None
     as_of = note(lake, name, pin, AS_OF)
-    if made is None or not made.pins or not as_of:
+    if made is None or not made.input_snapshots or not as_of:
         raise SlipwayError(
             f"The snapshot {pin} of {name} does not say what it was made from.",
             where=f"{name}@{pin}",
             fix=f"Name a snapshot that Slipway published (`slipway tables {name}` lists them).",
         )
-    _check_there(lake, f"{name}@{pin}", made.pins)
+    _check_there(lake, f"{name}@{pin}", made.input_snapshots)
     remarks = []
     if made.definition != training_set.fingerprint():
         remarks.append(
@@ -81,11 +81,11 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
             "No content was noted when it was written: the proof is against the rows as they are stored now."
         )
     stored = _stored(lake, training_set, pin, made.definition)
-    rebuilt = assemble(lake, training_set, made.pins, None, datetime.fromisoformat(as_of))
+    rebuilt = assemble(lake, training_set, made.input_snapshots, None, datetime.fromisoformat(as_of))
     return Reproduction(
         name=name,
         snapshot_id=pin,
-        pins=made.pins,
+        input_snapshots=made.input_snapshots,
         as_of=as_of,
         noted=noted,
         stored=content_of(training_set, stored),
@@ -96,11 +96,11 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
     )
 
 
-def _check_there(lake: Lakehouse, where: str, pins: Mapping[str, int]) -> None:
+def _check_there(lake: Lakehouse, where: str, input_snapshots: Mapping[str, int]) -> None:
     """Raises UnknownNameError, naming them, for snapshots that are gone."""
     gone = [
         f"{table} at {pin}"
-        for table, pin in pins.items()
+        for table, pin in input_snapshots.items()
         if not lake.has(table) or lake.table(table).snapshot_by_id(pin) is None
     ]
     if gone:

@@ -22,19 +22,23 @@ from lakehouse.training.training_set import TrainingSet
 
 
 def assemble_on_spark(
-    lake: Lakehouse, training_set: TrainingSet, pins: Mapping[str, int], days: Sequence[date] | None, clock: datetime
+    lake: Lakehouse,
+    training_set: TrainingSet,
+    input_snapshots: Mapping[str, int],
+    days: Sequence[date] | None,
+    clock: datetime,
 ) -> SparkRows:
     """The rows that assemble.assemble gives, still on Spark."""
     one, time = training_set, training_set.event_time
     where = f"training set {one.name} on Spark"
     chosen = days_filter(time, days) if days is not None else None
     with in_words(where):
-        spine_schema = pinned(lake, one.spine, at=pins[one.spine], where=chosen).schema
+        spine_schema = pinned(lake, one.spine, at=input_snapshots[one.spine], where=chosen).schema
         joins = joins_of(one, spine_schema)
-        spine = pinned(lake, one.spine, spine_columns(one, joins), at=pins[one.spine], where=chosen)
+        spine = pinned(lake, one.spine, spine_columns(one, joins), at=input_snapshots[one.spine], where=chosen)
         rows = spine
         for keys, together in _by_keys(joins).items():
-            tables = {join.one.name: _table(lake, join, pins, chosen) for join in together}
+            tables = {join.one.name: _table(lake, join, input_snapshots, chosen) for join in together}
             sides = {
                 join.one.name: Side(tables[join.one.name], keys, time, 0 if join.own else None) for join in together
             }
@@ -51,7 +55,7 @@ def assemble_on_spark(
                 limit=worker_bytes(lake.settings),
             )
             rows = Pinned(frame, schema, spine.rows)
-        labelled = _with_labels(lake, one, rows, pins, chosen, clock)
+        labelled = _with_labels(lake, one, rows, input_snapshots, chosen, clock)
     return SparkRows(labelled.frame, labelled.schema, [time, one.row_key], where)
 
 
@@ -63,10 +67,10 @@ def _by_keys(joins: Sequence[Join]) -> dict[tuple[str, ...], list[Join]]:
     return found
 
 
-def _table(lake: Lakehouse, join: Join, pins: Mapping[str, int], chosen: str | None) -> Pinned:
+def _table(lake: Lakehouse, join: Join, input_snapshots: Mapping[str, int], chosen: str | None) -> Pinned:
     """A feature set's rows, their times called as the training set calls them."""
     one, time = join.one, join.training_set.event_time
-    table = pinned(lake, one.name, join.columns_read, at=pins[one.name], where=chosen if join.own else None)
+    table = pinned(lake, one.name, join.columns_read, at=input_snapshots[one.name], where=chosen if join.own else None)
     if one.event_time == time:
         return table
     names = [time if name == one.event_time else name for name in join.columns_read]
@@ -90,7 +94,7 @@ def _with_labels(
     lake: Lakehouse,
     training_set: TrainingSet,
     rows: Pinned,
-    pins: Mapping[str, int],
+    input_snapshots: Mapping[str, int],
     chosen: str | None,
     clock: datetime,
 ) -> Pinned:
@@ -99,7 +103,11 @@ def _with_labels(
 
     label = training_set.label
     table = pinned(
-        lake, label.source, [label.row_key, label.column, label.known_at], at=pins[label.source], where=chosen
+        lake,
+        label.source,
+        [label.row_key, label.column, label.known_at],
+        at=input_snapshots[label.source],
+        where=chosen,
     )
     known = table.frame.where(F.col(identifier(label.known_at)) <= F.lit(clock.isoformat()).cast("timestamp_ntz"))
     labels = known.select(

@@ -46,7 +46,7 @@ class Spine:
     schema: pa.Schema
     blocks: Callable[[], Iterator[pa.Table]]
     rows: pa.Table | None = None
-    pins: Mapping[str, int] = field(default_factory=dict)
+    input_snapshots: Mapping[str, int] = field(default_factory=dict)
 
     def time_column(self, given: str | None) -> str:
         """The column that says as of when: the one that is `given`, else the only one of a timestamp type.
@@ -84,7 +84,11 @@ class Spine:
 
 
 def read_spine(
-    lake: Lakehouse, given: Given, *, pins: Callable[[Sequence[str]], Mapping[str, Pin]], texts: frozenset[str]
+    lake: Lakehouse,
+    given: Given,
+    *,
+    input_snapshots: Callable[[Sequence[str]], Mapping[str, Pin]],
+    texts: frozenset[str],
 ) -> Spine:
     """The spine that is `given`; `pins` tells at which snapshots the tables are read that an SQL statement names.
 
@@ -103,7 +107,7 @@ def read_spine(
         spine = _from_file(Path(given), texts)
     elif isinstance(given, str):
         sql = f"from {given}" if re.fullmatch(r"\w+\.\w+", given) else given
-        spine = _from_sql(lake, sql, pins)
+        spine = _from_sql(lake, sql, input_snapshots)
     elif type(given).__module__.startswith("pandas."):
         spine = _in_memory("the spine", pa.Table.from_pandas(given, preserve_index=False))
     else:
@@ -190,12 +194,12 @@ def _in_order() -> duckdb.DuckDBPyConnection:
 
 def _from_sql(lake: Lakehouse, sql: str, asked: Callable[[Sequence[str]], Mapping[str, Pin]]) -> Spine:
     names = tables_of(lake, sql)
-    pins = {name: resolve(lake.table(name), pin) for name, pin in asked(names).items() if name in names}
-    with ask(lake, sql, at=pins) as answer:
+    input_snapshots = {name: resolve(lake.table(name), pin) for name, pin in asked(names).items() if name in names}
+    with ask(lake, sql, at=input_snapshots) as answer:
         schema = answer.schema
 
     def blocks() -> Iterator[pa.Table]:
-        with ask(lake, sql, at=pins) as answer:
+        with ask(lake, sql, at=input_snapshots) as answer:
             held: list[pa.RecordBatch] = []
             for batch in answer.batches:
                 held.append(batch)
@@ -205,4 +209,4 @@ def _from_sql(lake: Lakehouse, sql: str, asked: Callable[[Sequence[str]], Mappin
             if held:
                 yield pa.Table.from_batches(held)
 
-    return Spine("the spine's SQL", schema, blocks, pins=pins)
+    return Spine("the spine's SQL", schema, blocks, input_snapshots=input_snapshots)

@@ -19,7 +19,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import UnknownNameError
 from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import Work
+from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import read
 from lakehouse.tables.write import TableShape
@@ -45,7 +45,11 @@ def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
 
 
 def content_note(
-    lake: Lakehouse, training_set: TrainingSet, work: Work, rows: pa.Table | RowsOnDisk | SparkRows, shape: TableShape
+    lake: Lakehouse,
+    training_set: TrainingSet,
+    work: BuildPlan,
+    rows: pa.Table | RowsOnDisk | SparkRows,
+    shape: TableShape,
 ) -> dict[str, str]:
     """The note for the snapshot that `work` makes by writing `rows` to a table of `shape`.
 

@@ -31,8 +31,8 @@ from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import History, check_present
 from lakehouse.features.sameness import deprecations, warn
 from lakehouse.features.windows import Ints
-from lakehouse.query import pins_at
-from lakehouse.tables.incremental import current_pins
+from lakehouse.query import input_snapshots_at
+from lakehouse.tables.incremental import current_snapshots
 from lakehouse.tables.provenance import read_provenance
 from lakehouse.tables.read import Pin, arrow_field, check_columns, plan, read_plan, resolve
 from lakehouse.training.content_hash import ContentHash
@@ -90,7 +90,7 @@ class TrainingFrame:
     spine: Spine
     time: str
     joined: Sequence[Joined]
-    pins: Mapping[str, int]
+    input_snapshots: Mapping[str, int]
     max_age: int | None
     ends: Mapping[str, int]
     _told: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -193,7 +193,7 @@ class TrainingFrame:
             "rows": self.rows,
             "time": self.time,
             "features": self.features,
-            "pins": {table: str(pin) for table, pin in sorted(self.pins.items())},
+            "input_snapshots": {table: str(pin) for table, pin in sorted(self.input_snapshots.items())},
             "fingerprint": self.fingerprint,
         }
 
@@ -266,13 +266,13 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     chosen = choose(wanted, domains)
     warn(deprecations("The frame", [one.feature_set for one in chosen]))
     names = [one.feature_set.name for one in chosen]
-    current_pins(lake, names)  # says so of one that was never published
-    asked = _made_from(lake, wanted, at) or at
-    pins = lambda more: _pins(lake, [*more, *names], asked)  # noqa: E731
+    current_snapshots(lake, names)  # says so of one that was never published
+    asked = _inputs_of(lake, wanted, at) or at
+    input_snapshots = lambda more: _input_snapshots(lake, [*more, *names], asked)  # noqa: E731
     spoken = dict(keys or {})
-    given = read_spine(lake, spine, pins=pins, texts=_text_keys(lake, chosen, spoken))
+    given = read_spine(lake, spine, input_snapshots=input_snapshots, texts=_text_keys(lake, chosen, spoken))
     column = given.time_column(time)
-    here = pins(list(given.pins))
+    here = input_snapshots(list(given.input_snapshots))
     reading = rows_as_known if as_known else None
     fitting = [_fit(lake, one, here[one.feature_set.name], given, spoken, reading) for one in chosen]
     warn(_outdated(lake, chosen, here) if at is None else ())
@@ -288,7 +288,7 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
         spine=given,
         time=column,
         joined=joined,
-        pins={**given.pins, **{one.table: one.snapshot_id for one in joined}},
+        input_snapshots={**given.input_snapshots, **{one.table: one.snapshot_id for one in joined}},
         max_age=microseconds(max_age, where="max_age") if max_age else None,
         ends={} if allow_future else ends,
     )
@@ -306,15 +306,15 @@ def _outdated(lake: Lakehouse, chosen: Sequence[Chosen], here: Mapping[str, Pin]
             yield f"{one.name} was made before its definition changed and has old values: build it for the new ones."
 
 
-def _pins(lake: Lakehouse, names: Sequence[str], at: At) -> Mapping[str, Pin]:
+def _input_snapshots(lake: Lakehouse, names: Sequence[str], at: At) -> Mapping[str, Pin]:
     """Where each table is read."""
     if isinstance(at, Mapping):
         return {name: at.get(name) for name in names}
     text = at.isoformat() if isinstance(at, datetime) else None if at is None else str(at)
-    return pins_at({name: lake.table(name) for name in names}, text)
+    return input_snapshots_at({name: lake.table(name) for name in names}, text)
 
 
-def _made_from(lake: Lakehouse, features: Sequence[Feature], at: At) -> Mapping[str, int] | None:
+def _inputs_of(lake: Lakehouse, features: Sequence[Feature], at: At) -> Mapping[str, int] | None:
     """What a training set among the features was made from at the snapshot `at`, if it is one of its snapshots."""
     if not isinstance(at, int | str) or not str(at).isdigit():
         return None
@@ -322,8 +322,8 @@ def _made_from(lake: Lakehouse, features: Sequence[Feature], at: At) -> Mapping[
         name = one if isinstance(one, str) else one.name
         snapshot = lake.table(name).snapshot_by_id(int(at)) if lake.has(name) else None
         if snapshot is not None and (isinstance(one, TrainingSet) or not isinstance(one, FeatureSet)):
-            pins = read_provenance(snapshot).pins
-            return pins or None
+            input_snapshots = read_provenance(snapshot).input_snapshots
+            return input_snapshots or None
     return None
 
 

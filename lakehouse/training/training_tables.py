@@ -12,16 +12,16 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.choice import engine_name
 from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.spark.tables import SparkRows
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
-from lakehouse.tables.incremental import Computed, Work
+from lakehouse.tables.incremental import BuildPlan, Computed
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import Draft
-from lakehouse.training.assemble import AS_OF, assemble_within, data_clock, training_shape, training_work
-from lakehouse.training.lateness import checks_of, late_verdict
+from lakehouse.training.assemble import AS_OF, assemble_within, data_clock, plan_training_build, training_shape
+from lakehouse.training.lateness import checks_of, late_check_result
 from lakehouse.training.stored_hashes import content_note
 from lakehouse.training.training_set import TrainingSet
 
@@ -39,40 +39,50 @@ def build_training_set(
     Raises AuditError when its rows must not be published.
     """
 
-    def compute(work: Work) -> Computed:
-        clock = data_clock(lake, training_set, work.pins[training_set.spine])
+    def compute(work: BuildPlan) -> Computed:
+        clock = data_clock(lake, training_set, work.input_snapshots[training_set.spine])
         rows = _rows(lake, training_set, work, clock)
         shape = training_shape(training_set, rows.schema)
         notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows, shape)}
         return Computed(shape, rows, notes)
 
-    def verdicts(draft: Draft, work: Work) -> list[Verdict]:
-        clock = data_clock(lake, training_set, work.pins[training_set.spine])
+    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
+        clock = data_clock(lake, training_set, work.input_snapshots[training_set.spine])
         found = _audit(lake, training_set, draft, work, clock)
-        return [*found, late_verdict(lake, training_set, work.pins)] if checks_of(training_set) else found
+        return (
+            [*found, late_check_result(lake, training_set, work.input_snapshots)] if checks_of(training_set) else found
+        )
 
-    find = lambda: training_work(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
-    return build_table(lake, find, compute, verdicts, run_id=run_id)
+    find = lambda: plan_training_build(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
+    return build_table(lake, find, compute, check_results, run_id=run_id)
 
 
-def _rows(lake: Lakehouse, training_set: TrainingSet, work: Work, clock: datetime) -> pa.Table | RowsOnDisk | SparkRows:
+def _rows(
+    lake: Lakehouse, training_set: TrainingSet, work: BuildPlan, clock: datetime
+) -> pa.Table | RowsOnDisk | SparkRows:
     if engine_name(lake.settings) == "spark":
         from lakehouse.training.spark_assemble import assemble_on_spark
 
-        return assemble_on_spark(lake, training_set, work.pins, work.days, clock)
-    return assemble_within(lake, training_set, work.pins, work.days, clock, memory_left(lake.settings))
+        return assemble_on_spark(lake, training_set, work.input_snapshots, work.days, clock)
+    return assemble_within(lake, training_set, work.input_snapshots, work.days, clock, memory_left(lake.settings))
 
 
-def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work, clock: datetime) -> list[Verdict]:
+def _audit(
+    lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: BuildPlan, clock: datetime
+) -> list[CheckResult]:
     label = training_set.label
     where = days_filter(training_set.event_time, work.days) if work.days is not None else None
     key = quoted(training_set.row_key)
     with connect(memory_left(lake.settings), str(lake.home.work)) as connection:
         rows = attach(connection, plan(lake, draft.name, at=draft.branch, where=where), "draft")
         spine = attach(
-            connection, plan(lake, training_set.spine, at=work.pins[training_set.spine], where=where), "spine"
+            connection,
+            plan(lake, training_set.spine, at=work.input_snapshots[training_set.spine], where=where),
+            "spine",
         )
-        labels = attach(connection, plan(lake, label.source, at=work.pins[label.source], where=where), "labels")
+        labels = attach(
+            connection, plan(lake, label.source, at=work.input_snapshots[label.source], where=where), "labels"
+        )
         missing = _one(connection, f"select count(*) from {spine} anti join {rows} using ({key})")
         number, distinct = connection.execute(f"select count(*), count(distinct {key}) from {rows}").fetchone() or (
             0,
@@ -84,13 +94,13 @@ def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Work,
             [clock],
         ).fetchone() or (0,)
     return [
-        Verdict(
+        CheckResult(
             "every_spine_row_once",
             passed=missing == 0 and number == distinct,
             says=f"{number} rows, {distinct} of them distinct; {missing} rows of the spine are missing.",
             measured={"rows": number, "distinct": distinct, "missing": missing},
         ),
-        Verdict(
+        CheckResult(
             "labels_known_in_time",
             passed=early[0] == 0,
             says=f"{early[0]} labels are there that only became known after {clock.isoformat()}.",

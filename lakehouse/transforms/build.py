@@ -10,9 +10,9 @@ from typing import Any
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.errors import PublishConflictError, SlipwayError
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import connect
-from lakehouse.tables.incremental import Outcome, last_made, unchanged
+from lakehouse.tables.incremental import Outcome, last_published, unchanged
 from lakehouse.tables.publish import Published, change_schema, publish
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.write import Draft
@@ -26,7 +26,7 @@ class ModelResult:
 
     table: str
     outcome: Outcome | None
-    verdicts: Sequence[Verdict]
+    check_results: Sequence[CheckResult]
     failure: str | None = None
 
 
@@ -52,7 +52,7 @@ def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results
     lake, project = session.lake, session.project
     if not _anything_to_do(session, chosen):
         results.update(
-            {model.table: ModelResult(model.table, unchanged(lake, session.find_work(model)), ()) for model in chosen}
+            {model.table: ModelResult(model.table, unchanged(lake, session.plan_build(model)), ()) for model in chosen}
         )
         return set()
     with active(session):
@@ -73,9 +73,9 @@ def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results
 
 def _anything_to_do(session: BuildSession, chosen: Sequence[TransformModel]) -> bool:
     for model in chosen:
-        if any(last_made(session.lake, name) is None for name in model.inputs):
+        if any(last_published(session.lake, name) is None for name in model.inputs):
             return True  # an input is made in this build, or its absence is about to be said
-        if session.find_work(model).needed:
+        if session.plan_build(model).needed:
             return True
     return False
 
@@ -83,21 +83,22 @@ def _anything_to_do(session: BuildSession, chosen: Sequence[TransformModel]) -> 
 def _settle(
     session: BuildSession, model: TransformModel, runs: dict[str, Any], before: dict[str, ModelResult]
 ) -> ModelResult:
-    verdicts = [
-        _verdict(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking) for test in model.tests
+    check_results = [
+        _check_result(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking)
+        for test in model.tests
     ]
-    known = [verdict for verdict in verdicts if verdict is not None]
+    known = [check_result for check_result in check_results if check_result is not None]
     run = runs.get(model.unique_id)
     status = str(run.status) if run else "skipped"
     if status != "success":
         reason = f"{run.message if run and run.message else status}".strip()
         return ModelResult(model.table, None, known, f"{model.table} was not built: {reason}")
-    failed = [verdict for verdict in known if verdict.blocking and not verdict.passed]
+    failed = [check_result for check_result in known if check_result.blocking and not check_result.passed]
     if failed:
         return ModelResult(model.table, None, known, f"{model.table} failed its tests: {failed[0].says}")
-    held_back = [name for name in model.inputs if name in before and before[name].failure]
-    if held_back:
-        return ModelResult(model.table, None, known, f"{model.table} waits for {', '.join(held_back)}.")
+    blocked = [name for name in model.inputs if name in before and before[name].failure]
+    if blocked:
+        return ModelResult(model.table, None, known, f"{model.table} waits for {', '.join(blocked)}.")
     work = session.works[model.table]
     draft = session.drafts.get(model.table)
     if draft is None:
@@ -108,7 +109,14 @@ def _settle(
         return ModelResult(model.table, None, known, str(conflict))
     written = session.rows_written[model.table]
     outcome = Outcome(
-        model.table, published.snapshot_id, published.rows, written, work.days, work.causes, work.pins, recomputed=True
+        model.table,
+        published.snapshot_id,
+        published.rows,
+        written,
+        work.days,
+        work.causes,
+        work.input_snapshots,
+        recomputed=True,
     )
     return ModelResult(model.table, outcome, known)
 
@@ -122,14 +130,14 @@ def _publish(session: BuildSession, table: str, draft: Draft) -> Published:
     return published
 
 
-def _verdict(
+def _check_result(
     session: BuildSession,
     model: TransformModel,
     run: Any,  # noqa: ANN401  # dbt has no public type for it
     name: str,
     says: str,
     blocking: bool,  # noqa: FBT001
-) -> Verdict | None:
+) -> CheckResult | None:
     """What a dbt test found; None when it did not run."""
     if run is None or str(run.status) == "skipped":
         return None
@@ -137,7 +145,7 @@ def _verdict(
     failures = int(run.failures or 0)
     sample = _failing_rows(session, model, run.node.compiled_code) if failures else []
     words = says if passed else f"{says} Not so in {failures} cases." if failures else f"{says} {run.message}"
-    return Verdict(name, passed, words, blocking, {"failures": failures}, sample)
+    return CheckResult(name, passed, words, blocking, {"failures": failures}, sample)
 
 
 def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def rows_on_spark(
     lake: Lakehouse,
     model: TransformModel,
     sql: str,
-    pins: Mapping[str, int],
+    input_snapshots: Mapping[str, int],
     cursor: duckdb.DuckDBPyConnection,
     replace: str | None,
 ) -> SparkRows:
@@ -34,7 +34,7 @@ def rows_on_spark(
     schema = cursor.sql(f"select * from ({sql}) limit 0").to_arrow_table().schema
     tables, views = {}, {}
     with in_words(where):
-        for name, pin in pins.items():
+        for name, pin in input_snapshots.items():
             known = cursor.sql(f"select * from {'.'.join(quoted(part) for part in name.split('.'))} limit 0")
             tables[name] = {column: str(kind) for column, kind in zip(known.columns, known.types, strict=True)}
             views[name] = f"slipway_{name.replace('.', '__')}_{pin}"

@@ -13,7 +13,7 @@ from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.errors import ContractError, SlipwayError, nearest_name
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import quoted
-from lakehouse.tables.incremental import Work, beginning, fresh_trial, last_made
+from lakehouse.tables.incremental import BuildPlan, beginning, fresh_trial, last_published
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan
@@ -33,7 +33,7 @@ class Plugin(BasePlugin):
         session = active_session()
         lake = session.lake if session else open_lakehouse()
         for name in lake.names():
-            if last_made(lake, name) is not None:
+            if last_published(lake, name) is not None:
                 attach(conn, plan(lake, name), name)
 
     def store(self, target_config: TargetConfig) -> None:
@@ -50,11 +50,11 @@ class Plugin(BasePlugin):
         if any(name in session.new_columns or name in session.deferred for name in model.inputs):
             session.deferred.add(model.table)
             raise SlipwayError(f"{model.table} is built after its input, whose columns changed, was published.")
-        work = session.find_work(model)
+        work = session.plan_build(model)
         session.works[model.table] = work
         cursor = self.connection.cursor()
         # dbt keeps one connection for all builds of a process: what it is to see now is shown here, pin by pin.
-        for name, pin in work.pins.items():
+        for name, pin in work.input_snapshots.items():
             attach(cursor, plan(session.lake, name, at=pin), name)
         if not work.needed:
             attach(cursor, plan(session.lake, model.table), model.table)
@@ -63,7 +63,7 @@ class Plugin(BasePlugin):
         cursor.execute("set TimeZone = 'UTC'")
         rows = _rows(session, model, config["sql"], work, cursor, replace)
         shape = _shape(model, rows.schema)
-        provenance = Provenance(session.run_id, work.definition, work.pins)
+        provenance = Provenance(session.run_id, work.definition, work.input_snapshots)
         base = beginning(session.lake, shape, work.before)
         if needs_schema_change(session.lake, shape):
             rows = _rows(session, model, config["sql"], work, cursor, None) if replace else rows
@@ -80,7 +80,7 @@ def _rows(
     session: BuildSession,
     model: TransformModel,
     sql: str,
-    work: Work,
+    work: BuildPlan,
     cursor: DuckDBPyConnection,
     replace: str | None,
 ) -> Rows:
@@ -88,7 +88,7 @@ def _rows(
     if session.lake.settings.engine == "spark":
         from lakehouse.transforms.on_spark import rows_on_spark
 
-        return rows_on_spark(session.lake, model, sql, work.pins, cursor, replace)
+        return rows_on_spark(session.lake, model, sql, work.input_snapshots, cursor, replace)
     # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
     chosen = f" where {replace}" if replace else ""
     order = f" order by {quoted(model.day_column)}" if model.day_column else ""

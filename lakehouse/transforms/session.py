@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.incremental import Input, Work, find_work
+from lakehouse.tables.incremental import BuildPlan, Input, plan_build
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.write import Draft, Rows, TableShape
 from lakehouse.transforms.project import TransformModel, TransformProject
@@ -38,14 +38,14 @@ class BuildSession:
     run_id: str
     rebuild: bool = False
     drafts: dict[str, Draft] = field(default_factory=dict)
-    works: dict[str, Work] = field(default_factory=dict)
+    works: dict[str, BuildPlan] = field(default_factory=dict)
     rows_written: dict[str, int] = field(default_factory=dict)
     new_columns: dict[str, NewColumns] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
 
-    def find_work(self, model: TransformModel) -> Work:
+    def plan_build(self, model: TransformModel) -> BuildPlan:
         """What the model must recompute, given the drafts that this build has made of its inputs."""
-        return find_work(
+        return plan_build(
             self.lake,
             model.table,
             [Input(name, model.reach) for name in model.inputs],

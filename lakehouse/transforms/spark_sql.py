@@ -63,7 +63,7 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
         tree = annotate_types(tree, schema=schema, dialect="duckdb")
         for node in list(tree.walk()):
             if not isinstance(node, _SAME):
-                raise _refused(model, node, "is not carried to Spark")
+                raise _rejected(model, node, "is not carried to Spark")
         for node in reversed(list(tree.bfs())):  # what a node is made of before the node itself
             changed = _changed(model, node)
             if changed is not node:
@@ -73,7 +73,7 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
             if table.args.get("db"):
                 name = f"{table.db}.{table.name}"
                 if name not in views:
-                    raise _refused(model, table, "is no input of the model")
+                    raise _rejected(model, table, "is no input of the model")
                 view = exp.to_table(views[name], dialect="spark")
                 table.replace(exp.alias_(view, table.alias_or_name, table=True, quoted=True))
         return tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
@@ -88,7 +88,7 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
 _FIX = "Say it with other words, or set SLIPWAY_ENGINE=embedded for this run: DuckDB runs it."
 
 
-def _refused(model: str, node: exp.Expr, why: str, nearest: str | None = None) -> SlipwayError:
+def _rejected(model: str, node: exp.Expr, why: str, nearest: str | None = None) -> SlipwayError:
     name = node.sql(dialect="duckdb")
     kind = node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__.lower()
     shown = name if len(name) <= 80 else f"{name[:80]} ..."  # noqa: PLR2004  # a line
@@ -106,11 +106,11 @@ def _changed(model: str, node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Avg | exp.Filter | exp.Window | exp.Sum):
         return _aggregate(model, node)
     if isinstance(node, exp.Like) and (not node.expression.is_string or "\\" in node.expression.name):
-        raise _refused(model, node, "takes a backslash for an escape in Spark", "like 'a%'")
+        raise _rejected(model, node, "takes a backslash for an escape in Spark", "like 'a%'")
     if isinstance(node, exp.Extract | exp.TimestampTrunc | exp.DateTrunc):
         unit = (node.this if isinstance(node, exp.Extract) else node.args["unit"]).name.upper()
         if unit not in _PARTS:
-            raise _refused(model, node, f"by {unit.lower()} differs between DuckDB and Spark")
+            raise _rejected(model, node, f"by {unit.lower()} differs between DuckDB and Spark")
         if not isinstance(node, exp.Extract):
             return _ntz(exp.TimestampTrunc(this=node.this, unit=exp.var(unit)))
     return node
@@ -123,9 +123,9 @@ def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Filter) and isinstance(node.this, exp.Avg) and not isinstance(node.parent, exp.Window):
         return _average(model, node.this, node.expression.this)
     if isinstance(node, exp.Window) and node.this.find(exp.Avg):
-        raise _refused(model, node, "of an average is not carried to Spark", "sum(x) over (...) / count(x) over (...)")
+        raise _rejected(model, node, "of an average is not carried to Spark", "sum(x) over (...) / count(x) over (...)")
     if isinstance(node, exp.Sum) and _kind(node.this) not in {*_INTEGERS, "DECIMAL"}:
-        raise _refused(
+        raise _rejected(
             model, node, "depends on the order of the rows unless it is exact", "sum(cast(x as decimal(18, 4)))"
         )
     return node
@@ -134,7 +134,7 @@ def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
 def _cast(model: str, node: exp.Cast) -> exp.Expr:
     target, source = node.to.this.name, _kind(node.this)
     if target not in _CASTS or isinstance(node, exp.TryCast):
-        raise _refused(model, node, "is not carried to Spark")
+        raise _rejected(model, node, "is not carried to Spark")
     if source in _FLOATS and target in _INTEGERS:
         node.set("this", exp.Anonymous(this="rint", expressions=[node.this]))
     elif source == "DECIMAL" and target in _INTEGERS:
@@ -142,11 +142,11 @@ def _cast(model: str, node: exp.Cast) -> exp.Expr:
     elif source in _FLOATS and target == "DECIMAL":
         return _decimal(model, node)
     elif source in {*_FLOATS, "BOOLEAN"} and target in {"VARCHAR", "TEXT"}:
-        raise _refused(model, node, "gives other texts in Spark")
+        raise _rejected(model, node, "gives other texts in Spark")
     elif not source and target in {*_INTEGERS, *_FLOATS, "DECIMAL"}:
-        raise _refused(model, node, "of an unknown type is not carried to Spark")
+        raise _rejected(model, node, "of an unknown type is not carried to Spark")
     elif source in {"VARCHAR", "TEXT"} and target in {*_INTEGERS, *_FLOATS, "DECIMAL", "BOOLEAN"}:
-        raise _refused(model, node, "reads other texts in Spark")
+        raise _rejected(model, node, "reads other texts in Spark")
     return node
 
 
@@ -177,7 +177,7 @@ def _decimal(model: str, node: exp.Cast) -> exp.Expr:
     sizes = [int(one.name) for one in node.to.expressions] or [_MOST_DIGITS, 3]
     precision, scale = sizes[0], sizes[1] if len(sizes) > 1 else 0
     if precision > _MOST_DIGITS:
-        raise _refused(model, node, "of a double has too many digits", f"decimal({_MOST_DIGITS}, {scale})")
+        raise _rejected(model, node, "of a double has too many digits", f"decimal({_MOST_DIGITS}, {scale})")
     scaled = exp.Mul(this=exp.paren(node.this), expression=exp.Literal.number(f"1e{scale}"))
     whole = exp.cast(exp.Anonymous(this="round", expressions=[scaled]), "bigint")
     one = exp.cast(exp.Literal.string(f"1e-{scale}"), f"decimal({scale + 1}, {scale})")
@@ -187,7 +187,7 @@ def _decimal(model: str, node: exp.Cast) -> exp.Expr:
 def _average(model: str, node: exp.Avg, where: exp.Expr | None) -> exp.Expr:
     """The exact sum of integers, divided once; of the rows of the condition `where`."""
     if _kind(node.this) not in _INTEGERS:
-        raise _refused(model, node, "rounds in other places in Spark", "sum(cast(x as decimal(18, 4))) / count(x)")
+        raise _rejected(model, node, "rounds in other places in Spark", "sum(cast(x as decimal(18, 4))) / count(x)")
     value = node.this if where is None else exp.Case(ifs=[exp.If(this=where.copy(), true=node.this.copy())])
     number = exp.func("nullif", _double(exp.Count(this=value.copy())), _double(exp.Literal.number(0)))
     return exp.Div(this=_double(exp.Sum(this=value.copy())), expression=number, typed=True, safe=True)

@@ -83,13 +83,13 @@ def _check(source: str | None, reason: str, *, both: bool) -> None:
 
 def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, quiet: bool) -> None:
     from lakehouse.sources.circuit_breaker import State, set_by_hand
-    from orchestration.notifications import tell_of_transition
+    from orchestration.notifications import notify_of_transition
     from orchestration.sources_by_name import domain_of
 
     with at_work(lake.home, f"slipway breaker {source.name}"), shown_progress(quiet=quiet) as progress:
         state = State.OPEN if open_it else State.CLOSED
         step = set_by_hand(lake, source.name, state, reason, source.definition(), uuid.uuid4().hex)
-        tell_of_transition(lake, source, step, notes.print)
+        notify_of_transition(lake, source, step, notes.print)
         if not open_it and lake.has(source.name):
             from orchestration.main_job import run_main_job
             from orchestration.memory import MemoryWatch
@@ -99,12 +99,12 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
 
 
 def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
-    from lakehouse.ingestion.reconciliation import account_of
-    from lakehouse.sources.circuit_breaker import history, standing_of
+    from lakehouse.ingestion.reconciliation import reconciliation_of
+    from lakehouse.sources.circuit_breaker import breaker_status, history
     from orchestration.cli.deliveries import told_of
 
-    standing = standing_of(lake, source.name, source.breaker, source.definition())
-    account = account_of(lake, source)
+    standing = breaker_status(lake, source.name, source.breaker, source.definition())
+    reconciliation = reconciliation_of(lake, source)
     return {
         "source": source.name,
         "state": str(standing.state),
@@ -112,9 +112,9 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
         "reason": standing.reason,
         "opens_after": source.breaker.failures,
         "cool_down": source.breaker.cool_down,
-        "waiting": account.waiting,
-        "refused": account.refused,
-        "refused_deliveries": told_of(lake, [source], (), ())["refused"],
+        "waiting": reconciliation.waiting,
+        "rejected": reconciliation.rejected,
+        "rejected_deliveries": told_of(lake, [source], (), ())["rejected"],
         "transitions": [
             {name: row[name] for name in ("at", "before", "state", "by", "delivery", "reason")}
             for row in history(lake, source.name).iter_rows(named=True)
@@ -123,9 +123,9 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
 
 
 def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
-    columns = ["source", "state", "since", "waiting", "refused", "why"]
+    columns = ["source", "state", "since", "waiting", "rejected", "why"]
     rows = [
-        [one["source"], one["state"], _time(one["since"]), len(one["waiting"]), len(one["refused"]), one["reason"]]
+        [one["source"], one["state"], _time(one["since"]), len(one["waiting"]), len(one["rejected"]), one["reason"]]
         for one in told
     ]
     print_table("Breakers", columns, rows)
@@ -134,11 +134,11 @@ def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
     (one,) = told
     if one["waiting"]:
         print_table("Deliveries that wait, in order", ["delivery"], [[name] for name in one["waiting"]])
-    if one["refused"]:
+    if one["rejected"]:
         print_table(
             "Refused deliveries",
             ["delivery", "why, and what to do"],
-            [[of["delivery"], lines(of["reason"], of["remedy"])] for of in one["refused_deliveries"]],
+            [[of["delivery"], lines(of["reason"], of["remedy"])] for of in one["rejected_deliveries"]],
         )
     if one["transitions"]:
         steps = [

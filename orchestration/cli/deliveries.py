@@ -26,18 +26,18 @@ def told_of(
     sources that were `recomputed`.
     """
     from lakehouse.contracts.quarantine import waiting_rows
-    from lakehouse.ingestion.blocked import deliveries_held_back
+    from lakehouse.ingestion.blocked import blocked_deliveries
 
-    refused, waiting, left_out, rows = [], [], [], {}
+    rejected, waiting, left_out, rows = [], [], [], {}
     for source in sources:
-        for one in deliveries_held_back(lake, source.name):
+        for one in blocked_deliveries(lake, source.name):
             told = {**one.as_dict(), "judged_now": one.run_id in runs, "says": one.says}
-            (waiting if one.waits else refused).append(told)
+            (waiting if one.waits else rejected).append(told)
         left_out += _left_out(lake, source)
         number = waiting_rows(lake, source.shape) if source.name in recomputed else 0
         if number:
             rows[source.name] = number
-    return {"refused": refused, "waiting": waiting, "left_out": left_out, "rows_in_quarantine": rows}
+    return {"rejected": rejected, "waiting": waiting, "left_out": left_out, "rows_in_quarantine": rows}
 
 
 def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def became_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list
     told = []
     for name in names:
         line = last[name]
-        became = Status.REFUSED if line.status is Status.AGAIN else line.status
+        became = Status.REJECTED if line.status is Status.AGAIN else line.status
         told.append({"delivery": name, "became": str(became), "reason": line.reason})
     return told
 
@@ -85,20 +85,20 @@ def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
         _say(f"{number:,} rows wait in quarantine: `slipway quarantine {name}` shows them.")
     for one in told["left_out"]:
         _say(one["says"])
-    for one in told["refused"]:
+    for one in told["rejected"]:
         _say("")
-        show_refused(one)
+        show_rejected(one)
     for name in dict.fromkeys(one["source"] for one in told["waiting"]):
         waiting = [one["delivery"] for one in told["waiting"] if one["source"] == name]
         since = min((one["since"] for one in told["waiting"] if one["source"] == name and one["since"]), default=None)
         _say("")
         _say(f"{len(waiting)} deliveries of {name} wait behind its breaker{_since(since)}: {', '.join(waiting)}", "red")
         _say(f"  more: slipway breaker {name}")
-    for name in dict.fromkeys(one["source"] for one in told["refused"] if more):
+    for name in dict.fromkeys(one["source"] for one in told["rejected"] if more):
         _say(f"  more: slipway quarantine {name}")
 
 
-def show_refused(one: dict[str, Any]) -> None:
+def show_rejected(one: dict[str, Any]) -> None:
     """One refused delivery: since when, why, and what to do."""
     again = ". It was judged again, and refused again" if one.get("judged_now") and one["judged"] > 1 else ""
     _say(f"{one['delivery']} {one['says']}{again}.", "red")

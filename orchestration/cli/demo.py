@@ -79,7 +79,7 @@ def command(
     else:
         _show(lake, summary)
         show_deliveries(told)
-    if told["refused"] or told["waiting"]:
+    if told["rejected"] or told["waiting"]:
         leave(1)
 
 

@@ -129,8 +129,8 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
                 "with contracts": f"{_of(one.within, metrics)}: {_outcome(one)}",
                 "alarm": f"{one.alarm.seconds:.1f} s after the file arrived" if one.alarm.raised else "none",
                 "named": "; ".join(
-                    f"{finding.kind} ({', '.join(finding.columns)})" if finding.columns else finding.kind
-                    for finding in one.alarm.findings
+                    f"{issue.kind} ({', '.join(issue.columns)})" if issue.columns else issue.kind
+                    for issue in one.alarm.issues
                 ),
                 "says": one.alarm.says,
             }
@@ -153,7 +153,7 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
 
 
 def _outcome(one: "Played") -> str:
-    if one.alarm.refused:
+    if one.alarm.rejected:
         return "the delivery is refused, and the scores of the one before it stay in use"
     if one.alarm.quarantined:
         return f"{one.alarm.quarantined:,} rows wait in quarantine, the others are published"

@@ -191,7 +191,7 @@ def feature_json(page: "Detail", feature: "FeatureDetail") -> dict[str, Any]:
         "owner": one.owner,
         "deprecated": one.deprecated or None,
         "since": feature.since.day.isoformat() if feature.since else None,
-        "made_from": [".".join(column) for column in feature.reads],
+        "inputs": [".".join(column) for column in feature.reads],
         "delivered_as": [".".join(column) for column in feature.delivered],
         "used_by": list(feature.used_by),
         "checks": [check.name for check in page.checks],

@@ -104,7 +104,7 @@ def show_reconciled(found: Mapping[str, Any]) -> None:
             "events that were missing": found["events"],
             "runs closed, their process being gone": found["aborted"],
             "broken": found["broken"] or None,
-            "refused": found["refused"] or None,
+            "rejected": found["rejected"] or None,
             "too old to be sent to a new store": found["let_go"] or None,
             "unreadable": ", ".join(found["unreadable"]),
             **waiting,

@@ -65,22 +65,22 @@ def command(
                     raise
                 failed = error
             told = told_of(lake, [source_named(name) for name in report.sources], report.runs, report.recomputed)
-    held_back = [*told["refused"], *told["waiting"]]
+    blocked = [*told["rejected"], *told["waiting"]]
     if as_json:
         done = {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}
         print_json({**(failed.as_dict() if failed else {}), **done, **told})
-        leave(int(bool(failed or held_back)))
+        leave(int(bool(failed or blocked)))
     if report.recomputed or not failed:
         print_table(
             selection,
             ["step", "seconds", "rows written", "recomputed"],
             [[step.name, step.seconds, step.rows, ", ".join(step.recomputed) or "nothing"] for step in report.steps],
         )
-    if not failed or len(held_back) > 1:  # a single one is what the error tells of
+    if not failed or len(blocked) > 1:  # a single one is what the error tells of
         show_deliveries(told)
     if failed:
         raise failed
-    if held_back:
+    if blocked:
         leave(1)
     if not report.recomputed:
         console.print("Everything was in line with its inputs; --rebuild recomputes it anyway.")

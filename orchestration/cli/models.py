@@ -93,7 +93,7 @@ def _version(registry: "Registry", one: "Version") -> dict[str, Any]:
         "trained_from": one.tags.get(Tag.START),
         "reason": one.tags.get(Tag.REASON),
         "superseded_by": one.tags.get(Tag.SUPERSEDED_BY),
-        "pins": {table: str(pin) for table, pin in one.pins.items()},
+        "input_snapshots": {table: str(pin) for table, pin in one.input_snapshots.items()},
         "run_id": one.tags.get(Tag.RUN_ID),
         "code_version": one.tags.get(Tag.CODE_VERSION),
         "mlflow_run": one.run_id,
@@ -162,7 +162,9 @@ def _show(model: dict[str, Any]) -> None:
     live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
     if live:
         print_table(
-            f"Version {live['version']}, the champion, was made from", ["table", "snapshot"], live["pins"].items()
+            f"Version {live['version']}, the champion, was made from",
+            ["table", "snapshot"],
+            live["input_snapshots"].items(),
         )
 
 

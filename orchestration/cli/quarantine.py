@@ -109,7 +109,7 @@ def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[st
             failed = error
         again = became_of(lake, source, done.again)
     # That a delivery is refused again is told with it, and is no failure of its own.
-    if failed and any(one["became"] == "refused" and failed.what.startswith(one["reason"]) for one in again):
+    if failed and any(one["became"] == "rejected" and failed.what.startswith(one["reason"]) for one in again):
         failed = None
     return {"retried": vars(done), "judged_again": again, "recomputed": recomputed}, failed
 
@@ -154,7 +154,7 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
     import polars as pl
 
     from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined
-    from lakehouse.ingestion.reconciliation import account_of
+    from lakehouse.ingestion.reconciliation import reconciliation_of
     from orchestration.cli.deliveries import told_of
 
     rows = pl.DataFrame(pl.from_arrow(quarantined(lake, quarantine_shape(source.shape))))
@@ -171,18 +171,18 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
                 told["samples"].append({"file": row["_file"], "row": row["_row"], "delivered": row[DELIVERED]})
     for told in by_rule.values():
         told["deliveries"] = sorted(told["deliveries"])
-    account = account_of(lake, source)
+    reconciliation = reconciliation_of(lake, source)
     deliveries = told_of(lake, [source], (), ())
     return {
         "table": source.name,
         "waiting": len(waiting),
-        "dropped": account.dropped,
+        "dropped": reconciliation.dropped,
         "rules": by_rule,
-        "refused_deliveries": deliveries["refused"],
+        "rejected_deliveries": deliveries["rejected"],
         "waiting_deliveries": deliveries["waiting"],
         "left_out": deliveries["left_out"],
-        "account": account.says,
-        "balanced": account.balanced,
+        "reconciliation": reconciliation.says,
+        "balanced": reconciliation.balanced,
     }
 
 
@@ -203,13 +203,13 @@ def _show(told: dict[str, Any]) -> None:
     else:
         console.print("No row waits in quarantine.")
     deliveries = {
-        "refused": told["refused_deliveries"],
+        "rejected": told["rejected_deliveries"],
         "waiting": told["waiting_deliveries"],
         "left_out": told["left_out"],
         "rows_in_quarantine": {},
     }
     show_deliveries(deliveries, more=False)
-    console.print(told["account"], highlight=False)
+    console.print(told["reconciliation"], highlight=False)
 
 
 def _place(row: dict[str, Any]) -> str:

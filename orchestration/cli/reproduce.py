@@ -114,7 +114,7 @@ def _show_rows(done: "Reproduction") -> None:
     print_table(
         f"{len(done.rows):,} rows rebuilt from these snapshots, which were read and not made again",
         ["table", "snapshot"],
-        [[table, str(pin)] for table, pin in sorted(done.pins.items())],
+        [[table, str(pin)] for table, pin in sorted(done.input_snapshots.items())],
     )
     contents = {"as written": done.noted or "not noted", "as stored": done.stored, "as rebuilt": done.rebuilt}
     for name, text in {**contents, "differing columns": ", ".join(done.differing)}.items():
@@ -140,7 +140,7 @@ def _rows(done: "Reproduction") -> dict[str, Any]:
         "identical": done.identical,
         "rows": len(done.rows),
         "as_of": done.as_of,
-        "pins": {table: str(pin) for table, pin in sorted(done.pins.items())},
+        "input_snapshots": {table: str(pin) for table, pin in sorted(done.input_snapshots.items())},
         "content": {"noted": done.noted or None, "stored": done.stored, "rebuilt": done.rebuilt},
         "differing": list(done.differing),
         "remarks": list(done.remarks),

@@ -26,15 +26,15 @@ def sample_events() -> pl.DataFrame:
     habits = draws.uniform(20, 120, ACCOUNTS)
     day = np.repeat(np.arange(DAYS), draws.integers(12, 19, DAYS))
     second = np.sort(day * 86_400 + draws.integers(0, 86_400, len(day)))
-    account = draws.integers(0, ACCOUNTS, len(day))
-    amount = np.round(habits[account] * draws.lognormal(0, 0.6, len(day)), 2)
-    likely = np.where(careless[account], 0.7, 0.05) + np.where(amount > 2 * habits[account], 0.2, 0)
+    reconciliation = draws.integers(0, ACCOUNTS, len(day))
+    amount = np.round(habits[reconciliation] * draws.lognormal(0, 0.6, len(day)), 2)
+    likely = np.where(careless[reconciliation], 0.7, 0.05) + np.where(amount > 2 * habits[reconciliation], 0.2, 0)
     happened_at = pl.lit(FIRST_DAY).cast(pl.Datetime("us")) + pl.duration(seconds="second", time_unit="us")
     return (
         pl.DataFrame(
             {
                 "second": second,
-                "account_id": account,
+                "account_id": reconciliation,
                 "amount": amount,
                 "outcome": (draws.random(len(day)) < likely).astype(np.int64),
             }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.domain import Domain
     from lakehouse.tables.describe import Description, Overview, SnapshotInfo
-    from lakehouse.tables.provenance import Made
+    from lakehouse.tables.provenance import SnapshotProvenance
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -63,9 +63,9 @@ def command(
 
 def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     from lakehouse.tables.describe import overviews
-    from lakehouse.tables.system_table import is_journal
+    from lakehouse.tables.system_table import is_system_table
 
-    found = sorted(overviews(lake), key=lambda one: is_journal(one.name))  # the platform's own records come last
+    found = sorted(overviews(lake), key=lambda one: is_system_table(one.name))  # the platform's own records come last
     kinds, because = _declared(lake, [one.name for one in found])
     rows = [_line(one, kinds, because) for one in found]
     if as_json:
@@ -136,7 +136,7 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
                     f"code {one['code_version']}" if one["code_version"] else "",
                     f"contract {one['contract_version']}" if one["contract_version"] else "",
                 ),
-                lines(*(f"{name}\n  {pin}" for name, pin in one["pins"].items())),
+                lines(*(f"{name}\n  {pin}" for name, pin in one["input_snapshots"].items())),
             ]
             for one in content["snapshots"]
         ],
@@ -189,7 +189,7 @@ def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict
     Only domains that have one of `names` are asked.
     """
     from assets.loading import load_domains
-    from lakehouse.staleness import out_of_line
+    from lakehouse.staleness import stale_assets
     from lakehouse.transforms.project import load_project
 
     used = {name.split(".")[0] for name in names}
@@ -202,7 +202,7 @@ def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict
     for domain in domains:
         kinds |= _kinds(domain)
         because |= {one.name: None for one in [*domain.feature_sets, *domain.training_sets]}
-        because |= {one.name: one.because for one in out_of_line(lake, domain, project, None)}
+        because |= {one.name: one.because for one in stale_assets(lake, domain, project, None)}
     return kinds, because
 
 
@@ -220,12 +220,12 @@ def _kinds(domain: "Domain") -> dict[str, str]:
 
 def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]) -> dict[str, Any]:
     """A table for JSON. `out_of_line` is null where nothing is upstream, or a model is (`slipway models`)."""
-    from lakehouse.tables.system_table import is_journal
+    from lakehouse.tables.system_table import is_system_table
 
     made = one.published
     return {
         "name": one.name,
-        "kind": "journal" if is_journal(one.name) else kinds.get(one.name, "not declared"),
+        "kind": "system table" if is_system_table(one.name) else kinds.get(one.name, "not declared"),
         "rows": made.rows if made else 0,
         "snapshot_id": str(made.snapshot_id) if made else None,
         "published_at": made.at.isoformat() if made else None,
@@ -269,12 +269,12 @@ def _snapshot(one: "SnapshotInfo") -> dict[str, Any]:
     }
 
 
-def _made(made: "Made") -> dict[str, Any]:
+def _made(made: "SnapshotProvenance") -> dict[str, Any]:
     return {
         "run_id": made.run_id,
         "code_version": made.code_version,
         "contract_version": made.contract,
-        "pins": {name: str(pin) for name, pin in made.pins.items()},
+        "input_snapshots": {name: str(pin) for name, pin in made.input_snapshots.items()},
     }
 
 

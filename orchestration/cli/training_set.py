@@ -120,7 +120,7 @@ def _show(frame: "TrainingFrame", out: Path | None) -> None:
         [[one.table, len(one.columns), str(one.snapshot_id), one.newest] for one in frame.joined],
     )
     sets = {one.table for one in frame.joined}
-    spine = ", ".join(f"{name} at {pin}" for name, pin in told["pins"].items() if name not in sets)
+    spine = ", ".join(f"{name} at {pin}" for name, pin in told["input_snapshots"].items() if name not in sets)
     for name, text in {"spine read from": spine, "fingerprint": told["fingerprint"], "file": out}.items():
         if text:
             # Never cut short: it is there to be copied.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lakehouse.lineage.emit import names
-from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, Made, Run, Step
+from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, OutputVersion, Run, Step
 from orchestration.lineage.metadata import is_number, made_of, run_fault, step_fault, to_name, when
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RunLog:
     last: float = 0.0
     open_steps: dict[str, float] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
-    _made: dict[str, dict[str, Made]] = field(default_factory=dict)
+    _made: dict[str, dict[str, OutputVersion]] = field(default_factory=dict)
     _checked: dict[str, dict[tuple[str, str], Checked]] = field(default_factory=dict)
 
     def note(self, entry: dg.EventLogEntry) -> None:

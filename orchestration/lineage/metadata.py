@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse.lineage.emit.run_events import Fault, Made, Run
+from lakehouse.lineage.emit.run_events import Fault, OutputVersion, Run
 
 CODE_TAG = "slipway/code-version"
 """A run's tag: the code that ran."""
@@ -31,13 +31,13 @@ def run_of(run: dg.DagsterRun, code_version: str = "") -> Run:
     return Run(run.run_id, run.job_name, start, end, code_version=tags.get(CODE_TAG, code_version))
 
 
-def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> Made:
+def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> OutputVersion:
     """What a materialization says that it made."""
     told = {key: value.value for key, value in metadata.items() if key not in _SPECIAL}
     lineage = metadata.get("dagster/column_lineage")
     snapshot, version, seconds = told.get("snapshot"), told.get("version"), told.get("seconds")
     extent = str(told.get("recomputed", ""))
-    return Made(
+    return OutputVersion(
         name,
         at,
         int(str(snapshot)) if str(snapshot or "").isdigit() else None,
@@ -45,7 +45,7 @@ def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -
         extent=extent,
         because=str(told.get("because", "")),
         rows_written=_whole(told.get("rows_written")),
-        pins=_pins(metadata.get("made_from")),
+        input_snapshots=_input_snapshots(metadata.get("inputs")),
         edges=_edges(lineage) if isinstance(lineage, dg.TableColumnLineageMetadataValue) else None,
         version=_whole(version) if version is not None else None,
         mlflow_run=str(told.get("mlflow_run", "")),
@@ -64,10 +64,10 @@ def when(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, tz=UTC)
 
 
-_SPECIAL = ("dagster/column_lineage", "dagster/column_schema", "made_from", "candidates")
+_SPECIAL = ("dagster/column_lineage", "dagster/column_schema", "inputs", "candidates")
 
 
-def _pins(told: dg.MetadataValue | None) -> dict[str, int]:
+def _input_snapshots(told: dg.MetadataValue | None) -> dict[str, int]:
     records = told.records if isinstance(told, dg.TableMetadataValue) else ()
     return {str(one.data["table"]): int(str(one.data["snapshot"])) for one in records}
 

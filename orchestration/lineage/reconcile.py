@@ -47,7 +47,7 @@ class Reconciled:
     events: int = 0
     aborted: int = 0
     broken: int = 0
-    refused: int = 0
+    rejected: int = 0
     let_go: int = 0
     waiting: dict[str, int] | None = None
     unreadable: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
         relay.stop()
         outbox.forget_old([one.name for one in receivers])
         done.waiting = {one.name: outbox.left(one.name) for one in receivers}
-        done.refused = outbox.counts()["refused"]
+        done.rejected = outbox.counts()["rejected"]
     except sqlite3.Error as error:
         raise storage_error(OSError(_errno(error), str(error)), outbox.path) from error
     done.broken = broken

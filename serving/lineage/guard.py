@@ -52,13 +52,13 @@ class Guard:
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        refused = self._refused(scope)
-        if refused:
-            await _refuse(send_with_headers, *refused)
+        rejected = self._rejected(scope)
+        if rejected:
+            await _refuse(send_with_headers, *rejected)
         else:
             await self._app(scope, receive, send_with_headers)
 
-    def _refused(self, scope: Scope) -> tuple[int, str, str, str] | None:
+    def _rejected(self, scope: Scope) -> tuple[int, str, str, str] | None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host", "")
         if self._hosts is not None and _name(host) not in self._hosts:

@@ -64,14 +64,14 @@ async def _receive(
         return Response(status_code=400)
     except TimeoutError:
         what = f"The body did not come within {BODY_SECONDS} seconds."
-        return _refused(SlipwayError(what, where="body", fix="Send it at once."), 408)
+        return _rejected(SlipwayError(what, where="body", fix="Send it at once."), 408)
     except BadEventError as error:
-        return _refused(error, error.status)
+        return _rejected(error, error.status)
     except SQLAlchemyError as error:
-        return _refused(unusable(error), 503)
+        return _rejected(unusable(error), 503)
     except SlipwayError as error:
         # The database is away or the disk is full: the sender keeps its event and tries again.
-        return _refused(error, 503)
+        return _rejected(error, 503)
     return Response(to_json({"received": len(events), "new": new}), status_code=201, media_type="application/json")
 
 
@@ -129,7 +129,7 @@ async def _body(request: Request, largest: int) -> bytes:
     return b"".join(parts)
 
 
-def _refused(error: SlipwayError, status: int) -> Response:
+def _rejected(error: SlipwayError, status: int) -> Response:
     told = error.as_dict()
     problem = {"kind": told.pop("error"), **told}
     return Response(to_json({"error": problem}), status_code=status, media_type="application/json")

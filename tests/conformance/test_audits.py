@@ -96,11 +96,11 @@ def audit(request):
     return ENGINES[request.param]
 
 
-def told(verdicts):
-    return [(one.name, one.passed, one.says, one.action, dict(one.measured)) for one in verdicts]
+def told(check_results):
+    return [(one.name, one.passed, one.says, one.action, dict(one.measured)) for one in check_results]
 
 
-def test_both_engines_give_the_same_verdicts(shop):
+def test_both_engines_give_the_same_check_results(shop):
     embedded, on_spark = (told(audit(shop, ORDERS)) for audit in ENGINES.values())
     assert on_spark == embedded
     where, few = "amount > 1 and state = 0", replace(ORDERS, keys=(), references=(), rules=())
@@ -110,13 +110,13 @@ def test_both_engines_give_the_same_verdicts(shop):
 
 def test_a_whole_table_breaks_what_its_rows_in_memory_break(shop, audit):
     parted = sort_rows(ORDERS, orders(), read_referenced(shop, ORDERS))
-    verdicts = {one.name: one for one in audit(shop, ORDERS)}
-    counted = {name: verdicts[name].measured["broken"] for name in ORDERS.row_rules()}
+    check_results = {one.name: one for one in audit(shop, ORDERS)}
+    counted = {name: check_results[name].measured["broken"] for name in ORDERS.row_rules()}
     assert counted == parted.counts
     assert sum(number > 0 for number in counted.values()) >= 20, counted
     for name, number in counted.items():
         if not name.endswith("_unique"):  # of equal rows a sample shows the first, too
-            assert len(verdicts[name].sample) == min(number, 5), name
+            assert len(check_results[name].sample) == min(number, 5), name
 
 
 def test_a_rule_that_raises_is_one_error_that_names_it(shop, audit):
@@ -128,9 +128,9 @@ def test_a_rule_that_raises_is_one_error_that_names_it(shop, audit):
 
 
 def test_a_table_without_rows_breaks_nothing(shop, audit):
-    verdicts = audit(shop, replace(ORDERS, table="shop.none"))
-    assert all(one.passed for one in verdicts)
-    assert {one.name for one in verdicts} > set(ORDERS.row_rules())
+    check_results = audit(shop, replace(ORDERS, table="shop.none"))
+    assert all(one.passed for one in check_results)
+    assert {one.name for one in check_results} > set(ORDERS.row_rules())
 
 
 def test_a_column_that_is_not_there_is_all_that_is_said(shop, audit):

@@ -80,11 +80,11 @@ def put(lake, name, rows):
 
 def laid_out(lake, world):
     """The world's feature set on tables of the lakehouse, and the pins."""
-    names, pins = {}, {}
+    names, input_snapshots = {}, {}
     for name, table in {**world.tables, "tests.spine": world.spine}.items():
         if name != "tests.spine" or world.spine is not world.events:
             names[name], pin = put(lake, name, table)
-            pins[names[name]] = pin
+            input_snapshots[names[name]] = pin
     one = world.feature_set
     features = [
         each.of(replace(each.events, table=names[each.events.table])) if getattr(each, "events", None) else each
@@ -99,7 +99,7 @@ def laid_out(lake, world):
         for each in features
     ]
     spine = names[one.spine]
-    return replace(one, source=names["tests.events"], spine=spine, features=features, uses=uses), pins
+    return replace(one, source=names["tests.events"], spine=spine, features=features, uses=uses), input_snapshots
 
 
 def expected(world, declared):
@@ -118,8 +118,10 @@ def test_features_are_what_the_reference_says_to_the_bit(engine, shelf):
     @random_worlds(engine)
     @given(world=WORLDS)
     def check(world):
-        feature_set, pins = laid_out(shelf, world)
-        assert bits(engine.compute(shelf, feature_set, pins, None).to_pylist()) == expected(world, feature_set)
+        feature_set, input_snapshots = laid_out(shelf, world)
+        assert bits(engine.compute(shelf, feature_set, input_snapshots, None).to_pylist()) == expected(
+            world, feature_set
+        )
 
     check()
 
@@ -189,8 +191,8 @@ def everything(number):
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: "-".join(map(str, CASES[number])))
 def test_every_aggregation_over_every_window_is_what_the_reference_says(engine, shelf, number):
     world, wanted = everything(number)
-    feature_set, pins = laid_out(shelf, world)
-    found = bits(engine.compute(shelf, feature_set, pins, None).to_pylist())
+    feature_set, input_snapshots = laid_out(shelf, world)
+    found = bits(engine.compute(shelf, feature_set, input_snapshots, None).to_pylist())
     for mine, theirs in zip(found, sorted(wanted, key=lambda row: (row["at"], row["row"])), strict=True):
         assert mine == theirs
 
@@ -212,10 +214,10 @@ def test_no_row_and_one_row_give_the_reference_s_answer(engine, shelf, number):
             trend("money").over("7d"),
         ],
     )
-    feature_set, pins = laid_out(
+    feature_set, input_snapshots = laid_out(
         shelf, World(replace(one, source="tests.events", spine="tests.events"), {"tests.events": table}, table)
     )
-    found = engine.compute(shelf, feature_set, pins, None)
+    found = engine.compute(shelf, feature_set, input_snapshots, None)
     assert bits(found.to_pylist()) == bits(feature_rows(feature_set, {feature_set.source: table}, table.to_pylist()))
     assert found.schema.field("money_mean_7d").type == pa.float64()
 
@@ -239,10 +241,10 @@ def test_times_with_a_zone_mean_the_same_moments(engine, shelf):
     )
     found = []
     for table in (naive, zoned):
-        feature_set, pins = laid_out(
+        feature_set, input_snapshots = laid_out(
             shelf, World(replace(one, source="tests.events", spine="tests.events"), {"tests.events": table}, table)
         )
-        found.append(engine.compute(shelf, feature_set, pins, None).drop_columns("at").to_pylist())
+        found.append(engine.compute(shelf, feature_set, input_snapshots, None).drop_columns("at").to_pylist())
     assert found[0] == found[1]
     assert [row["amount_sum_1d"] for row in found[0]] == [5, 12]
 
@@ -251,13 +253,13 @@ def test_any_choice_of_days_gives_the_same_bits_as_the_whole(engine, shelf):
     @random_worlds(engine)
     @given(world=WORLDS, data=st.data())
     def check(world, data):
-        feature_set, pins = laid_out(shelf, world)
-        whole = engine.compute(shelf, feature_set, pins, None)
+        feature_set, input_snapshots = laid_out(shelf, world)
+        whole = engine.compute(shelf, feature_set, input_snapshots, None)
         present = sorted(set(pc.cast(whole.column("at"), pa.date32()).to_pylist()))
         days = data.draw(st.lists(st.sampled_from(present), unique=True)) if present else [date(2018, 4, 1)]
         chosen = whole.filter(pc.is_in(pc.cast(whole.column("at"), pa.date32()), pa.array(days, pa.date32())))
         if days:
-            assert engine.compute(shelf, feature_set, pins, days).equals(chosen)
+            assert engine.compute(shelf, feature_set, input_snapshots, days).equals(chosen)
 
     check()
 
@@ -307,12 +309,12 @@ def test_an_entity_that_memory_does_not_hold_is_cut_by_days_and_keeps_its_bits(e
         owner="team:tests",
     )
     world = World(one, {"tests.events": table}, table)
-    feature_set, pins = laid_out(shelf, world)
-    found = LIMITED[engine](limit).compute(shelf, feature_set, pins, None)
+    feature_set, input_snapshots = laid_out(shelf, world)
+    found = LIMITED[engine](limit).compute(shelf, feature_set, input_snapshots, None)
     assert bits(found.to_pylist()) == expected(world, feature_set)
 
 
-def test_old_pins_give_the_old_bits(engine, shelf):
+def test_old_input_snapshots_give_the_old_bits(engine, shelf):
     events = pa.table(
         {
             "row": [1, 2],
@@ -374,10 +376,10 @@ def said(fraud):
 @pytest.mark.parametrize("feature_set", [customer_spend, terminal_risk, transaction_time], ids=lambda one: one.name)
 def test_the_features_of_the_fraud_domain_are_what_the_reference_says(engine, shelf, fraud, said, feature_set):
     one = replace(feature_set, source=fraud[feature_set.source][0], spine=fraud[feature_set.spine][0])
-    pins = {name: pin for name, pin, _ in fraud.values()}
-    found = engine.compute(shelf, one, pins, TWO_DAYS)
+    input_snapshots = {name: pin for name, pin, _ in fraud.values()}
+    found = engine.compute(shelf, one, input_snapshots, TWO_DAYS)
     assert bits(found.to_pylist()) == said(feature_set.name)
-    whole = engine.compute(shelf, one, pins, None)
+    whole = engine.compute(shelf, one, input_snapshots, None)
     day = pc.cast(whole.column("tx_datetime"), pa.date32())
     assert whole.filter(pc.is_in(day, pa.array(TWO_DAYS, pa.date32()))).equals(found)
 

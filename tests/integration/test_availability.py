@@ -25,7 +25,7 @@ from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.write import TableShape, write_draft
-from lakehouse.training.lateness import CHECK, availability, checks_of, late_verdict, spoken
+from lakehouse.training.lateness import CHECK, availability, checks_of, late_check_result, spoken
 from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 from lakehouse.training.training_tables import build_training_set
@@ -360,32 +360,32 @@ def build(lake: Lakehouse, feature_set: FeatureSet) -> None:
 def test_a_training_set_that_serving_could_not_match_is_not_published(shop):
     early = risk("0d")
     build(shop, early)
-    with pytest.raises(AuditError) as refused:
+    with pytest.raises(AuditError) as rejected:
         build_training_set(shop, training(early, tolerance=0.25), run_id="training-run")
-    (verdict,) = [one for one in refused.value.verdicts if not one.passed]
-    assert (verdict.name, verdict.blocking) == (CHECK, True)
-    assert verdict.says == (
+    (check_result,) = [one for one in rejected.value.check_results if not one.passed]
+    assert (check_result.name, check_result.blocking) == (CHECK, True)
+    assert check_result.says == (
         "Of shop.risk, serving could not have had 100.00% of 4 values; 25.00% are tolerated. Rows of shop.reports are "
         "declared to be readable by 0d, but came up to 18.0 h after they happened."
     )
-    assert verdict.measured == {"tolerance": 0.25, "shop.risk": 1.0}
+    assert check_result.measured == {"tolerance": 0.25, "shop.risk": 1.0}
     built = build_training_set(shop, training(early, tolerance=1.0), run_id="training-run")
-    assert [one.passed for one in built.verdicts if one.name == CHECK] == [True]
+    assert [one.passed for one in built.check_results if one.name == CHECK] == [True]
 
 
 def test_without_a_tolerance_nothing_is_measured(shop):
     early = risk("0d")
     build(shop, early)
     built = build_training_set(shop, training(early), run_id="training-run")
-    assert CHECK not in {one.name for one in built.verdicts}
+    assert CHECK not in {one.name for one in built.check_results}
 
 
 def test_enough_delay_passes_the_strictest_check(shop):
     right = risk("18h")
     build(shop, right)
     built = build_training_set(shop, training(right, tolerance=0.0), run_id="training-run")
-    (verdict,) = [one for one in built.verdicts if one.name == CHECK]
-    assert (verdict.passed, verdict.measured["shop.risk"]) == (True, 0.0)
+    (check_result,) = [one for one in built.check_results if one.name == CHECK]
+    assert (check_result.passed, check_result.measured["shop.risk"]) == (True, 0.0)
 
 
 def test_sets_that_features_are_made_of_are_measured_as_well(shop):
@@ -404,17 +404,17 @@ def test_sets_that_features_are_made_of_are_measured_as_well(shop):
     )
     build(shop, early)
     build(shop, on_it)
-    with pytest.raises(AuditError) as refused:
+    with pytest.raises(AuditError) as rejected:
         build_training_set(shop, training(on_it, tolerance=0.25), run_id="training-run")
-    (verdict,) = [one for one in refused.value.verdicts if not one.passed]
-    assert verdict.measured == {"tolerance": 0.25, "shop.risk": 1.0}
+    (check_result,) = [one for one in rejected.value.check_results if not one.passed]
+    assert check_result.measured == {"tolerance": 0.25, "shop.risk": 1.0}
 
 
 def test_what_was_loaded_as_history_says_nothing(built):
-    pins = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
-    verdict = late_verdict(built, replace(fraud_training, late_tolerance=0.0), pins)
-    assert verdict.passed
-    assert verdict.says == "Nothing can be measured yet: all rows were loaded as history."
+    input_snapshots = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
+    check_result = late_check_result(built, replace(fraud_training, late_tolerance=0.0), input_snapshots)
+    assert check_result.passed
+    assert check_result.says == "Nothing can be measured yet: all rows were loaded as history."
 
 
 def test_dagster_shows_the_check_only_where_it_is_declared():

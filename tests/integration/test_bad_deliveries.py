@@ -21,7 +21,7 @@ from assets.fraud.sources import transactions as source
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.landing import land
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.reading import read_delivery
 from lakehouse.tables.read import read, resolve
@@ -53,7 +53,7 @@ def state(lake):
     return lake.names(), resolve(table), len(read(lake, NAME)), lake.has(quarantine_name(NAME))
 
 
-def refused(lake, name, *, says, where="", nearest=None, kind=source):
+def rejected(lake, name, *, says, where="", nearest=None, kind=source):
     """The file is refused with one error in all its parts, and readers see no difference."""
     before = state(lake)
     with pytest.raises(DeliveryError) as caught:
@@ -69,7 +69,7 @@ def refused(lake, name, *, says, where="", nearest=None, kind=source):
     # It stands in nobody's way: what is good flows on, and the file is not looked at again until it is another one.
     scenario.deliver(lake, scenario.payments_on(DAYS[6:7]))
     landed = land(lake, kind, run_id="r")
-    assert (landed.outcome.recomputed, landed.refused) == (True, [])
+    assert (landed.outcome.recomputed, landed.rejected) == (True, [])
     return error
 
 
@@ -112,7 +112,7 @@ def put(lake, name, content):
 
 def test_an_empty_file(week):
     put(week, "bad.parquet", b"")
-    refused(week, "bad.parquet", says="is empty (0 bytes)")
+    rejected(week, "bad.parquet", says="is empty (0 bytes)")
 
 
 @pytest.mark.parametrize("name", ["bad.parquet", "bad.csv", "bad.csv.gz"])
@@ -120,7 +120,7 @@ def test_a_file_without_rows(week, name):
     nothing = csv_lines()[0] + "\n"
     content = {"bad.parquet": ROWS.head(0), "bad.csv": nothing, "bad.csv.gz": gzip.compress(nothing.encode())}
     put(week, name, content[name])
-    refused(week, name, says="holds no rows")
+    rejected(week, name, says="holds no rows")
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
@@ -128,7 +128,7 @@ def test_a_truncated_parquet_file(week, kept):
     path = put(week, "bad.parquet", ROWS)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    refused(week, "bad.parquet", says="cannot be read as parquet: it is damaged, cut off or of another format")
+    rejected(week, "bad.parquet", says="cannot be read as parquet: it is damaged, cut off or of another format")
 
 
 def test_a_parquet_file_with_changed_bytes(week):
@@ -136,12 +136,12 @@ def test_a_parquet_file_with_changed_bytes(week):
     content = bytearray(path.read_bytes())
     content[200:600] = bytes(400)
     path.write_bytes(bytes(content))
-    refused(week, "bad.parquet", says="cannot be read as parquet")
+    rejected(week, "bad.parquet", says="cannot be read as parquet")
 
 
 def test_a_csv_file_that_is_called_parquet(week):
     put(week, "bad.parquet", joined(csv_lines()))
-    refused(week, "bad.parquet", says="cannot be read as parquet")
+    rejected(week, "bad.parquet", says="cannot be read as parquet")
 
 
 PACKED = gzip.compress(joined(csv_lines()).encode())
@@ -157,7 +157,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_gzip_file(week, damage):
     put(week, "bad.csv.gz", DAMAGE[damage])
-    refused(week, "bad.csv.gz", says="cannot be read as csv: it is damaged")
+    rejected(week, "bad.csv.gz", says="cannot be read as csv: it is damaged")
 
 
 @pytest.mark.parametrize(
@@ -173,28 +173,28 @@ def test_a_csv_line_that_does_not_fit(week, change, says, line):
     lines = csv_lines()
     lines[30] = change(lines[30])
     put(week, "bad.csv", joined(lines))
-    refused(week, "bad.csv", says=says, where=f", line {line}")
+    rejected(week, "bad.csv", says=says, where=f", line {line}")
 
 
 def test_a_csv_file_that_is_cut_off(week):
     put(week, "bad.csv", joined(csv_lines())[:-12])
-    refused(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_a_csv_file_in_another_encoding(week, encoding):
     put(week, "bad.csv", joined(csv_lines()).replace("TX_AMOUNT", "TX_AMOÜNT").encode(encoding))
-    refused(week, "bad.csv", says="utf-8")
+    rejected(week, "bad.csv", says="utf-8")
 
 
 @pytest.mark.parametrize("row", ["{oops", '{"TRANSACTION_ID": 1', "}"])
 def test_json_that_is_none(week, row):
     put(week, "bad.jsonl", joined([*json_lines()[:4], row, *json_lines()[4:]]))
-    error = refused_somewhere(week, "bad.jsonl")
+    error = rejected_somewhere(week, "bad.jsonl")
     assert "cannot be read as json" in error.what
 
 
-def refused_somewhere(lake, name):
+def rejected_somewhere(lake, name):
     """The same as `refused`, where the library that reads decides how exactly the place is known."""
     before = state(lake)
     with pytest.raises(DeliveryError) as caught:
@@ -207,12 +207,12 @@ def refused_somewhere(lake, name):
 @pytest.mark.parametrize(("row", "kind"), [("[1, 2]", "array"), ("null", "null"), ('"text"', "varchar")])
 def test_json_rows_that_are_no_objects(week, row, kind):
     put(week, "bad.jsonl", joined([*json_lines()[:4], row, *json_lines()[4:]]))
-    refused(week, "bad.jsonl", says=f"JSON {kind}, not an object", where=", row 5")
+    rejected(week, "bad.jsonl", says=f"JSON {kind}, not an object", where=", row 5")
 
 
 def test_a_json_array_in_place_of_lines(week):
     put(week, "bad.jsonl", "[" + ",".join(json_lines()) + "]")
-    refused(week, "bad.jsonl", says="JSON array, not an object", where=", row 1")
+    rejected(week, "bad.jsonl", says="JSON array, not an object", where=", row 1")
 
 
 # Columns.
@@ -232,18 +232,18 @@ def test_columns_that_are_missing_misspelt_or_unknown(week, name, change, says, 
     rows = change(text() if name != "bad.parquet" else ROWS)
     content = {"bad.parquet": lambda: rows, "bad.csv": rows.write_csv, "bad.jsonl": rows.write_ndjson}
     put(week, name, content[name]())
-    refused(week, name, says=says, nearest=nearest or None)
+    rejected(week, name, says=says, nearest=nearest or None)
 
 
 def test_a_column_that_is_there_twice(week):
     table = ROWS.to_arrow()
     put(week, "bad.parquet", pa.table([*table.columns, table.column("TX_FRAUD")], names=[*ROWS.columns, "TX_FRAUD"]))
-    refused(week, "bad.parquet", says="'TX_FRAUD' is there twice")
+    rejected(week, "bad.parquet", says="'TX_FRAUD' is there twice")
     (week.home.drop_folder(NAME) / "bad.parquet").unlink()
     # As the file of another day: the days after the first one have landed meanwhile.
     lines = csv_lines(scenario.payments_on(DAYS[7:8]))
     put(week, "bad.csv", joined([f"{line},{'TX_FRAUD' if number == 0 else 0}" for number, line in enumerate(lines)]))
-    error = refused_somewhere(week, "bad.csv")
+    error = rejected_somewhere(week, "bad.csv")
     assert "'TX_FRAUD' is there twice" in error.what
 
 
@@ -262,14 +262,14 @@ def test_a_column_that_is_there_twice(week):
 )
 def test_a_parquet_column_of_another_type(week, column, kind, says):
     put(week, "bad.parquet", ROWS.with_columns(pl.col(column).cast(kind)))
-    error = refused(week, "bad.parquet", says=says)
+    error = rejected(week, "bad.parquet", says=says)
     assert repr(column) in error.what
     assert error.nearest
 
 
 def test_a_parquet_value_that_does_not_fit(week):
     put(week, "bad.parquet", ROWS.with_columns(CUSTOMER_ID=pl.col("CUSTOMER_ID").cast(pl.Int64) + 2**40))
-    refused(week, "bad.parquet", says="'CUSTOMER_ID' does not fit into int32")
+    rejected(week, "bad.parquet", says="'CUSTOMER_ID' does not fit into int32")
 
 
 @pytest.mark.parametrize(
@@ -306,8 +306,8 @@ def test_a_json_value_of_another_type_keeps_its_row_out(week):
 def quarantined_alone(lake, column, row):
     """Lands; all rows but this one are published, and it waits with the rule. Returns it as it was delivered."""
     landed = land(lake, source, run_id="r")
-    assert (landed.refused, landed.quarantined) == ([], 1)
-    assert account_of(lake, source).balanced
+    assert (landed.rejected, landed.quarantined) == ([], 1)
+    assert reconciliation_of(lake, source).balanced
     assert len(read(lake, NAME)) == len(scenario.payments_on(DAYS[:6])) - 1
     (held,) = read(lake, quarantine_name(NAME)).to_pylist()
     assert f"{column}_readable" in held["_rule"].split(", ")
@@ -325,7 +325,7 @@ def quarantined_alone(lake, column, row):
 )
 def test_a_column_without_a_readable_value_refuses_the_file(week, column, value, says):
     put(week, "bad.csv", text().with_columns(pl.lit(value).alias(column)).write_csv())
-    error = refused_somewhere(week, "bad.csv")
+    error = rejected_somewhere(week, "bad.csv")
     assert says in error.what
     assert column in error.what
     assert error.fix
@@ -366,13 +366,13 @@ def test_times_without_a_zone_where_none_is_declared(week, name):
 )
 def test_times_that_no_calendar_or_microsecond_holds(week, times, says):
     put(week, "bad.parquet", ROWS.to_arrow().set_column(1, "TX_DATETIME", times))
-    error = refused(week, "bad.parquet", says=says)
+    error = rejected(week, "bad.parquet", says=says)
     assert "out of range or finer than a microsecond" in error.what
 
 
 def test_a_file_all_of_whose_times_are_missing(week):
     put(week, "bad.parquet", ROWS.with_columns(TX_DATETIME=pl.lit(None, pl.Datetime("us"))))
-    refused(week, "bad.parquet", says="No row has a time in 'TX_DATETIME'")
+    rejected(week, "bad.parquet", says="No row has a time in 'TX_DATETIME'")
 
 
 # Places.
@@ -460,7 +460,7 @@ def test_looking_around_names_bad_files_with_their_fault(week):
 
 def test_once_the_bad_file_is_gone_the_rest_lands(week):
     bad = put(week, "bad.csv", joined(csv_lines())[:-12])
-    refused(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
     bad.unlink()
     land(week, source, run_id="r")
     assert len(read(week, NAME)) == len(scenario.payments_on([*DAYS[:5], DAYS[6]]))

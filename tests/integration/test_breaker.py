@@ -15,17 +15,17 @@ from lakehouse.errors import ContractError, HomeError, PublishConflictError
 from lakehouse.ingestion.ingestion_log import known_deliveries
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.sources.circuit_breaker import (
     BREAKERS,
     Breaker,
     State,
     Transition,
-    held_back,
+    blocked,
+    breaker_status,
     history,
-    journal_state,
     set_by_hand,
-    standing_of,
+    state_table,
     transit,
 )
 from lakehouse.tables.read import read
@@ -57,7 +57,7 @@ def published(lake):
 
 def standing(lake, source=SOURCE, **after):
     now = datetime.now(UTC) + timedelta(**after)
-    return standing_of(lake, NAME, source.breaker, source.definition(), now)
+    return breaker_status(lake, NAME, source.breaker, source.definition(), now)
 
 
 def status(lake):
@@ -78,7 +78,7 @@ def opened(lake):
 
 def test_it_opens_and_everything_waits_on_audit_branches_in_order(begun):
     landed = opened(begun)
-    assert [one.delivery for one in landed.refused] == [f"transactions_{DAYS[place]}.parquet" for place in (5, 6)]
+    assert [one.delivery for one in landed.rejected] == [f"transactions_{DAYS[place]}.parquet" for place in (5, 6)]
     assert landed.waiting == [f"transactions_{DAYS[place]}.parquet" for place in (7, 8)]
     assert published(begun) == [0, 1, 2, 3, 4]
     with pytest.raises(Exception, match="break a rule"):
@@ -108,7 +108,7 @@ def test_after_its_cool_down_the_next_delivery_is_tried_and_closes_it(begun):
     assert landed.breaker.state is State.CLOSED
     assert published(begun) == [0, 1, 2, 3, 4, 7, 8]
     assert [str(one) for one in history(begun, NAME)["state"]] == ["open", "closed"]
-    assert status(begun) == {str(DAYS[5]): "refused", str(DAYS[6]): "refused"}
+    assert status(begun) == {str(DAYS[5]): "rejected", str(DAYS[6]): "rejected"}
 
 
 def test_a_bad_trial_opens_it_again(begun):
@@ -117,7 +117,7 @@ def test_a_bad_trial_opens_it_again(begun):
     deliver(begun, 6, good=False).write_bytes(deliver_bytes(begun))
     rested = replace(SOURCE, breaker=Breaker(failures=2, cool_down="0s"))
     landed = land(begun, rested, run_id="trial")
-    assert [one.delivery for one in landed.refused] == [f"transactions_{DAYS[6]}.parquet"]
+    assert [one.delivery for one in landed.rejected] == [f"transactions_{DAYS[6]}.parquet"]
     assert landed.breaker.state is not State.CLOSED
     assert published(begun) == [0, 1, 2, 3, 4]
     assert history(begun, NAME)["before"].to_list() == ["closed", "half_open"]
@@ -131,7 +131,7 @@ def deliver_bytes(lake):
     return path.read_bytes()
 
 
-def test_a_mended_contract_makes_it_half_open_and_judges_refused_deliveries_again(begun):
+def test_a_mended_contract_makes_it_half_open_and_judges_rejected_deliveries_again(begun):
     opened(begun)
     columns = [
         replace(column, at_least=None, at_most=None) if column.name == "TX_AMOUNT" else column
@@ -159,12 +159,12 @@ def test_a_person_opens_and_closes_it(begun):
 
 def test_every_delivered_row_is_somewhere(begun):
     opened(begun)
-    account = account_of(begun, SOURCE)
-    assert account.balanced, account.says
-    assert account.delivered == len(scenario.payments_on(DAYS[:9]))
-    assert account.refused_rows == len(scenario.payments_on(DAYS[5:7]))
-    assert account.waiting_rows == len(scenario.payments_on(DAYS[7:9]))
-    assert account.published == len(scenario.payments_on(DAYS[:5]))
+    reconciliation = reconciliation_of(begun, SOURCE)
+    assert reconciliation.balanced, reconciliation.says
+    assert reconciliation.delivered == len(scenario.payments_on(DAYS[:9]))
+    assert reconciliation.rejected_rows == len(scenario.payments_on(DAYS[5:7]))
+    assert reconciliation.waiting_rows == len(scenario.payments_on(DAYS[7:9]))
+    assert reconciliation.published == len(scenario.payments_on(DAYS[:5]))
 
 
 def test_nothing_is_lost_when_the_drop_folder_is_emptied(begun):
@@ -174,7 +174,7 @@ def test_nothing_is_lost_when_the_drop_folder_is_emptied(begun):
     set_by_hand(begun, NAME, State.CLOSED, "looked", SOURCE.definition(), "by-hand")
     land(begun, SOURCE, run_id="from-held-copies")
     assert published(begun) == [0, 1, 2, 3, 4, 7, 8]
-    assert account_of(begun, SOURCE).balanced
+    assert reconciliation_of(begun, SOURCE).balanced
     # Copies are given back once they are published; refused ones stay.
     held = [path.name for path in begun.home.held(NAME).rglob("*") if path.is_file()]
     assert sorted(held) == [f"transactions_{DAYS[place]}.parquet" for place in (5, 6)]
@@ -194,7 +194,7 @@ def test_a_state_that_nobody_wrote_is_told_and_can_be_set(begun):
 
 
 def test_of_two_that_decide_by_the_same_state_one_has_to_look_again(begun):
-    seen = journal_state(begun)
+    seen = state_table(begun)
     step = Transition(NAME, State.CLOSED, State.OPEN, "two failures")
     transit(begun, [step], "first", seen)
     with pytest.raises(PublishConflictError, match="meanwhile"):
@@ -204,13 +204,13 @@ def test_of_two_that_decide_by_the_same_state_one_has_to_look_again(begun):
 
 def _land(home, queue):
     lake = scenario.make_lake(home)
-    queue.put([one.delivery for one in land(lake, SOURCE, run_id="r").refused])
+    queue.put([one.delivery for one in land(lake, SOURCE, run_id="r").rejected])
 
 
 def test_what_is_stale_is_told_of_a_state_without_a_time(lake):
     lines = [{"at": None, "source": NAME, "state": "open", "reason": "tonight"}]
     append(lake, BREAKERS, lines, "somebody")
-    assert "tonight" in held_back(lake, "fraud")
+    assert "tonight" in blocked(lake, "fraud")
 
 
 def test_two_processes_open_it_once(begun):
@@ -230,4 +230,4 @@ def test_two_processes_open_it_once(begun):
     assert history(begun, NAME)["state"].to_list() == ["open"]
     assert standing(begun).state is State.OPEN
     assert published(begun) == [0, 1, 2, 3, 4]
-    assert account_of(begun, SOURCE).balanced
+    assert reconciliation_of(begun, SOURCE).balanced

@@ -24,11 +24,11 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
-from lakehouse.tables.system_table import is_journal
+from lakehouse.tables.system_table import is_system_table
 from lakehouse.tables.write import write_draft
 from orchestration.checks import last_evaluation
 from orchestration.cli import main
-from orchestration.cli.deliveries import show_refused
+from orchestration.cli.deliveries import show_rejected
 from orchestration.cli.output import console, notes
 from orchestration.instance import open_instance
 from tests import generate_cli_docs, scenario
@@ -273,7 +273,7 @@ def test_all_tables(slipway: Slipway, world: World) -> None:
     said = slipway("tables", "--home", world.home, "--json")
     assert said.code == 0
     found = {table["name"]: table for table in said.json["tables"]}
-    assert {name for name in found if not is_journal(name)} == FRAUD_TABLES
+    assert {name for name in found if not is_system_table(name)} == FRAUD_TABLES
     kinds = {name.split(".")[1]: table["kind"] for name, table in found.items()}
     assert kinds["transactions"] == "source"
     assert kinds["daily_activity"] == "dbt model"
@@ -301,7 +301,7 @@ def test_one_table(slipway: Slipway, world: World) -> None:
     assert newest["published"] is True
     assert newest["run_id"]
     assert newest["code_version"]
-    assert set(newest["pins"]) >= {"fraud.stg_transactions", "fraud.customer_spend"}
+    assert set(newest["input_snapshots"]) >= {"fraud.stg_transactions", "fraud.customer_spend"}
     assert [branch["name"] for branch in told["branches"]] == ["main"]
     # What the champion was trained on is kept from expiry.
     (tag,) = told["tags"]
@@ -653,7 +653,7 @@ def test_one_feature(slipway: Slipway, world: World) -> None:
     told = slipway("features", "fraud.terminal_risk.is_fraud_rate_7d", "--home", world.home, "--json").json
     assert told["formula"] == "rate(is_fraud) over (t-7d-7d, t-7d], else 0"
     assert (told["type"], told["unit"], told["entity"]) == ("double", "share, 0 to 1", ["terminal_id"])
-    assert told["made_from"] == ["fraud.fraud_reports.is_fraud"]
+    assert told["inputs"] == ["fraud.fraud_reports.is_fraud"]
     assert told["delivered_as"] == ["fraud.transactions.TX_FRAUD"]
     assert told["used_by"] == ["fraud.training", "fraud.scorer"]
     assert {"examples_hold", "is_fraud_not_null"} <= set(told["checks"])
@@ -710,7 +710,7 @@ def test_one_model(slipway: Slipway, world: World) -> None:
     (version,) = told["versions"]
     assert (version["version"], version["alias"], version["reason"]) == (1, "champion", None)
     assert version["metrics"] == world.first.json["models"]["fraud.scorer"]["metrics"]
-    assert version["pins"]["fraud.training"] == world.first.json["tables"]["fraud.training"]["snapshot_id"]
+    assert version["input_snapshots"]["fraud.training"] == world.first.json["tables"]["fraud.training"]["snapshot_id"]
     assert version["trained_at"]
     assert [gate["name"] for gate in told["gates"]] == ["auc_band", "precision_floor", "no_worse_than_champion"]
     assert all(gate["passed"] for gate in told["gates"])
@@ -925,7 +925,7 @@ def days_landed(slipway: Slipway, lake: Lakehouse) -> Lakehouse:
     return lake
 
 
-def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_landed: Lakehouse) -> None:
+def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_landed: Lakehouse) -> None:
     home = ("--home", days_landed.home.root)
     table, good = "fraud.transactions", scenario.payments_on([scenario.EVERY_DAY[5]])
     (path,) = scenario.deliver(days_landed, good.with_columns(pl.col("TX_AMOUNT") * 100))
@@ -939,14 +939,14 @@ def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_lande
     assert f"{path.name} is refused since 2" in again.words
     assert "in line with its inputs" not in again.words
     asked = slipway("materialize", table, *home, "--json")
-    assert (asked.code, [one["delivery"] for one in asked.json["refused"]]) == (1, [path.name])
+    assert (asked.code, [one["delivery"] for one in asked.json["rejected"]]) == (1, [path.name])
     instance = open_instance(days_landed)
     standing = last_evaluation(instance, table, "deliveries")
     assert standing is not None
     assert (standing.passed, standing.metadata["deliveries"].value) == (False, path.name)
     for words in (again.words, slipway("quarantine", table, *home).words):
         assert all(part in words for part in recipe)
-    (told,) = slipway("breaker", table, *home, "--json").json[0]["refused_deliveries"]
+    (told,) = slipway("breaker", table, *home, "--json").json[0]["rejected_deliveries"]
     assert all(part in told["remedy"] for part in recipe)
     # Nothing was ever made but the source, so nothing else is made by judging it again.
     retried = slipway("quarantine", table, "--retry", *home)
@@ -956,16 +956,16 @@ def test_what_is_refused_is_said_until_it_is_mended(slipway: Slipway, days_lande
     assert "champion" not in retried.words
     scenario.deliver(days_landed, good)
     mended = slipway("materialize", table, *home, "--json")
-    assert (mended.code, mended.json["refused"]) == (0, [])
+    assert (mended.code, mended.json["rejected"]) == (0, [])
     standing = last_evaluation(instance, table, "deliveries")
     assert standing is not None
     assert standing.passed
 
 
-def test_what_was_judged_again_and_refused_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_judged_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
-    show_refused({**line, "judged": 2, "judged_now": True})
-    show_refused({**line, "judged": 2, "judged_now": False})
+    show_rejected({**line, "judged": 2, "judged_now": True})
+    show_rejected({**line, "judged": 2, "judged_now": False})
     assert capsys.readouterr().out.count("It was judged again, and refused again.") == 1
 
 

@@ -13,12 +13,12 @@ from assets.fraud.sources import transactions
 from lakehouse.errors import UnknownNameError
 from lakehouse.ingestion import landing as landing_module
 from lakehouse.ingestion import retry as retrying
-from lakehouse.ingestion.blocked import deliveries_held_back
+from lakehouse.ingestion.blocked import blocked_deliveries
 from lakehouse.ingestion.discard import give_up
 from lakehouse.ingestion.ingestion_log import known_deliveries
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.circuit_breaker import Breaker, State, set_by_hand
 from lakehouse.tables.read import read
@@ -82,28 +82,28 @@ def test_rows_that_a_killed_landing_left_in_quarantine_wait_with_their_delivery(
     land(begun, SOURCE, run_id="behind")
     assert statuses(begun)[str(DAYS[5])] == "waiting"
     assert held(begun) == [path.name]
-    account = account_of(begun, SOURCE)
-    assert account.balanced, account
-    assert account.waiting_rows == rows
+    reconciliation = reconciliation_of(begun, SOURCE)
+    assert reconciliation.balanced, reconciliation
+    assert reconciliation.waiting_rows == rows
 
 
-def test_a_refused_correction_is_not_forgotten_when_the_old_file_is_judged_anew(begun):
+def test_a_rejected_correction_is_not_forgotten_when_the_old_file_is_judged_anew(begun):
     deliver(begun, 4, bad="all")
-    land(begun, SOURCE, run_id="refused")
-    assert statuses(begun)[str(DAYS[4])] == "refused"
+    land(begun, SOURCE, run_id="rejected")
+    assert statuses(begun)[str(DAYS[4])] == "rejected"
     name = f"transactions_{DAYS[4]}.parquet"
     assert held(begun) == [name]
     deliver(begun, 5)
     land(begun, MENDED, run_id="mended")
     assert held(begun) == [name]
-    assert "refused" in [str(line.status) for line in known_deliveries(begun, NAME).values()]
+    assert "rejected" in [str(line.status) for line in known_deliveries(begun, NAME).values()]
     (begun.home.drop_folder(NAME) / name).unlink()
     deliver(begun, 6)
     land(begun, MENDED, run_id="next")
     assert held(begun) == [name]
 
 
-def test_refused_ones_count_in_the_order_of_deliveries_beside_published_ones(begun):
+def test_rejected_ones_count_in_the_order_of_deliveries_beside_published_ones(begun):
     source = replace(SOURCE, breaker=Breaker(failures=3))
     deliver(begun, 5)
     deliver(begun, 6, bad="all")
@@ -114,11 +114,11 @@ def test_refused_ones_count_in_the_order_of_deliveries_beside_published_ones(beg
     assert landed.breaker.state is State.OPEN
 
 
-def test_a_retry_does_not_let_a_refused_correction_go(begun):
+def test_a_retry_does_not_let_a_rejected_correction_go(begun):
     deliver(begun, 4, bad=3)
     land(begun, SOURCE, run_id="some")
     deliver(begun, 4, bad="all")
-    land(begun, SOURCE, run_id="refused")
+    land(begun, SOURCE, run_id="rejected")
     name = f"transactions_{DAYS[4]}.parquet"
     assert held(begun) == [name]
     retry_quarantined(begun, MENDED, run_id="retry")
@@ -144,7 +144,7 @@ def test_a_breaker_that_somebody_opens_while_files_are_looked_at_holds_them_back
     assert len(read(begun, NAME)) == len(scenario.payments_on(DAYS[:5]))
 
 
-def test_a_delivery_of_which_one_day_is_refused_is_counted_once(lake):
+def test_a_delivery_of_which_one_day_is_rejected_is_counted_once(lake):
     rows = scenario.payments_on(DAYS[:2])
     spoiled = rows["TX_DATETIME"].dt.date() == DAYS[1]
     place = lake.home.drop_folder(NAME)
@@ -154,35 +154,35 @@ def test_a_delivery_of_which_one_day_is_refused_is_counted_once(lake):
     )
     land(lake, SOURCE, run_id="first", asked=DAYS[:1])
     landed = land(lake, SOURCE, run_id="second", asked=DAYS[1:2])
-    assert landed.refused
-    account = account_of(lake, SOURCE)
-    assert account.balanced, account
-    assert account.delivered == len(rows)
+    assert landed.rejected
+    reconciliation = reconciliation_of(lake, SOURCE)
+    assert reconciliation.balanced, reconciliation
+    assert reconciliation.delivered == len(rows)
     again = land(lake, SOURCE, run_id="third")
-    assert not again.refused
-    account = account_of(lake, SOURCE)
-    assert account.balanced, account
-    assert account.delivered == len(rows)
+    assert not again.rejected
+    reconciliation = reconciliation_of(lake, SOURCE)
+    assert reconciliation.balanced, reconciliation
+    assert reconciliation.delivered == len(rows)
 
 
 def test_rows_that_a_correction_replaces_stay_until_it_is_published(begun, monkeypatch):
     deliver(begun, 5, bad=3)
     land(begun, SOURCE, run_id="some")
-    before = account_of(begun, SOURCE)
+    before = reconciliation_of(begun, SOURCE)
     assert (before.quarantined, before.balanced) == (3, True)
     deliver(begun, 5, bad=2)
     kill_before_publishing(begun, monkeypatch)
     set_by_hand(begun, NAME, State.OPEN, "tonight", SOURCE.definition(), "hand")
     land(begun, SOURCE, run_id="behind")
-    account = account_of(begun, SOURCE)
-    assert account.balanced, account
-    assert account.quarantined == 3
+    reconciliation = reconciliation_of(begun, SOURCE)
+    assert reconciliation.balanced, reconciliation
+    assert reconciliation.quarantined == 3
     set_by_hand(begun, NAME, State.CLOSED, "done", SOURCE.definition(), "hand")
     land(begun, SOURCE, run_id="after")
-    account = account_of(begun, SOURCE)
-    assert account.balanced, account
-    assert (account.quarantined, account.waiting_rows) == (2, 0)
-    assert account.delivered == len(scenario.payments_on(DAYS[:6]))
+    reconciliation = reconciliation_of(begun, SOURCE)
+    assert reconciliation.balanced, reconciliation
+    assert (reconciliation.quarantined, reconciliation.waiting_rows) == (2, 0)
+    assert reconciliation.delivered == len(scenario.payments_on(DAYS[:6]))
 
 
 def test_a_retry_beside_a_landing_brings_back_no_row_that_was_replaced(begun, monkeypatch):
@@ -205,31 +205,35 @@ def test_a_retry_beside_a_landing_brings_back_no_row_that_was_replaced(begun, mo
     rows = pl.DataFrame(pl.from_arrow(read(begun, NAME)))
     assert rows.filter(pl.col("TX_DATETIME").dt.date() == DAYS[5])["_fingerprint"].n_unique() == 1
     assert rows["TRANSACTION_ID"].is_unique().all()
-    account = account_of(begun, source)
-    assert account.balanced, account
+    reconciliation = reconciliation_of(begun, source)
+    assert reconciliation.balanced, reconciliation
 
 
-def test_a_refused_correction_is_over_when_the_published_file_lies_there_again(begun):
+def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(begun):
     name = deliver(begun, 4, bad="all").name
-    land(begun, SOURCE, run_id="refused")
-    (told,) = deliveries_held_back(begun, NAME)
+    land(begun, SOURCE, run_id="rejected")
+    (told,) = blocked_deliveries(begun, NAME)
     assert (told.delivery, told.waits, told.judged) == (name, False, 1)
     assert told.since is not None
     land(begun, MENDED, run_id="judged again")
-    (again,) = deliveries_held_back(begun, NAME)
+    (again,) = blocked_deliveries(begun, NAME)
     assert (again.judged, again.run_id, again.since) == (2, "judged again", told.since)
     deliver(begun, 4)
     assert find_pending(begun, MENDED).to_land
-    assert not land(begun, MENDED, run_id="back").held_back
+    assert not land(begun, MENDED, run_id="back").blocked
     assert not find_pending(begun, MENDED).to_land
     assert held(begun) == []
-    account = account_of(begun, MENDED)
-    assert (account.balanced, account.refused_rows, account.delivered) == (True, 0, len(scenario.payments_on(DAYS[:5])))
+    reconciliation = reconciliation_of(begun, MENDED)
+    assert (reconciliation.balanced, reconciliation.rejected_rows, reconciliation.delivered) == (
+        True,
+        0,
+        len(scenario.payments_on(DAYS[:5])),
+    )
 
 
 def test_a_delivery_that_was_given_up_is_never_judged_again(begun):
     path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
-    land(begun, SOURCE, run_id="refused")
+    land(begun, SOURCE, run_id="rejected")
     with pytest.raises(UnknownNameError, match="is refused or waits") as caught:
         give_up(begun, SOURCE, path.name[1:], "a mistake", "r")
     assert caught.value.nearest == path.name
@@ -238,12 +242,12 @@ def test_a_delivery_that_was_given_up_is_never_judged_again(begun):
     path.rename(path.with_name("again.parquet"))
     for source in (SOURCE, MENDED):
         landed = land(begun, source, run_id="after")
-        assert not landed.refused
-        assert not landed.held_back
-        account = account_of(begun, source)
-        assert (account.balanced, account.dropped, account.refused_rows) == (True, rows, 0)
+        assert not landed.rejected
+        assert not landed.blocked
+        reconciliation = reconciliation_of(begun, source)
+        assert (reconciliation.balanced, reconciliation.dropped, reconciliation.rejected_rows) == (True, rows, 0)
     # A good file under its name is landed as ever.
     deliver(begun, 5)
     land(begun, MENDED, run_id="good")
-    account = account_of(begun, MENDED)
-    assert (account.balanced, account.published) == (True, len(scenario.payments_on(DAYS[:6])))
+    reconciliation = reconciliation_of(begun, MENDED)
+    assert (reconciliation.balanced, reconciliation.published) == (True, len(scenario.payments_on(DAYS[:6])))

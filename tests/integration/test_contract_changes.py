@@ -16,7 +16,7 @@ from lakehouse.contracts.table_checks import audit_table
 from lakehouse.contracts.versions import versions_of
 from lakehouse.errors import ContractError, UnknownNameError
 from lakehouse.ingestion.landing import land
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.mappings import absent
 from lakehouse.sources.source import Source
@@ -70,12 +70,12 @@ def begun(lake):
 
 def landed(lake, source):
     found = land(lake, source, run_id="next")
-    assert not found.refused
-    account = account_of(lake, source)
-    assert account.balanced, account
+    assert not found.rejected
+    reconciliation = reconciliation_of(lake, source)
+    assert reconciliation.balanced, reconciliation
     assert not [name for name in lake.names() if "trial" in name]
     assert not land(lake, source, run_id="again").outcome.recomputed
-    return account
+    return reconciliation
 
 
 def test_a_new_column_is_null_in_rows_whose_file_is_gone(begun):
@@ -109,12 +109,12 @@ def test_a_column_that_is_gone_goes(begun):
     assert rows(begun) == [(1,), (2,), (3,)]
 
 
-def test_what_is_refused_under_new_columns_changes_nothing(begun):
+def test_what_is_rejected_under_new_columns_changes_nothing(begun):
     put(begun, "2018-04-02", "id,at,value,note\n1,2018-04-02T01:00:00,4,a\n")
     (begun.home.drop_folder(NAME) / "2018-04-01.csv").unlink()
-    assert [one.delivery for one in land(begun, NOTED, run_id="next").refused] == ["2018-04-02.csv"]
+    assert [one.delivery for one in land(begun, NOTED, run_id="next").rejected] == ["2018-04-02.csv"]
     assert rows(begun) == [(1, "1"), (3, "3")]
-    assert account_of(begun, NOTED).balanced
+    assert reconciliation_of(begun, NOTED).balanced
 
 
 def test_a_retry_waits_for_the_columns(begun):
@@ -151,11 +151,11 @@ def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(l
         audit_table(lake, source.contract)
     assert not versions_of(lake, NAME)
     # What was never in use breaks nobody when it is mended, and needs no new version.
-    assert not land(lake, SOURCE, run_id="right").refused
+    assert not land(lake, SOURCE, run_id="right").rejected
     assert [one.contract.version for one in versions_of(lake, NAME)] == ["1.0.0"]
 
 
 def test_a_contract_that_no_rows_could_be_judged_by_is_not_kept(lake):
     put(lake, "2018-04-01", "id,at\n")
-    assert land(lake, SOURCE, run_id="nothing").refused
+    assert land(lake, SOURCE, run_id="nothing").rejected
     assert not versions_of(lake, NAME)

@@ -52,9 +52,9 @@ def test_the_page_tells_what_became_of_every_delivery_and_why(delivered):
     assert named == sorted(named, reverse=True)
     assert names.index(NASTY) == 1  # by its rows' day
     assert "Superseded: another file came under its name." in page_of(lake, source)
-    assert [became[NASTY].status, became[f"transactions_{DAYS[14]}.parquet"].status] == [Status.REFUSED] * 2
-    assert facts.account.balanced
-    assert facts.account.quarantined == 1
+    assert [became[NASTY].status, became[f"transactions_{DAYS[14]}.parquet"].status] == [Status.REJECTED] * 2
+    assert facts.reconciliation.balanced
+    assert facts.reconciliation.quarantined == 1
     broken = {audit.delivery: {one["rule"] for one in audit.broken} for audit in facts.audits}
     assert "TX_AMOUNT_in_range" in broken[f"transactions_{DAYS[12]}.parquet"]
     assert "changes" in broken[NASTY]
@@ -67,7 +67,7 @@ def test_the_plots_have_a_bar_for_each_delivery_in_order_of_its_days(delivered):
     facts = facts_of(*delivered)
     plot = rows_plot(facts)
     assert len(plot.marks) == len(facts.profiles) == 15
-    assert [one.kind for one in plot.marks].count("refused") == 2
+    assert [one.kind for one in plot.marks].count("rejected") == 2
     assert plot.marks[0].bar.says.startswith(f"transactions_{DAYS[0]}.parquet (published)")
     assert [one.bar.x for one in plot.marks] == sorted(one.bar.x for one in plot.marks)
     # Only the column that the renamed one left empty lacks values.

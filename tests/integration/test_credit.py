@@ -26,7 +26,7 @@ from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.protocol import split
 from lakehouse.models.retraining import training_rows, training_start
 from lakehouse.models.training import fit
-from lakehouse.tables.incremental import current_pins
+from lakehouse.tables.incremental import current_snapshots
 from lakehouse.tables.read import read
 from lakehouse.transforms.project import load_project
 from tests import scenario
@@ -71,7 +71,7 @@ def test_a_label_is_the_next_months_lateness_and_the_newest_month_has_none(live:
 
 
 def test_what_is_learned_from_was_known_when_the_test_begins(live: Lakehouse) -> None:
-    pin = current_pins(live, [training.name])[training.name]
+    pin = current_snapshots(live, [training.name])[training.name]
     start = training_start(live, credit_scorer, training, pin)
     parts = split(training_rows(live, credit_scorer, training, pin, start), credit_scorer, start)
     assert {one.date() for one in parts.train["statement_date"]} == {date(2005, 5, 31), date(2005, 6, 30)}
@@ -81,7 +81,7 @@ def test_what_is_learned_from_was_known_when_the_test_begins(live: Lakehouse) ->
 
 
 def test_a_client_who_left_holds_nobody_up(live: Lakehouse) -> None:
-    pin = current_pins(live, [training.name])[training.name]
+    pin = current_snapshots(live, [training.name])[training.name]
     start = training_start(live, credit_scorer, training, pin)
     rows = training_rows(live, credit_scorer, training, pin, start)
     left = rows.with_columns(
@@ -94,7 +94,7 @@ def test_a_client_who_left_holds_nobody_up(live: Lakehouse) -> None:
         split(left, strict, start)
 
 
-def test_a_feature_that_sees_the_next_month_is_refused(live: Lakehouse) -> None:
+def test_a_feature_that_sees_the_next_month_is_rejected(live: Lakehouse) -> None:
     project = load_project(live.settings, live.home)
     models = [model for model in project.models if model.table.startswith("credit.")]
     domain = load_domain("credit")
@@ -127,7 +127,7 @@ def taiwan(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 
 @real
 def test_real_clients_are_told_apart_as_well_as_honest_data_allow(taiwan: Lakehouse) -> None:
-    pin = current_pins(taiwan, [training.name])[training.name]
+    pin = current_snapshots(taiwan, [training.name])[training.name]
     start = training_start(taiwan, credit_scorer, training, pin)
     rows = training_rows(taiwan, credit_scorer, training, pin, start)
     quick = replace(credit_scorer, candidates=[credit_scorer.candidates[-1]])

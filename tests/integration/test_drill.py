@@ -81,7 +81,7 @@ def digest(folder: Path) -> dict[str, str]:
 def test_the_story(live: Lakehouse, drill: Drill) -> None:
     before = digest(live.home.root)
     played = drill.play(incident("vendor_format_change"))
-    assert played.alarm.refused
+    assert played.alarm.rejected
     assert played.without["accuracy"] < drill.good["accuracy"] - 0.2
     assert played.within == drill.before
     assert abs(played.within["accuracy"] - drill.good["accuracy"]) < 0.05
@@ -96,13 +96,13 @@ def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: L
     contract = replace(statements_contract, references=[Reference("education", shape.name, "code")])
     with Drill(live, replace(domain, sources=[replace(statements, contract=contract)])) as stage:
         assert stage.control is not None
-        assert not stage.control.refused
+        assert not stage.control.rejected
 
 
 def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
     assert drill.delivery == "statements_2005-08.csv"
     assert drill.control is not None
-    assert not drill.control.refused
+    assert not drill.control.rejected
     assert not drill.control.quarantined
 
 
@@ -120,14 +120,14 @@ def test_every_incident_of_the_list_raises_an_alarm_that_names_it(drill: Drill, 
     played = drill.play(incident(name))
     assert played.alarm.raised
     assert played.kind_named or played.column_named, played.alarm.says
-    if played.alarm.refused:
+    if played.alarm.rejected:
         assert played.within == drill.before
 
 
-def test_a_missing_column_is_read_as_zeros_without_checks_and_refused_with_them(drill: Drill) -> None:
+def test_a_missing_column_is_read_as_zeros_without_checks_and_rejected_with_them(drill: Drill) -> None:
     played = drill.play(incident("column_removed"))
     assert played.columns == (drill.roles.number,)
-    assert played.alarm.refused
+    assert played.alarm.rejected
     assert str(drill.roles.number) in played.alarm.says
     assert played.without["auc"] < drill.good["auc"] - 0.05
     assert played.within == drill.before
@@ -140,7 +140,7 @@ def test_the_command_tells_all_of_it(live: Lakehouse) -> None:
     (one,) = told["incidents"]
     assert told["delivery"] == "statements_2005-08.csv"
     assert one["alarm"]
-    assert one["refused"]
+    assert one["rejected"]
     assert one["seconds"] > 0
     assert {"accuracy", "auc"} <= set(one["without"]) & set(one["within"])
 
@@ -217,6 +217,6 @@ def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
 
 def test_another_encoding_is_named_by_its_kind_with_the_mapping_that_reads_it(drill: Drill) -> None:
     played = drill.play(incident("encoding_changed"))
-    assert played.alarm.refused
+    assert played.alarm.rejected
     assert played.kind_named
-    assert played.alarm.findings[0].proposal == "file_encoding('utf-16')"
+    assert played.alarm.issues[0].proposal == "file_encoding('utf-16')"

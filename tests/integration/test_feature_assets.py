@@ -19,7 +19,7 @@ from lakehouse.errors import SlipwayWarning
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
 from lakehouse.reports.feature_catalog.equal_values import CHECK
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import Work, last_made
+from lakehouse.tables.incremental import BuildPlan, last_published
 from lakehouse.tables.publish import publish
 from lakehouse.tables.write import Rows, write_draft
 from lakehouse.training.training_frame import training_frame
@@ -105,7 +105,7 @@ def test_an_example_that_does_not_hold_keeps_the_table_from_being_published(ledg
     done, _ = run(ledger, wrong)
     assert not done.success
     assert checks(done)["examples_hold"] == (False, dg.AssetCheckSeverity.ERROR)
-    assert last_made(ledger, "books.habits") is None
+    assert last_published(ledger, "books.habits") is None
 
 
 def infinite(rows: pa.Table) -> pa.Table:
@@ -126,15 +126,15 @@ def infinite(rows: pa.Table) -> pa.Table:
 )
 def test_rows_that_an_engine_got_wrong_are_not_published(ledger, spoil, check):
     class Wrong(EmbeddedEngine):
-        def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: Work) -> Rows:
+        def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
             rows = super().rows(lake, feature_set, work)
             assert isinstance(rows, pa.Table)
             return spoil(rows)
 
-    with pytest.raises(AuditError) as refused:
+    with pytest.raises(AuditError) as rejected:
         build_feature_set(ledger, Wrong(), features(), run_id="feature-run")
-    assert [one.name for one in refused.value.verdicts if not one.passed] == [check]
-    assert last_made(ledger, "books.habits") is None
+    assert [one.name for one in rejected.value.check_results if not one.passed] == [check]
+    assert last_published(ledger, "books.habits") is None
 
 
 @pytest.mark.parametrize(("own", "kind"), [("", "numpy"), ("spark", "spark"), ("embedded", "numpy")])

@@ -14,7 +14,7 @@ import pytest
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.ingestion.landing import land
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.sources import file_formats
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
@@ -31,7 +31,7 @@ START = datetime(2018, 6, 1, 8)  # noqa: DTZ001  # table times are UTC without a
 ROWS = 60
 
 
-def readings_of(*columns, **contract):
+def metrics_of(*columns, **contract):
     """The source, with further columns."""
     declared = Contract(
         table=NAME,
@@ -45,10 +45,10 @@ def readings_of(*columns, **contract):
     return Source(NAME, "at", declared, "Readings of a laboratory.", "team:lab", time_zone="UTC")
 
 
-SOURCE = readings_of()
+SOURCE = metrics_of()
 
 
-def readings(day, count=ROWS):
+def metrics(day, count=ROWS):
     return pl.DataFrame(
         {
             "number": [1_000 * day + place for place in range(count)],
@@ -74,14 +74,14 @@ def put(lake, rows, name):
 def landed(lake, kind=SOURCE):
     """Lands what lies there. Every row that could be counted is somewhere, once."""
     result = land(lake, kind, run_id="r")
-    account = account_of(lake, kind)
-    assert account.balanced, account.says
-    return result, account
+    reconciliation = reconciliation_of(lake, kind)
+    assert reconciliation.balanced, reconciliation.says
+    return result, reconciliation
 
 
-def refused(result):
+def rejected(result):
     """The error of the only delivery that was refused."""
-    (found,) = result.refused
+    (found,) = result.rejected
     return found.reason
 
 
@@ -89,7 +89,7 @@ def refused(result):
 def begun(lake):
     """Three good days are landed."""
     for day in range(3):
-        put(lake, readings(day), f"day_{day}.parquet")
+        put(lake, metrics(day), f"day_{day}.parquet")
     assert landed(lake)[1].published == 3 * ROWS
     return lake
 
@@ -100,116 +100,116 @@ ENDINGS = ["csv", "parquet"]
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_column_that_is_all_null_lands_where_it_may(lake, ending):
     for day in range(4):
-        rows = readings(day).with_columns(level=pl.lit(None, pl.Int16), note=pl.lit(None, pl.String))
+        rows = metrics(day).with_columns(level=pl.lit(None, pl.Int16), note=pl.lit(None, pl.String))
         put(lake, rows, f"day_{day}.{ending}")
-    result, account = landed(lake)
-    assert (result.refused, account.published) == ([], 4 * ROWS)
+    result, reconciliation = landed(lake)
+    assert (result.rejected, reconciliation.published) == ([], 4 * ROWS)
     assert read(lake, NAME).column("level").null_count == 4 * ROWS
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_column_that_is_all_null_where_it_may_not_is_refused(begun, ending):
-    put(begun, readings(3).with_columns(number=pl.lit(None, pl.Int64)), f"day_3.{ending}")
-    result, account = landed(begun)
-    assert account.published == 3 * ROWS
-    assert "number" in str(refused(result))
-    assert (account.refused_rows, list(account.refused)) == (ROWS, [f"day_3.{ending}"])
+def test_a_column_that_is_all_null_where_it_may_not_is_rejected(begun, ending):
+    put(begun, metrics(3).with_columns(number=pl.lit(None, pl.Int64)), f"day_3.{ending}")
+    result, reconciliation = landed(begun)
+    assert reconciliation.published == 3 * ROWS
+    assert "number" in str(rejected(result))
+    assert (reconciliation.rejected_rows, list(reconciliation.rejected)) == (ROWS, [f"day_3.{ending}"])
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_no_rows_are_refused_and_one_row_lands(begun, ending):
-    put(begun, readings(3, 0), f"day_3.{ending}")
-    put(begun, readings(4, 1), f"day_4.{ending}")
-    put(begun, readings(5), f"day_5.{ending}")
-    result, account = landed(begun)
-    assert "holds no rows" in refused(result).what
-    assert account.published == 4 * ROWS + 1
+def test_no_rows_are_rejected_and_one_row_lands(begun, ending):
+    put(begun, metrics(3, 0), f"day_3.{ending}")
+    put(begun, metrics(4, 1), f"day_4.{ending}")
+    put(begun, metrics(5), f"day_5.{ending}")
+    result, reconciliation = landed(begun)
+    assert "holds no rows" in rejected(result).what
+    assert reconciliation.published == 4 * ROWS + 1
 
 
 def test_a_source_of_single_rows_lands_from_the_first_on(lake):
     for day in range(12):
-        put(lake, readings(day, 1), f"day_{day:02}.csv")
-    result, account = landed(lake)
-    assert (result.refused, account.published) == ([], 12)
+        put(lake, metrics(day, 1), f"day_{day:02}.csv")
+    result, reconciliation = landed(lake)
+    assert (result.rejected, reconciliation.published) == ([], 12)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_ten_thousand_columns_that_nobody_knows_are_one_clear_refusal(begun, ending):
-    put(begun, readings(3).with_columns(pl.lit(1).alias(f"x{place}") for place in range(10_000)), f"day_3.{ending}")
-    result, account = landed(begun)
-    error = refused(result)
+def test_ten_thousand_columns_that_nobody_knows_are_one_clear_rejection(begun, ending):
+    put(begun, metrics(3).with_columns(pl.lit(1).alias(f"x{place}") for place in range(10_000)), f"day_3.{ending}")
+    result, reconciliation = landed(begun)
+    error = rejected(result)
     assert "'x0', 'x1', 'x2' and 9,997 more are unknown" in error.what
     assert len(str(error)) < 2_000
-    assert (account.published, account.refused_rows) == (3 * ROWS, ROWS)
+    assert (reconciliation.published, reconciliation.rejected_rows) == (3 * ROWS, ROWS)
     # Where the contract lets them come, they are left where they are.
-    let = readings_of(may_add={"x*": "ignore"})
+    let = metrics_of(may_add={"x*": "ignore"})
     assert landed(begun, let)[1].published == 4 * ROWS
 
 
 def test_hundreds_of_columns_that_the_contract_knows_land(lake):
     wide = [Column(f"x{place}", "float64", "A reading.", nullable=place % 2 == 0) for place in range(400)]
-    rows = readings(0).with_columns(pl.lit(float(place)).alias(f"x{place}") for place in range(400))
+    rows = metrics(0).with_columns(pl.lit(float(place)).alias(f"x{place}") for place in range(400))
     put(lake, rows.with_columns(x0=pl.lit(None, pl.Float64)), "day_0.parquet")
-    result, account = landed(lake, readings_of(*wide))
-    assert (result.refused, account.published) == ([], ROWS)
+    result, reconciliation = landed(lake, metrics_of(*wide))
+    assert (result.rejected, reconciliation.published) == ([], ROWS)
     assert len(read(lake, NAME).schema.names) >= 405
 
 
-def test_a_text_that_is_too_long_for_a_line_is_one_clear_refusal(begun, monkeypatch):
+def test_a_text_that_is_too_long_for_a_line_is_one_clear_rejection(begun, monkeypatch):
     """What a gigabyte in a cell meets, at a lower limit."""
     monkeypatch.setattr(file_formats, "LONGEST_LINE", 1_000_000)
-    rows = readings(3).with_columns(note=pl.when(pl.col("level") == 1).then(pl.lit("x" * 1_200_000)).otherwise("note"))
+    rows = metrics(3).with_columns(note=pl.when(pl.col("level") == 1).then(pl.lit("x" * 1_200_000)).otherwise("note"))
     path = put(begun, rows.head(2), "day_3.csv")
-    result, account = landed(begun)
-    error = refused(result)
+    result, reconciliation = landed(begun)
+    error = rejected(result)
     assert str(path) in str(error.where)
     assert "xxxx" not in str(error)
     assert error.fix
-    assert account.published == 3 * ROWS
+    assert reconciliation.published == 3 * ROWS
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_text_of_a_million_characters_lands(begun, ending):
-    rows = readings(3).with_columns(
+    rows = metrics(3).with_columns(
         note=pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("ä" * 1_000_000)).otherwise("note")
     )
     put(begun, rows, f"day_3.{ending}")
-    result, account = landed(begun)
-    assert (result.refused, account.published) == ([], 4 * ROWS)
+    result, reconciliation = landed(begun)
+    assert (result.rejected, reconciliation.published) == ([], 4 * ROWS)
     assert max(len(one) for one in read(begun, NAME).column("note").to_pylist()) == 1_000_000
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_infinities_and_not_a_number_are_kept_as_they_are_or_wait(begun, ending):
     odd = [math.inf, -math.inf, math.nan]
-    rows = readings(3).with_columns(size=pl.Series([*odd, *readings(3)["size"][3:]]))
+    rows = metrics(3).with_columns(size=pl.Series([*odd, *metrics(3)["size"][3:]]))
     put(begun, rows, f"day_3.{ending}")
-    result, account = landed(begun)
-    assert (result.refused, account.published) == ([], 4 * ROWS)
+    result, reconciliation = landed(begun)
+    assert (result.rejected, reconciliation.published) == ([], 4 * ROWS)
     sizes = read(begun, NAME).column("size").to_pylist()
     assert sizes.count(math.inf) == sizes.count(-math.inf) == sum(one != one for one in sizes) == 1  # noqa: PLR0124
     # A contract with bounds holds them back.
     columns = [replace(one, at_least=0, at_most=10) if one.name == "size" else one for one in COLUMNS]
     bounded = replace(SOURCE, contract=replace(SOURCE.contract, columns=columns, version="2.0.0"))
-    result, account = landed(begun, bounded)
-    assert (result.refused, account.quarantined) == ([], 3)
+    result, reconciliation = landed(begun, bounded)
+    assert (result.rejected, reconciliation.quarantined) == ([], 3)
 
 
 def test_mixed_types_in_csv_keep_out_the_rows_that_say_no_value(begun):
     words = ["1", "2.0", "two", "true", "1e0", "", "0x1", " 1", "32768", "1"]
-    rows = readings(3).with_columns(level=pl.Series([*words, *["0"] * (ROWS - len(words))]))
+    rows = metrics(3).with_columns(level=pl.Series([*words, *["0"] * (ROWS - len(words))]))
     put(begun, rows, "day_3.csv")
-    result, account = landed(begun)
-    assert result.refused == []
+    result, reconciliation = landed(begun)
+    assert result.rejected == []
     held = read(begun, quarantine_name(NAME)).to_pylist()
-    assert account.published + len(held) == 4 * ROWS
+    assert reconciliation.published + len(held) == 4 * ROWS
     assert {"two", "true", "0x1", "32768"} <= {words[row["_row"] - 1] for row in held}
     assert all("level_readable" in row["_rule"] for row in held)
 
 
-def test_a_mixture_that_is_more_than_slips_is_refused_and_named(begun):
-    rows = readings(3).with_columns(level=pl.when(pl.col("level") == 1).then(pl.lit("mid")).otherwise("level"))
+def test_a_mixture_that_is_more_than_slips_is_rejected_and_named(begun):
+    rows = metrics(3).with_columns(level=pl.when(pl.col("level") == 1).then(pl.lit("mid")).otherwise("level"))
     put(begun, rows, "day_3.csv")
-    result, account = landed(begun)
-    assert "level" in str(refused(result))
-    assert (account.published, account.refused_rows) == (3 * ROWS, ROWS)
+    result, reconciliation = landed(begun)
+    assert "level" in str(rejected(result))
+    assert (reconciliation.published, reconciliation.rejected_rows) == (3 * ROWS, ROWS)

@@ -80,14 +80,14 @@ def declared(spine="parts.events"):
 @pytest.mark.parametrize("hot", [0.0, 0.5])
 @pytest.mark.parametrize("spine", ["parts.events", "parts.spine"])
 def test_parts_of_any_size_give_the_same_bits(lake, spine, hot, keys):
-    pins = {"parts.events": put(lake, "parts.events", some(1, keys=keys, hot=hot)).snapshot_id}
+    input_snapshots = {"parts.events": put(lake, "parts.events", some(1, keys=keys, hot=hot)).snapshot_id}
     if spine != "parts.events":
-        pins[spine] = put(lake, spine, some(2, keys=keys, hot=hot).drop(["amount"])).snapshot_id
+        input_snapshots[spine] = put(lake, spine, some(2, keys=keys, hot=hot).drop(["amount"])).snapshot_id
     one = declared(spine)
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in range(20, 33)]):
-        whole = EmbeddedEngine().compute(lake, one, pins, days)
+        whole = EmbeddedEngine().compute(lake, one, input_snapshots, days)
         for limit in (ROWS * WIDTH, ROWS * WIDTH // 3):
-            made = EmbeddedEngine(limit)._made(lake, one, pins, days)
+            made = EmbeddedEngine(limit)._made(lake, one, input_snapshots, days)
             assert isinstance(made, RowsOnDisk)
             assert made.to_arrow().equals(whole)
             assert len(made) == len(whole)
@@ -95,17 +95,17 @@ def test_parts_of_any_size_give_the_same_bits(lake, spine, hot, keys):
 
 
 def test_an_entity_that_no_bucket_makes_smaller_is_cut_by_days(lake):
-    pins = {"parts.events": put(lake, "parts.events", some(3, hot=1.0)).snapshot_id}
+    input_snapshots = {"parts.events": put(lake, "parts.events", some(3, hot=1.0)).snapshot_id}
     one = declared()
-    made = EmbeddedEngine(ROWS * WIDTH)._made(lake, one, pins, None)
+    made = EmbeddedEngine(ROWS * WIDTH)._made(lake, one, input_snapshots, None)
     assert len(made.files) > 2
-    assert made.to_arrow().equals(EmbeddedEngine().compute(lake, one, pins, None))
+    assert made.to_arrow().equals(EmbeddedEngine().compute(lake, one, input_snapshots, None))
     lifelong = replace(one, features=[total("amount").over("lifetime")])
     with pytest.raises(SlipwayError, match="one day of one part of the entities need"):
-        EmbeddedEngine(ROWS * WIDTH)._made(lake, lifelong, pins, None)
+        EmbeddedEngine(ROWS * WIDTH)._made(lake, lifelong, input_snapshots, None)
 
 
-def test_events_that_cannot_be_cut_so_small_are_refused_before_anything_is_written(lake):
+def test_events_that_cannot_be_cut_so_small_are_rejected_before_anything_is_written(lake):
     put(lake, "parts.events", some(4))
     with pytest.raises(SlipwayError, match="reach one day of one part") as caught:
         build_feature_set(lake, EmbeddedEngine(2_000), declared(), run_id="run")
@@ -118,7 +118,7 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     put(lake, "parts.events", some(5, hot=0.3))
     one = declared()
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), one, run_id="run")
-    made = EmbeddedEngine().compute(lake, one, dict(built.outcome.pins), None)
+    made = EmbeddedEngine().compute(lake, one, dict(built.outcome.input_snapshots), None)
     order = [("at", "ascending"), ("row", "ascending")]
     assert built.outcome.rows == built.outcome.rows_written == ROWS
     assert read(lake, one.name).sort_by(order).equals(made)
@@ -131,7 +131,7 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     assert read(lake, one.name).sort_by(order).equals(made)
     wider = replace(one, features=[*one.features, total("amount").over("1d")])
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), wider, run_id="wider")
-    expected = EmbeddedEngine().compute(lake, wider, dict(built.outcome.pins), None)
+    expected = EmbeddedEngine().compute(lake, wider, dict(built.outcome.input_snapshots), None)
     assert read(lake, one.name).sort_by(order).equals(expected)
 
 
@@ -139,8 +139,8 @@ def test_a_training_set_in_parts_has_the_same_rows_and_content(built, monkeypatc
     made = build_training_set(built, training, run_id="whole", rebuild=True).outcome
     whole = read(built, training.name, at=made.snapshot_id)
     monkeypatch.setattr(training_tables, "memory_left", lambda _: 500_000)
-    clock = data_clock(built, training, made.pins[training.spine])
-    parts = assemble_within(built, training, made.pins, None, clock, 500_000)
+    clock = data_clock(built, training, made.input_snapshots[training.spine])
+    parts = assemble_within(built, training, made.input_snapshots, None, clock, 500_000)
     assert isinstance(parts, RowsOnDisk)
     parts.let_go()
     again = build_training_set(built, training, run_id="in parts", rebuild=True).outcome

@@ -19,7 +19,7 @@ from assets.fraud.training import training
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.tables.days import EPOCH
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.provenance import read_provenance
 from lakehouse.tables.read import plan, read
 from lakehouse.training.training_tables import build_training_set
@@ -77,7 +77,7 @@ def rewritten(before, after):
 
 
 def snapshots(lake):
-    return {name: last_made(lake, name).snapshot_id for name in (source.name, *TABLES)}
+    return {name: last_published(lake, name).snapshot_id for name in (source.name, *TABLES)}
 
 
 def same_as_rebuilt(lake, tmp_path):
@@ -134,8 +134,10 @@ def test_one_more_day_computes_that_day_and_the_labels_that_became_known(short):
     now = snapshots(short)
     assert all(now[name] != kept[name] for name in now)
     for name in TABLES:
-        assert last_made(short, name).pins == {table: now[table] for table in last_made(short, name).pins}
-    assert set(last_made(short, training.name).pins) == set(training.inputs())
+        assert last_published(short, name).input_snapshots == {
+            table: now[table] for table in last_published(short, name).input_snapshots
+        }
+    assert set(last_published(short, training.name).input_snapshots) == set(training.inputs())
 
 
 def test_days_that_come_late_end_up_as_if_all_had_come_in_order(short, built):

@@ -20,12 +20,12 @@ from assets.fraud.sources import transactions as source
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion import landing
-from lakehouse.ingestion.check_results import check_names, standing_verdicts
+from lakehouse.ingestion.check_results import check_names, current_check_results
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
 from lakehouse.sources.reading import read_delivery
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import plan, read, resolve
 from tests import scenario
 
@@ -51,7 +51,7 @@ def snapshot(lake, name=NAME):
 
 def published(lake, name=NAME):
     """The snapshot that a landing published; None while there was none."""
-    made = last_made(lake, name)
+    made = last_published(lake, name)
     return made.snapshot_id if made else None
 
 
@@ -84,9 +84,9 @@ def test_daily_files_of_every_format_land_as_the_same_rows(lake, file_format, gz
     assert as_delivered(lake).equals(rows)
     assert landed.outcome.days == tuple(WEEK)
     assert (landed.outcome.rows, landed.outcome.rows_written, landed.quarantined) == (len(rows), len(rows), 0)
-    assert all(verdict.passed for verdict in landed.verdicts)
-    verdicts = [*landed.verdicts, *standing_verdicts(landed)]
-    assert {verdict.name for verdict in verdicts} == set(check_names(source))
+    assert all(check_result.passed for check_result in landed.check_results)
+    check_results = [*landed.check_results, *current_check_results(landed)]
+    assert {check_result.name for check_result in check_results} == set(check_names(source))
     assert set(table(lake)["_file"]) == {path.name for path in files}
 
 
@@ -128,7 +128,7 @@ def test_the_landed_table_is_sorted_by_time_within_each_day(lake):
 def test_the_snapshot_names_run_contract_and_code(lake):
     scenario.deliver(lake, scenario.payments_on(WEEK))
     scenario.land_all(lake, run_id="run-of-today")
-    made = last_made(lake, NAME)
+    made = last_published(lake, NAME)
     assert (made.run_id, made.contract, made.definition) == (
         "run-of-today",
         source.contract.version,
@@ -154,7 +154,7 @@ def test_the_same_files_again_change_nothing(lake):
     scenario.land_all(lake)
     before = snapshot(lake), len(lake.table(NAME).snapshots())
     again = scenario.land_all(lake)
-    assert (again.outcome.recomputed, again.outcome.snapshot_id, again.verdicts) == (False, before[0], ())
+    assert (again.outcome.recomputed, again.outcome.snapshot_id, again.check_results) == (False, before[0], ())
     for path in files:
         os.utime(path, (1, 1))  # looked into again, and found to be the same
     assert not scenario.land_all(lake).outcome.recomputed
@@ -180,15 +180,15 @@ def test_a_new_file_under_the_old_name_of_a_renamed_one_takes_nothing_away(lake)
     assert as_delivered(lake).equals(scenario.payments_on(WEEK))
 
 
-def test_one_file_under_two_names_is_refused(lake):
+def test_one_file_under_two_names_is_rejected(lake):
     files = scenario.deliver(lake, scenario.payments_on(WEEK))
     copy = files[2].with_name("copy.parquet")
     copy.write_bytes(files[2].read_bytes())
     landed = scenario.land_all(lake)
-    (refusal,) = landed.refused
-    assert "one delivery came twice" in refusal.reason.what
-    assert {refusal.reason.nearest, refusal.reason.where.rsplit("/", 1)[-1]} == {"copy.parquet", files[2].name}
-    assert refusal.reason.fix
+    (rejection,) = landed.rejected
+    assert "one delivery came twice" in rejection.reason.what
+    assert {rejection.reason.nearest, rejection.reason.where.rsplit("/", 1)[-1]} == {"copy.parquet", files[2].name}
+    assert rejection.reason.fix
     assert as_delivered(lake).equals(scenario.payments_on(WEEK))
     before = snapshot(lake)
     assert not find_pending(lake, source).anything
@@ -365,9 +365,9 @@ def test_rows_that_break_a_rule_wait_in_quarantine_with_its_name(lake):
     ]
     assert held["_row"].to_list() == [4, 5, 6]
     assert landed.quarantined == 3
-    verdicts = {verdict.name: verdict for verdict in landed.verdicts}
-    assert not verdicts["TX_AMOUNT_in_range"].passed
-    assert verdicts["conservation"].measured == {
+    check_results = {check_result.name: check_result for check_result in landed.check_results}
+    assert not check_results["TX_AMOUNT_in_range"].passed
+    assert check_results["conservation"].measured == {
         "delivered": len(rows),
         "written": len(rows) - 3,
         "quarantined": 3,
@@ -431,7 +431,7 @@ def test_under_a_changed_contract_deliveries_are_judged_anew(lake):
     land(lake, relaxed, run_id="r")
     assert table(lake, QUARANTINE)["TRANSACTION_ID"].to_list() == [4]
     assert as_delivered(lake).equals(rows.filter(pl.col("TRANSACTION_ID") != 4))
-    assert last_made(lake, NAME).contract == "2.0.0"
+    assert last_published(lake, NAME).contract == "2.0.0"
     assert not land(lake, relaxed, run_id="r").outcome.recomputed
 
 
@@ -445,8 +445,8 @@ def test_too_many_bad_rows_refuse_the_whole_delivery(lake):
         scenario.land_all(lake)
     assert "quarantine_share" in caught.value.where
     assert "TX_AMOUNT is at least 0" in caught.value.what
-    verdicts = {verdict.name: verdict for verdict in caught.value.verdicts}
-    assert verdicts["quarantine_share"].sample[0]["TX_AMOUNT"] < 0
+    check_results = {check_result.name: check_result for check_result in caught.value.check_results}
+    assert check_results["quarantine_share"].sample[0]["TX_AMOUNT"] < 0
     assert (snapshot(lake), lake.has(QUARANTINE)) == (before, False)
     assert as_delivered(lake).equals(good)
     # The draft stays on its branch for inspection, and the next good delivery lands as ever.
@@ -479,17 +479,21 @@ def test_a_run_that_was_killed_before_publishing_is_taken_up_again(lake, monkeyp
 # Verdicts on the whole delivery.
 
 
-def refused(lake, check):
+def rejected(lake, check):
     before = published(lake)
     with pytest.raises(AuditError) as caught:
         scenario.land_all(lake)
-    failed = [verdict.name for verdict in caught.value.verdicts if verdict.blocking and not verdict.passed]
+    failed = [
+        check_result.name
+        for check_result in caught.value.check_results
+        if check_result.blocking and not check_result.passed
+    ]
     assert failed == [check]
     assert published(lake) == before
     return caught.value
 
 
-def test_a_transaction_that_was_delivered_before_is_refused(lake):
+def test_a_transaction_that_was_delivered_before_is_rejected(lake):
     rows = scenario.payments_on(WEEK)
     scenario.deliver(lake, rows.filter(pl.col("TX_TIME_DAYS") < 6))
     scenario.land_all(lake)
@@ -497,22 +501,25 @@ def test_a_transaction_that_was_delivered_before_is_refused(lake):
         rows.filter(pl.col("TX_TIME_DAYS") == 6), (int(rows["TRANSACTION_ID"][-1]), "TRANSACTION_ID", 17)
     )
     scenario.deliver(lake, doubled)
-    error = refused(lake, "TRANSACTION_ID_unique_across_deliveries")
-    verdict = next(one for one in error.verdicts if one.name.endswith("across_deliveries"))
-    assert verdict.sample == [
-        {"TRANSACTION_ID": 17, "files": verdict.sample[0]["files"]},
+    error = rejected(lake, "TRANSACTION_ID_unique_across_deliveries")
+    check_result = next(one for one in error.check_results if one.name.endswith("across_deliveries"))
+    assert check_result.sample == [
+        {"TRANSACTION_ID": 17, "files": check_result.sample[0]["files"]},
     ]
-    assert sorted(verdict.sample[0]["files"]) == [f"transactions_{WEEK[0]}.parquet", f"transactions_{WEEK[6]}.parquet"]
+    assert sorted(check_result.sample[0]["files"]) == [
+        f"transactions_{WEEK[0]}.parquet",
+        f"transactions_{WEEK[6]}.parquet",
+    ]
 
 
-def test_a_day_with_far_too_few_or_too_many_rows_is_refused(lake):
+def test_a_day_with_far_too_few_or_too_many_rows_is_rejected(lake):
     scenario.deliver(lake, scenario.payments_on(WEEK[:6]))
     scenario.land_all(lake)
     scenario.deliver(lake, scenario.payments_on([WEEK[6]]).tail(20))
-    assert f"{WEEK[6]} with 20" in refused(lake, "volume").what
+    assert f"{WEEK[6]} with 20" in rejected(lake, "volume").what
     crowd = [late_payments(WEEK[6], 80).with_columns(pl.col("TRANSACTION_ID") + 1_000 * number) for number in range(4)]
     scenario.deliver(lake, pl.concat(crowd).cast(SCHEMA))
-    assert f"{WEEK[6]} with" in refused(lake, "volume").what
+    assert f"{WEEK[6]} with" in rejected(lake, "volume").what
 
 
 def test_a_delivery_whose_newest_day_has_no_good_row_is_stale(lake):
@@ -520,7 +527,7 @@ def test_a_delivery_whose_newest_day_has_no_good_row_is_stale(lake):
     rows = scenario.payments_on(WEEK[:3])
     last = scenario.payments_on([WEEK[3]]).head(1).with_columns(TX_AMOUNT=pl.lit(-1.0))
     put(lake, "all.parquet", pl.concat([rows, last]))
-    assert f"{source.contract.freshness} are allowed" in refused(lake, "freshness").what
+    assert f"{source.contract.freshness} are allowed" in rejected(lake, "freshness").what
 
 
 def test_a_repeated_transaction_in_one_delivery_is_kept_once(lake):

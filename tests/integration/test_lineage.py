@@ -20,7 +20,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import resolve
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance
@@ -31,7 +31,7 @@ from tests.test_definitions import GRAPH
 
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "data" / "openlineage_spec"
 with_schemas = pytest.mark.skipif(not SPEC.is_dir(), reason="needs: ../shared/data/openlineage_spec")
-EXTRA = {"_file", "_row", "_fingerprint", "_arrived_at", "model", "model_version", "pins", "transactions"}
+EXTRA = {"_file", "_row", "_fingerprint", "_arrived_at", "model", "model_version", "input_snapshots", "transactions"}
 """Columns that no column is the origin of: places in files, constants, a count of rows."""
 
 
@@ -166,7 +166,7 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
     for name in GRAPH:
         if not name.startswith("fraud.") or name == "fraud.scorer":
             continue
-        told_, made, table = output(last[name], name), last_made(lake, name), lake.table(name)
+        told_, made, table = output(last[name], name), last_published(lake, name), lake.table(name)
         assert made is not None
         assert told_["namespace"] == "file"
         assert table.location() == f"file://{told_['name']}"
@@ -184,9 +184,9 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
         assert about["dataQualityMetrics"]["rowCount"] == made.rows
         code = last[name]["run"]["facets"]["slipway_code"]
         assert (code["version"], code["definition"]) == (made.code_version, made.definition)
-        pins = {shown(one): one["facets"]["version"]["datasetVersion"] for one in last[name]["inputs"]}
-        assert {key: pin for key, pin in pins.items() if key in made.pins} == {
-            key: str(pin) for key, pin in made.pins.items()
+        input_snapshots = {shown(one): one["facets"]["version"]["datasetVersion"] for one in last[name]["inputs"]}
+        assert {key: pin for key, pin in input_snapshots.items() if key in made.input_snapshots} == {
+            key: str(pin) for key, pin in made.input_snapshots.items()
         }
     source = output(last["fraud.transactions"], "fraud.transactions")["facets"]
     assert source["slipway_breaker"]["state"] == "closed"
@@ -196,7 +196,9 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
     assert nominal["nominalStartTime"].startswith("2018-04-01T00:00")
 
 
-def test_every_check_is_told_with_its_verdict_and_its_severity(events: list[dict[str, Any]], live: Lakehouse) -> None:
+def test_every_check_is_told_with_its_check_result_and_its_severity(
+    events: list[dict[str, Any]], live: Lakehouse
+) -> None:
     last = ends(events)
     with open_instance(live) as instance:
         for name in (name for name in GRAPH if name.startswith("fraud.")):
@@ -293,7 +295,7 @@ def test_a_score_that_is_not_defined_keeps_no_training_from_being_told(live: Lak
     for path in live.home.lineage.glob("outbox.db*"):
         path.unlink()
     with open_instance(live) as instance:
-        assert reconcile(live, instance).refused == 0
+        assert reconcile(live, instance).rejected == 0
     training = ends(told(live))["fraud.scorer.training"]["run"]["facets"]["slipway_metrics"]["metrics"]
     assert training["undefined"] == "nan"
     assert training["auc"] == champion.metrics["auc"]
@@ -316,7 +318,7 @@ def test_a_store_that_was_lost_or_is_another_is_filled_by_reconciling(
 # Later runs
 
 
-def test_a_refused_delivery_fails_the_landing_and_no_value_or_secret_gets_out(live: Lakehouse) -> None:
+def test_a_rejected_delivery_fails_the_landing_and_no_value_or_secret_gets_out(live: Lakehouse) -> None:
     secrets = {
         "SLIPWAY_NOTIFY": "json://user:PlantedPassword@127.0.0.1:1/PlantedToken123",
         "SLIPWAY_CATALOG_PROPERTIES": json.dumps({"s3.secret-access-key": "PlantedKey456"}),
@@ -339,7 +341,7 @@ def test_a_refused_delivery_fails_the_landing_and_no_value_or_secret_gets_out(li
     landing = last["fraud.transactions"]
     assert landing["eventType"] == last["fraud_main"]["eventType"] == "FAIL"
     assert shown(landing["inputs"][0]) == f"fraud.transactions/transactions_{day}.parquet"
-    assert landing["inputs"][0]["inputFacets"]["slipway_delivery"]["status"] == "refused"
+    assert landing["inputs"][0]["inputFacets"]["slipway_delivery"]["status"] == "rejected"
     made = output(landing, "fraud.transactions")
     assert "version" not in made["facets"], "nothing was published"
     failed = [one for one in made["outputFacets"]["dataQualityAssertions"]["assertions"] if not one["success"]]

@@ -19,7 +19,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import count
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Gate
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import published_days, read, resolve
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
@@ -52,12 +52,12 @@ def test_from_deliveries_to_a_live_model_and_predictions(live: Lakehouse, live_r
     registry = open_registry(lake.home)
     champion = registry.champion("fraud.scorer")
     assert champion is not None
-    assert champion.pins["fraud.training"] == resolve(lake.table("fraud.training"))
+    assert champion.input_snapshots["fraud.training"] == resolve(lake.table("fraud.training"))
     scored = pl.DataFrame(pl.from_arrow(read(lake, "fraud.predictions")))
     assert published_days(lake, "fraud.predictions") == [scenario.LAST]
     assert len(scored) == len(scenario.payments_on([scenario.LAST]))
     assert scored["model_version"].unique().to_list() == [champion.version]
-    assert str(resolve(lake.table("fraud.customer_spend"))) in scored["pins"][0]
+    assert str(resolve(lake.table("fraud.customer_spend"))) in scored["input_snapshots"][0]
     steps = {step.name: step for step in report.steps}
     assert steps["fraud.transactions"].rows == rows
     assert all(step.seconds > 0 and step.peak_memory_mb > 0 for step in report.steps)
@@ -65,14 +65,14 @@ def test_from_deliveries_to_a_live_model_and_predictions(live: Lakehouse, live_r
 
 def test_every_published_snapshot_says_who_made_it_from_what(live: Lakehouse) -> None:
     for name in (*TABLES, "fraud.predictions"):
-        made = last_made(live, name)
+        made = last_published(live, name)
         assert made is not None
         assert made.run_id
         assert made.code_version
-        assert made.pins, name
-        for table, pin in made.pins.items():
+        assert made.input_snapshots, name
+        for table, pin in made.input_snapshots.items():
             assert live.table(table).snapshot_by_id(pin) is not None
-    landed = last_made(live, "fraud.transactions")
+    landed = last_published(live, "fraud.transactions")
     assert landed is not None
     assert landed.contract == "1.0.0"
 
@@ -195,11 +195,11 @@ def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_go
     before = {name: resolve(live.table(name)) for name in live.names()}
     scenario.deliver(live, _next_day())
     says = "description: Number of customers who paid."
-    refused = (
+    rejected = (
         "\n        data_tests:\n          - accepted_values:\n              arguments:\n"
         "                values: [-1]\n                quote: false"
     )
-    project = _project_with(live, "marts/fraud/daily_activity.yml", says, says + refused)
+    project = _project_with(live, "marts/fraud/daily_activity.yml", says, says + rejected)
     with pytest.raises(SlipwayError, match="daily_activity") as told:
         run(project, small_domain())
     assert "Not so in" in str(told.value), "the test's own verdict, not an error on the way to it"
@@ -284,9 +284,9 @@ def test_a_dbt_model_can_get_new_columns_and_what_is_made_from_it_follows(live: 
     report = run(project, small_domain())
     assert "is_large" in read(live, "fraud.stg_transactions").column_names
     assert "fraud.daily_activity" in report.recomputed
-    made = last_made(live, "fraud.daily_activity")
+    made = last_published(live, "fraud.daily_activity")
     assert made is not None
-    assert made.pins["fraud.stg_transactions"] == resolve(live.table("fraud.stg_transactions"))
+    assert made.input_snapshots["fraud.stg_transactions"] == resolve(live.table("fraud.stg_transactions"))
     assert not [name for name in live.names() if name.endswith("__trial")]
     assert read(live, "fraud.training").num_rows == len(scenario.payments())
 

@@ -58,20 +58,22 @@ def test_an_expectation_is_part_of_what_the_model_is():
 def test_shares_decide_whether_an_input_is_as_expected(expected, passed):
     frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, None, math.nan], "b": [0] * 5})
     if passed:
-        (verdict,) = judge_expected([expected], frame, "shop.scorer")
+        (check_result,) = judge_expected([expected], frame, "shop.scorer")
     else:
         with pytest.raises(AuditError) as caught:
             judge_expected([expected], frame, "shop.scorer")
-        (verdict,) = caught.value.verdicts
+        (check_result,) = caught.value.check_results
         assert "`expects`" in caught.value.fix
-    assert (verdict.passed, verdict.blocking, verdict.name) == (passed, True, "a_as_expected")
-    assert verdict.measured["null_share"] == 0.4
-    assert {verdict.name} == set(expected_checks([expected]))
+    assert (check_result.passed, check_result.blocking, check_result.name) == (passed, True, "a_as_expected")
+    assert check_result.measured["null_share"] == 0.4
+    assert {check_result.name} == set(expected_checks([expected]))
 
 
 def test_no_rows_are_as_expected():
-    (verdict,) = judge_expected([Expected("a", at_least=0)], pl.DataFrame({"a": pl.Series([], dtype=pl.Int64)}), "a.b")
-    assert verdict.passed
+    (check_result,) = judge_expected(
+        [Expected("a", at_least=0)], pl.DataFrame({"a": pl.Series([], dtype=pl.Int64)}), "a.b"
+    )
+    assert check_result.passed
 
 
 def test_nothing_is_learned_or_scored_from_inputs_that_are_not_as_expected(built):
@@ -88,13 +90,13 @@ def test_nothing_is_learned_or_scored_from_inputs_that_are_not_as_expected(built
         retrain(built, registry, bad, training, run_id="bad")
     assert registry.champion(good.name) is None
     done = retrain(built, registry, good, training, run_id="good")
-    assert [(one.name, one.passed) for one in done.verdicts] == [(f"{AMOUNT}_as_expected", True)]
+    assert [(one.name, one.passed) for one in done.check_results] == [(f"{AMOUNT}_as_expected", True)]
     with pytest.raises(AuditError, match=r"fraud\.predictions failed"):
         predict(built, registry, bad, training, run_id="bad")
     assert not built.has(good.predictions)
     scored = predict(built, registry, good, training, run_id="good")
     names = [f"{AMOUNT}_as_expected", "inputs_as_learned", "every_row_scored", "scores_are_probabilities"]
-    assert [one.name for one in scored.verdicts][:4] == names
-    learned = scored.verdicts[1]
+    assert [one.name for one in scored.check_results][:4] == names
+    learned = scored.check_results[1]
     assert not learned.blocking
     assert set(learned.measured) >= {"psi", *(f"psi_{name}" for name in good.inputs)}

@@ -22,9 +22,9 @@ import pytest
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import read
-from lakehouse.tables.system_table import is_journal
+from lakehouse.tables.system_table import is_system_table
 from orchestration.cli import new_domain
 from orchestration.cli.sample_events import KNOWN_AFTER, sample_events
 from tests import scenario
@@ -107,10 +107,10 @@ def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
 def test_it_runs_at_once_from_delivery_to_predictions(checkout: Checkout) -> None:
     assert set(checkout.ran["recomputed"]) == TABLES | {"orders.scorer"}
     lake = scenario.make_lake(checkout.home)
-    assert {name for name in lake.names() if not is_journal(name)} == TABLES
+    assert {name for name in lake.names() if not is_system_table(name)} == TABLES
     assert checkout.made["rows"] == sample_events().height
     for table in TABLES - {"orders.predictions"}:
-        made = last_made(lake, table)
+        made = last_published(lake, table)
         assert made is not None
         assert made.rows == checkout.made["rows"]
     champion = open_registry(lake.home).champion("orders.scorer")
@@ -148,7 +148,13 @@ def test_all_domains_are_shown(checkout: Checkout) -> None:
     found = slipway(checkout.folder, "features", "--home", checkout.home)["feature_sets"]
     assert {one["name"].split(".")[0] for one in found} == {"fraud", "credit", "orders"}
     tables = slipway(checkout.folder, "tables", "--home", checkout.home)["tables"]
-    assert {table["kind"] for table in tables} == {"source", "feature set", "training set", "predictions", "journal"}
+    assert {table["kind"] for table in tables} == {
+        "source",
+        "feature set",
+        "training set",
+        "predictions",
+        "system table",
+    }
     assert not any(table["out_of_line"] for table in tables)
 
 
@@ -194,9 +200,9 @@ def assets(tmp_path: Path) -> Path:
     ],
 )
 def test_names_that_cannot_be_used(lake: Lakehouse, assets: Path, name: str, why: str, nearest: str) -> None:
-    with pytest.raises(DeclarationError, match=why) as refused:
+    with pytest.raises(DeclarationError, match=why) as rejected:
         new_domain._check_name(lake, assets, name)
-    assert refused.value.nearest == nearest
+    assert rejected.value.nearest == nearest
 
 
 @pytest.mark.parametrize("name", ["orders", "shop2", "card_payments"])

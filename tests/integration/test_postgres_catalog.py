@@ -20,10 +20,10 @@ from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError, SettingsError
 from lakehouse.settings import Settings
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import last_made, write_audit_publish
+from lakehouse.tables.incremental import last_published, write_audit_publish
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.system_table import is_journal
+from lakehouse.tables.system_table import is_system_table
 from lakehouse.tables.write import write_draft
 from tests import scenario
 from tests.integration.test_two_writers import ROUNDS, two_at_once, write_days
@@ -106,7 +106,7 @@ def test_deliveries_are_landed_and_read(lake):
     )
     assert found.sort("TRANSACTION_ID").equals(everything.select("TRANSACTION_ID", "TX_DATETIME"))
     assert not scenario.land_all(lake, lenient=True).outcome.recomputed
-    data = [name for name in lake.names() if not is_journal(name)]
+    data = [name for name in lake.names() if not is_system_table(name)]
     assert data == [lenient_source.name, quarantine_name(lenient_source.name)]
     assert not lake.home.catalog_file.exists(), "the catalog is on the server and nowhere else"
 
@@ -120,12 +120,12 @@ def test_snapshots_tags_and_provenance_are_kept(lake, address):
     again = lake_of(address, lake.home.root)
     assert len(numbers(again)) == 33
     assert numbers(again, at="opening") == numbers(again, at=first.snapshot_id) == expected(DAYS)
-    made = last_made(again, NAME)
+    made = last_published(again, NAME)
     assert made
     assert (made.run_id, made.rows) == ("run-second", 33)
 
 
-def test_a_draft_is_refused_when_somebody_published_meanwhile(lake, address):
+def test_a_draft_is_rejected_when_somebody_published_meanwhile(lake, address):
     publish(lake, write_draft(lake, scenario.ledger_shape(), scenario.ledger_rows(DAYS), scenario.provenance()))
     other = lake_of(address, lake.home.root)
     drafts = []

@@ -15,7 +15,7 @@ from lakehouse.contracts.quarantine import drop_rows, quarantine_name, quarantin
 from lakehouse.errors import ContractError
 from lakehouse.ingestion import retry as retrying
 from lakehouse.ingestion.landing import land
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.circuit_breaker import State, set_by_hand
 from lakehouse.sources.mappings import null_spellings
@@ -75,7 +75,7 @@ def test_rows_are_published_once_after_the_contract_was_mended(begun):
     assert numbers(begun, quarantine_name(NAME)) == []
     times = table(begun).filter(pl.col("TX_DATETIME").dt.date() == WEEK[0])["TX_DATETIME"]
     assert times.is_sorted()
-    assert account_of(begun, MENDED).balanced
+    assert reconciliation_of(begun, MENDED).balanced
     assert retry_quarantined(begun, MENDED, run_id="r").published == 0
     assert numbers(begun) == everything
     # Landing judges all of it anew under the changed contract, and finds the same rows.
@@ -106,7 +106,7 @@ def test_a_retry_that_is_killed_is_made_good_by_the_next(begun, monkeypatch, ste
     assert (done.published, done.waiting) == (3, 0)
     assert numbers(begun) == scenario.payments_on(WEEK)["TRANSACTION_ID"].sort().to_list()
     assert numbers(begun, quarantine_name(NAME)) == []
-    assert account_of(begun, MENDED).balanced
+    assert reconciliation_of(begun, MENDED).balanced
 
 
 def test_dropped_rows_stay_with_the_reason_and_are_never_published(begun):
@@ -114,14 +114,14 @@ def test_dropped_rows_stay_with_the_reason_and_are_never_published(begun):
     assert drop_rows(begun, shape, "TX_FRAUD_one_of", "no such rows", scenario.provenance()) == 0
     assert drop_rows(begun, shape, "TX_AMOUNT_in_range", "test payments", scenario.provenance()) == 3
     assert drop_rows(begun, shape, None, "again", scenario.provenance()) == 0
-    account = account_of(begun, SOURCE)
-    assert (account.balanced, account.dropped, account.quarantined) == (True, 3, 0)
+    reconciliation = reconciliation_of(begun, SOURCE)
+    assert (reconciliation.balanced, reconciliation.dropped, reconciliation.quarantined) == (True, 3, 0)
     assert retry_quarantined(begun, MENDED, run_id="r").published == 0
     land(begun, MENDED, run_id="anew")
     assert not set(BAD) & set(numbers(begun))
     held = table(begun, quarantine_name(NAME))
     assert set(held["_dropped"]) == {"test payments"}
-    assert account_of(begun, MENDED).balanced
+    assert reconciliation_of(begun, MENDED).balanced
 
 
 def test_a_value_that_could_not_be_read_is_read_again_by_a_mapping(lake):

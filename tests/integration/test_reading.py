@@ -327,9 +327,9 @@ def test_a_column_without_a_readable_value_refuses_the_file(tmp_path, column, va
     with pytest.raises(StructureError, match=says) as caught:
         read_delivery(LEDGER, path)
     assert caught.value.where == f"{path}, row 1"
-    assert caught.value.findings[0].kind == "type_changed"
-    assert caught.value.findings[0].columns == (column,)
-    assert read_leniently(LEDGER, path).structure == caught.value.findings
+    assert caught.value.issues[0].kind == "type_changed"
+    assert caught.value.issues[0].columns == (column,)
+    assert read_leniently(LEDGER, path).structure == caught.value.issues
 
 
 def test_times_without_a_zone_are_unreadable_unless_one_is_declared(tmp_path):

@@ -123,7 +123,7 @@ def test_rows_that_are_not_those_that_were_written_are_found(built):
     amount = rows.schema.get_field_index("amount")
     changed = rows.set_column(amount, rows.schema.field(amount), pa.array(amounts, rows.schema.field(amount).type))
     kept = {key: note(built, "fraud.training", before.snapshot_id, key) for key in ("as-of", CONTENT)}
-    told = Provenance("somebody", made.definition, made.pins, notes=kept)
+    told = Provenance("somebody", made.definition, made.input_snapshots, notes=kept)
     publish(built, write_draft(built, training_shape(training, rows.schema), changed, told))
     found = reproduce(built, training)
     assert not found.identical
@@ -150,7 +150,10 @@ def test_a_snapshot_without_noted_content_is_proved_against_what_is_stored(built
     made = read_provenance(snapshot)
     rows = read(built, "fraud.training")
     told = Provenance(
-        "older", made.definition, made.pins, notes={"as-of": note(built, training.name, made.snapshot_id, "as-of")}
+        "older",
+        made.definition,
+        made.input_snapshots,
+        notes={"as-of": note(built, training.name, made.snapshot_id, "as-of")},
     )
     publish(built, write_draft(built, training_shape(training, rows.schema), rows, told))
     found = reproduce(built, training)
@@ -304,7 +307,8 @@ def test_a_version_that_needs_two_snapshots_of_a_table_keeps_both(trained):
     made = read_provenance(table.current_snapshot())
     with table.transaction() as change:
         change.append(
-            read(trained, "fraud.stg_transactions").slice(0, 0), Provenance("x", made.definition, made.pins).summary()
+            read(trained, "fraud.stg_transactions").slice(0, 0),
+            Provenance("x", made.definition, made.input_snapshots).summary(),
         )
     build_training_set(trained, training, run_id="later", rebuild=True)
     registry = open_registry(trained.home)
@@ -363,7 +367,7 @@ def test_reproduce_tells_what_it_rebuilt_and_that_it_is_the_same(slipway, traine
     code, said = slipway("reproduce", "models:/fraud.scorer/1", *home, "--json", "--no-retrain")
     told = json.loads(said)
     assert (code, told["identical"], told["scores_equal"], told["retrained_equal"]) == (0, True, True, None)
-    assert told["training"]["pins"].keys() == set(INPUTS)
+    assert told["training"]["input_snapshots"].keys() == set(INPUTS)
 
 
 def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypatch):
@@ -411,7 +415,7 @@ def test_training_set_joins_features_to_a_file(slipway, built, tmp_path):
     told = json.loads(said)
     assert (code, told["rows"], told["file"]) == (0, len(rows), None)
     assert told["fingerprint"] == json.loads(pq.read_metadata(out).metadata[b"slipway"])["fingerprint"]
-    assert told["pins"] == {one.name: str(present(built, one.name)) for one in training.feature_sets}
+    assert told["input_snapshots"] == {one.name: str(present(built, one.name)) for one in training.feature_sets}
 
 
 def test_training_set_joins_features_to_sql(slipway, built):

@@ -77,26 +77,26 @@ def declared(name, spine):
 def skewed(spark_lake):
     """Events of which half belong to one entity, a spine, the feature set over both, and the pins."""
     events, spine = some(1, 300, hot=0.5), some(2, 300, hot=0.5).drop(["amount"])
-    pins = {"skewed.events": put(spark_lake, "skewed.events", events)}
-    pins["skewed.spine"] = put(spark_lake, "skewed.spine", spine)
-    return declared("skewed.events", "skewed.spine"), pins
+    input_snapshots = {"skewed.events": put(spark_lake, "skewed.events", events)}
+    input_snapshots["skewed.spine"] = put(spark_lake, "skewed.spine", spine)
+    return declared("skewed.events", "skewed.spine"), input_snapshots
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 5])
 def test_any_number_of_parts_gives_the_same_bits(tasks, spark_lake, skewed):
-    feature_set, pins = skewed
-    expected = EmbeddedEngine().compute(spark_lake, feature_set, pins, None)
-    assert SparkEngine(tasks).compute(spark_lake, feature_set, pins, None).equals(expected)
+    feature_set, input_snapshots = skewed
+    expected = EmbeddedEngine().compute(spark_lake, feature_set, input_snapshots, None)
+    assert SparkEngine(tasks).compute(spark_lake, feature_set, input_snapshots, None).equals(expected)
 
 
 def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bits(spark_lake, skewed):
-    feature_set, pins = skewed
-    whole = sum(pinned(spark_lake, name, at=pin).rows for name, pin in pins.items())
+    feature_set, input_snapshots = skewed
+    whole = sum(pinned(spark_lake, name, at=pin).rows for name, pin in input_snapshots.items())
     # So little memory that no part may hold more than a sixth of the rows.
     limit = whole * 32 * 5 // 6
     sides = [
         Side(
-            pinned(spark_lake, name, at=pins[name]),
+            pinned(spark_lake, name, at=input_snapshots[name]),
             ["who"],
             "at",
             feature_set.reach(name) if name.endswith("events") else 0,
@@ -107,79 +107,81 @@ def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bit
     assert len(parts.pieces) > 2
     assert len({one.bucket for one in parts.pieces}) == 1
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in range(20, 40)]):
-        expected = EmbeddedEngine().compute(spark_lake, feature_set, pins, days)
-        assert SparkEngine(1, limit).compute(spark_lake, feature_set, pins, days).equals(expected)
+        expected = EmbeddedEngine().compute(spark_lake, feature_set, input_snapshots, days)
+        assert SparkEngine(1, limit).compute(spark_lake, feature_set, input_snapshots, days).equals(expected)
 
 
-def test_events_that_no_worker_can_hold_are_refused_before_the_work(spark_lake, skewed):
-    feature_set, pins = skewed
+def test_events_that_no_worker_can_hold_are_rejected_before_the_work(spark_lake, skewed):
+    feature_set, input_snapshots = skewed
     with pytest.raises(SlipwayError, match="of a worker's memory") as caught:
-        SparkEngine(1, 10_000).compute(spark_lake, feature_set, pins, None)
+        SparkEngine(1, 10_000).compute(spark_lake, feature_set, input_snapshots, None)
     assert "SLIPWAY_MEMORY" in (caught.value.fix or "")
 
 
 def test_keys_of_other_widths_meet_and_texts_and_empty_tables_do(spark_lake):
     for number, (mine, theirs) in enumerate([(pa.int32(), pa.int64()), (pa.string(), pa.string())]):
         events, spine = f"widths.events_{number}", f"widths.spine_{number}"
-        pins = {
+        input_snapshots = {
             events: put(spark_lake, events, some(3, 40, kind=mine)),
             spine: put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 500)),
         }
         one = declared(events, spine)
-        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
-        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
-        pins[events] = put(spark_lake, events, some(3, 40, kind=mine).slice(0, 0))
-        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
-        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
-        pins[spine] = put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 0))
-        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
-        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        input_snapshots[events] = put(spark_lake, events, some(3, 40, kind=mine).slice(0, 0))
+        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        input_snapshots[spine] = put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 0))
+        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 def test_events_as_their_own_spine_travel_once(spark_lake):
-    pins = {"own.events": put(spark_lake, "own.events", some(5, 30))}
+    input_snapshots = {"own.events": put(spark_lake, "own.events", some(5, 30))}
     one = declared("own.events", "own.events")
-    rows = SparkEngine().compute(spark_lake, one, pins, None)
-    assert rows.equals(EmbeddedEngine().compute(spark_lake, one, pins, None))
+    rows = SparkEngine().compute(spark_lake, one, input_snapshots, None)
+    assert rows.equals(EmbeddedEngine().compute(spark_lake, one, input_snapshots, None))
     calendar = replace(one, features=[hour_between(0, 6, "is_night")])
-    rows = SparkEngine().compute(spark_lake, calendar, pins, None)
-    assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, pins, None))
+    rows = SparkEngine().compute(spark_lake, calendar, input_snapshots, None)
+    assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, input_snapshots, None))
 
 
 def test_events_of_the_spine_s_own_table_by_other_keys_or_times_are_no_rows_of_the_spine(spark_lake):
     twice = some(11, 20).append_column("other", pa.array(np.arange(ROWS) % 20))
-    pins = {"renamed.events": put(spark_lake, "renamed.events", twice)}
+    input_snapshots = {"renamed.events": put(spark_lake, "renamed.events", twice)}
     by_other = Events("renamed.events", "at", keys=("other",))
     for features in (
         [count("got").of(by_other).over("7d")],
         [count("got").of(by_other).over("7d"), count("sent").over("7d")],
     ):
         one = replace(declared("renamed.events", "renamed.events"), features=features)
-        expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
         counts = replace(one, features=[count("got").over("7d")])
         assert not expected.column("got_count_7d").equals(
-            EmbeddedEngine().compute(spark_lake, counts, pins, None).column("got_count_7d")
+            EmbeddedEngine().compute(spark_lake, counts, input_snapshots, None).column("got_count_7d")
         )
-        assert SparkEngine().compute(spark_lake, one, pins, None).equals(expected)
+        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside others"])
 def test_a_spine_that_is_cut_by_days_has_its_own_earlier_events(beside, spark_lake):
     """Its rows are its events' only where all of them are in one part, however few columns its events need."""
-    pins = {name: put(spark_lake, name, some(12, 5, hot=0.8)) for name in ("few.events", "few.others")}
+    input_snapshots = {name: put(spark_lake, name, some(12, 5, hot=0.8)) for name in ("few.events", "few.others")}
     features = [count("events").over("7d")]
     features += [total("amount").of(Events("few.others", "at")).over("1d")] if beside else []
     one = replace(declared("few.events", "few.events"), features=features)
-    expected = EmbeddedEngine().compute(spark_lake, one, pins, None)
+    expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
     # The spine fits by itself; beside others it does not.
     limit = ROWS * 40 * 5 * 3 // 2 if beside else ROWS * 32 * 5 // 3
-    assert SparkEngine(1, limit).compute(spark_lake, one, pins, None).equals(expected)
+    assert SparkEngine(1, limit).compute(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
-    pins = {"both.events": put(spark_lake, "both.events", some(13, 30))}
+    input_snapshots = {"both.events": put(spark_lake, "both.events", some(13, 30))}
     used = replace(declared("both.events", "both.events"), name="both.used", features=[total("amount").over("1d")])
-    pins["both.used"] = put(spark_lake, "both.used", EmbeddedEngine().compute(spark_lake, used, pins, None))
+    input_snapshots["both.used"] = put(
+        spark_lake, "both.used", EmbeddedEngine().compute(spark_lake, used, input_snapshots, None)
+    )
     one = replace(
         declared("both.events", "both.events"),
         features=[
@@ -190,18 +192,18 @@ def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
         uses=[used],
     )
     for days in (None, [(BEGIN + timedelta(days=30)).date()]):
-        expected = EmbeddedEngine().compute(spark_lake, one, pins, days)
-        assert SparkEngine().compute(spark_lake, one, pins, days).equals(expected)
+        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, days)
+        assert SparkEngine().compute(spark_lake, one, input_snapshots, days).equals(expected)
 
 
 def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lake):
     finer = some(6, 20).drop(["amount"]).append_column("amount", pa.array(np.full(ROWS, 0.125)))
-    pins = {"odd.events": put(spark_lake, "odd.events", finer)}
+    input_snapshots = {"odd.events": put(spark_lake, "odd.events", finer)}
     one = replace(declared("odd.events", "odd.events"), features=[mean("amount", scale=2).over("1d")])
     with pytest.raises(SlipwayError) as embedded:
-        EmbeddedEngine().compute(spark_lake, one, pins, None)
+        EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
     with pytest.raises(SlipwayError) as spark:
-        SparkEngine().compute(spark_lake, one, pins, None)
+        SparkEngine().compute(spark_lake, one, input_snapshots, None)
     assert spark.value.as_dict() == embedded.value.as_dict()
 
 
@@ -232,7 +234,7 @@ def test_rows_written_by_spark_replace_their_days_and_nothing_else(spark_lake):
 def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark_lake):
     lake, shops = spark_lake, Entity("shop")
     spine = some(7, 40).drop(["amount"]).append_column("shop", pa.array(np.arange(ROWS) % 7))
-    pins = {
+    input_snapshots = {
         "many.payments": put(lake, "many.payments", some(8, 40)),
         "many.refunds": put(lake, "many.refunds", some(9, 40).rename_columns(["row", "client", "at", "back"])),
         "many.spine": put(lake, "many.spine", spine),
@@ -241,8 +243,10 @@ def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark
         declared("many.sales", "many.sales"), name="many.shops", entity=shops, features=[total("amount").over("7d")]
     )
     sold = some(10, 7).rename_columns(["row", "shop", "at", "amount"])
-    pins["many.sales"] = put(lake, "many.sales", sold)
-    pins["many.shops"] = put(lake, "many.shops", EmbeddedEngine().compute(lake, sales, pins, None))
+    input_snapshots["many.sales"] = put(lake, "many.sales", sold)
+    input_snapshots["many.shops"] = put(
+        lake, "many.shops", EmbeddedEngine().compute(lake, sales, input_snapshots, None)
+    )
     refunds = Events("many.refunds", "at", delay="1d", keys=("client",))
     one = replace(
         declared("many.payments", "many.spine"),
@@ -257,6 +261,6 @@ def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark
         uses=[sales],
     )
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in (30, 31, 45)]):
-        expected = EmbeddedEngine().compute(lake, one, pins, days)
+        expected = EmbeddedEngine().compute(lake, one, input_snapshots, days)
         assert expected.column("share").null_count < len(expected)
-        assert SparkEngine().compute(lake, one, pins, days).equals(expected)
+        assert SparkEngine().compute(lake, one, input_snapshots, days).equals(expected)

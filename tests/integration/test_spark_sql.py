@@ -88,7 +88,7 @@ WHOLE = [
     'select "NUMBER" as a, Big as b from T',
 ]
 
-REFUSED = {
+REJECTED = {
     "median(amount)": "median",
     "sum(price)": "sum",
     "avg(price)": "avg",
@@ -169,8 +169,8 @@ def test_a_statement_has_the_same_rows_on_spark(sql, both):
     assert spark == duck
 
 
-@pytest.mark.parametrize("expression", REFUSED)
-def test_what_could_mean_something_else_is_refused_with_model_and_construct(expression):
+@pytest.mark.parametrize("expression", REJECTED)
+def test_what_could_mean_something_else_is_rejected_with_model_and_construct(expression):
     with pytest.raises(SlipwayError) as caught:
         to_spark(
             f"select {expression} as x from world.t",
@@ -186,13 +186,13 @@ def test_what_could_mean_something_else_is_refused_with_model_and_construct(expr
             },
             {"world.t": "world_t"},
         )
-    assert caught.value.what.startswith(REFUSED[expression])
+    assert caught.value.what.startswith(REJECTED[expression])
     assert caught.value.where == "model world.model"
     assert "SLIPWAY_ENGINE=embedded" in (caught.value.fix or "")
 
 
 @pytest.mark.parametrize("name", ["lower", "upper"])
-def test_letters_are_the_same_in_the_other_case_or_refused(name, spark_lake):
+def test_letters_are_the_same_in_the_other_case_or_rejected(name, spark_lake):
     letters = [chr(code) for code in range(1, 255) if code not in (0xB5, 0xDF)]
     session = spark_of(spark_lake)
     sql = f"select {name}(letter) as x from world.letters"
@@ -212,7 +212,7 @@ def test_letters_are_the_same_in_the_other_case_or_refused(name, spark_lake):
             on_spark([text])
 
 
-def test_a_table_that_is_no_input_and_sql_that_is_none_are_refused():
+def test_a_table_that_is_no_input_and_sql_that_is_none_are_rejected():
     for sql, says in (("select * from other.table", "is no input"), ("select from where", "cannot be carried")):
         with pytest.raises(SlipwayError, match=says) as caught:
             to_spark(sql, "world.model", {"world.t": {"number": "INTEGER"}}, {"world.t": "world_t"})

@@ -129,7 +129,7 @@ def test_a_setting_of_no_use_is_named_with_what_comes_nearest(name, value, neare
     assert (caught.value.where, caught.value.nearest) == (name, nearest)
 
 
-def test_memory_is_parted_among_the_tasks_and_too_little_is_refused(tmp_path):
+def test_memory_is_parted_among_the_tasks_and_too_little_is_rejected(tmp_path):
     few = settings_of(tmp_path, SLIPWAY_MEMORY="2g", SLIPWAY_SPARK_MASTER="local[2]")
     many = settings_of(tmp_path, SLIPWAY_MEMORY="8g", SLIPWAY_SPARK_MASTER="local[4]")
     assert (tasks_at_once(few), tasks_at_once(many)) == (2, 4)
@@ -164,7 +164,7 @@ def test_the_catalog_is_the_same_one(tmp_path):
     assert (told["spark.sql.catalog.lake.type"], told["spark.sql.catalog.lake.token"]) == ("rest", "t")
 
 
-def test_a_catalog_on_a_sockets_file_and_a_moved_home_are_refused(tmp_path):
+def test_a_catalog_on_a_sockets_file_and_a_moved_home_are_rejected(tmp_path):
     address = "postgresql://me:secret@/lake?host=/tmp/socket"
     with pytest.raises(SettingsError, match="by host and port") as caught:
         catalog_properties(scenario.make_lake(tmp_path / "home", {"SLIPWAY_CATALOG": address}))

@@ -13,14 +13,14 @@ import pytest
 from assets.fraud.features import customer_spend, terminal_risk
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set, feature_work
+from lakehouse.engines.feature_tables import build_feature_set, plan_feature_build
 from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import total
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import plan, read
-from lakehouse.training.assemble import training_work
+from lakehouse.training.assemble import plan_training_build
 from lakehouse.training.reproduce import reproduce
 from orchestration.definitions import build_defs
 from tests import scenario
@@ -55,7 +55,7 @@ def test_a_table_made_on_spark_is_the_embedded_ones_to_the_bit(name, spark_built
 
 @pytest.mark.parametrize("name", TABLES)
 def test_spark_writes_down_what_the_embedded_engine_does(name, spark_built, built):
-    ours, theirs = last_made(spark_built, name), last_made(built, name)
+    ours, theirs = last_published(spark_built, name), last_published(built, name)
     assert ours is not None
     assert theirs is not None
     assert (ours.run_id, ours.code_version, ours.definition, ours.contract, ours.rows) == (
@@ -65,8 +65,8 @@ def test_spark_writes_down_what_the_embedded_engine_does(name, spark_built, buil
         theirs.contract,
         theirs.rows,
     )
-    assert set(ours.pins) == set(theirs.pins)
-    for table, pin in ours.pins.items():
+    assert set(ours.input_snapshots) == set(theirs.input_snapshots)
+    for table, pin in ours.input_snapshots.items():
         assert spark_built.table(table).snapshot_by_id(pin) is not None
     summary = spark_built.table(name).current_snapshot().summary.additional_properties
     assert "spark" in json.dumps(summary)  # it was Spark's own commit that was published
@@ -81,9 +81,9 @@ def test_inside_each_day_rows_lie_in_order(spark_built):
 
 
 def test_what_spark_made_is_in_line_for_both_engines(spark_built):
-    assert not feature_work(spark_built, customer_spend).needed
-    assert not feature_work(spark_built, terminal_risk).needed
-    assert not training_work(spark_built, scenario.training).needed
+    assert not plan_feature_build(spark_built, customer_spend).needed
+    assert not plan_feature_build(spark_built, terminal_risk).needed
+    assert not plan_training_build(spark_built, scenario.training).needed
 
 
 def test_settings_choose_the_engine_and_a_feature_set_may_choose_its_own(spark_built, lake):
@@ -101,7 +101,7 @@ def test_assets_show_their_engine(spark_built, built):
             assert ("spark" in specs[name].kinds) == on_spark, name
 
 
-def test_what_spark_assembled_is_rebuilt_from_its_pins_to_the_bit(spark_built):
+def test_what_spark_assembled_is_rebuilt_from_its_input_snapshots_to_the_bit(spark_built):
     proof = reproduce(spark_built, scenario.training)
     assert proof.identical
     assert proof.noted == proof.rebuilt
@@ -167,9 +167,9 @@ def test_a_feature_set_with_an_engine_of_its_own_is_made_on_spark_where_all_else
     assert rows(lake, one.name).equals(held)
 
 
-def test_a_refused_delivery_leaves_everything_as_it_was(pair):
+def test_a_rejected_delivery_leaves_everything_as_it_was(pair):
     spark, _ = pair
-    before = last_made(spark, "fraud.transactions")
+    before = last_published(spark, "fraud.transactions")
     folder = spark.home.drop_folder("fraud.transactions")
     scenario.broken(scenario.payments_on([scenario.EVERY_DAY[8]])).write_parquet(folder / "bad.parquet")
     try:
@@ -177,7 +177,7 @@ def test_a_refused_delivery_leaves_everything_as_it_was(pair):
             scenario.land_all(spark, lenient=True)
     finally:
         (folder / "bad.parquet").unlink()
-    assert last_made(spark, "fraud.transactions") == before
+    assert last_published(spark, "fraud.transactions") == before
 
 
 def test_a_file_that_a_worker_cannot_read_is_named_as_ever(pair):

@@ -164,7 +164,11 @@ def test_a_spine_of_any_kind_gives_the_same(framed, wanted, shop, tmp_path):
             frame = framed(one)
             assert known(frame) == known(expected), name
             assert frame.arrow().column("case").to_pylist() == wanted.column("case").to_pylist(), name
-            assert frame.pins == expected.pins == {one: resolve(shop.table(one)) for one in ("shop.spend", "shop.risk")}
+            assert (
+                frame.input_snapshots
+                == expected.input_snapshots
+                == {one: resolve(shop.table(one)) for one in ("shop.spend", "shop.risk")}
+            )
             assert frame.fingerprint == expected.fingerprint, name
 
 
@@ -181,31 +185,31 @@ def test_a_spine_is_asked_for_in_sql_and_its_tables_are_pinned(framed, shop):
     frame = framed(sql, spend)
     before = known_spend(frame)
     assert before == [row[3:] for row in sorted(SPEND)][:2] + [(4, 8.0, 8.5)] * 2 + [(5, 9.0, 9.5)]
-    assert frame.pins == {"shop.spend": resolve(shop.table("shop.spend"))}
+    assert frame.input_snapshots == {"shop.spend": resolve(shop.table("shop.spend"))}
     assert framed("shop.spend", spend, time="paid_at").rows == len(SPEND)
     put(shop, spend, [(9, "2018-04-05T10:00", 7, 9, 9.0, 9.5)], pa.int64())
     assert framed(sql, spend).rows == 1
-    again = framed(sql, spend, at=frame.pins)
+    again = framed(sql, spend, at=frame.input_snapshots)
     assert known_spend(again) == before
-    assert (again.pins, again.fingerprint) == (frame.pins, frame.fingerprint)
+    assert (again.input_snapshots, again.fingerprint) == (frame.input_snapshots, frame.fingerprint)
 
 
 def known_spend(frame):
     return [tuple(row[name] for name in FEATURES[:3]) for row in frame.arrow().to_pylist()]
 
 
-@pytest.mark.parametrize("how", ["id", "text", "tag", "time", "pins"])
+@pytest.mark.parametrize("how", ["id", "text", "tag", "time", "input_snapshots"])
 def test_tables_are_read_where_they_are_pinned(framed, wanted, shop, how):
     first = framed(wanted)
-    old = first.pins["shop.spend"]
+    old = first.input_snapshots["shop.spend"]
     moment = datetime.now(UTC)
     time.sleep(0.01)  # Iceberg counts in milliseconds
     shop.table("shop.spend").manage_snapshots().create_tag(old, "kept").commit()
     put(shop, spend, [(1, "2018-04-01T10:00", 7, 99, 9.0, 9.5), SPEND[-1]], pa.int64())
     assert framed(wanted).fingerprint != first.fingerprint
-    at = {"id": old, "text": str(old), "tag": "kept", "time": moment, "pins": first.pins}[how]
+    at = {"id": old, "text": str(old), "tag": "kept", "time": moment, "input_snapshots": first.input_snapshots}[how]
     again = framed(wanted, at=at)
-    assert again.pins == first.pins
+    assert again.input_snapshots == first.input_snapshots
     assert again.fingerprint == first.fingerprint
 
 
@@ -213,10 +217,12 @@ def test_a_training_sets_snapshot_stands_for_what_it_was_made_from(framed, wante
     first = framed(wanted, learning)
     table = pa.table({"payment_id": [1], "paid_at": times(["2018-04-01"])})
     shape = lakehouse.tables.write.TableShape("shop.learning", table.schema)
-    made = publish(shop, write_draft(shop, shape, table, Provenance("test", "x", {**first.pins, "shop.payments": 1})))
+    made = publish(
+        shop, write_draft(shop, shape, table, Provenance("test", "x", {**first.input_snapshots, "shop.payments": 1}))
+    )
     put(shop, spend, SPEND[:1], pa.int64())
     again = framed(wanted, "shop.learning", at=made.snapshot_id)
-    assert (again.pins, again.fingerprint) == (first.pins, first.fingerprint)
+    assert (again.input_snapshots, again.fingerprint) == (first.input_snapshots, first.fingerprint)
 
 
 def test_values_older_than_asked_do_not_count(framed, wanted):
@@ -301,7 +307,9 @@ def test_keys_that_are_texts_keep_their_zeros_in_a_csv_file(framed, shop, tmp_pa
 
 
 @pytest.mark.parametrize("block", [1, 2, 100])
-def test_a_file_is_written_block_by_block_with_pins_and_fingerprint(framed, wanted, tmp_path, monkeypatch, block):
+def test_a_file_is_written_block_by_block_with_input_snapshots_and_fingerprint(
+    framed, wanted, tmp_path, monkeypatch, block
+):
     expected = framed(wanted)
     pq.write_table(wanted, tmp_path / "spine.parquet")
     monkeypatch.setattr(spine_module, "BLOCK_ROWS", block)
@@ -313,7 +321,7 @@ def test_a_file_is_written_block_by_block_with_pins_and_fingerprint(framed, want
     told = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"slipway"])
     assert told == frame.described()
     assert told["fingerprint"] == expected.fingerprint == fingerprint(written) == framed(wanted).fingerprint
-    assert told["pins"] == {name: str(pin) for name, pin in expected.pins.items()}
+    assert told["input_snapshots"] == {name: str(pin) for name, pin in expected.input_snapshots.items()}
     assert sorted(one.name for one in tmp_path.iterdir() if one.suffix == ".parquet") == [
         "out.parquet",
         "spine.parquet",
@@ -400,7 +408,7 @@ def test_a_set_whose_definition_changed_since_its_table_was_made_is_said(framed,
     changed = replace(spend, delay="1d")
     with pytest.warns(SlipwayWarning, match=r"shop\.spend was made before its definition changed"):
         assert framed(wanted, changed).fingerprint == framed(wanted, spend).fingerprint
-    assert framed(wanted, changed, at=framed(wanted, spend).pins).rows == len(SPINE)
+    assert framed(wanted, changed, at=framed(wanted, spend).input_snapshots).rows == len(SPINE)
 
 
 def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_anything_is_known(shop, framed, wanted):

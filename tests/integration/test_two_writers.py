@@ -17,7 +17,7 @@ from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError
 from lakehouse.ingestion import drafts
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, find_work, write_audit_publish
+from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, plan_build, write_audit_publish
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
 from lakehouse.tables.write import write_draft
@@ -60,18 +60,18 @@ def accept(*_):
 
 def tried(write, patient):
     """How often the write was refused before it succeeded; None when it was refused and nobody tries again."""
-    refused = 0
+    rejected = 0
     while True:
         try:
             write()
         except PublishConflictError as conflict:
             if "Somebody else published" not in conflict.what:
                 raise
-            refused += 1
+            rejected += 1
             if not patient:
                 return None
         else:
-            return refused
+            return rejected
 
 
 def write_days(lake, days, note):
@@ -96,17 +96,17 @@ def ledger(lake):
 
 def write_own_days(writer, home, barrier):
     lake = scenario.make_lake(home)
-    refused = []
+    rejected = []
     for number in range(ROUNDS):
         barrier.wait(PATIENCE)
         day = EVERY_DAY[5 + 2 * number + writer]
-        refused.append(tried(lambda day=day: write_days(lake, [day], f"writer {writer}"), patient=True))
-    return refused
+        rejected.append(tried(lambda day=day: write_days(lake, [day], f"writer {writer}"), patient=True))
+    return rejected
 
 
 def test_two_writers_of_different_days_both_succeed(ledger):
-    refused = two_at_once(write_own_days, ledger.home.root)
-    assert sum(map(sum, refused)) > 0, "they never met, so nothing was shown"
+    rejected = two_at_once(write_own_days, ledger.home.root)
+    assert sum(map(sum, rejected)) > 0, "they never met, so nothing was shown"
     expected = dict.fromkeys(EVERY_DAY[:2], (["first"], 10, 10))
     for number in range(2 * ROUNDS):
         expected[EVERY_DAY[5 + number]] = ([f"writer {number % 2}"], 10, 10)
@@ -115,19 +115,19 @@ def test_two_writers_of_different_days_both_succeed(ledger):
 
 def write_the_same_day(writer, home, barrier):
     lake = scenario.make_lake(home)
-    refused = []
+    rejected = []
     for number in range(ROUNDS):
         barrier.wait(PATIENCE)
         day = EVERY_DAY[5 + number]
-        refused.append(tried(lambda day=day: write_days(lake, [day], f"writer {writer}"), patient=False))
-    return refused
+        rejected.append(tried(lambda day=day: write_days(lake, [day], f"writer {writer}"), patient=False))
+    return rejected
 
 
 def test_of_two_writers_of_one_day_the_rows_of_one_are_there_whole(ledger):
-    refused = two_at_once(write_the_same_day, ledger.home.root)
+    rejected = two_at_once(write_the_same_day, ledger.home.root)
     found = notes_by_day(ledger)
     assert len(found) == 2 + ROUNDS
-    for number, outcomes in enumerate(zip(*refused, strict=True)):
+    for number, outcomes in enumerate(zip(*rejected, strict=True)):
         notes, rows, numbers = found[EVERY_DAY[5 + number]]
         published = [f"writer {writer}" for writer, outcome in enumerate(outcomes) if outcome is not None]
         assert published, "one of the two always gets through"
@@ -141,11 +141,11 @@ def make(lake):
 
     def compute(work):
         where = days_filter("at", work.days) if work.days is not None else None
-        rows = read(lake, NAME, at=work.pins[NAME], where=where).sort_by("number")
+        rows = read(lake, NAME, at=work.input_snapshots[NAME], where=where).sort_by("number")
         notes = pa.array([f"made of {note}" for note in rows["note"].to_pylist()], pa.string())
         return Computed(ledger_shape("books.made"), rows.set_column(3, "note", notes))
 
-    find = lambda: find_work(lake, "books.made", [Input(NAME)], "made-1")  # noqa: E731
+    find = lambda: plan_build(lake, "books.made", [Input(NAME)], "made-1")  # noqa: E731
     return bring_up_to_date(lake, find, compute, accept, run_id="made-run")
 
 
@@ -235,14 +235,14 @@ def test_two_runs_that_land_deliveries_of_the_same_days_lose_and_double_nothing(
 
 
 def begin(writer, home, barrier):
-    refused = 0
+    rejected = 0
     for number in range(ROUNDS // 2):
         barrier.wait(PATIENCE)
         lake = scenario.make_lake(home / f"home {number}")
-        refused += tried(lambda lake=lake: write_days(lake, [EVERY_DAY[writer]], f"writer {writer}"), patient=True)
+        rejected += tried(lambda lake=lake: write_days(lake, [EVERY_DAY[writer]], f"writer {writer}"), patient=True)
         shape, rows = ledger_shape(f"writers.own_{writer}"), ledger_rows(EVERY_DAY[:1])
         write_audit_publish(lake, shape, rows, provenance(), None, accept)
-    return refused
+    return rejected
 
 
 def test_two_processes_can_begin_in_one_new_home(tmp_path):

@@ -55,7 +55,7 @@ def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs: chromium, a Debian package")
-def test_the_graph_is_seen_in_a_browser_and_a_second_ui_on_the_home_is_refused(served: str, built) -> None:
+def test_the_graph_is_seen_in_a_browser_and_a_second_ui_on_the_home_is_rejected(served: str, built) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:

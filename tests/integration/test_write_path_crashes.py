@@ -24,9 +24,9 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.contracts.quarantine import quarantine_name
-from lakehouse.ingestion.reconciliation import account_of
+from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, find_work
+from lakehouse.tables.incremental import Computed, Input, bring_up_to_date, plan_build
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read
 from lakehouse.tables.write import AUDIT_PREFIX, write_draft
@@ -134,11 +134,11 @@ def make(lake):
 
     def compute(work):
         where = days_filter("at", work.days) if work.days is not None else None
-        rows = read(lake, "books.ledger", at=work.pins["books.ledger"], where=where).sort_by("number")
+        rows = read(lake, "books.ledger", at=work.input_snapshots["books.ledger"], where=where).sort_by("number")
         notes = pa.array([f"made of {note}" for note in rows["note"].to_pylist()], pa.string())
         return Computed(ledger_shape(MADE), rows.set_column(3, "note", notes))
 
-    find = lambda: find_work(lake, MADE, [Input("books.ledger")], "made-1")  # noqa: E731
+    find = lambda: plan_build(lake, MADE, [Input("books.ledger")], "made-1")  # noqa: E731
     return bring_up_to_date(lake, find, compute, audit, run_id="made-run")
 
 
@@ -149,11 +149,13 @@ def make_wider(lake):
     )
 
     def compute(work):
-        rows = pl.DataFrame(pl.from_arrow(read(lake, "books.ledger", at=work.pins["books.ledger"]))).sort("number")
+        rows = pl.DataFrame(pl.from_arrow(read(lake, "books.ledger", at=work.input_snapshots["books.ledger"]))).sort(
+            "number"
+        )
         rows = rows.with_columns(amount=pl.col("amount").cast(pl.String), page=pl.lit(7)).drop("note")
         return Computed(ledger_shape(MADE, schema), rows.to_arrow().cast(schema))
 
-    find = lambda: find_work(lake, MADE, [Input("books.ledger")], "made-2")  # noqa: E731
+    find = lambda: plan_build(lake, MADE, [Input("books.ledger")], "made-2")  # noqa: E731
     return bring_up_to_date(lake, find, compute, audit, run_id="wider-run")
 
 
@@ -375,9 +377,9 @@ def test_a_killed_landing_is_made_good_by_the_next(step, home_with_deliveries, l
     states, quarantined = landed_states
     lake = check(land, step, home_with_deliveries, tmp_path, lenient_source.name, states)
     assert rows_of(lake, quarantine_name(lenient_source.name)) == quarantined, "each bad row is there once"
-    account = account_of(lake, lenient_source)
-    assert account.balanced, account.says
-    assert account.delivered == len(scenario.payments_on(EVERY_DAY[:6]))
+    reconciliation = reconciliation_of(lake, lenient_source)
+    assert reconciliation.balanced, reconciliation.says
+    assert reconciliation.delivered == len(scenario.payments_on(EVERY_DAY[:6]))
 
 
 @pytest.mark.parametrize("step", [before("pathlib:Path.replace"), after("lakehouse.catalog.home:_make_home")], ids=str)
@@ -427,4 +429,4 @@ def test_runs_that_are_killed_at_random_moments_lose_and_double_nothing(tmp_path
     assert sorted(found["TRANSACTION_ID"] + bad["TRANSACTION_ID"]) == everything["TRANSACTION_ID"].to_list()
     assert len(bad["_row"]) == 2 * (len(days) - 1)
     assert land(lake).outcome.recomputed is False
-    assert account_of(lake, lenient_source).balanced
+    assert reconciliation_of(lake, lenient_source).balanced

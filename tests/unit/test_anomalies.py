@@ -218,22 +218,22 @@ def test_shift_is_ordered_by_how_much_the_model_uses_a_feature():
     )
     weights = {"amount": 0.1, "kind": 0.85, "customer": 0.05}
     shift = shift_of(now, learned, weights)
-    assert [one.columns[0] for one in shift.findings] == ["kind", "amount"]
-    assert [one.columns[0] for one in shift_of(now, learned, {**weights, "amount": 9.0}).findings] == ["amount", "kind"]
+    assert [one.columns[0] for one in shift.issues] == ["kind", "amount"]
+    assert [one.columns[0] for one in shift_of(now, learned, {**weights, "amount": 9.0}).issues] == ["amount", "kind"]
     assert shift.total > 3 * shift.by_chance
-    assert {"psi", "jensen_shannon", "weight"} <= set(shift.findings[0].measured)
+    assert {"psi", "jensen_shannon", "weight"} <= set(shift.issues[0].measured)
 
 
 def test_nothing_is_shifted_where_only_chance_is_at_work():
     learned = merge(days()[:20], "training")
     shift = shift_of(days()[25], learned, {"amount": 1.0, "kind": 1.0, "customer": 1.0})
-    assert shift.findings == []
+    assert shift.issues == []
     assert shift.total < 3 * shift.by_chance
 
 
 def test_a_feature_that_is_missing_concerns_the_model_most():
     now = replace(days()[30], columns={name: one for name, one in days()[30].columns.items() if name != "kind"})
-    found = shift_of(now, merge(days()[:20]), {"amount": 1.0, "kind": 1.0}).findings
+    found = shift_of(now, merge(days()[:20]), {"amount": 1.0, "kind": 1.0}).issues
     assert (found[0].kind, found[0].columns) == ("feature_missing", ("kind",))
     with pytest.raises(ValueError, match="weight above 0"):
         shift_of(now, days()[0], {"amount": 0.0})

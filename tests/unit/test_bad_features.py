@@ -140,7 +140,7 @@ TEXTS = pa.table(
     ],
     ids=lambda one: one.aggregation,
 )
-def test_a_text_is_refused_by_every_aggregation_of_numbers(aggregate: WindowAggregate):
+def test_a_text_is_rejected_by_every_aggregation_of_numbers(aggregate: WindowAggregate):
     one = spend(aggregate.over("1d"))
     error = told(lambda: compute_rows(one, {one.source: TEXTS}, TEXTS), SlipwayError)
     assert "string" in error.what
@@ -164,7 +164,7 @@ def test_keys_of_another_type_than_the_tables_name_both_types():
 
 
 @pytest.mark.parametrize(("window", "nearest"), [("7", "7d"), ("-7d", "7d"), ("7 days", "7d"), ("", "7d")])
-def test_a_window_without_a_unit_or_before_now_is_refused(window, nearest):
+def test_a_window_without_a_unit_or_before_now_is_rejected(window, nearest):
     error = told(lambda: spend(mean("amount").over("1d", window)))
     assert error.what == f"{window!r} is not a length of time."
     assert (error.where, error.nearest) == ("feature set fraud.spend, mean('amount'), window", nearest)
@@ -194,13 +194,13 @@ def test_names_that_overlap_are_named(features, name):
     ],
     ids=["itself", "two", "three"],
 )
-def test_derived_features_in_a_circle_are_refused(features):
+def test_derived_features_in_a_circle_are_rejected(features):
     error = told(lambda: spend(*features))
     assert "which is not there yet" in error.what
     assert error.where == "feature set fraud.spend"
 
 
-def test_feature_sets_in_a_circle_are_refused_with_the_circle(world):
+def test_feature_sets_in_a_circle_are_rejected_with_the_circle(world):
     there = spend(mean("back_mean_1d").over("1d"), name="fraud.there", source="fraud.back")
     back = spend(mean("there_mean_1d", named="back").over("1d"), name="fraud.back", source="fraud.there")
     error = told(lambda: checked(world, there, back))
@@ -218,7 +218,10 @@ def test_tables_without_rows_are_no_error_and_give_a_table(lake, rows):
         publish(lake, write_draft(lake, TableShape(name, table.schema, "tx_datetime"), table, scenario.provenance()))
     one = spend(count("tx").over("1d"), total("amount").over("1d"), spine="fraud.orders")
     built = build_feature_set(lake, engine_of(lake, one), one, run_id="feature-run")
-    assert (built.outcome.rows, [one.passed for one in built.verdicts]) == (rows[1], [True] * len(built.verdicts))
+    assert (built.outcome.rows, [one.passed for one in built.check_results]) == (
+        rows[1],
+        [True] * len(built.check_results),
+    )
     assert (
         read(lake, one.name).select(["tx_count_1d", "amount_sum_1d"]).to_pylist()
         == [{"tx_count_1d": 0, "amount_sum_1d": 0.0}] * rows[1]

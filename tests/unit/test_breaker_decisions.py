@@ -17,11 +17,11 @@ from lakehouse.sources.circuit_breaker import Breaker, Standing, State
 def decided(good, state=State.CLOSED, failures=0, most=3):
     """Decide on deliveries of which `good` says whether they are."""
 
-    def refusal(place, _):
+    def rejection(place, _):
         return None if good[place] else DeliveryError(f"{place} is bad.")
 
     names = [f"{place}.csv" for place in range(len(good))]
-    return decide(names, refusal, Standing("shop.payments", state), failures, most, "definition")
+    return decide(names, rejection, Standing("shop.payments", state), failures, most, "definition")
 
 
 def statuses(*args, **kwargs):
@@ -29,13 +29,13 @@ def statuses(*args, **kwargs):
 
 
 def test_what_is_good_flows_on_beside_what_is_bad():
-    assert statuses([True, False, True, False, True]) == ["published", "refused", "published", "refused", "published"]
+    assert statuses([True, False, True, False, True]) == ["published", "rejected", "published", "rejected", "published"]
 
 
 def test_it_opens_after_so_many_failures_in_a_row_and_then_everything_waits():
     found = decided([True, False, False, False, True, False, True])
     told = [str(one.status) for one in found.decisions]
-    assert told == ["published", "refused", "refused", "refused", "waiting", "waiting", "waiting"]
+    assert told == ["published", "rejected", "rejected", "rejected", "waiting", "waiting", "waiting"]
     (step,) = found.transitions
     assert (step.before, step.state, step.delivery) == (State.CLOSED, State.OPEN, "3.csv")
     assert "3 deliveries in a row" in step.reason
@@ -44,16 +44,16 @@ def test_it_opens_after_so_many_failures_in_a_row_and_then_everything_waits():
 
 
 def test_failures_of_earlier_landings_count():
-    assert statuses([False, True], failures=2) == ["refused", "waiting"]
-    assert statuses([True, False, False, True], failures=2) == ["published", "refused", "refused", "published"]
+    assert statuses([False, True], failures=2) == ["rejected", "waiting"]
+    assert statuses([True, False, False, True], failures=2) == ["published", "rejected", "rejected", "published"]
 
 
 def test_a_half_open_breaker_tries_one_delivery_alone():
     good = decided([True, True, False, True], State.HALF_OPEN, failures=3)
-    assert [str(one.status) for one in good.decisions] == ["published", "published", "refused", "published"]
+    assert [str(one.status) for one in good.decisions] == ["published", "published", "rejected", "published"]
     assert [(step.before, step.state) for step in good.transitions] == [(State.HALF_OPEN, State.CLOSED)]
     bad = decided([False, True, True], State.HALF_OPEN)
-    assert [str(one.status) for one in bad.decisions] == ["refused", "waiting", "waiting"]
+    assert [str(one.status) for one in bad.decisions] == ["rejected", "waiting", "waiting"]
     assert [(step.before, step.state) for step in bad.transitions] == [(State.HALF_OPEN, State.OPEN)]
 
 
@@ -74,7 +74,7 @@ def test_nothing_bad_is_published_and_nothing_passes_an_open_breaker(good, state
         if opened:
             assert status is Status.WAITING
             continue
-        assert status is (Status.PUBLISHED if is_good else Status.REFUSED)
+        assert status is (Status.PUBLISHED if is_good else Status.REJECTED)
         in_a_row = 0 if is_good else in_a_row + 1
         opened = not is_good and (tried or in_a_row >= most)
         tried = False

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.contracts.audit import row_verdicts
+from lakehouse.contracts.audit import row_check_results
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
-from lakehouse.contracts.distributions import distribution_verdicts, like_reference
+from lakehouse.contracts.distributions import distribution_check_results, like_reference
 from lakehouse.contracts.pandera_schema import as_pandera, pandera_column
 from lakehouse.contracts.row_checks import readable_rules, sort_rows
 from lakehouse.errors import ContractError, DeclarationError
@@ -200,11 +200,11 @@ def test_what_happens_to_a_row_is_the_rules_own():
     parted = sort_rows(declared, rows({"amount": 1.0}, {"amount": 20.0}, {"amount": -1.0}))
     assert parted.good.column("id").to_pylist() == [0, 1]
     assert parted.counts["small"] == parted.counts["positive"] == 1
-    verdicts = {one.name: one for one in row_verdicts(declared, parted)}
-    assert (verdicts["small"].passed, verdicts["small"].action) == (False, "warn")
-    assert [row["id"] for row in verdicts["small"].sample] == [1]
-    assert (verdicts["positive"].passed, verdicts["positive"].blocking) == (False, True)
-    assert verdicts["positive"].measured == {"rows": 3, "broken": 1, "share": 1 / 3}
+    check_results = {one.name: one for one in row_check_results(declared, parted)}
+    assert (check_results["small"].passed, check_results["small"].action) == (False, "warn")
+    assert [row["id"] for row in check_results["small"].sample] == [1]
+    assert (check_results["positive"].passed, check_results["positive"].blocking) == (False, True)
+    assert check_results["positive"].measured == {"rows": 3, "broken": 1, "share": 1 / 3}
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ def test_what_could_not_be_read_is_a_rule_of_its_own():
     parted = sort_rows(contract(), rows({}, {}, {"id": None}), flags=flags)
     assert parted.broken.column(RULE).to_pylist() == ["amount_readable", "amount_readable, id_not_null"]
     assert parted.counts["amount_readable"] == 2
-    verdicts = {one.name: one for one in row_verdicts(contract(), parted)}
-    assert set(verdicts) == {*contract().row_rules(), "quarantine_share"}  # whoever flagged them says so
-    assert verdicts["quarantine_share"].measured["rows_quarantined"] == 2
-    assert "amount can be read" in verdicts["quarantine_share"].says
+    check_results = {one.name: one for one in row_check_results(contract(), parted)}
+    assert set(check_results) == {*contract().row_rules(), "quarantine_share"}  # whoever flagged them says so
+    assert check_results["quarantine_share"].measured["rows_quarantined"] == 2
+    assert "amount can be read" in check_results["quarantine_share"].says
 
 
 # Distributions.
@@ -276,7 +276,7 @@ def judged(declared, **columns):
     given_rows = pa.table({"id": range(len(next(iter(columns.values())))), **columns})
     full = {field.name: pa.nulls(len(given_rows), field.type) for field in declared.schema}
     full |= {name: given_rows.column(name).cast(declared.schema.field(name).type) for name in given_rows.schema.names}
-    return {one.name: one for one in distribution_verdicts(declared, pa.table(full, declared.schema))}
+    return {one.name: one for one in distribution_check_results(declared, pa.table(full, declared.schema))}
 
 
 @given(
@@ -287,20 +287,20 @@ def judged(declared, **columns):
 )
 def test_a_quantile_in_its_range_is_what_numpy_says(values, quantile, low, width):
     one = Distribution("amount", quantiles={quantile: (low, low + width)}, null_share=0.5, least_rows=1)
-    verdict = judged(contract(distributions=[one]), amount=pa.array(values, pa.float64()))["amount_distribution"]
+    check_result = judged(contract(distributions=[one]), amount=pa.array(values, pa.float64()))["amount_distribution"]
     known = np.array([value for value in values if value is not None and not math.isnan(value)])
     found = np.quantile(known, quantile, method="inverted_cdf") if len(known) else low
     enough = not values or 1 - len(known) / len(values) <= 0.5
-    assert verdict.passed is bool(low <= found <= low + width and enough)
+    assert check_result.passed is bool(low <= found <= low + width and enough)
 
 
 def test_shares_of_values_are_judged_among_those_that_are_given():
     one = Distribution("kind", shares={"a": (0.4, 0.6), "b": (0.0, 0.1)}, least_rows=4, action="warn")
     declared = contract(distributions=[one])
     assert judged(declared, kind=["a", "a", "c", "c", None])["kind_distribution"].passed
-    verdict = judged(declared, kind=["a", "b", "b", "b", None])["kind_distribution"]
-    assert (verdict.passed, verdict.action) == (False, "warn")
-    assert "25.00% are a; 75.00% are b" in verdict.says
+    check_result = judged(declared, kind=["a", "b", "b", "b", None])["kind_distribution"]
+    assert (check_result.passed, check_result.action) == (False, "warn")
+    assert "25.00% are a; 75.00% are b" in check_result.says
     assert "fewer than the 4" in judged(declared, kind=["b", "b"])["kind_distribution"].says
 
 

@@ -13,9 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.contracts.audit import SAMPLE_ROWS, freshness_verdict, row_verdicts, sort_rows, volume_verdict
+from lakehouse.contracts.audit import (
+    SAMPLE_ROWS,
+    freshness_check_result,
+    row_check_results,
+    sort_rows,
+    volume_check_result,
+)
 from lakehouse.contracts.contract import Column, Contract
-from lakehouse.tables.check_result import RULE, AuditError, Verdict, require
+from lakehouse.tables.check_result import RULE, AuditError, CheckResult, require
 from tests.reference import moment
 
 COLUMNS = (
@@ -129,7 +135,7 @@ def test_a_row_names_every_rule_that_it_breaks():
 def test_no_rows_are_no_fault():
     parted = sort_rows(contract(), rows())
     assert (len(parted.good), len(parted.broken)) == (0, 0)
-    assert all(verdict.passed for verdict in row_verdicts(contract(), parted))
+    assert all(check_result.passed for check_result in row_check_results(contract(), parted))
 
 
 def test_rows_in_several_chunks_are_judged_by_their_place_in_the_whole():
@@ -193,36 +199,40 @@ def test_every_row_is_either_good_or_broken_with_all_its_rules(given_rows):
 # Verdicts.
 
 
-def share_verdict(share, broken, good):
+def share_check_result(share, broken, good):
     declared = contract(quarantine_share=share)
     given = [{"amount": -1.0}] * broken + [{}] * good
-    return {one.name: one for one in row_verdicts(declared, sort_rows(declared, rows(*given)))}
+    return {one.name: one for one in row_check_results(declared, sort_rows(declared, rows(*given)))}
 
 
 @pytest.mark.parametrize(("broken", "passed"), [(0, True), (5, True), (6, False), (100, False)])
 def test_more_broken_rows_than_the_share_allows_refuse_the_write(broken, passed):
-    verdicts = share_verdict(0.05, broken, 100 - broken)
-    assert verdicts["quarantine_share"].passed is passed
-    assert verdicts["quarantine_share"].blocking
-    assert verdicts["quarantine_share"].measured == {"share": broken / 100, "rows": 100, "rows_quarantined": broken}
-    assert verdicts["amount_in_range"].passed is (broken == 0)
-    assert not verdicts["amount_in_range"].blocking
-    assert verdicts["amount_in_range"].measured == {"rows": 100, "broken": broken, "share": broken / 100}
-    assert [row["amount"] for row in verdicts["amount_in_range"].sample] == [-1.0] * min(broken, SAMPLE_ROWS)
+    check_results = share_check_result(0.05, broken, 100 - broken)
+    assert check_results["quarantine_share"].passed is passed
+    assert check_results["quarantine_share"].blocking
+    assert check_results["quarantine_share"].measured == {
+        "share": broken / 100,
+        "rows": 100,
+        "rows_quarantined": broken,
+    }
+    assert check_results["amount_in_range"].passed is (broken == 0)
+    assert not check_results["amount_in_range"].blocking
+    assert check_results["amount_in_range"].measured == {"rows": 100, "broken": broken, "share": broken / 100}
+    assert [row["amount"] for row in check_results["amount_in_range"].sample] == [-1.0] * min(broken, SAMPLE_ROWS)
     if not passed:
-        assert "amount is at least 0 and at most 100" in verdicts["quarantine_share"].says
+        assert "amount is at least 0 and at most 100" in check_results["quarantine_share"].says
 
 
 def test_a_share_of_nothing_tolerates_no_broken_row():
-    assert share_verdict(0, 0, 3)["quarantine_share"].passed
-    assert not share_verdict(0, 1, 1_000)["quarantine_share"].passed
+    assert share_check_result(0, 0, 3)["quarantine_share"].passed
+    assert not share_check_result(0, 1, 1_000)["quarantine_share"].passed
 
 
 def test_a_sample_shows_only_rows_that_break_the_rule():
     parted = sort_rows(contract(), rows({"amount": -1.0}, {"amount": -2.0, "state": 9}, {"state": 7}))
-    verdicts = {verdict.name: verdict for verdict in row_verdicts(contract(), parted)}
-    assert [row["amount"] for row in verdicts["amount_in_range"].sample] == [-1.0, -2.0]
-    assert [row["state"] for row in verdicts["state_one_of"].sample] == [9, 7]
+    check_results = {check_result.name: check_result for check_result in row_check_results(contract(), parted)}
+    assert [row["amount"] for row in check_results["amount_in_range"].sample] == [-1.0, -2.0]
+    assert [row["state"] for row in check_results["state_one_of"].sample] == [9, 7]
 
 
 @pytest.mark.parametrize(
@@ -237,9 +247,9 @@ def test_a_sample_shows_only_rows_that_break_the_rule():
 )
 def test_the_newest_event_is_as_fresh_as_declared(newest, freshness, passed):
     days = [date(2018, 4, 2), date(2018, 4, 1)]
-    verdict = freshness_verdict(contract(freshness=freshness), "at", rows({"at": moment(newest)}), days)
-    assert (verdict.passed, verdict.blocking) == (passed, True)
-    assert freshness in verdict.says
+    check_result = freshness_check_result(contract(freshness=freshness), "at", rows({"at": moment(newest)}), days)
+    assert (check_result.passed, check_result.blocking) == (passed, True)
+    assert freshness in check_result.says
 
 
 def test_a_weekday_is_compared_with_its_own_kind_once_five_are_known():
@@ -248,12 +258,12 @@ def test_a_weekday_is_compared_with_its_own_kind_once_five_are_known():
     sunday = max(counts)
     assert sunday.weekday() == 6
     by_weekday, by_any_day = contract(), contract(volume_by="day")
-    assert volume_verdict(by_weekday, {sunday: 10}, counts).passed
-    assert not volume_verdict(by_any_day, {sunday: 10}, counts).passed
-    full = volume_verdict(by_weekday, {sunday: 100}, counts)
+    assert volume_check_result(by_weekday, {sunday: 10}, counts).passed
+    assert not volume_check_result(by_any_day, {sunday: 10}, counts).passed
+    full = volume_check_result(by_weekday, {sunday: 100}, counts)
     assert not full.passed
     assert "typical: 10" in full.says
-    assert volume_verdict(by_any_day, {sunday: 100}, counts).passed
+    assert volume_check_result(by_any_day, {sunday: 100}, counts).passed
 
 
 def by_day(*counts):
@@ -274,41 +284,41 @@ def by_day(*counts):
 )
 def test_a_day_has_about_as_many_rows_as_others_once_five_are_known(delivered, published, odd):
     later = {day + timedelta(days=10): count for day, count in by_day(*published).items()}
-    verdict = volume_verdict(contract(), by_day(*delivered), later)
-    assert verdict.blocking
+    check_result = volume_check_result(contract(), by_day(*delivered), later)
+    assert check_result.blocking
     if odd is None:
-        assert verdict.passed
-        assert "Fewer than 5 days" in verdict.says
+        assert check_result.passed
+        assert "Fewer than 5 days" in check_result.says
     else:
-        assert (verdict.passed, verdict.measured["odd_days"]) == (not odd, odd)
+        assert (check_result.passed, check_result.measured["odd_days"]) == (not odd, odd)
 
 
 def test_only_delivered_days_are_judged_by_their_volume():
     published = {day + timedelta(days=10): count for day, count in by_day(100, 1, 100, 100, 100, 900).items()}
-    assert volume_verdict(contract(), by_day(100), published).passed
-    assert not volume_verdict(contract(), by_day(10), published).passed
+    assert volume_check_result(contract(), by_day(100), published).passed
+    assert not volume_check_result(contract(), by_day(10), published).passed
 
 
 def test_an_odd_day_is_named_with_its_rows():
-    verdict = volume_verdict(contract(), by_day(100, 100, 100, 100, 7), {})
-    assert "2018-04-05 with 7" in verdict.says
-    assert "typical day has 100 rows" in verdict.says
+    check_result = volume_check_result(contract(), by_day(100, 100, 100, 100, 7), {})
+    assert "2018-04-05 with 7" in check_result.says
+    assert "typical day has 100 rows" in check_result.says
 
 
-def test_a_failed_blocking_verdict_refuses_and_names_itself_and_the_branch():
-    verdicts = [
-        Verdict("fine", passed=True, says="All is well."),
-        Verdict("noted", passed=False, says="Worth knowing.", blocking=False),
-        Verdict("volume", passed=False, says="Too few rows."),
-        Verdict("freshness", passed=False, says="Too old."),
+def test_a_failed_blocking_check_result_refuses_and_names_itself_and_the_branch():
+    check_results = [
+        CheckResult("fine", passed=True, says="All is well."),
+        CheckResult("noted", passed=False, says="Worth knowing.", blocking=False),
+        CheckResult("volume", passed=False, says="Too few rows."),
+        CheckResult("freshness", passed=False, says="Too old."),
     ]
-    require("shop.payments", verdicts[:2])
+    require("shop.payments", check_results[:2])
     with pytest.raises(AuditError) as caught:
-        require("shop.payments", verdicts, "audit-1")
+        require("shop.payments", check_results, "audit-1")
     error = caught.value
     assert error.what == "The audit of shop.payments failed, nothing was published: Too few rows. Too old."
     assert error.where == "shop.payments, check volume, freshness"
     assert "--at audit-1" in error.fix
-    assert error.verdicts == verdicts
+    assert error.check_results == check_results
     with pytest.raises(AuditError, match="Fix the delivery"):
-        require("shop.payments", verdicts)
+        require("shop.payments", check_results)

@@ -98,7 +98,7 @@ def test_the_demo_knows_the_names_of_its_files_beforehand(tmp_path: Path) -> Non
         ({"start": date(9999, 10, 1), "months": 6}, "months"),
     ],
 )
-def test_a_world_that_cannot_be_is_refused_by_name(given_wrongly: dict, field: str) -> None:
+def test_a_world_that_cannot_be_is_rejected_by_name(given_wrongly: dict, field: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         CreditSimulation(**given_wrongly)
     assert str(caught.value.where).endswith(field)

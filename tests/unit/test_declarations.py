@@ -38,7 +38,7 @@ from lakehouse.training.training_set import TrainingSet
 from tests.reference import moment
 
 
-def refused(make, *, says, where, nearest=None):
+def rejected(make, *, says, where, nearest=None):
     """The error of a declaration, after looking at its parts."""
     with pytest.raises(DeclarationError) as caught:
         make()
@@ -86,14 +86,14 @@ def test_a_length_of_time_is_a_whole_number_and_a_unit(text, seconds):
         ("7d\n", "7d"),
     ],
 )
-def test_a_length_without_a_unit_or_of_another_form_is_refused(text, nearest):
-    error = refused(lambda: microseconds(text, where="here"), says="is not a length", where="here", nearest=nearest)
+def test_a_length_without_a_unit_or_of_another_form_is_rejected(text, nearest):
+    error = rejected(lambda: microseconds(text, where="here"), says="is not a length", where="here", nearest=nearest)
     assert "s, m, h or d" in error.fix
 
 
 @pytest.mark.parametrize("text", ["36526d", "99999999999999d"])
-def test_a_length_over_a_hundred_years_is_refused(text):
-    refused(
+def test_a_length_over_a_hundred_years_is_rejected(text):
+    rejected(
         lambda: microseconds(text, where="here"), says="longer than a hundred years", where="here", nearest="36525d"
     )
 
@@ -119,20 +119,20 @@ def test_a_window_without_a_unit_names_the_set_and_the_aggregation(window):
     assert caught.value.nearest
 
 
-def test_a_window_of_no_length_is_refused():
-    refused(lambda: spend(count("pay").over("0d")), says="longer than 0", where="count('pay')", nearest="1d")
+def test_a_window_of_no_length_is_rejected():
+    rejected(lambda: spend(count("pay").over("0d")), says="longer than 0", where="count('pay')", nearest="1d")
 
 
-def test_a_delay_without_a_unit_is_refused():
-    refused(lambda: spend(weekend(), delay="7"), says="'7'", where="shop.spend, delay", nearest="7d")
+def test_a_delay_without_a_unit_is_rejected():
+    rejected(lambda: spend(weekend(), delay="7"), says="'7'", where="shop.spend, delay", nearest="7d")
 
 
-def test_an_aggregation_without_a_window_is_refused():
-    refused(lambda: spend(count("pay")), says="has no window", where="count('pay')", nearest='.over("7d")')
+def test_an_aggregation_without_a_window_is_rejected():
+    rejected(lambda: spend(count("pay")), says="has no window", where="count('pay')", nearest='.over("7d")')
 
 
-def test_a_set_without_features_is_refused():
-    refused(spend, says="no features", where="shop.spend")
+def test_a_set_without_features_is_rejected():
+    rejected(spend, says="no features", where="shop.spend")
 
 
 @pytest.mark.parametrize(
@@ -143,23 +143,25 @@ def test_a_set_without_features_is_refused():
         [weekend(), hour_between(0, 6, "is_weekend")],
     ],
 )
-def test_two_features_of_one_name_are_refused(features):
-    error = refused(lambda: spend(*features), says="same name", where="shop.spend")
+def test_two_features_of_one_name_are_rejected(features):
+    error = rejected(lambda: spend(*features), says="same name", where="shop.spend")
     assert "pay_count_1d" in error.what or "amount_mean_1d" in error.what or "is_weekend" in error.what
 
 
 @pytest.mark.parametrize("column", ["customer_id", "paid_at", "payment_id"])
-def test_a_feature_named_like_a_key_or_the_time_is_refused(column):
-    refused(lambda: spend(weekend(column)), says=column, where="shop.spend")
+def test_a_feature_named_like_a_key_or_the_time_is_rejected(column):
+    rejected(lambda: spend(weekend(column)), says=column, where="shop.spend")
 
 
 @pytest.mark.parametrize(("first", "last"), [(-1, 6), (0, 24), (7, 6), (25, 30)])
-def test_hours_that_are_none_are_refused(first, last):
-    refused(lambda: spend(hour_between(first, last, "is_night")), says="not hours", where="is_night", nearest="0 to 23")
+def test_hours_that_are_none_are_rejected(first, last):
+    rejected(
+        lambda: spend(hour_between(first, last, "is_night")), says="not hours", where="is_night", nearest="0 to 23"
+    )
 
 
-def test_an_unknown_aggregation_is_refused_with_the_nearest():
-    error = refused(
+def test_an_unknown_aggregation_is_rejected_with_the_nearest():
+    error = rejected(
         lambda: WindowAggregate("means", "amount", ("1d",)), says="'means'", where="means('amount')", nearest="mean"
     )
     assert "count, sum, mean, rate" in error.fix
@@ -167,8 +169,8 @@ def test_an_unknown_aggregation_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("scale", [-1, 19])
 @pytest.mark.parametrize("aggregate", [mean, total])
-def test_a_number_of_decimals_that_no_measure_has_is_refused(aggregate, scale):
-    refused(lambda: aggregate("amount", scale=scale), says=f"not {scale}", where="amount", nearest="2")
+def test_a_number_of_decimals_that_no_measure_has_is_rejected(aggregate, scale):
+    rejected(lambda: aggregate("amount", scale=scale), says=f"not {scale}", where="amount", nearest="2")
 
 
 @pytest.mark.parametrize("name", ["spend", "shop.more.spend", ""])
@@ -178,10 +180,10 @@ def test_a_feature_set_is_named_like_a_table(name):
     assert caught.value.nearest.startswith("domain.")
 
 
-def test_a_misspelt_column_is_refused_with_the_table_and_the_nearest():
+def test_a_misspelt_column_is_rejected_with_the_table_and_the_nearest():
     declared = spend(mean("amuont").over("1d"), entity=Entity("customer_id"))
     known = ["payment_id", "paid_at", "customer_id", "amount"]
-    error = refused(
+    error = rejected(
         lambda: check_columns(declared, {"shop.payments": known}),
         says="shop.payments has no column 'amuont'",
         where="feature set shop.spend",
@@ -194,7 +196,7 @@ def test_the_spine_is_checked_as_well_as_the_source():
     declared = spend(count("pay").over("1d"), spine="shop.orders")
     source = ["paid_at", "customer_id"]
     check_columns(declared, {"shop.payments": source, "shop.orders": ["payment_id", *source]})
-    refused(
+    rejected(
         lambda: check_columns(declared, {"shop.payments": source, "shop.orders": ["payment", *source]}),
         says="shop.orders has no column 'payment_id'",
         where="shop.spend",
@@ -250,8 +252,8 @@ AMOUNT = Column("amount", "float64", "What was paid.")
 PAID_AT = Column("paid_at", "timestamp", "When.")
 
 
-def test_an_unknown_kind_of_column_is_refused_with_the_nearest():
-    error = refused(
+def test_an_unknown_kind_of_column_is_rejected_with_the_nearest():
+    error = rejected(
         lambda: Column("amount", "float", "What was paid."), says="'float'", where="column amount", nearest="float64"
     )
     assert "timestamp" in error.fix
@@ -261,7 +263,7 @@ def test_an_unknown_kind_of_column_is_refused_with_the_nearest():
     ("kind", "least", "most"),
     [("int32", 5, 4), ("float64", 0.2, 0.1), ("timestamp", moment("2019-01-01"), moment("2018-01-01"))],
 )
-def test_bounds_that_no_value_meets_are_refused(kind, least, most):
+def test_bounds_that_no_value_meets_are_rejected(kind, least, most):
     with pytest.raises(DeclarationError, match="No value lies between") as caught:
         Column("amount", kind, "What was paid.", at_least=least, at_most=most)
     assert caught.value.where == "column amount"
@@ -279,9 +281,9 @@ def test_bounds_that_no_value_meets_are_refused(kind, least, most):
         ("bool", 1),
     ],
 )
-def test_bounds_that_the_column_cannot_be_compared_with_are_refused(kind, bound):
-    refused(lambda: Column("amount", kind, "Paid.", at_least=bound), says="is no bound", where="column amount")
-    refused(lambda: Column("amount", kind, "Paid.", at_most=bound), says=kind, where="column amount")
+def test_bounds_that_the_column_cannot_be_compared_with_are_rejected(kind, bound):
+    rejected(lambda: Column("amount", kind, "Paid.", at_least=bound), says="is no bound", where="column amount")
+    rejected(lambda: Column("amount", kind, "Paid.", at_most=bound), says=kind, where="column amount")
 
 
 def test_one_bound_alone_and_equal_bounds_are_fine():
@@ -292,13 +294,13 @@ def test_one_bound_alone_and_equal_bounds_are_fine():
 
 
 def test_a_contract_names_each_column_once():
-    refused(lambda: contract(AMOUNT, AMOUNT), says="amount", where="contract of shop.payments")
-    refused(contract, says="none given", where="contract of shop.payments")
+    rejected(lambda: contract(AMOUNT, AMOUNT), says="amount", where="contract of shop.payments")
+    rejected(contract, says="none given", where="contract of shop.payments")
 
 
 @pytest.mark.parametrize("share", [-0.1, 1, 1.5, float("nan")])
 def test_a_share_of_rows_lies_below_1(share):
-    refused(
+    rejected(
         lambda: contract(AMOUNT, quarantine_share=share),
         says="is not a share",
         where="quarantine_share",
@@ -308,11 +310,11 @@ def test_a_share_of_rows_lies_below_1(share):
 
 @pytest.mark.parametrize("volume", [(-1, 2), (1, 2), (0.5, 1), (2, 0.5)])
 def test_the_volume_of_a_day_is_given_as_multiples_around_1(volume):
-    refused(lambda: contract(AMOUNT, volume=volume), says="multiples around 1", where="volume", nearest="(0.5, 2.0)")
+    rejected(lambda: contract(AMOUNT, volume=volume), says="multiples around 1", where="volume", nearest="(0.5, 2.0)")
 
 
 def test_freshness_is_a_length_of_time():
-    refused(
+    rejected(
         lambda: contract(AMOUNT, freshness="24"),
         says="'24'",
         where="contract of shop.payments, freshness",
@@ -331,7 +333,7 @@ def test_every_rule_of_a_contract_has_a_name_and_a_sentence():
     assert declared.schema == pa.schema([("id", pa.int64()), ("note", pa.string()), ("state", pa.string())])
 
 
-def test_what_decides_the_verdicts_decides_a_contracts_fingerprint():
+def test_what_decides_the_check_results_decides_a_contracts_fingerprint():
     assert contract(AMOUNT).fingerprint() == replace(contract(AMOUNT), owner="team:other").fingerprint()
     assert contract(AMOUNT).fingerprint() != contract(replace(AMOUNT, at_least=0)).fingerprint()
     assert contract(AMOUNT).fingerprint() != contract(AMOUNT, freshness="1h").fingerprint()
@@ -359,7 +361,7 @@ def source(**further):
 )
 def test_a_declared_contract_has_an_owner_and_a_version_of_three_numbers(field, given, nearest):
     declared = replace(contract(PAID_AT), **{field: given})
-    refused(
+    rejected(
         lambda: Source("shop.payments", "paid_at", declared, "Payments.", "team:shop"),
         says=repr(given),
         where=f"contract of shop.payments, {field}",
@@ -405,7 +407,7 @@ def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkey
 
 
 def test_a_source_takes_the_table_of_its_contract():
-    refused(
+    rejected(
         lambda: source(name="shop.orders"),
         says="is for shop.payments",
         where="shop.orders, contract",
@@ -415,17 +417,17 @@ def test_a_source_takes_the_table_of_its_contract():
 
 @pytest.mark.parametrize(("name", "nearest"), [("payments", "domain.payments"), ("a.b.c", "domain.a_b_c")])
 def test_a_source_is_named_like_a_table(name, nearest):
-    refused(lambda: source(name=name), says="is not a table name", where=f"source {name}", nearest=nearest)
+    rejected(lambda: source(name=name), says="is not a table name", where=f"source {name}", nearest=nearest)
 
 
-def test_a_misspelt_event_time_is_refused_with_the_nearest():
-    refused(lambda: source(event_time="payd_at"), says="'payd_at'", where="event_time", nearest="paid_at")
+def test_a_misspelt_event_time_is_rejected_with_the_nearest():
+    rejected(lambda: source(event_time="payd_at"), says="'payd_at'", where="event_time", nearest="paid_at")
 
 
 def test_the_event_time_is_a_timestamp_that_is_always_given():
-    refused(lambda: source(event_time="amount"), says="must be a timestamp", where="event_time")
+    rejected(lambda: source(event_time="amount"), says="must be a timestamp", where="event_time")
     optional = contract(AMOUNT, replace(PAID_AT, nullable=True))
-    refused(lambda: source(contract=optional), says="given in each row", where="event_time")
+    rejected(lambda: source(contract=optional), says="given in each row", where="event_time")
 
 
 @pytest.mark.parametrize("check", ["paid_at_not_null", "paid_at_in_range"])
@@ -433,13 +435,13 @@ def test_rows_without_a_possible_time_cannot_be_let_through(check):
     bounded = contract(AMOUNT, replace(PAID_AT, at_least=moment("2018-01-01")))
     assert source(contract=replace(bounded, then={check: "block"})).event_time == "paid_at"
     warned = replace(bounded, then={check: "warn"})
-    refused(lambda: source(contract=warned), says=check, where=f"then['{check}']", nearest="quarantine")
+    rejected(lambda: source(contract=warned), says=check, where=f"then['{check}']", nearest="quarantine")
 
 
 def test_times_are_declared_in_utc_or_not_at_all():
     assert source(time_zone="UTC").time_zone == "UTC"
     assert source().time_zone is None
-    refused(lambda: source(time_zone="Europe/Paris"), says="'Europe/Paris'", where="time_zone", nearest="UTC")
+    rejected(lambda: source(time_zone="Europe/Paris"), says="'Europe/Paris'", where="time_zone", nearest="UTC")
 
 
 def test_possible_days_are_those_inside_the_bounds_of_the_event_time():
@@ -456,8 +458,8 @@ def test_possible_days_are_those_inside_the_bounds_of_the_event_time():
 
 def test_a_table_is_partitioned_by_and_documents_columns_that_it_has():
     schema = pa.schema([("paid_at", pa.timestamp("us")), ("amount", pa.float64())])
-    refused_shape = {"day": ("payd_at", {}), "docs": ("paid_at", {"amout": "What was paid."})}
-    for day_column, docs in refused_shape.values():
+    rejected_shape = {"day": ("payd_at", {}), "docs": ("paid_at", {"amout": "What was paid."})}
+    for day_column, docs in rejected_shape.values():
         with pytest.raises(DeclarationError, match="The table has no column") as caught:
             TableShape("shop.payments", schema, day_column, column_docs=docs)
         assert caught.value.where == "shop.payments"
@@ -469,8 +471,8 @@ def training_set(**further):
 
 
 def test_a_training_set_has_feature_sets_and_carries_their_keys():
-    refused(lambda: training_set(feature_sets=[]), says="no feature sets", where="training set fraud.training")
-    refused(
+    rejected(lambda: training_set(feature_sets=[]), says="no feature sets", where="training set fraud.training")
+    rejected(
         lambda: training_set(carry=["terminal_id"]),
         says="customer_id",
         where="fraud.training, carry",
@@ -479,10 +481,10 @@ def test_a_training_set_has_feature_sets_and_carries_their_keys():
 
 
 def test_a_training_set_has_each_column_once():
-    refused(
+    rejected(
         lambda: training_set(carry=[*training.carry, "is_fraud"]), says="is_fraud", where="training set fraud.training"
     )
-    refused(
+    rejected(
         lambda: training_set(feature_sets=[customer_spend, customer_spend]), says="appear twice", where="fraud.training"
     )
 

@@ -42,7 +42,7 @@ from lakehouse.reports.feature_catalog import drawing, wording
 from lakehouse.reports.feature_catalog.details import _since, detail
 from lakehouse.reports.feature_catalog.distribution import BARS, distributions
 from lakehouse.reports.feature_catalog.entries import Search, _freshness, entries, find_entry, search
-from lakehouse.reports.feature_catalog.equal_values import equal_features, remembered, twice_verdict
+from lakehouse.reports.feature_catalog.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.reports.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
@@ -310,9 +310,9 @@ def test_a_listing_tells_that_an_input_changed_without_looking_for_the_rows(lake
     monkeypatch.setattr("lakehouse.engines.feature_tables.narrowed", diff)
     one = spend()
     put(lake, one.source, {"amount": [1.0]})
-    pins = {one.source: resolve(lake.table(one.source))}
+    input_snapshots = {one.source: resolve(lake.table(one.source))}
     rows = read(lake, one.source).drop_columns("amount").append_column("pay_count_1d", pa.array([1]))
-    made = Provenance("test", one.fingerprint(), pins)
+    made = Provenance("test", one.fingerprint(), input_snapshots)
     publish(lake, write_draft(lake, TableShape(one.name, rows.schema, "paid_at"), rows, made))
     assert _freshness(lake, one).because is None
     put(lake, one.source, {"amount": [2.0]})
@@ -322,7 +322,7 @@ def test_a_listing_tells_that_an_input_changed_without_looking_for_the_rows(lake
 # One feature, one name.
 
 
-def test_what_another_set_computes_under_another_name_is_refused():
+def test_what_another_set_computes_under_another_name_is_rejected():
     other = spend(count("orders").over("7d", "1d"), name="crm.activity")
     with pytest.raises(DeclarationError) as caught:
         check_together([spend(), other])
@@ -456,14 +456,14 @@ def test_features_that_are_equal_on_the_data_are_found_on_the_days_that_all_have
 def test_equal_values_are_found_when_a_table_is_new_and_remembered_as_long_as_both_are_declared(lake):
     ones, twos = spend(count("a").over("1d", "7d")), spend(count("b").over("1d"), name="crm.two")
     put(lake, ones.name, {"a_count_1d": [9, *range(19)], "a_count_7d": [9, *range(19)]}, days=10)
-    assert twice_verdict(lake, ones, [twos]).passed, "two windows of one set are no two names"
+    assert twice_check_result(lake, ones, [twos]).passed, "two windows of one set are no two names"
     put(lake, twos.name, {"b_count_1d": list(range(20))}, days=10)
-    assert twice_verdict(lake, twos, [ones]).passed
+    assert twice_check_result(lake, twos, [ones]).passed
     put(lake, twos.name, {"b_count_1d": [8, *range(19)]}, days=10)
-    verdict = twice_verdict(lake, twos, [ones])
-    assert (verdict.passed, verdict.blocking) == (False, False)
+    check_result = twice_check_result(lake, twos, [ones])
+    assert (check_result.passed, check_result.blocking) == (False, False)
     says = "shop.spend.a_count_7d, crm.two.b_count_1d had the same values as shop.spend.a_count_1d in each of 14 rows."
-    assert verdict.says.startswith(says), "of ten days the newest seven are compared"
+    assert check_result.says.startswith(says), "of ten days the newest seven are compared"
     assert [str(one) for one in remembered(lake, [ones, twos])] == [says]
     assert remembered(lake, [ones, replace(twos, deprecated="shop.spend")]) == []
     assert remembered(lake, [ones, spend(count("c").over("1d"), name="crm.two")]) == []

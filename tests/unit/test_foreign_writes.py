@@ -7,9 +7,9 @@ from lakehouse.tables.incremental import (
     Computed,
     Input,
     bring_up_to_date,
-    current_pins,
-    find_work,
-    last_made,
+    current_snapshots,
+    last_published,
+    plan_build,
     unchanged,
 )
 from lakehouse.tables.publish import publish
@@ -31,13 +31,15 @@ def ledger(lake):
 
 
 def find(lake):
-    return find_work(lake, MADE, [Input(NAME)], "copy-1")
+    return plan_build(lake, MADE, [Input(NAME)], "copy-1")
 
 
 def bring(lake):
     def compute(work):
         where = days_filter("at", work.days) if work.days is not None else None
-        return Computed(ledger_shape(MADE), read(lake, NAME, at=work.pins[NAME], where=where).sort_by("number"))
+        return Computed(
+            ledger_shape(MADE), read(lake, NAME, at=work.input_snapshots[NAME], where=where).sort_by("number")
+        )
 
     return bring_up_to_date(lake, lambda: find(lake), compute, lambda *_: None, run_id="copy-run")
 
@@ -53,26 +55,26 @@ def change(lake, days, note):
 
 
 def test_a_compacted_table_is_still_what_slipway_made(ledger):
-    made, before = last_made(ledger, MADE), rows(ledger)
+    made, before = last_published(ledger, MADE), rows(ledger)
     compacted = compact(ledger, MADE)
     assert resolve(ledger.table(MADE)) == compacted != made.snapshot_id
-    assert last_made(ledger, MADE) == made
+    assert last_published(ledger, MADE) == made
     assert not find(ledger).needed
     assert unchanged(ledger, find(ledger)).snapshot_id == made.snapshot_id, "Dagster sees the same data version"
     assert rows(ledger).equals(before)
 
 
 def test_compacting_twice_is_passed_over_as_well(ledger):
-    made = last_made(ledger, MADE)
+    made = last_published(ledger, MADE)
     compact(ledger, MADE)
     compact(ledger, MADE)
-    assert last_made(ledger, MADE) == made
+    assert last_published(ledger, MADE) == made
 
 
 def test_a_compacted_input_makes_nothing_stale(ledger):
-    pins = current_pins(ledger, [NAME])
+    input_snapshots = current_snapshots(ledger, [NAME])
     compact(ledger, NAME)
-    assert current_pins(ledger, [NAME]) == pins
+    assert current_snapshots(ledger, [NAME]) == input_snapshots
     assert not find(ledger).needed
 
 
@@ -120,7 +122,7 @@ def test_rows_that_somebody_else_deleted_are_missed_even_behind_a_compaction(led
 
 def test_an_input_that_somebody_else_changed_is_read_as_it_is(ledger):
     theirs = append(ledger, NAME, ledger_rows(EVERY_DAY[9:10], note="theirs"))
-    assert current_pins(ledger, [NAME]) == {NAME: theirs}
+    assert current_snapshots(ledger, [NAME]) == {NAME: theirs}
     assert find(ledger).days == (EVERY_DAY[9],)
 
 
@@ -129,7 +131,7 @@ def test_a_table_that_only_others_wrote_was_never_published(lake):
     lake._catalog.create_table(NAME, schema=ledger_rows(DAYS).schema)
     append(lake, NAME, ledger_rows(DAYS))
     compact(lake, NAME)
-    assert last_made(lake, NAME) is None
+    assert last_published(lake, NAME) is None
 
 
 def test_somebody_else_who_changes_the_table_during_a_write_is_noticed(ledger):

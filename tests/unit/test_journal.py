@@ -11,9 +11,9 @@ from pyiceberg.table.update.schema import UpdateSchema
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables import system_table as module
-from lakehouse.tables.system_table import Journal, append, entries
+from lakehouse.tables.system_table import SystemTable, append, entries
 
-NOTES = Journal("slipway.notes", pa.schema([("number", pa.int64())]), "Numbers.")
+NOTES = SystemTable("slipway.notes", pa.schema([("number", pa.int64())]), "Numbers.")
 
 
 def test_a_rewrite_that_fails_does_not_make_a_written_record_a_failure(

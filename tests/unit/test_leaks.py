@@ -71,7 +71,7 @@ def check(
     check_leaks([source], followed, sets, [known_by or training_of(*sets)])
 
 
-def refused(*sets: FeatureSet, **more) -> DeclarationError:
+def rejected(*sets: FeatureSet, **more) -> DeclarationError:
     """The error that the sets are refused with."""
     with pytest.raises(DeclarationError) as caught:
         check(*sets, **more)
@@ -81,8 +81,8 @@ def refused(*sets: FeatureSet, **more) -> DeclarationError:
 RATE = rate("is_fraud").over("7d")
 
 
-def test_a_label_seen_too_early_is_refused_with_the_way_to_it():
-    error = refused(features(RATE, name="fraud.terminal_risk"))
+def test_a_label_seen_too_early_is_rejected_with_the_way_to_it():
+    error = rejected(features(RATE, name="fraud.terminal_risk"))
     assert error.what == (
         "A feature sees what is only known later: "
         "terminal_risk.is_fraud_rate_7d <- fraud_reports.is_fraud <- known 7 days later; delay is 0."
@@ -93,8 +93,8 @@ def test_a_label_seen_too_early_is_refused_with_the_way_to_it():
 
 
 @pytest.mark.parametrize(("delay", "says"), [("6d", "delay is 6 days"), ("167h", "delay is 167 hours")])
-def test_a_delay_that_is_too_short_is_refused(delay, says):
-    assert says in refused(features(RATE, delay=delay)).what
+def test_a_delay_that_is_too_short_is_rejected(delay, says):
+    assert says in rejected(features(RATE, delay=delay)).what
 
 
 @pytest.mark.parametrize("delay", ["7d", "168h", "30d"])
@@ -109,7 +109,7 @@ def test_the_declared_domain_has_no_leak():
 def test_what_a_label_is_made_from_is_known_as_late_as_it():
     outcomes = model("outcomes", f'select {KEYS}, "TX_FRAUD" * 100 as loss from fraud.transactions', "tx_datetime loss")
     early = features(mean("loss").over("1d"), source="fraud.outcomes")
-    error = refused(early, models=(staging, reports, outcomes), source=silent)
+    error = rejected(early, models=(staging, reports, outcomes), source=silent)
     assert (
         "risk.loss_mean_1d <- outcomes.loss <- transactions.TX_FRAUD <- known 7 days later; delay is 0." in error.what
     )
@@ -121,7 +121,7 @@ def test_columns_that_a_contract_says_are_known_late_need_no_label():
         "scenarios", f'select {KEYS}, "TX_FRAUD_SCENARIO" as how from fraud.transactions', "tx_datetime how"
     )
     sets, models = features(top("how").over("1d"), source="fraud.scenarios"), (staging, reports, scenarios)
-    assert "scenarios.how <- transactions.TX_FRAUD_SCENARIO <- known 7 days later" in refused(sets, models=models).what
+    assert "scenarios.how <- transactions.TX_FRAUD_SCENARIO <- known 7 days later" in rejected(sets, models=models).what
     check(sets, models=models, source=silent)
 
 
@@ -139,19 +139,19 @@ FRAUD_ONLY = "is_fraud = 1"
     ids=["where", "by", "attribute", "until"],
 )
 def test_every_column_that_decides_a_value_counts(declared):
-    assert "<- fraud_reports.is_fraud <- known 7 days later" in refused(features(declared)).what
+    assert "<- fraud_reports.is_fraud <- known 7 days later" in rejected(features(declared)).what
 
 
 def test_a_key_can_be_known_late():
     own = Events("fraud.fraud_reports", TIME, keys=("is_fraud",))
-    assert "fraud_reports.is_fraud" in refused(features(count("tx").over("1d").of(own))).what
+    assert "fraud_reports.is_fraud" in rejected(features(count("tx").over("1d").of(own))).what
 
 
 def test_events_of_another_table_have_a_delay_of_their_own():
     late = Events("fraud.fraud_reports", TIME, delay="7d")
     check(features(RATE.of(late), source="fraud.stg_transactions"))
     early = replace(late, delay="0d")
-    assert "delay is 0" in refused(features(RATE.of(early), source="fraud.stg_transactions", delay="7d")).what
+    assert "delay is 0" in rejected(features(RATE.of(early), source="fraud.stg_transactions", delay="7d")).what
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_events_of_another_table_have_a_delay_of_their_own():
 def test_rows_that_are_there_because_of_a_label_cannot_even_be_counted(sql):
     chosen = model("chosen", sql, "transaction_id tx_datetime terminal_id")
     models = (staging, reports, chosen)
-    error = refused(features(count("tx").over("1d"), source="fraud.chosen"), models=models)
+    error = rejected(features(count("tx").over("1d"), source="fraud.chosen"), models=models)
     assert "<- chosen" not in error.what.replace("<- chosen.terminal_id", "")
     assert "transactions.TX_FRAUD <- known 7 days later" in error.what
     check(features(count("tx").over("1d"), source="fraud.chosen", delay="7d"), models=models)
@@ -193,7 +193,7 @@ def test_the_label_is_found_wherever_sql_hides_it(sql):
     hidden = model("hidden", sql, "tx_datetime terminal_id x")
     sets = features(mean("x").over("1d"), source="fraud.hidden")
     assert (
-        "<- hidden.x <- transactions.TX_FRAUD <- known 7 days" in refused(sets, models=(staging, reports, hidden)).what
+        "<- hidden.x <- transactions.TX_FRAUD <- known 7 days" in rejected(sets, models=(staging, reports, hidden)).what
     )
 
 
@@ -206,7 +206,7 @@ def test_a_way_through_several_models_is_shown_whole():
     )
     sets = features(mean("risk").over("1d"), source="fraud.second")
     way = "risk.risk_mean_1d <- second.risk <- fraud_reports.is_fraud <- known 7 days later"
-    assert way in refused(sets, models=(staging, reports, second)).what
+    assert way in rejected(sets, models=(staging, reports, second)).what
 
 
 def test_rows_that_a_label_chose_stay_chosen_in_models_behind():
@@ -216,7 +216,7 @@ def test_rows_that_a_label_chose_stay_chosen_in_models_behind():
     behind = model("behind", f"select {keys.replace(' ', ', ')} from fraud.chosen", keys, ["fraud.chosen"])
     sets, models = features(count("tx").over("1d"), source="fraud.behind"), (staging, reports, chosen, behind)
     way = "risk.tx_count_1d <- behind.terminal_id <- chosen.terminal_id <- transactions.TX_FRAUD <- known 7 days later"
-    assert way in refused(sets, models=models).what
+    assert way in rejected(sets, models=models).what
     check(replace(sets, delay="7d"), models=models)
 
 
@@ -230,12 +230,12 @@ def test_a_day_is_not_known_before_it_is_over():
     )
     models = (staging, reports, daily)
     paid = mean("paid").over("7d").of(Events("fraud.daily", "day"))
-    assert "daily.paid <- transactions.TX_AMOUNT <- known 1 day later" in refused(features(paid), models=models).what
+    assert "daily.paid <- transactions.TX_AMOUNT <- known 1 day later" in rejected(features(paid), models=models).what
     check(features(paid.of(Events("fraud.daily", "day", "1d"))), models=models)
     fraud = mean("fraud").over("7d")
     assert (
         "known 8 days later; delay is 7 days"
-        in refused(features(fraud.of(Events("fraud.daily", "day", "7d"))), models=models).what
+        in rejected(features(fraud.of(Events("fraud.daily", "day", "7d"))), models=models).what
     )
     check(features(fraud.of(Events("fraud.daily", "day", "8d"))), models=models)
 
@@ -247,7 +247,7 @@ def test_events_that_happen_when_they_are_known_need_no_delay():
 def test_a_column_that_says_when_rows_were_available_is_enough_unless_it_is_known_to_be_early():
     check(features(RATE.of(Events("fraud.fraud_reports", TIME, available_at="reported_at"))))
     early = features(RATE.of(Events("fraud.fraud_reports", TIME, available_at=TIME)))
-    assert "known 7 days later; available_at is tx_datetime" in refused(early).what
+    assert "known 7 days later; available_at is tx_datetime" in rejected(early).what
 
 
 def test_derived_features_may_not_read_the_label_from_the_spine():
@@ -259,23 +259,23 @@ def test_derived_features_may_not_read_the_label_from_the_spine():
     )
     assert (
         "risk.peek <- fraud_reports.is_fraud <- known 7 days later; a derived feature has no delay"
-        in refused(sets).what
+        in rejected(sets).what
     )
 
 
 def test_features_on_features_are_followed():
     early = features(RATE, name="fraud.early")
     on_it = features(derived("double", "early__is_fraud_rate_7d * 2"), name="fraud.on_it", uses=[early])
-    assert "early.is_fraud_rate_7d <- fraud_reports.is_fraud" in refused(on_it).what, "though only the other is listed"
+    assert "early.is_fraud_rate_7d <- fraud_reports.is_fraud" in rejected(on_it).what, "though only the other is listed"
     sound = replace(early, delay="7d")
     check(replace(on_it, uses=[sound]))
     as_events = features(mean("is_fraud_rate_7d").over("1d"), name="fraud.again", source="fraud.early")
     check(sound, as_events)
-    assert refused(early, as_events).where == "feature set fraud.early"
+    assert rejected(early, as_events).where == "feature set fraud.early"
 
 
 def test_what_a_training_set_carries_is_known_at_its_rows_times():
-    error = refused(
+    error = rejected(
         terminal_risk,
         known_by=training_of(
             terminal_risk,
@@ -297,17 +297,19 @@ def test_a_label_says_how_late_it_is_where_sql_does_not():
     )
     models = (staging, looked_up)
     sets = features(RATE, delay="30d")
-    error = refused(sets, models=models, source=silent)
+    error = rejected(sets, models=models, source=silent)
     assert "nothing says when that is known: risk.is_fraud_rate_7d <- fraud_reports.is_fraud." in error.what
     assert error.nearest == 'Label(..., known_after="7d")'
     said = training_of(sets, label=replace(training.label, known_after="7d"))
     check(sets, models=models, source=silent, known_by=said)
     short = replace(sets, delay="6d")
-    assert "known 7 days later; delay is 6 days" in refused(short, models=models, source=silent, known_by=said).what
+    assert "known 7 days later; delay is 6 days" in rejected(short, models=models, source=silent, known_by=said).what
 
 
-def test_a_label_that_contradicts_its_sql_is_refused():
-    error = refused(terminal_risk, known_by=training_of(terminal_risk, label=replace(training.label, known_after="3d")))
+def test_a_label_that_contradicts_its_sql_is_rejected():
+    error = rejected(
+        terminal_risk, known_by=training_of(terminal_risk, label=replace(training.label, known_after="3d"))
+    )
     assert error.what == "known_after says 3d, but reported_at is 7 days behind tx_datetime."
     assert error.nearest == 'known_after="7d"'
 
@@ -320,7 +322,7 @@ def test_what_a_label_is_computed_from_may_be_known_at_once():
     )
     spend = features(mean("amount").over("1d"), name="fraud.spend", source="fraud.stg_transactions")
     bare = training_of(spend, carry=["terminal_id"])
-    error = refused(spend, models=(staging, large), source=silent, known_by=bare)
+    error = rejected(spend, models=(staging, large), source=silent, known_by=bare)
     assert "spend.amount_mean_1d <- stg_transactions.amount <- transactions.TX_AMOUNT <- known 7 days" in error.what
     assert 'known_after="0d"' in error.fix
     told = [replace(one, known_after="0d" if one.name == "TX_AMOUNT" else "") for one in silent.contract.columns]
@@ -337,13 +339,13 @@ def test_sql_that_cannot_be_followed_may_come_from_anywhere():
     strange = model(
         "strange", "select {{ a_package.columns() }} from {{ source('fraud', 'transactions') }}", "tx_datetime x"
     )
-    error = refused(features(mean("x").over("1d"), source="fraud.strange"), models=(staging, reports, strange))
+    error = rejected(features(mean("x").over("1d"), source="fraud.strange"), models=(staging, reports, strange))
     assert "known 7 days later (its SQL cannot be followed, so it may)" in error.what
     check(features(mean("x").over("1d"), source="fraud.strange", delay="7d"), models=(staging, reports, strange))
 
 
 def test_all_features_with_the_leak_are_named():
-    error = refused(features(RATE, rate("is_fraud").over("1d"), count("tx").over("1d")))
+    error = rejected(features(RATE, rate("is_fraud").over("1d"), count("tx").over("1d")))
     assert error.what.endswith("So do is_fraud_rate_1d.")
 
 
@@ -387,4 +389,4 @@ def test_what_was_read_off_sql_is_kept_and_read_again_after_a_change(tmp_path):
 def test_months_differ_so_their_length_is_to_be_declared():
     monthly = replace(reports, sql=reports.sql.replace("7 days", "1 month"))
     sets = features(RATE, delay="31d")
-    assert "nothing says when" in refused(sets, models=(staging, monthly), source=silent).what
+    assert "nothing says when" in rejected(sets, models=(staging, monthly), source=silent).what

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lakehouse.models.registry import Registry, Version
-from lakehouse.models.training_baseline import CHECK, FILE, Learned, judge_learned, learned_from
+from lakehouse.models.training_baseline import CHECK, FILE, TrainingBaseline, judge_learned, learned_from
 
 WEIGHTS = {"amount": 0.3, "weekend": 0.1, "unused": -0.01}
 REGISTRY = Registry("sqlite://", "file:///nowhere")
@@ -38,41 +38,41 @@ def champion(learned, tmp_path):
 
 
 def test_what_was_learned_from_survives_being_written_down(learned):
-    assert Learned.of_text(learned.text()) == learned
+    assert TrainingBaseline.of_text(learned.text()) == learned
     assert learned.profile.rows == 14 * 400
     assert learned.weights["unused"] == 0
 
 
 def test_of_another_version_nothing_is_read(learned):
-    assert Learned.of_text(learned.text().replace('"version":1', '"version":0')) is None
+    assert TrainingBaseline.of_text(learned.text().replace('"version":1', '"version":0')) is None
 
 
 @pytest.mark.parametrize("number", [14, 19, 20])
 def test_a_day_like_those_of_training_passes_and_says_how_far_it_lies(champion, number):
-    verdict = judge_learned(REGISTRY, champion, day(number))
-    assert (verdict.name, verdict.passed, verdict.blocking) == (CHECK, True, False)
-    assert {"psi", "psi_amount", "psi_weekend", "psi_unused"} <= set(verdict.measured)
+    check_result = judge_learned(REGISTRY, champion, day(number))
+    assert (check_result.name, check_result.passed, check_result.blocking) == (CHECK, True, False)
+    assert {"psi", "psi_amount", "psi_weekend", "psi_unused"} <= set(check_result.measured)
 
 
 def test_an_input_that_lies_elsewhere_is_named_and_warns(champion):
-    verdict = judge_learned(REGISTRY, champion, day(15, amount=2.0))
-    assert not verdict.passed
-    assert not verdict.blocking
-    assert "amount is not as in training" in verdict.says
-    assert float(verdict.measured["psi_amount"]) > 1
+    check_result = judge_learned(REGISTRY, champion, day(15, amount=2.0))
+    assert not check_result.passed
+    assert not check_result.blocking
+    assert "amount is not as in training" in check_result.says
+    assert float(check_result.measured["psi_amount"]) > 1
 
 
 def test_an_input_that_the_model_does_without_does_not_matter(champion):
-    verdict = judge_learned(REGISTRY, champion, day(15, unused=2.0))
-    assert verdict.passed
-    assert float(verdict.measured["psi_unused"]) > 1
+    check_result = judge_learned(REGISTRY, champion, day(15, unused=2.0))
+    assert check_result.passed
+    assert float(check_result.measured["psi_unused"]) > 1
 
 
 def test_a_version_without_a_record_passes_and_says_so(champion, tmp_path):
     (tmp_path / FILE).unlink()
-    verdict = judge_learned(REGISTRY, champion, day(15))
-    assert verdict.passed
-    assert "kept no record" in verdict.says
+    check_result = judge_learned(REGISTRY, champion, day(15))
+    assert check_result.passed
+    assert "kept no record" in check_result.says
 
 
 def test_without_any_weight_all_inputs_count_the_same_and_few_days_set_no_limit():

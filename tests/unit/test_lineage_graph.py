@@ -224,8 +224,8 @@ def test_circles_end(store, asked):
     ring = [f"ring.table{number}" for number in range(6)]
     for number, name in enumerate(ring):
         source = told.dataset(ring[number - 1])
-        made_from = {"x": [(ring[number - 1], "x")]}
-        store.receive_many(told.made(name, number + 1, number, [source], columns={"x": "int"}, made_from=made_from))
+        built_from = {"x": [(ring[number - 1], "x")]}
+        store.receive_many(told.made(name, number + 1, number, [source], columns={"x": "int"}, built_from=built_from))
     itself = told.dataset("ring.table0")
     store.receive(told.event("COMPLETE", "loop", 99, 9, [itself], [itself]))
     part = asked.part("ring.table0", depth=None)
@@ -277,7 +277,7 @@ def test_a_column_that_chooses_rows_reaches_every_column(store, asked):
         ],
     )
     report = told.dataset("fraud.report", columns={"total": "double"}, more={"columnLineage": lineage})
-    final = told.dataset("fraud.final", made_from={"sum": [("fraud.report", "total")]})
+    final = told.dataset("fraud.final", built_from={"sum": [("fraud.report", "total")]})
     store.receive(told.event("COMPLETE", "r", 1, 30, [told.dataset("fraud.transactions")], [report]))
     store.receive(told.event("COMPLETE", "f", 2, 31, [told.dataset("fraud.report")], [final]))
     found = {one["name"]: one["columns"] for one in asked.impact("fraud.transactions", "CUSTOMER_ID")["affected"]}

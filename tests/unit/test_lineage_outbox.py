@@ -21,7 +21,7 @@ from lakehouse.lineage.emit.masking import MASK, Masking, masking_of
 from lakehouse.lineage.emit.names import as_run, place_of, step_run
 from lakehouse.lineage.emit.outbox import Event, Outbox
 from lakehouse.lineage.emit.relay import Courier, deliver
-from lakehouse.lineage.emit.transports import Refused, is_configured, receivers_of
+from lakehouse.lineage.emit.transports import Rejected, is_configured, receivers_of
 from lakehouse.settings import Settings
 from tests import scenario
 
@@ -59,7 +59,7 @@ class Receiver:
         for place, one in enumerate(events):
             name = one["job"]["name"] + "/" + one["eventType"]
             if name in self.refuses:
-                raise Refused(place, "no")
+                raise Rejected(place, "no")
             self.got.append(name)
 
 
@@ -143,13 +143,13 @@ def test_each_receiver_is_as_far_as_it_has_come(outbox: Outbox) -> None:
     assert deliver(outbox, first) == 0
 
 
-def test_an_event_that_is_refused_for_good_does_not_hold_up_the_others(outbox: Outbox) -> None:
+def test_an_event_that_is_rejected_for_good_does_not_hold_up_the_others(outbox: Outbox) -> None:
     receiver = Receiver()
     receiver.refuses = {"job-1/START"}
     outbox.add(RUN, [event(number) for number in range(6)])
     deliver(outbox, receiver)
     assert len(receiver.got) == 5
-    assert outbox.counts()["refused"] == 1
+    assert outbox.counts()["rejected"] == 1
 
 
 def test_a_broken_row_is_taken_out_and_its_run_is_told_anew(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,7 +291,7 @@ def test_events_go_over_http_as_the_standards_variables_say(
     server.status = 422
     outbox.add(RUN, [event(4)])
     deliver(outbox, receiver)
-    assert outbox.counts()["refused"] == 1
+    assert outbox.counts()["rejected"] == 1
     server.status = 401
     outbox.add(RUN, [event(5)])
     with pytest.raises(Exception, match="401"):
@@ -330,7 +330,7 @@ def test_a_configuration_that_the_standards_client_cannot_read_loses_nothing(
     with pytest.raises((ImportError, ValueError)):
         deliver(outbox, standard)
     assert outbox.left("standard") == 3, "they wait until the configuration is mended"
-    assert outbox.counts()["refused"] == 0
+    assert outbox.counts()["rejected"] == 0
 
 
 # What must not be told

@@ -71,7 +71,7 @@ def test_an_event_that_is_written_differently_is_the_same_event(store):
     assert not store.receive(other)
 
 
-def test_of_many_events_none_is_kept_when_one_is_refused(store):
+def test_of_many_events_none_is_kept_when_one_is_rejected(store):
     events = [*told.world(), {**told.world()[0], "eventTime": "yesterday"}]
     with pytest.raises(BadEventError):
         store.receive_many(events)
@@ -183,7 +183,7 @@ def deep(levels):
 
 
 SOON = (datetime.now(UTC) + timedelta(days=3)).isoformat()
-REFUSED = [
+REJECTED = [
     ([], "JSON object", "body"),
     ("text", "JSON object", "body"),
     ({}, "required", "eventTime"),
@@ -227,8 +227,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("event", "says", "where"), REFUSED, ids=[f"{one[2]}: {one[1]}" for one in REFUSED])
-def test_what_is_refused_is_refused_with_a_reason_and_changes_nothing(store, event, says, where):
+@pytest.mark.parametrize(("event", "says", "where"), REJECTED, ids=[f"{one[2]}: {one[1]}" for one in REJECTED])
+def test_what_is_rejected_is_rejected_with_a_reason_and_changes_nothing(store, event, says, where):
     if not says:
         assert store.receive(event), "a large number is a number"
         return
@@ -241,12 +241,12 @@ def test_what_is_refused_is_refused_with_a_reason_and_changes_nothing(store, eve
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b'"\\ud800"', b"[" * 100_000, b"1" * 10_000])
-def test_what_is_no_json_is_refused(body):
+def test_what_is_no_json_is_rejected(body):
     with pytest.raises(BadEventError):
         read_event(body)
 
 
-def test_numbers_that_json_does_not_have_are_refused():
+def test_numbers_that_json_does_not_have_are_rejected():
     with pytest.raises(BadEventError):
         given_event(with_output(own=told.facet(value=float("nan"))))
     body = json.dumps(with_output(own=told.facet(value=1))).replace('"value": 1', '"value": 1e999')

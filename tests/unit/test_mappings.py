@@ -105,7 +105,7 @@ def test_the_definition_follows_the_mappings_and_not_their_order():
         ("scaled", "is no mapping", 'renamed("amt", "amount")'),
     ],
 )
-def test_a_mapping_that_can_mean_nothing_is_refused_when_it_is_declared(mapping, says, nearest):
+def test_a_mapping_that_can_mean_nothing_is_rejected_when_it_is_declared(mapping, says, nearest):
     with pytest.raises(DeclarationError, match=says.replace("(", r"\(")) as caught:
         replace(NOTED, mappings=(mapping,))
     assert caught.value.where == "source fraud.transactions, mappings"

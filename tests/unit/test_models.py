@@ -125,7 +125,7 @@ def noisy_world(days: int = 6, customers: int = 150, seed: int = 0) -> pl.DataFr
         ({"description": " "}, "Model('shop.scorer').description", None),
     ],
 )
-def test_a_model_that_cannot_mean_anything_is_refused_with_its_field(change, where, nearest):
+def test_a_model_that_cannot_mean_anything_is_rejected_with_its_field(change, where, nearest):
     with pytest.raises(DeclarationError) as caught:
         dataclasses.replace(MODEL, **change)
     assert caught.value.where == where
@@ -143,7 +143,7 @@ def test_a_model_that_cannot_mean_anything_is_refused_with_its_field(change, whe
         ({"metric": "auc", "at_least": 0.9, "at_most": 0.8}, "Gate('g').at_least", "0.8"),
     ],
 )
-def test_a_gate_that_cannot_mean_anything_is_refused_with_its_field(arguments, where, nearest):
+def test_a_gate_that_cannot_mean_anything_is_rejected_with_its_field(arguments, where, nearest):
     with pytest.raises(DeclarationError) as caught:
         Gate("g", **arguments)
     assert (caught.value.where, caught.value.nearest) == (where, nearest)

@@ -27,8 +27,8 @@ from lakehouse.models.registry import Registry, Tag
 from lakehouse.models.scoring import score
 
 START = date(2024, 3, 1)
-PINS = {"shop.training": 8123456789012345678, "shop.payments": 17}
-ORIGIN = Origin(PINS, "run-1", "abc123")
+INPUT_SNAPSHOTS = {"shop.training": 8123456789012345678, "shop.payments": 17}
+ORIGIN = Origin(INPUT_SNAPSHOTS, "run-1", "abc123")
 
 
 def logistic():
@@ -171,13 +171,13 @@ def test_a_recorded_version_says_what_it_was_made_of(make, registry, trained, pa
     version = make()
     winner = training.choose(MODEL, trained)
     assert (version.name, version.version, version.candidate) == ("shop.scorer", 1, winner.candidate.name)
-    assert version.pins == PINS
+    assert version.input_snapshots == INPUT_SNAPSHOTS
     assert version.definition == MODEL.fingerprint()
     assert version.metrics == winner.metrics
     assert version.inputs == ("amount", "risk")
     assert version.tags[Tag.RUN_ID] == "run-1"
     assert version.tags[Tag.CODE_VERSION] == "abc123"
-    assert json.loads(version.tags[Tag.PINS])["shop.training"] == "8123456789012345678"
+    assert json.loads(version.tags[Tag.INPUT_SNAPSHOTS])["shop.training"] == "8123456789012345678"
     assert version.aliases == ()
     assert version.description.startswith(f"{winner.candidate.name}, trained on 2024-03-01 to 2024-03-02 (300 rows)")
     assert f"({parts.test.height} rows): AUC " in version.description
@@ -194,7 +194,9 @@ def test_mlflows_pages_link_to_the_models_lineage(make, registry):
         assert f"]({page})" in words
 
 
-def test_a_training_is_a_run_with_its_candidates_nested_its_pins_as_inputs_and_its_pictures(make, registry, trained):
+def test_a_training_is_a_run_with_its_candidates_nested_its_input_snapshots_as_inputs_and_its_pictures(
+    make, registry, trained
+):
     version, client = make(), registry.client
     parent = client.get_run(version.run_id)
     assert parent.info.status == "FINISHED"
@@ -214,7 +216,7 @@ def test_a_training_is_a_run_with_its_candidates_nested_its_pins_as_inputs_and_i
     for run, one in zip(sorted(nested, key=lambda run: run.info.run_name), reversed(trained), strict=True):
         assert run.info.status == "FINISHED"
         assert run.data.metrics == pytest.approx({**one.metrics, "fit_seconds": one.seconds})
-        assert run.data.tags[Tag.PINS] == version.tags[Tag.PINS]
+        assert run.data.tags[Tag.INPUT_SNAPSHOTS] == version.tags[Tag.INPUT_SNAPSHOTS]
         assert len(client.list_artifacts(run.info.run_id, "plots")) == 2
     assert next(run for run in nested if run.info.run_name == "boosted").data.params["max_depth"] == "2"
 
@@ -277,7 +279,7 @@ def test_two_trainings_on_the_same_snapshots_at_once_are_both_recorded(make, reg
     assert [one.version for one in registry.versions(MODEL.name)] == [2, 1]
 
 
-def test_an_estimator_of_an_unknown_package_is_refused_and_nothing_is_registered(registry, parts, pictures):
+def test_an_estimator_of_an_unknown_package_is_rejected_and_nothing_is_registered(registry, parts, pictures):
     model = replace(MODEL, candidates=[Candidate("logistic", homemade, "Ours.")])
     made = training.fit(model, parts)
     with pytest.raises(DeclarationError, match=r"A model file may not hold: .*Homemade") as caught:
@@ -355,30 +357,33 @@ def test_a_training_killed_while_it_is_recorded_is_not_there_and_the_next_one_wo
     doomed = die_before(method, call)
     assert killed(lambda: make(registry=doomed(registry.tracking_uri, registry.artifact_root)))
     fresh = Registry.in_folder(folder)
-    assert fresh.version_made_of(MODEL.name, PINS, MODEL.fingerprint()) is None
+    assert fresh.version_made_of(MODEL.name, INPUT_SNAPSHOTS, MODEL.fingerprint()) is None
     assert make().version == 1
     experiment = fresh.client.get_experiment_by_name(MODEL.name)
     assert fresh.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'") == []
-    assert fresh.version_made_of(MODEL.name, PINS, MODEL.fingerprint()).version == 1
+    assert fresh.version_made_of(MODEL.name, INPUT_SNAPSHOTS, MODEL.fingerprint()).version == 1
 
 
 # Finding
 
 
-def test_a_version_is_found_by_its_pins_and_definition_and_by_nothing_less(make, registry):
+def test_a_version_is_found_by_its_input_snapshots_and_definition_and_by_nothing_less(make, registry):
     older, newer = make(), make()
-    found = registry.version_made_of(MODEL.name, dict(reversed(PINS.items())), MODEL.fingerprint())
+    found = registry.version_made_of(MODEL.name, dict(reversed(INPUT_SNAPSHOTS.items())), MODEL.fingerprint())
     assert found == newer != older
-    assert registry.version_made_of(MODEL.name, {**PINS, "shop.payments": 18}, MODEL.fingerprint()) is None
-    assert registry.version_made_of(MODEL.name, {"shop.training": PINS["shop.training"]}, MODEL.fingerprint()) is None
-    assert registry.version_made_of(MODEL.name, PINS, "another definition") is None
-    assert registry.version_made_of("shop.other", PINS, MODEL.fingerprint()) is None
+    assert registry.version_made_of(MODEL.name, {**INPUT_SNAPSHOTS, "shop.payments": 18}, MODEL.fingerprint()) is None
+    assert (
+        registry.version_made_of(MODEL.name, {"shop.training": INPUT_SNAPSHOTS["shop.training"]}, MODEL.fingerprint())
+        is None
+    )
+    assert registry.version_made_of(MODEL.name, INPUT_SNAPSHOTS, "another definition") is None
+    assert registry.version_made_of("shop.other", INPUT_SNAPSHOTS, MODEL.fingerprint()) is None
 
 
 def test_a_version_whose_files_are_gone_does_not_count_as_made(make, registry):
     version = make()
     shutil.rmtree(version.folder)
-    assert registry.version_made_of(MODEL.name, PINS, MODEL.fingerprint()) is None
+    assert registry.version_made_of(MODEL.name, INPUT_SNAPSHOTS, MODEL.fingerprint()) is None
 
 
 def test_names_and_versions_that_do_not_exist_are_errors_with_the_nearest(make, registry):
@@ -395,10 +400,10 @@ def test_names_and_versions_that_do_not_exist_are_errors_with_the_nearest(make, 
 
 def test_versions_are_listed_newest_first(make, registry):
     make()
-    make(origin=replace(ORIGIN, pins={"shop.training": 2}))
-    assert [(one.version, one.pins["shop.training"]) for one in registry.versions(MODEL.name)] == [
+    make(origin=replace(ORIGIN, input_snapshots={"shop.training": 2}))
+    assert [(one.version, one.input_snapshots["shop.training"]) for one in registry.versions(MODEL.name)] == [
         (2, 2),
-        (1, PINS["shop.training"]),
+        (1, INPUT_SNAPSHOTS["shop.training"]),
     ]
 
 

@@ -84,7 +84,7 @@ def test_a_home_that_is_asked_for_wins_over_the_environment(tmp_path):
         ("SLIPWAY_WHEREHOUSE", "SLIPWAY_WAREHOUSE"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_the_nearest_one(given, nearest):
+def test_an_unknown_setting_is_rejected_with_the_nearest_one(given, nearest):
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({given: PASSWORD})
     assert caught.value.nearest == nearest
@@ -98,7 +98,7 @@ def test_names_without_the_prefix_are_nobodys_business(tmp_path):
 
 
 @pytest.mark.parametrize("address", ["mysql://host/db", "postgres://host/db", "catalog.db", "s3://bucket/x", "://"])
-def test_a_catalog_of_an_unknown_kind_is_refused(address, tmp_path):
+def test_a_catalog_of_an_unknown_kind_is_rejected(address, tmp_path):
     with pytest.raises(SettingsError, match="of no kind that Slipway knows") as caught:
         Settings.from_environment({"SLIPWAY_CATALOG": address}, home=tmp_path)
     assert caught.value.where == "SLIPWAY_CATALOG"
@@ -109,7 +109,7 @@ def test_a_catalog_of_an_unknown_kind_is_refused(address, tmp_path):
     ("text", "says"),
     [(f'{{"s3.secret": "{PASSWORD}"', "not JSON"), (PASSWORD, "not JSON"), (f'["{PASSWORD}"]', "not an object")],
 )
-def test_catalog_properties_that_are_no_json_object_are_refused_without_showing_them(text, says, tmp_path):
+def test_catalog_properties_that_are_no_json_object_are_rejected_without_showing_them(text, says, tmp_path):
     with pytest.raises(SettingsError, match=says) as caught:
         Settings.from_environment({"SLIPWAY_CATALOG_PROPERTIES": text}, home=tmp_path)
     assert caught.value.where == "SLIPWAY_CATALOG_PROPERTIES"
@@ -239,7 +239,7 @@ def test_a_damaged_description_is_a_clear_error(settings, content):
     assert (settings.home / "home.json").read_bytes() == content
 
 
-def test_a_home_of_a_newer_format_is_refused_and_left_alone(settings):
+def test_a_home_of_a_newer_format_is_rejected_and_left_alone(settings):
     settings.home.mkdir()
     newer = json.dumps({"format": FORMAT + 1, "place": "described otherwise"})
     (settings.home / "home.json").write_text(newer)
@@ -292,7 +292,7 @@ def test_a_home_that_can_be_read_but_not_written_is_a_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_from_other_refusals(code):
+def test_a_full_disk_is_told_from_other_rejections(code):
     error = home_module.storage_error(OSError(code, os.strerror(code), "/data/x"), "here")
     assert "disk is full" in str(error)
     assert error.where == "/data/x"
@@ -428,7 +428,7 @@ def holder(home):
             process.kill()
 
 
-def test_a_second_process_is_refused_and_told_who_is_at_work(settings):
+def test_a_second_process_is_rejected_and_told_who_is_at_work(settings):
     home = open_home(settings)
     with holder(settings.home) as process:
         with pytest.raises(HomeError) as caught, at_work(home, "demo"):
@@ -453,8 +453,8 @@ def test_a_killed_process_leaves_the_lock_free(settings):
 
 def test_two_homes_can_be_at_work_at_once(tmp_path):
     one, two = scenario.make_lake(tmp_path / "one").home, scenario.make_lake(tmp_path / "two").home
-    refused = pytest.raises(HomeError, match=f"process {os.getpid()}")
-    with at_work(one, "demo"), at_work(two, "demo"), refused, at_work(one, "again"):
+    rejected = pytest.raises(HomeError, match=f"process {os.getpid()}")
+    with at_work(one, "demo"), at_work(two, "demo"), rejected, at_work(one, "again"):
         pass
 
 

@@ -39,12 +39,12 @@ from lakehouse.tables import write as write_module
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.describe import drop
 from lakehouse.tables.incremental import (
+    BuildPlan,
     Computed,
     Input,
-    Work,
     bring_up_to_date,
-    find_work,
-    last_made,
+    last_published,
+    plan_build,
     write_audit_publish,
 )
 from lakehouse.tables.provenance import Provenance, code_version, read_provenance
@@ -145,7 +145,7 @@ def test_a_table_that_another_engine_made_and_nobody_wrote_to_is_empty(lake):
     lake._catalog.create_namespace("books")
     lake._catalog.create_table(NAME, write_module.iceberg_schema(ledger_shape()))
     assert (content(lake), content(lake, where="number > 3")) == ([], [])
-    assert (plan(lake, NAME).rows, published_days(lake, NAME), last_made(lake, NAME)) == (0, [], None)
+    assert (plan(lake, NAME).rows, published_days(lake, NAME), last_published(lake, NAME)) == (0, [], None)
 
 
 def test_a_filter_reads_only_the_days_it_can_hold(ledger):
@@ -486,7 +486,7 @@ def test_an_unknown_snapshot_tag_or_branch_names_the_nearest(ledger):
         assert (caught.value.nearest, caught.value.where) == (nearest, NAME)
 
 
-def test_a_time_before_the_first_snapshot_is_refused(ledger):
+def test_a_time_before_the_first_snapshot_is_rejected(ledger):
     with pytest.raises(UnknownNameError, match="had no snapshot at 2001-01-01") as caught:
         read(ledger, NAME, at=datetime(2001, 1, 1, tzinfo=UTC))
     assert int(caught.value.nearest or 0) in {one.snapshot_id for one in ledger.table(NAME).metadata.snapshots}
@@ -509,7 +509,7 @@ def test_a_draft_is_not_seen_until_it_is_published(ledger):
 def test_a_first_draft_leaves_an_empty_table_until_it_is_published(lake):
     draft = write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance())
     assert content(lake) == []
-    assert last_made(lake, NAME) is None
+    assert last_published(lake, NAME) is None
     assert content(lake, at=draft.branch) == expected(DAYS)
     publish(lake, draft)
     assert content(lake) == expected(DAYS)
@@ -531,7 +531,7 @@ def test_publishing_again_what_others_built_on_takes_nothing_back(ledger):
     assert content(ledger, where=days_filter("at", DAYS[2:3])) == expected(DAYS[2:3], "third")
 
 
-def test_a_draft_is_refused_when_somebody_published_meanwhile(ledger):
+def test_a_draft_is_rejected_when_somebody_published_meanwhile(ledger):
     mine = draft_of(ledger, DAYS[1:2], "mine")
     theirs = draft_of(ledger, [DAYS[2], EVERY_DAY[9]], "theirs")
     main = publish(ledger, theirs).snapshot_id
@@ -547,7 +547,7 @@ def test_a_draft_is_refused_when_somebody_published_meanwhile(ledger):
     assert (DAYS[1].toordinal() * 1_000, "mine") in content(ledger, at=mine.branch)
 
 
-def test_a_conflict_between_the_look_and_the_commit_is_refused_too(ledger, monkeypatch):
+def test_a_conflict_between_the_look_and_the_commit_is_rejected_too(ledger, monkeypatch):
     mine, theirs = draft_of(ledger, DAYS[1:2], "mine"), draft_of(ledger, DAYS[1:2], "theirs")
     looked = publish_module._check_ancestry
 
@@ -574,7 +574,7 @@ def test_an_orphan_branch_never_replaces_main(ledger):
     assert content(ledger) == expected(DAYS)
 
 
-def test_a_draft_whose_branch_was_dropped_is_refused_at_once(ledger):
+def test_a_draft_whose_branch_was_dropped_is_rejected_at_once(ledger):
     draft = draft_of(ledger, DAYS[1:2], "second")
     ledger.table(NAME).manage_snapshots().remove_branch(draft.branch).commit()
     started = time.monotonic()
@@ -629,7 +629,7 @@ def test_a_day_can_be_replaced_by_nothing(ledger):
     where = days_filter("at", DAYS[1:2])
     publish(ledger, write_draft(ledger, ledger_shape(), nothing, provenance(run_id="emptied-run"), where))
     assert content(ledger) == expected(DAYS[:1] + DAYS[2:])
-    made = last_made(ledger, NAME)
+    made = last_published(ledger, NAME)
     assert made
     assert (made.run_id, made.rows) == ("emptied-run", 40)
 
@@ -649,7 +649,7 @@ def test_a_table_without_days_is_replaced_whole(lake):
     assert changed_days(lake, "books.rates", first, second) is None
 
 
-def test_rows_with_other_columns_are_refused(ledger):
+def test_rows_with_other_columns_are_rejected(ledger):
     wider = LEDGER.append(pa.field("page", pa.int64()))
     rows = ledger_rows(DAYS[:1]).append_column("page", pa.array([1] * 10, pa.int64()))
     with pytest.raises(ContractError, match="page is new") as caught:
@@ -658,7 +658,7 @@ def test_rows_with_other_columns_are_refused(ledger):
     assert audit_branches(ledger) == []
 
 
-def test_a_shape_with_a_column_that_is_not_there_is_refused():
+def test_a_shape_with_a_column_that_is_not_there_is_rejected():
     with pytest.raises(DeclarationError) as caught:
         TableShape("books.ledger", LEDGER, "att")
     assert caught.value.nearest == "at"
@@ -707,11 +707,11 @@ def test_a_published_snapshot_says_who_made_it_with_what_from_what(ledger):
     assert said["slipway.definition"] == "def-1"
     assert said["slipway.contract-version"] == "1.2.3"
     assert said["slipway.clock"] == "2018-05-01"
-    assert json.loads(said["slipway.pins"]) == {"fraud.a": "7", "fraud.b": str(big)}, (
+    assert json.loads(said["slipway.input-snapshots"]) == {"fraud.a": "7", "fraud.b": str(big)}, (
         "ids are texts: 2**53 is too small"
     )
     found = read_provenance(snapshot)
-    assert found.pins == {"fraud.a": 7, "fraud.b": big}
+    assert found.input_snapshots == {"fraud.a": 7, "fraud.b": big}
     assert (found.run_id, found.contract, found.rows) == ("run-abc", "1.2.3", 50)
     assert abs(found.at - datetime.now(UTC)) < timedelta(minutes=1)
 
@@ -724,10 +724,10 @@ def test_every_snapshot_of_a_write_says_who_made_it(ledger):
 
 def test_a_snapshot_by_others_has_no_provenance(ledger):
     ledger.table(NAME).append(ledger_rows(EVERY_DAY[9:10]))
-    theirs = last_made(ledger, NAME)
+    theirs = last_published(ledger, NAME)
     assert (theirs.definition, theirs.operation, theirs.rows) == ("", "append", 60)
     found = read_provenance(ledger.table(NAME).current_snapshot())
-    assert (found.run_id, found.pins, found.rows) == ("", {}, 60)
+    assert (found.run_id, found.input_snapshots, found.rows) == ("", {}, 60)
 
 
 # The audit.
@@ -761,7 +761,7 @@ def test_a_passing_audit_is_followed_by_publishing(ledger):
 
 
 def test_old_audit_branches_go_with_the_next_write(ledger, monkeypatch):
-    old = draft_of(ledger, DAYS[:1], "refused")
+    old = draft_of(ledger, DAYS[:1], "rejected")
     monkeypatch.setattr(write_module, "BRANCH_AGE", timedelta(milliseconds=50))
     time.sleep(0.1)
     ledger.table(NAME).manage_snapshots().create_branch(resolve(ledger.table(NAME)), "of-somebody-else").commit()
@@ -772,7 +772,7 @@ def test_old_audit_branches_go_with_the_next_write(ledger, monkeypatch):
 
 
 def test_audit_branches_are_kept_for_a_week(ledger):
-    draft_of(ledger, DAYS[:1], "refused")
+    draft_of(ledger, DAYS[:1], "rejected")
     table, now = ledger.table(NAME), datetime.now(UTC)
     assert write_module.expired_branches(table, now + timedelta(days=6, hours=23)) == []
     assert write_module.expired_branches(table, now + timedelta(days=7, minutes=1)) == audit_branches(ledger)
@@ -858,7 +858,7 @@ def test_a_changed_schema_is_audited_before_it_touches_the_table(ledger):
     assert len(read(ledger, NAME)) == 30
 
 
-def test_a_writer_with_the_old_columns_is_refused_after_the_change(ledger):
+def test_a_writer_with_the_old_columns_is_rejected_after_the_change(ledger):
     mine = draft_of(ledger, DAYS[:1], "mine")
     write_audit_publish(ledger, ledger_shape(schema=WIDER), wider_rows(DAYS), provenance(), None, accept)
     with pytest.raises(PublishConflictError):
@@ -896,7 +896,7 @@ def test_a_schema_change_keeps_what_somebody_published_meanwhile(lake, monkeypat
     assert read(lake, NAME).schema.equals(LEDGER)
 
 
-def test_a_schema_change_made_from_an_older_state_is_refused(ledger):
+def test_a_schema_change_made_from_an_older_state_is_rejected(ledger):
     base = resolve(ledger.table(NAME))
     publish(ledger, draft_of(ledger, DAYS[2:3], "theirs"))
     with pytest.raises(PublishConflictError):
@@ -923,15 +923,15 @@ MADE = "books.made"
 
 
 def made_work(lake):
-    return find_work(lake, MADE, [Input(NAME)], "definition-1")
+    return plan_build(lake, MADE, [Input(NAME)], "definition-1")
 
 
 def compute(lake):
     """The ledger's rows of the days to do, marked as made."""
 
-    def rows_of(work: Work):
+    def rows_of(work: BuildPlan):
         where = days_filter("at", work.days) if work.days is not None else None
-        rows = read(lake, NAME, at=work.pins[NAME], where=where).sort_by("number")
+        rows = read(lake, NAME, at=work.input_snapshots[NAME], where=where).sort_by("number")
         made = pa.array([f"made of {note}" for note in rows["note"].to_pylist()], pa.string())
         return Computed(ledger_shape(MADE), rows.set_column(3, "note", made))
 
@@ -950,9 +950,9 @@ def test_a_derived_table_follows_its_input_day_by_day(ledger):
     assert outcome.days == (DAYS[2], EVERY_DAY[9])
     kept = expected(set(DAYS) - {DAYS[2]}, "made of first")
     assert content(ledger, name=MADE) == sorted(kept + expected(outcome.days, "made of second"))
-    made = last_made(ledger, MADE)
+    made = last_published(ledger, MADE)
     assert made
-    assert made.pins == {NAME: resolve(ledger.table(NAME))}
+    assert made.input_snapshots == {NAME: resolve(ledger.table(NAME))}
 
 
 def test_nothing_is_done_when_nothing_changed(ledger):

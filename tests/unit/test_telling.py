@@ -9,7 +9,7 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.sources.circuit_breaker import State, Transition
-from orchestration.notifications import tell_of_transition
+from orchestration.notifications import notify_of_transition
 from tests import scenario
 
 STEP = Transition(transactions.name, State.CLOSED, State.OPEN, "tonight")
@@ -20,7 +20,7 @@ def test_an_address_that_cannot_be_told_is_logged_without_its_secret(tmp_path, c
     lake = scenario.make_lake(tmp_path / "home", {"SLIPWAY_NOTIFY": address})
     logged = []
     with caplog.at_level(logging.DEBUG):
-        tell_of_transition(lake, transactions, STEP, logged.append)
+        notify_of_transition(lake, transactions, STEP, logged.append)
     (line,) = logged
     assert "SLIPWAY_NOTIFY" in line
     assert "s3cret" not in "".join([*logged, caplog.text, *capfd.readouterr(), repr(lake)])
@@ -28,5 +28,5 @@ def test_an_address_that_cannot_be_told_is_logged_without_its_secret(tmp_path, c
 
 def test_without_an_address_nothing_is_said(lake):
     logged = []
-    tell_of_transition(lake, transactions, STEP, logged.append)
+    notify_of_transition(lake, transactions, STEP, logged.append)
     assert not logged

@@ -108,16 +108,16 @@ def of_feature_set(feature_set: FeatureSet) -> Columns:
     kinds: dict[str, tuple[Edge, ...]] = {key: (identity(feature_set.spine, key),) for key in feature_set.spine_keys()}
     for declared in feature_set.features:
         for feature in declared.features():
-            made_from = pairs[feature.column]
+            built_from = pairs[feature.column]
             if isinstance(declared, WindowAggregate):
                 way = "TRANSFORMATION" if declared.aggregation in PICKS else "AGGREGATION"
-                kinds[feature.column] = _of_events(feature_set, declared, made_from, way)
+                kinds[feature.column] = _of_events(feature_set, declared, built_from, way)
             elif isinstance(declared, Attribute):
-                kinds[feature.column] = _of_events(feature_set, declared, made_from, "IDENTITY")
+                kinds[feature.column] = _of_events(feature_set, declared, built_from, "IDENTITY")
             elif isinstance(declared, Derived):
-                kinds[feature.column] = _of_features(feature_set, declared, made_from, kinds)
+                kinds[feature.column] = _of_features(feature_set, declared, built_from, kinds)
             else:
-                kinds[feature.column] = tuple(Edge(*pair, "DIRECT", "TRANSFORMATION") for pair in made_from)
+                kinds[feature.column] = tuple(Edge(*pair, "DIRECT", "TRANSFORMATION") for pair in built_from)
     return Columns(kinds)
 
 

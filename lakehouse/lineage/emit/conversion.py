@@ -22,7 +22,7 @@ from lakehouse.lineage.emit.events import Datasets, Moment, Teller, state_of
 from lakehouse.lineage.emit.facets import Facets, Places
 from lakehouse.lineage.emit.masking import masking_of
 from lakehouse.lineage.emit.outbox import Event
-from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, Made, Run, Step
+from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, OutputVersion, Run, Step
 from lakehouse.lineage.emit.table_facts import TableFacts, Tables
 from lakehouse.lineage.emit.training_runs import training_runs
 
@@ -112,7 +112,7 @@ class Conversion:
             yield from self._fact("MLflow's runs", trained, [])
 
     def _tests(
-        self, run: Run, step: Step, declared: Declared, made: Made | None, checked: Sequence[Checked]
+        self, run: Run, step: Step, declared: Declared, made: OutputVersion | None, checked: Sequence[Checked]
     ) -> Iterator[Event]:
         snapshot = made.snapshot if made else None
         facts = self._fact("tested table", lambda: self.tables.facts(declared.name, snapshot), None)
@@ -124,22 +124,24 @@ class Conversion:
                 tested = [InputDataset(dataset.namespace, dataset.name, facets=dataset.facets, inputFacets=assertions)]
             yield from self.teller.test(run, step, one, tested)
 
-    def _read(self, declared: Declared, made: Made | None, places: Places) -> list[InputDataset]:
+    def _read(self, declared: Declared, made: OutputVersion | None, places: Places) -> list[InputDataset]:
         """What was read, in the states that it was read in; `places` gets where each is."""
-        pins = dict(made.pins) if made else {}
+        input_snapshots = dict(made.input_snapshots) if made else {}
         summary = {}
         if made is not None and made.snapshot is not None:
             facts = self._fact("published state", lambda: self.tables.facts(declared.name, made.snapshot), None)
             if facts is not None and facts.made is not None:
-                pins = pins or dict(facts.made.pins)
+                input_snapshots = input_snapshots or dict(facts.made.input_snapshots)
                 summary = facts.summary
-        known = dict.fromkeys([*declared.inputs, *(pins if declared.kind != names.MODEL else ())])
+        known = dict.fromkeys([*declared.inputs, *(input_snapshots if declared.kind != names.MODEL else ())])
         champion = str(summary.get("slipway.model", "")).rpartition("/")[2]
         version = int(champion) if champion.isdigit() else None
         return [
             one
             for name in known
-            for one in self._inputs(name, version if name in self.declared.models else pins.get(name), places)
+            for one in self._inputs(
+                name, version if name in self.declared.models else input_snapshots.get(name), places
+            )
         ]
 
     def _inputs(self, name: str, state: int | None, places: Places) -> list[InputDataset]:
@@ -156,7 +158,7 @@ class Conversion:
     def _outputs(
         self,
         declared: Declared,
-        made: Made | None,
+        made: OutputVersion | None,
         checked: Sequence[Checked],
         places: Places,
         run: Run | None = None,
@@ -185,10 +187,10 @@ class Conversion:
         if facts is None or facts.made is None:
             return []
         written = facts.number("added-records") or 0
-        made = Made(name, facts.made.at, facts.made.snapshot_id, recomputed=True, rows_written=written)
+        made = OutputVersion(name, facts.made.at, facts.made.snapshot_id, recomputed=True, rows_written=written)
         return [self.facets.table_output(facts, self.declared.of(name), made, (), places)]
 
-    def _delivered(self, declared: Declared, run: Run, made: Made | None) -> list[Delivered]:
+    def _delivered(self, declared: Declared, run: Run, made: OutputVersion | None) -> list[Delivered]:
         source = self.declared.sources.get(declared.name)
         if source is None or (made is not None and not made.recomputed):
             return []
@@ -197,7 +199,7 @@ class Conversion:
     def _files(self, table: str, chunk: Sequence[Delivered]) -> list[InputDataset]:
         return file_inputs(self.lake, self.declared.sources[table], chunk) if chunk else []
 
-    def _definition(self, declared: Declared, made: Made | None) -> str:
+    def _definition(self, declared: Declared, made: OutputVersion | None) -> str:
         if made is None or made.snapshot is None:
             return declared.fingerprint
         facts: TableFacts | None = self._fact(

@@ -32,7 +32,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.duck import literal
 from lakehouse.tables.system_table import entries
 
-_TOLD = (Status.PUBLISHED, Status.REFUSED, Status.WAITING)
+_TOLD = (Status.PUBLISHED, Status.REJECTED, Status.WAITING)
 
 
 @dataclass(frozen=True)

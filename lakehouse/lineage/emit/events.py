@@ -43,7 +43,7 @@ from lakehouse.lineage.emit.declared import Declarations, Declared
 from lakehouse.lineage.emit.facets import instant
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.outbox import Event
-from lakehouse.lineage.emit.run_events import Checked, End, Fault, Made, Run, Step
+from lakehouse.lineage.emit.run_events import Checked, End, Fault, OutputVersion, Run, Step
 
 _LONGEST_SQL = 100_000
 _PACKAGES = ("slipway", "dagster", "duckdb", "dbt-core", "pyiceberg", "pyspark", "mlflow", "openlineage-python")
@@ -65,7 +65,7 @@ class Moment:
     state: RunState
     at: datetime
     datasets: Datasets = Datasets()  # noqa: RUF009  # a tuple
-    made: Made | None = None
+    made: OutputVersion | None = None
     fault: Fault | None = None
     definition: str = ""
     part: int = 0

@@ -34,7 +34,7 @@ from lakehouse.lineage.emit.column_lineage import SCORE, Columns, Edge, as_told
 from lakehouse.lineage.emit.custom_facets import ContractFacet, SnapshotFacet, StaleFacet
 from lakehouse.lineage.emit.declared import Declared
 from lakehouse.lineage.emit.masking import Masking
-from lakehouse.lineage.emit.run_events import Checked, Made
+from lakehouse.lineage.emit.run_events import Checked, OutputVersion
 from lakehouse.lineage.emit.table_facts import TableFacts
 from lakehouse.settings import redact
 
@@ -111,7 +111,12 @@ class Facets:
         return InputDataset(*facts.place, facets=self.table(facts, declared), inputFacets=inputs)
 
     def table_output(
-        self, facts: TableFacts, declared: Declared, made: Made | None, checked: Sequence[Checked], places: Places
+        self,
+        facts: TableFacts,
+        declared: Declared,
+        made: OutputVersion | None,
+        checked: Sequence[Checked],
+        places: Places,
     ) -> OutputDataset:
         """A table that is written; without `made` it was to be written, and was not published."""
         facets = self.table(facts, declared)
@@ -162,7 +167,7 @@ class Facets:
         return found
 
     def model_output(
-        self, declared: Declared, made: Made | None, checked: Sequence[Checked], places: Places
+        self, declared: Declared, made: OutputVersion | None, checked: Sequence[Checked], places: Places
     ) -> OutputDataset:
         """A model that is trained."""
         facets = self.model(declared, made.version if made else None)
@@ -208,7 +213,7 @@ class Facets:
         return self.lake.settings.catalog_address or f"sqlite:///{self.lake.home.origin / 'catalog.db'}"
 
 
-def made_columns(declared: Declared, made: Made) -> Columns:
+def made_columns(declared: Declared, made: OutputVersion) -> Columns:
     """Column lineage as the step told it, else as it is declared."""
     return as_told(declared.columns, made.edges) if made.edges is not None else declared.columns
 

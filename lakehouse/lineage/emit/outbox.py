@@ -152,8 +152,8 @@ class Outbox:
         """How many events there are, and how many a receiver refused."""
         with self._open() as connection:
             events = connection.execute("select count(*) from events").fetchone()[0]
-            refused = connection.execute("select count(*) from refused").fetchone()[0]
-        return {"events": events, "refused": refused}
+            rejected = connection.execute("select count(*) from refused").fetchone()[0]
+        return {"events": events, "rejected": rejected}
 
     def check(self) -> int:
         """Look at every row, and take out those that are broken; how many they were. A broken file is set aside."""

@@ -14,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 
 from lakehouse.catalog.locks import LockHeldError, lock
 from lakehouse.lineage.emit.outbox import Outbox
-from lakehouse.lineage.emit.transports import Receiver, Refused
+from lakehouse.lineage.emit.transports import Receiver, Rejected
 
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at a receiver that is down, at most."""
@@ -37,12 +37,12 @@ def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = N
             break
         try:
             receiver.send([one.body for one in waiting])
-        except Refused as refused:
-            one = waiting[refused.place]
-            outbox.refuse(receiver.name, one.key, refused.why)
+        except Rejected as rejected:
+            one = waiting[rejected.place]
+            outbox.refuse(receiver.name, one.key, rejected.why)
             outbox.delivered(receiver.name, one.seq)
-            _log.warning("The lineage receiver %s refused an event for good: %s", receiver.name, refused.why)
-            sent += refused.place
+            _log.warning("The lineage receiver %s refused an event for good: %s", receiver.name, rejected.why)
+            sent += rejected.place
         else:
             outbox.delivered(receiver.name, waiting[-1].seq)
             sent += len(waiting)

@@ -59,7 +59,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Made:
+class OutputVersion:
     """An asset that a step brought up to date. `snapshot` is its published state; a model has a `version` instead.
 
     `edges` are the columns that each column is made from, where the step told them.
@@ -72,7 +72,7 @@ class Made:
     extent: str = ""
     because: str = ""
     rows_written: int = 0
-    pins: Mapping[str, int] = field(default_factory=dict)
+    input_snapshots: Mapping[str, int] = field(default_factory=dict)
     edges: Mapping[str, frozenset[tuple[str, str]]] | None = None
     version: int | None = None
     mlflow_run: str = ""
@@ -99,7 +99,7 @@ class Ended:
 
     end: End
     at: datetime
-    made: Mapping[str, Made] = field(default_factory=dict)
+    made: Mapping[str, OutputVersion] = field(default_factory=dict)
     checked: Sequence[Checked] = ()
     fault: Fault | None = None
     mlflow_run: str = ""

@@ -12,7 +12,7 @@ from pyiceberg.table.snapshots import Snapshot
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.lineage.emit.names import Named, place_of
 from lakehouse.tables.describe import ColumnInfo
-from lakehouse.tables.provenance import Made, ancestry, read_provenance
+from lakehouse.tables.provenance import SnapshotProvenance, ancestry, read_provenance
 
 _MOST = 512
 
@@ -29,7 +29,7 @@ class TableFacts:
     owner: str
     description: str
     columns: Sequence[ColumnInfo]
-    made: Made | None = None
+    made: SnapshotProvenance | None = None
     summary: Mapping[str, str] = field(default_factory=dict)
     change: str = ""
 

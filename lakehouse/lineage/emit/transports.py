@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from lakehouse.lineage.store.store import Store
 
 STORE, STANDARD = "store", "standard"
-_REFUSALS = (400, 413, 415, 422)
+_REJECTIONS = (400, 413, 415, 422)
 """What HTTP servers answer to an event that they will not take at any time."""
 
 
-class Refused(Exception):  # noqa: N818  # an answer, not a fault
+class Rejected(Exception):  # noqa: N818  # an answer, not a fault
     """An event that a receiver will never take. `place` is its place in what was sent: those before it were taken."""
 
     def __init__(self, place: int, why: str) -> None:
@@ -63,7 +63,7 @@ class StoreReceiver:
                 try:
                     self._store.receive(one)
                 except BadEventError as error:
-                    raise Refused(place, error.what) from None
+                    raise Rejected(place, error.what) from None
 
 
 @dataclass
@@ -86,14 +86,14 @@ class StandardReceiver:
             try:
                 event = _as_event(one)
             except (KeyError, TypeError, ValueError) as error:
-                raise Refused(place, type(error).__name__) from None
+                raise Rejected(place, type(error).__name__) from None
             try:
                 self._client.emit(event)
             except Exception as error:
                 # Not every ValueError: an address that is none is one, too, and somebody will mend it.
                 status = getattr(getattr(error, "response", None), "status_code", None)
-                if status in _REFUSALS:
-                    raise Refused(place, f"{type(error).__name__} {status}") from None
+                if status in _REJECTIONS:
+                    raise Rejected(place, f"{type(error).__name__} {status}") from None
                 raise
         wait = getattr(self._client.transport, "wait_for_completion", None)
         if wait is not None and wait(30.0) is False:

@@ -16,12 +16,12 @@ from lakehouse.contracts.audit_log import audits_of
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.versions import Kept, versions_of
 from lakehouse.ingestion.ingestion_log import Entry, Status, known_deliveries
-from lakehouse.ingestion.reconciliation import Account, account_of
+from lakehouse.ingestion.reconciliation import Reconciliation, reconciliation_of
 from lakehouse.profiling.anomalies import before_after
 from lakehouse.profiling.column_profile import merge_columns
 from lakehouse.profiling.history import published_history
 from lakehouse.profiling.profile import DeliveryProfile
-from lakehouse.sources.circuit_breaker import Standing, history, standing_of
+from lakehouse.sources.circuit_breaker import Standing, breaker_status, history
 from lakehouse.sources.source import Source
 
 SHOWN = 60
@@ -39,17 +39,17 @@ class Audited:
     at: datetime
     version: str
     rows: int
-    verdicts: Sequence[Mapping[str, Any]]
+    check_results: Sequence[Mapping[str, Any]]
 
     @property
     def broken(self) -> Sequence[Mapping[str, Any]]:
         """The verdicts that are not good."""
-        return [one for one in self.verdicts if not one["passed"]]
+        return [one for one in self.check_results if not one["passed"]]
 
     @property
     def broken_share(self) -> float:
         """The share of its rows that break a rule, the rule that most break."""
-        return max((one["share"] for one in self.verdicts), default=0.0)
+        return max((one["share"] for one in self.check_results), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Facts:
     versions: Sequence[Kept]
     audits: Sequence[Audited]
     deliveries: Sequence[Entry]
-    account: Account
+    reconciliation: Reconciliation
     breaker: Standing
     transitions: Sequence[Mapping[str, Any]]
     profiles: Sequence[DeliveryProfile]
@@ -94,8 +94,8 @@ def facts_of(lake: Lakehouse, source: Source) -> Facts:
         versions=versions_of(lake, source.name)[::-1],
         audits=audits[:SHOWN],
         deliveries=_newest_first(lines, profiles),
-        account=account_of(lake, source),
-        breaker=standing_of(lake, source.name, source.breaker, source.definition()),
+        reconciliation=reconciliation_of(lake, source),
+        breaker=breaker_status(lake, source.name, source.breaker, source.definition()),
         transitions=history(lake, source.name).reverse().to_dicts(),
         profiles=profiles[-SHOWN:],
         compared=_compared(audits, profiles, published),
@@ -120,10 +120,12 @@ def _audits(lake: Lakehouse, table: str) -> list[Audited]:
     for line in audits_of(lake, table).to_pylist():
         found.setdefault((line["at"], line["delivery"]), []).append(line)
     newest: dict[str, Audited] = {}
-    for (at, delivery), verdicts in found.items():
-        verdicts.sort(key=lambda one: one["passed"])
+    for (at, delivery), check_results in found.items():
+        check_results.sort(key=lambda one: one["passed"])
         newest.pop(delivery, None)
-        newest[delivery] = Audited(delivery, at, verdicts[0]["contract_version"], verdicts[0]["rows"], verdicts)
+        newest[delivery] = Audited(
+            delivery, at, check_results[0]["contract_version"], check_results[0]["rows"], check_results
+        )
     return sorted(newest.values(), key=lambda one: (one.at, one.delivery), reverse=True)
 
 
@@ -133,14 +135,14 @@ def _compared(audits: Sequence[Audited], profiles: Sequence[DeliveryProfile], pu
     found: list[Compared] = []
     for audit in audits:
         now = by_name.get(audit.delivery)
-        for verdict in audit.broken:
-            if now is None or verdict["rule"] not in _FINDERS or len(found) == _ODD:
+        for check_result in audit.broken:
+            if now is None or check_result["rule"] not in _FINDERS or len(found) == _ODD:
                 continue
-            column = json.loads(verdict["measured"]).get("columns", "").split(", ")[0]
+            column = json.loads(check_result["measured"]).get("columns", "").split(", ")[0]
             before = [one for one in profiles if one.fingerprint in published and _earlier(one, now)]
             series = _series(column, before[-_COMPARED:], now)
             if series:
-                found.append(Compared(audit.delivery, column, verdict["says"], series))
+                found.append(Compared(audit.delivery, column, check_result["says"], series))
     return found
 
 

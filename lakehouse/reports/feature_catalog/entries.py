@@ -10,15 +10,15 @@ from datetime import date
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.feature_tables import days_of_work
+from lakehouse.engines.feature_tables import days_to_build
 from lakehouse.errors import UnknownNameError, unknown_name
 from lakehouse.features.aggregation import Feature
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import deprecations
 from lakehouse.models.registry import Registry
 from lakehouse.reports.feature_catalog.equal_values import Equal, remembered
-from lakehouse.tables.incremental import last_made
-from lakehouse.tables.provenance import Made
+from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import SnapshotProvenance
 from lakehouse.tables.read import published_days
 
 
@@ -37,7 +37,7 @@ class Freshness:
     """How new a feature table is; all None when it was never published. `because` is None when it is in line."""
 
     newest_day: date | None
-    published: Made | None
+    published: SnapshotProvenance | None
     because: str | None
 
 
@@ -184,9 +184,9 @@ def _users(domain: Domain, one: FeatureSet, registry: Registry | None) -> list[U
 
 
 def _freshness(lake: Lakehouse, one: FeatureSet) -> Freshness:
-    made = last_made(lake, one.name)
+    made = last_published(lake, one.name)
     try:
-        work = days_of_work(lake, one)
+        work = days_to_build(lake, one)
         because = "; ".join(work.causes) if work.needed else None
     except UnknownNameError as error:
         because = error.what

@@ -13,10 +13,10 @@ from pathlib import Path
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.reports.feature_catalog.distribution import NUMBERS
-from lakehouse.tables.check_result import Verdict
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_made
+from lakehouse.tables.incremental import last_published
 from lakehouse.tables.read import attach, plan, published_days
 
 CHECK = "no_feature_twice"
@@ -63,7 +63,7 @@ def equal_features(
     found: list[Equal] = []
     spines: dict[tuple[str, str], list[FeatureSet]] = {}
     for one in feature_sets:
-        if not one.deprecated and last_made(lake, one.name) is not None:
+        if not one.deprecated and last_published(lake, one.name) is not None:
             spines.setdefault((one.spine, one.row_key), []).append(one)
     for sets in spines.values():
         columns = [column for one in sets for column in _columns(lake, one, days) if column.varied]
@@ -71,7 +71,7 @@ def equal_features(
     return sorted(found, key=lambda one: list(one.features))
 
 
-def twice_verdict(lake: Lakehouse, feature_set: FeatureSet, others: Sequence[FeatureSet]) -> Verdict:
+def twice_check_result(lake: Lakehouse, feature_set: FeatureSet, others: Sequence[FeatureSet]) -> CheckResult:
     """Whether a published set has features with the values of another one's; what is found is remembered."""
     days = published_days(lake, feature_set.name)[-_NEWEST:]
     beside = [one for one in others if (one.spine, one.row_key) == (feature_set.spine, feature_set.row_key)]
@@ -80,7 +80,7 @@ def twice_verdict(lake: Lakehouse, feature_set: FeatureSet, others: Sequence[Fea
     found = [one for one in found if feature_set.name in one.sets and len(one.sets) > 1]
     _file(lake, feature_set).write_text(json.dumps([[list(one.features), one.rows] for one in found]))
     says = " ".join([*map(str, found), "Use one, or deprecate the set of the other."]) if found else "None does."
-    return Verdict(CHECK, passed=not found, says=says, blocking=False)
+    return CheckResult(CHECK, passed=not found, says=says, blocking=False)
 
 
 def remembered(lake: Lakehouse, feature_sets: Sequence[FeatureSet]) -> list[Equal]:
