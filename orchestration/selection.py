@@ -12,6 +12,7 @@ from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.tables.days import spans
+from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
@@ -43,7 +44,7 @@ def run_selection(
     """
     defs = build_defs(lake, progress=progress)
     graph = defs.resolve_asset_graph()
-    chosen = _resolve(graph, selection)
+    chosen = _resolve(lake, graph, selection)
     instance = open_instance(lake)
     # A job has one kind of partitions, and each domain has days of its own.
     names = sorted({key.path[0] for key in chosen})
@@ -67,7 +68,11 @@ def run_selection(
     return report
 
 
-def _resolve(graph: "AssetGraph", selection: str) -> list[dg.AssetKey]:
+def _resolve(lake: Lakehouse, graph: "AssetGraph", selection: str) -> list[dg.AssetKey]:
+    if selection.startswith("dbt:"):
+        from orchestration.dbt_translator import dbt_selection
+
+        return sorted(dbt_selection(load_project(lake.settings, lake.home), selection.removeprefix("dbt:")))
     known = {key.to_user_string().replace("/", "."): key for key in graph.materializable_asset_keys}
     if selection in known:
         return [known[selection]]

@@ -1,19 +1,22 @@
-"""dbt models as assets: one step builds, tests and publishes all that are asked for.
+"""dbt models as assets: `@dbt_assets` of a domain's models, in one step that builds, tests and publishes them.
 
-What belongs here: from the dbt project to assets and checks. Not: running dbt (lakehouse/transforms).
-dagster-dbt would report a model as materialized before its tests ran; here a model is reported after it is published.
+What belongs here: the assets of the dbt project. Not: how dagster-dbt describes them (dbt_translator.py), and running
+dbt (lakehouse/transforms).
+dagster-dbt's own body reports a model as materialized before its tests have run; here a model is reported after it
+was published (docs/adr/0002-dbt-assets.md).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.tables.incremental import Outcome
 from lakehouse.transforms.build import ModelResult, build
 from lakehouse.transforms.lineage import column_sources
 from lakehouse.transforms.project import TransformModel, TransformProject
 from orchestration.build_config import BuildConfig
-from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
+from orchestration.checks import asset_check_results, asset_key, clear_failures, repeated_results
 from orchestration.metadata import column_lineage, materialized
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
@@ -23,16 +26,16 @@ def transform_assets(
     project: TransformProject, models: Sequence[TransformModel], domain: str, engine: str = "embedded"
 ) -> dg.AssetsDefinition:
     """The assets of one domain's dbt models, in one step that can run for some of them, computed by `engine`."""
+    from dagster_dbt import dbt_assets
 
-    @dg.multi_asset(
+    from orchestration.dbt_translator import TransformTranslator, dbt_project_of
+
+    @dbt_assets(
+        manifest=project.manifest,
+        select=" ".join(project.qualified_names(models)),
         name=f"{domain}_dbt_models",
-        specs=[_spec(model, engine) for model in models],
-        check_specs=[
-            spec
-            for model in models
-            for spec in check_specs(model.table, {test.name: (test.says, test.blocking) for test in model.tests})
-        ],
-        can_subset=True,
+        dagster_dbt_translator=TransformTranslator(project, engine),
+        project=dbt_project_of(project),
     )
     def build_models(
         context: dg.AssetExecutionContext,
@@ -40,15 +43,14 @@ def transform_assets(
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        chosen = [model.table for model in models if asset_key(model.table) in context.selected_asset_keys]
+        selected = [model.table for model in models if asset_key(model.table) in context.selected_asset_keys]
         progress.tell(f"{domain} dbt models", "looking for what changed")
         with clear_failures():
-            results = build(lake, project, chosen, run_id=context.run.run_id, rebuild=config.rebuild)
+            results = build(lake, project, selected, run_id=context.run.run_id, rebuild=config.rebuild)
         for result in results:
-            if result.outcome and not result.outcome.recomputed:
-                tests = [test.name for test in project.model(result.table).tests]
-                yield from repeated_results(context.instance, result.table, tests)
-            yield from _told(lake, project, result)
+            yield from _checks(context, project, result)
+            if result.outcome is not None:
+                yield _materialized(lake, project.model(result.table), result.outcome)
         failures = [result.failure for result in results if result.failure]
         if failures:
             raise dg.Failure(description="\n".join(failures), allow_retries=False)
@@ -56,30 +58,22 @@ def transform_assets(
     return build_models
 
 
-def _told(
-    lake: Lakehouse, project: TransformProject, result: ModelResult
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    if not result.outcome or result.outcome.recomputed:
-        yield from asset_check_results(result.table, result.check_results)
-    if result.outcome is not None:
-        model = project.model(result.table)
-        schemas = {name: lake.table(name).schema().column_names for name in model.inputs}
-        edges: Mapping[str, list[tuple[str, str]]] = column_sources(model, schemas)
-        lineage = dg.MetadataValue.column_lineage(column_lineage(edges))
-        pictures = {}
-        if model.day_column:
-            pictures["rows_of_each_day"] = rows_per_day(lake, model.table, result.outcome.snapshot_id)
-        yield materialized(lake, result.outcome, pictures, **{"dagster/column_lineage": lineage})
+def _checks(
+    context: dg.AssetExecutionContext, project: TransformProject, result: ModelResult
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the selected checks; of a model that was up to date, those of its last build."""
+    names = {key.name for key in context.selected_asset_check_keys if key.asset_key == asset_key(result.table)}
+    if result.outcome and not result.outcome.recomputed:
+        tests = [test.name for test in project.model(result.table).tests if test.name in names]
+        yield from repeated_results(context.instance, result.table, tests)
+    else:
+        yield from asset_check_results(result.table, [one for one in result.check_results if one.name in names])
 
 
-def _spec(model: TransformModel, engine: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key=asset_key(model.table),
-        deps=[asset_key(name) for name in model.inputs],
-        group_name=model.table.split(".")[0],
-        description=f"{model.description}\n\n```sql\n{model.sql.strip()}\n```",
-        owners=[model.owner] if model.owner else None,
-        kinds={"iceberg", "dbt", "spark" if engine == "spark" else "duckdb"},
-        tags={"slipway/kind": "transform"},
-        code_version=model.fingerprint(),
-    )
+def _materialized(lake: Lakehouse, model: TransformModel, outcome: Outcome) -> dg.MaterializeResult:
+    schemas = {name: lake.table(name).schema().column_names for name in model.inputs}
+    lineage = dg.MetadataValue.column_lineage(column_lineage(column_sources(model, schemas)))
+    pictures = {}
+    if model.day_column:
+        pictures["rows_of_each_day"] = rows_per_day(lake, model.table, outcome.snapshot_id)
+    return materialized(lake, outcome, pictures, **{"dagster/column_lineage": lineage})

@@ -56,7 +56,7 @@ def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results
         )
         return set()
     with active(session):
-        names = [model.unique_id.split(".")[-1] for model in chosen]
+        names = project.qualified_names(chosen)
         result = run_dbt(project, ["build", "--select", *names, "--exclude-resource-type", "unit_test"])
     if result.exception:
         raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
@@ -84,7 +84,7 @@ def _settle(
     session: BuildSession, model: TransformModel, runs: dict[str, Any], before: dict[str, ModelResult]
 ) -> ModelResult:
     check_results = [
-        _check_result(session, model, runs.get(test.unique_id), test.name, test.says, test.blocking)
+        _check_result(session, model, runs.get(test.unique_id), test.name, test.description, test.blocking)
         for test in model.tests
     ]
     known = [check_result for check_result in check_results if check_result is not None]

@@ -1,7 +1,7 @@
-"""What the dbt project declares: models, their inputs, docs and tests, read from dbt's manifest.
+"""The dbt project: its manifest, and its models with their inputs, columns and tests.
 
-What belongs here: parsing the project and reading what dbt says of it. Not: running models (build.py).
-dbt parses the project once for each state of its files; what is needed of its manifest is kept in the home.
+What belongs here: parsing the project and reading the manifest. Not: running models (build.py).
+dbt parses the project once for each state of its files; the manifest is stored in the home.
 """
 
 import hashlib
@@ -23,26 +23,28 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _PARSING = Lock()
-"""dbt runs once at a time in a process: lineage asks for the project in a thread of its own."""
+"""dbt runs once at a time in a process: lineage loads the project in a thread of its own."""
+_LAYOUT = 2
+"""The layout of the stored manifest. A manifest stored with another layout is parsed again."""
 
 
 @dataclass(frozen=True)
 class ModelTest:
-    """A dbt test: which model it guards and what it says. Warnings do not keep the model from being published."""
+    """A dbt test of a model. A failed test of severity `error` (`blocking`) stops the model from being published."""
 
     unique_id: str
     name: str
-    says: str
+    description: str
     blocking: bool
 
 
 @dataclass(frozen=True)
 class TransformModel:
-    """A dbt model: its table's name, its inputs' names, what its yml says, and its tests.
+    """A dbt model: its table, the tables it reads, the properties from its yml, and its tests.
 
-    `day_column` (meta.event_time) promises that the rows of a day come from the inputs' rows of that day and of
-    `reach` days before (meta.reach_days); a model without it is made anew whenever an input changed. `units` are those
-    of columns that say it (a column's meta.unit).
+    `day_column` (meta.event_time) declares that the rows of a day depend on the inputs' rows of that day and of the
+    `reach` days before it (meta.reach_days) only. A model without it is rebuilt as a whole whenever an input changes.
+    `units` are the units of columns that declare one (a column's meta.unit).
     """
 
     unique_id: str
@@ -60,25 +62,31 @@ class TransformModel:
     units: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """A short hash of what decides the rows."""
+        """A short hash of what determines the model's rows."""
         content = [self.sql, self.macros, self.day_column, self.reach, sorted(self.column_types.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class TransformProject:
-    """The dbt project: its folder, where dbt may put its files, and its models so that inputs come first; `state`
-    tells one state of its files from another.
+    """The dbt project: its folder, the folder for dbt's own files, its models in topological order, and its manifest.
+
+    `state` is a hash of the project's files. The manifest is that of dbt's manifest.json, without dbt's own macros.
     """
 
     folder: Path
     work: Path
     models: tuple[TransformModel, ...]
     state: str
+    manifest: Mapping[str, Any] = field(repr=False, compare=False)
 
     def model(self, table: str) -> TransformModel:
-        """The model that makes `table`."""
+        """The model that builds `table`."""
         return next(model for model in self.models if model.table == table)
+
+    def qualified_names(self, models: Sequence[TransformModel]) -> list[str]:
+        """The models' names in dbt's selection syntax: project, folders and name, so that no other node matches."""
+        return [".".join(self.manifest["nodes"][model.unique_id]["fqn"]) for model in models]
 
 
 def load_project(settings: Settings, home: Home) -> TransformProject:
@@ -86,7 +94,7 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
     folder = settings.project / "dbt_project"
     if not (folder / "dbt_project.yml").exists():
         raise SlipwayError(
-            "There is no dbt project.",
+            "No dbt project found.",
             where=str(folder),
             fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
         )
@@ -98,13 +106,14 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
         # In a folder of its own: another process may be writing it, too.
         with TemporaryDirectory(dir=work) as scratch:
             whole = Path(scratch, manifest_file.name)
-            whole.write_text(json.dumps(_needed(_parsed(folder, state))))
+            whole.write_text(json.dumps(_stored(_parsed(folder, state)), default=str))
             whole.replace(manifest_file)
-    return TransformProject(folder, work, _models(json.loads(manifest_file.read_text())), state)
+    manifest = json.loads(manifest_file.read_text())
+    return TransformProject(folder, work, _models(manifest), state, manifest)
 
 
 def run_dbt(project: TransformProject, words: Sequence[str]):  # noqa: ANN201  # dbt's result, dbt is heavy to import
-    """Run a dbt command on the project in this process. It is parsed for it only once a process."""
+    """Run a dbt command on the project in this process, on the manifest that was parsed once in this process."""
     return _invoke(project.folder, project.work, words, _parsed(project.folder, project.state).deepcopy())
 
 
@@ -120,7 +129,7 @@ def _invoke(folder: Path, work: Path, words: Sequence[str], manifest: "Manifest 
         "none",
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
-        "--no-write-json",  # nobody reads them, and they take longer to write than a small model to build
+        "--no-write-json",  # nothing reads these files, and writing them takes longer than building a small model
     ]
     return dbtRunner(manifest).invoke([*words, *places, *quiet])
 
@@ -132,36 +141,30 @@ def _parsed(folder: Path, state: str) -> "Manifest":
 
 @cache
 def _manifest(folder: Path, state: str) -> "Manifest":  # noqa: ARG001  # what dbt parses is in `state`
-    """What dbt makes of the project; a process asks it once for each state, for all of its homes."""
+    """Parse the project with dbt, once in a process for each state of its files."""
     with TemporaryDirectory() as work:
         result = _invoke(folder, Path(work), ["parse", "--no-partial-parse"])
     if not result.success:
         raise DeclarationError(
-            f"dbt cannot read the project: {result.exception}",
+            f"dbt cannot parse the project: {result.exception}",
             where=str(folder),
-            fix="Mend the named file; `dbt parse` in that folder says the same.",
+            fix="Correct the named file; `dbt parse` in that folder reports the same error.",
         )
     parsed: Any = result.result  # for `parse`, the manifest
     return parsed
 
 
-def _needed(manifest: "Manifest") -> dict[str, Any]:
-    """What `_models` reads, as dbt writes it: macros of dbt itself, of which there are hundreds, are left out."""
-    own = {one.package_name for one in manifest.nodes.values()}
-    return {
-        "sources": {key: one.to_dict(omit_none=False) for key, one in manifest.sources.items()},
-        "nodes": {key: one.to_dict(omit_none=False) for key, one in manifest.nodes.items()},
-        "macros": {
-            key: {"package_name": one.package_name, "macro_sql": one.macro_sql}
-            for key, one in manifest.macros.items()
-            if one.package_name in own
-        },
-    }
+def _stored(manifest: "Manifest") -> dict[str, Any]:
+    """Dbt's manifest.json without the hundreds of macros of dbt itself."""
+    whole: dict[str, Any] = manifest.writable_manifest().to_dict(omit_none=False)
+    own = {node["package_name"] for node in whole["nodes"].values()}
+    macros = {key: one for key, one in whole["macros"].items() if one["package_name"] in own}
+    return {**whole, "macros": macros, "docs": {}, "disabled": {}}
 
 
 def _state(folder: Path) -> str:
-    """A hash of all of the project's files and of dbt itself."""
-    digest = hashlib.sha256(version("dbt-core").encode())
+    """A hash of all of the project's files and of dbt's version."""
+    digest = hashlib.sha256(f"{_LAYOUT} {version('dbt-core')}".encode())
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and path.suffix in {".sql", ".yml", ".yaml"} and inside.parts[0] not in {"target", "logs"}:
@@ -170,17 +173,20 @@ def _state(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
-    names = {key: f"{one['schema']}.{one['name']}" for key, one in manifest["sources"].items()}
+def table_of(node: Mapping[str, Any]) -> str:
+    """The table of a dbt model or source: its Iceberg identifier."""
+    return f"{node['schema']}.{node.get('alias') or node['name']}"
+
+
+def _models(manifest: Mapping[str, Any]) -> tuple[TransformModel, ...]:
     nodes = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    names.update({key: f"{node['schema']}.{node['alias']}" for key, node in nodes.items()})
+    names = {key: table_of(node) for key, node in {**manifest["sources"], **nodes}.items()}
     tests: dict[str, list[ModelTest]] = {}
     for key, node in manifest["nodes"].items():
         if node["resource_type"] == "test":
-            guarded = node.get("attached_node") or next(iter(node["depends_on"]["nodes"]), "")
-            says = node["description"] or _in_words(node)
             blocking = node["config"]["severity"].lower() == "error"
-            tests.setdefault(guarded, []).append(ModelTest(key, _short_name(node), says, blocking))
+            test = ModelTest(key, node["name"], node["description"] or _describe(node), blocking)
+            tests.setdefault(_tested(node, nodes), []).append(test)
     models = [
         TransformModel(
             unique_id=key,
@@ -210,16 +216,21 @@ def _models(manifest: Mapping) -> tuple[TransformModel, ...]:
     return _inputs_first(models)
 
 
-def _short_name(node: Mapping) -> str:
-    """`amount_not_null` rather than dbt's own name, which repeats the model's."""
-    metadata = node.get("test_metadata")
-    return f"{node['column_name']}_{metadata['name']}" if metadata and node.get("column_name") else node["name"]
+def _tested(test: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+    """The model that a test belongs to: that of its yml, or, of a test in SQL, the one named in `meta.dagster.ref`
+    (as in dagster-dbt), else the first that it reads.
+    """
+    meta = test["config"].get("meta") or {}
+    wanted = meta.get("dagster", {}).get("ref", {}).get("name")
+    named = [key for key in test["depends_on"]["nodes"] if wanted and key in models and models[key]["name"] == wanted]
+    return next(iter([*named, *filter(None, [test.get("attached_node")]), *test["depends_on"]["nodes"]]), "")
 
 
-def _in_words(node: Mapping) -> str:
-    column = node.get("column_name") or ""
-    kind = (node.get("test_metadata") or {}).get("name", node["name"])
-    words = {"unique": "appears once", "not_null": "is given", "accepted_values": "has an accepted value"}
+def _describe(test: Mapping[str, Any]) -> str:
+    """A sentence for a test whose yml has no description."""
+    column = test.get("column_name") or ""
+    kind = (test.get("test_metadata") or {}).get("name", test["name"])
+    words = {"unique": "is unique", "not_null": "is not null", "accepted_values": "has an accepted value"}
     return f"{column} {words.get(kind, kind)}.".strip()
 
 

@@ -33,7 +33,8 @@ def command(
     selection: Annotated[
         str,
         typer.Argument(
-            help="A table or model by name, or a Dagster selection such as '+fraud.training' or 'group:fraud'."
+            help="A table or model by name, a Dagster selection such as '+fraud.training' or 'group:fraud', "
+            "or a dbt selection such as 'dbt:tag:daily+'."
         ),
     ],
     *,

@@ -656,7 +656,7 @@ def test_one_feature(slipway: Slipway, world: World) -> None:
     assert told["inputs"] == ["fraud.fraud_reports.is_fraud"]
     assert told["delivered_as"] == ["fraud.transactions.TX_FRAUD"]
     assert told["used_by"] == ["fraud.training", "fraud.scorer"]
-    assert {"examples_hold", "is_fraud_not_null"} <= set(told["checks"])
+    assert {"examples_hold", "not_null_fraud_reports_is_fraud"} <= set(told["checks"])
     assert told["since"] is not None
     drawn = told["distribution"]
     assert drawn["null_share"] == 0

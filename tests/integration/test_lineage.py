@@ -233,7 +233,7 @@ def test_a_delivery_is_told_by_its_fingerprint_and_its_profile_by_counts(events:
 
 def test_dbts_tests_are_runs_below_the_node_that_they_test(events: list[dict[str, Any]]) -> None:
     last = ends(events)
-    test = last["fraud.fraud_reports.transaction_id_unique"]
+    test = last["fraud.fraud_reports.unique_fraud_reports_transaction_id"]
     assert test["run"]["facets"]["parent"]["run"]["runId"] == last["fraud.fraud_reports"]["run"]["runId"]
     assert last["fraud.fraud_reports"]["run"]["facets"]["parent"]["job"]["name"] == "fraud_dbt_models"
     assert test["run"]["facets"]["test"]["tests"][0]["status"] == "pass"

@@ -208,6 +208,19 @@ def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_go
     assert resolve(live.table("fraud.daily_activity")) == before["fraud.daily_activity"]
     assert resolve(live.table("fraud.customer_spend")) == before["fraud.customer_spend"], "its step did not run"
     assert any(name.startswith("audit-") for name in live.table("fraud.daily_activity").refs()), "kept for inspection"
+    with open_instance(live) as instance:
+        reported = {name: instance.get_latest_materialization_event(asset_key(name)) for name in TABLES[:3]}
+    snapshots = {
+        name: event.asset_materialization.metadata["snapshot"].value
+        for name, event in reported.items()
+        if event and event.asset_materialization
+    }
+    assert snapshots == {name: str(resolve(live.table(name))) for name in TABLES[:3]}, "what was published is reported"
+    failed = last_evaluation(
+        open_instance(live), "fraud.daily_activity", "accepted_values_daily_activity_customers__False___1"
+    )
+    assert failed is not None
+    assert not failed.passed
 
 
 def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse) -> None:

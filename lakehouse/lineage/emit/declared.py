@@ -148,7 +148,7 @@ def _sql_model(model: TransformModel, followed: Followed, code: str, engine: str
         model.inputs,
         column_lineage.of_sql(followed, model.columns),
         model.columns,
-        {test.name: test.says for test in model.tests},
+        {test.name: test.description for test in model.tests},
         code or "dbt_project",
         model.sql.strip(),
         f"dbt-{'spark' if engine == 'spark' else 'duckdb'}",

@@ -155,7 +155,7 @@ def _checks(lineage: Lineage, one: FeatureSet) -> list[Check]:
     own.append(Check(equal_values.CHECK, equal_values.SAYS, one.name, blocking=False))
     models = {model.table: model for model in lineage.project.models}
     return own + [
-        Check(test.name, test.says, table, test.blocking)
+        Check(test.name, test.description, table, test.blocking)
         for table in one.inputs()
         if table in models
         for test in models[table].tests
