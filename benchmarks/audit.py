@@ -30,7 +30,8 @@ from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 
 GREAT_EXPECTATIONS = "great_expectations==1.24.1"
 CACHE = Path.home() / ".cache" / "slipway" / "benchmarks" / "great-expectations-1.24.1"

@@ -25,7 +25,8 @@ from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from orchestration.memory import MemoryWatch
 
 MOST_MB = 8_000
@@ -112,7 +113,7 @@ def _measure(home: Path, memory: str) -> dict:
         began = time.perf_counter()
         built = build_feature_set(lake, EmbeddedEngine(), FEATURES, run_id="benchmark")
         seconds = time.perf_counter() - began
-    return {"rows": built.outcome.rows, "seconds": seconds, "peak_mb": watch.peak_mb()}
+    return {"rows": built.rows, "seconds": seconds, "peak_mb": watch.peak_mb()}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from lakehouse.settings import Settings
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 
 LEAST = 0.8
 TWO = ["k", "x"]

@@ -21,10 +21,11 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.spark.session import spark_of
-from lakehouse.tables.incremental import BuildPlan
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 
 DAYS = 180
 WINDOWS = ("1d", "7d", "30d")

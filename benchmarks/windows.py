@@ -16,7 +16,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.duck import connect
-from lakehouse.tables.incremental import current_snapshots
+from lakehouse.tables.provenance import current_snapshots
 from lakehouse.tables.read import attach, plan, read
 
 MOST = 2.0

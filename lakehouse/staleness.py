@@ -13,8 +13,8 @@ from lakehouse.errors import UnknownNameError
 from lakehouse.models.predictions import plan_prediction_build
 from lakehouse.models.registry import Registry
 from lakehouse.models.retraining import model_input_snapshots
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import BuildPlan
 from lakehouse.training.assemble import plan_training_build
 from lakehouse.transforms.project import TransformProject
 from lakehouse.transforms.session import BuildSession

@@ -11,10 +11,10 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.feature_tables import Built
 from lakehouse.errors import SlipwayError
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.days import between
+from lakehouse.tables.incremental import Outcome
 from orchestration.checks import asset_check_results, clear_failures, repeated_results
 from orchestration.memory import MemoryWatch
 from orchestration.metadata import materialized
@@ -44,8 +44,8 @@ def report(
     context: dg.AssetExecutionContext,
     lake: Lakehouse,
     progress: Progress,
-    build: Callable[[], Built],
-    pictures: Callable[[Built], Mapping[str, bytes]],
+    build: Callable[[], Outcome],
+    pictures: Callable[[Outcome], Mapping[str, bytes]],
     **more: dg.MetadataValue,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
@@ -58,9 +58,9 @@ def report(
         except AuditError as rejected:
             yield from asset_check_results(table, rejected.check_results)
             raise
-    if built.outcome.recomputed:
+    if built.recomputed:
         yield from asset_check_results(table, built.check_results)
     else:
         yield from repeated_results(context.instance, table, [key.name for key in context.selected_asset_check_keys])
     cost = {"seconds": round(time.monotonic() - began, 3), "peak_memory_mb": watch.peak_mb()}
-    yield materialized(lake, built.outcome, pictures(built), **cost, **more)
+    yield materialized(lake, built, pictures(built), **cost, **more)

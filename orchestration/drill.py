@@ -38,12 +38,13 @@ from lakehouse.settings import Settings
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import AuditError
+from lakehouse.tables.draft_checks import check_row_count
 from lakehouse.tables.duck import literal
-from lakehouse.tables.incremental import last_published
-from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.publish import publish
+from lakehouse.tables.provenance import Provenance, last_published
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import TableShape, ensure_table, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import ensure_table
+from lakehouse.tables.write_audit_publish import write_audit_publish
 from lakehouse.transforms.project import load_project
 
 HISTORY = 45
@@ -176,8 +177,9 @@ class Drill:
                 continue
             self.progress(f"a copy of what is referred to in {name}")
             shape = TableShape(name, rows.schema)
-            base = resolve(ensure_table(copy, shape))
-            publish(copy, write_draft(copy, shape, rows, Provenance("drill", "drill", {}, ""), None, base))
+            base, made_by = resolve(ensure_table(copy, shape)), Provenance("drill", "drill", {}, "")
+            audit = lambda lake, draft, rows=rows: [check_row_count(lake, draft, len(rows))]  # noqa: E731
+            write_audit_publish(copy, shape, rows, made_by, None, audit, base)
 
     def _pick(self) -> list[date]:
         """Choose the delivery that goes wrong, and take those before it; its days."""
@@ -295,5 +297,5 @@ def _land(copy: Lakehouse, source: Source, arrive: Callable[[], None], name: str
     reasons = [error.what] if error else [one.reason.what for one in rejections]
     says = next(iter([*(issue.says for issue in issues), *reasons]), "")
     if not says and quarantined:
-        says = next((one.says for one in landed.check_results if not one.passed), "")
+        says = next((one.says for one in landed.outcome.check_results if not one.passed), "")
     return Alarm(seconds, bool(error or rejections), quarantined, issues, says)

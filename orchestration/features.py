@@ -14,16 +14,17 @@ import pyarrow as pa
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
-from lakehouse.engines.feature_tables import CHECKS, Built, build_feature_set
+from lakehouse.engines.feature_tables import CHECKS, build_feature_set
 from lakehouse.engines.protocol import Engine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
 from lakehouse.features.sameness import deprecations, warn
 from lakehouse.reports.feature_catalog import equal_values
 from lakehouse.reports.feature_catalog.equal_values import remembered, twice_check_result
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import BuildPlan
-from lakehouse.tables.write import Rows
+from lakehouse.tables.incremental import Outcome
+from lakehouse.tables.rows import Rows
 from orchestration.build_config import BuildConfig, report
 from orchestration.checks import asset_key, check_specs
 from orchestration.metadata import column_lineage
@@ -95,7 +96,7 @@ def feature_asset(
             context.log.info(text)
             progress.tell(feature_set.name, text)
 
-        def build() -> Built:
+        def build() -> Outcome:
             built = build_feature_set(
                 lake,
                 _Telling(engine_of(lake, feature_set), tell),
@@ -104,14 +105,14 @@ def feature_asset(
                 asked=config.asked(),
                 rebuild=config.rebuild,
             )
-            if not built.outcome.recomputed:
+            if not built.recomputed:
                 return built
-            return replace(built, check_results=[*built.check_results, twice_check_result(lake, feature_set, beside)])
+            return replace(built, check_results=(*built.check_results, twice_check_result(lake, feature_set, beside)))
 
-        def pictures(built: Built) -> Mapping[str, bytes]:
-            if not built.outcome.recomputed:
+        def pictures(built: Outcome) -> Mapping[str, bytes]:
+            if not built.recomputed:
                 return {}
-            return distributions(lake, feature_set.name, feature_set.columns, built.outcome.snapshot_id)
+            return distributions(lake, feature_set.name, feature_set.columns, built.snapshot_id)
 
         lineage = dg.MetadataValue.column_lineage(column_lineage(feature_lineage(feature_set)))
         yield from report(context, lake, progress, build, pictures, **{"dagster/column_lineage": lineage})

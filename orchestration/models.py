@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.feature_tables import Built
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.input_contract import expected_checks
 from lakehouse.models.leakage_check import input_check
@@ -17,6 +16,7 @@ from lakehouse.models.predictions import CHECKS, predict
 from lakehouse.models.registry import CHALLENGER, Tag
 from lakehouse.models.retraining import Retraining, retrain
 from lakehouse.tables.check_result import AuditError
+from lakehouse.tables.incremental import Outcome
 from lakehouse.training.training_set import TrainingSet
 from orchestration.build_config import BuildConfig, report
 from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
@@ -101,7 +101,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        def build() -> Built:
+        def build() -> Outcome:
             return predict(
                 lake,
                 open_registry(lake.home),
@@ -117,7 +117,7 @@ def predictions_asset(model: Model, training_set: TrainingSet) -> dg.AssetsDefin
             lake,
             progress,
             build,
-            lambda built: distributions(lake, model.predictions, ["score"], built.outcome.snapshot_id),
+            lambda built: distributions(lake, model.predictions, ["score"], built.snapshot_id),
         )
 
     return score_newest_day

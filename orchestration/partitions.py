@@ -13,7 +13,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.sources.deliveries import inspect
 from lakehouse.sources.source import Source
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
 
 _LIVE = timedelta(days=31)

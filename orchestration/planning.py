@@ -15,7 +15,7 @@ from lakehouse.ingestion.pending import find_pending
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.staleness import Standing, stale_assets
 from lakehouse.tables.days import spans
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key

@@ -96,7 +96,7 @@ def source_asset(
                 yield from asset_check_results(source.name, _rejected_check_results(landed))
                 landed.raise_if_nothing_passed()
         if landed.outcome.recomputed:
-            yield from asset_check_results(source.name, [*landed.check_results, *current_check_results(landed)])
+            yield from asset_check_results(source.name, [*landed.outcome.check_results, *current_check_results(landed)])
         else:
             # What is refused or waits is so until it is mended, also when a run finds nothing new.
             standing = current_check_results(landed)

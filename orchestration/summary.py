@@ -9,7 +9,7 @@ from typing import Any
 from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance
 from orchestration.main_job import JobReport

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.feature_tables import Built
 from lakehouse.features.sameness import deprecations
+from lakehouse.tables.incremental import Outcome
 from lakehouse.training.lateness import checks_of
 from lakehouse.training.training_set import TrainingSet
 from lakehouse.training.training_tables import CHECKS, build_training_set
@@ -44,7 +44,7 @@ def training_asset(training_set: TrainingSet, engine: str = "embedded") -> dg.As
         for warning in deprecations(training_set.name, training_set.feature_sets):
             context.log.warning(warning)
 
-        def build() -> Built:
+        def build() -> Outcome:
             return build_training_set(
                 lake, training_set, run_id=context.run.run_id, asked=config.asked(), rebuild=config.rebuild
             )
@@ -55,7 +55,7 @@ def training_asset(training_set: TrainingSet, engine: str = "embedded") -> dg.As
             lake,
             progress,
             build,
-            lambda built: {"rows_of_each_day": rows_per_day(lake, training_set.name, built.outcome.snapshot_id)},
+            lambda built: {"rows_of_each_day": rows_per_day(lake, training_set.name, built.snapshot_id)},
             **{"dagster/column_lineage": lineage},
         )
 

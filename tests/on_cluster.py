@@ -25,11 +25,12 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows
-from lakehouse.tables.incremental import BuildPlan
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from lakehouse.training.reproduce import reproduce
 from lakehouse.training.stored_hashes import CONTENT, note
 from lakehouse.training.training_tables import build_training_set
@@ -151,7 +152,7 @@ def on_connect(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     before = {name: rows(lake, name) for name in [*names, "fraud.training"]}
     content = _content(lake)
     made = scenario.build_features(lake, rebuild=True)
-    training = build_training_set(lake, scenario.training, run_id="connect-run", rebuild=True).outcome
+    training = build_training_set(lake, scenario.training, run_id="connect-run", rebuild=True)
     return {
         "recomputed": sorted(one.name for one in [*made, training] if one.recomputed and one.days is None),
         "differing": [name for name, held in before.items() if not rows(lake, name).equals(held)],

@@ -30,7 +30,7 @@ from lakehouse.models.model import Gate
 from lakehouse.settings import Settings
 from lakehouse.tables.incremental import Outcome
 from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 
 START = date(2018, 4, 1)
 DAYS = 45
@@ -121,14 +121,14 @@ def build_features(lake: Lakehouse, run_id: str = "feature-run", *, rebuild: boo
     from lakehouse.engines.feature_tables import build_feature_set
 
     sets = (customer_spend, terminal_risk, transaction_time)
-    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id, rebuild=rebuild).outcome for one in sets]
+    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id, rebuild=rebuild) for one in sets]
 
 
 def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:
     """Bring the training set up to date. Needs the feature sets."""
     from lakehouse.training.training_tables import build_training_set
 
-    return build_training_set(lake, training, run_id=run_id).outcome
+    return build_training_set(lake, training, run_id=run_id)
 
 
 def small_domain(*gates: Gate) -> Domain:

@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 
 from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.check_result import RULE
+from lakehouse.tables.check_result import RULE, CheckResult
+from lakehouse.tables.draft_checks import check_row_count
 from lakehouse.tables.duck import literal
 from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.publish import Published, change_schema, needs_schema_change, publish
-from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import TableShape, ensure_table, write_draft
+from lakehouse.tables.publish import Published, needs_schema_change
+from lakehouse.tables.read import count_rows, plan, read, resolve
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import Draft, ensure_table
+from lakehouse.tables.write_audit_publish import write_audit_publish
 
 SUFFIX = "__quarantine"
 DELIVERED, QUARANTINED_AT, DROPPED = "_delivered", "_quarantined_at", "_dropped"
@@ -189,7 +192,12 @@ def _replace(
     lake: Lakehouse, shape: TableShape, rows: pa.Table, chosen: str | None, base: int, provenance: Provenance
 ) -> Published:
     """Publish the rows in place of the `chosen` ones (None: of all)."""
-    if needs_schema_change(lake, shape):  # a table that an older version made
-        others = quarantined(lake, shape, at=base, where=f"not ({chosen})") if chosen else shape.schema.empty_table()
-        return change_schema(lake, shape, pa.concat_tables([others, rows]), provenance, base)
-    return publish(lake, write_draft(lake, shape, rows, provenance, chosen, base))
+    others = count_rows(plan(lake, shape.name, at=base)) - len(quarantined(lake, shape, at=base, where=chosen))
+    expected = others + len(rows)
+    if chosen and needs_schema_change(lake, shape):  # the source's contract has other columns now
+        rows = pa.concat_tables([quarantined(lake, shape, at=base, where=f"not ({chosen})"), rows])
+
+    def audit(lake: Lakehouse, draft: Draft) -> list[CheckResult]:
+        return [check_row_count(lake, draft, expected)]
+
+    return write_audit_publish(lake, shape, rows, provenance, chosen, audit, base).published

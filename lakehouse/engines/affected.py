@@ -17,9 +17,9 @@ from lakehouse.features.aggregation import LIFETIME, count
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import Entity, FeatureSet
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.read import Plan, arrow_field, attach, changed_days, day_column, plan, read_plan
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 

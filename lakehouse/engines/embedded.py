@@ -15,12 +15,12 @@ from lakehouse.engines.in_parts import Side, buckets_needed, compute_in_parts
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.duration import days_touched
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import plan, read, read_plan
+from lakehouse.tables.rows import Rows
 from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
-from lakehouse.tables.write import Rows
 
 
 class EmbeddedEngine:

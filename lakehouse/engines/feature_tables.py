@@ -3,8 +3,8 @@
 What belongs here: a feature set's way from declaration to published table. Not: computing (the engines).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -15,27 +15,21 @@ from lakehouse.engines.protocol import Engine
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.check_result import CheckResult, require
+from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
-from lakehouse.tables.incremental import BuildPlan, Computed, Input, Outcome, bring_up_to_date, plan_build
+from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
 from lakehouse.tables.read import attach, count_rows, day_column, plan
+from lakehouse.tables.shape import TableShape
 from lakehouse.tables.sizes import memory_left
-from lakehouse.tables.write import Draft, TableShape
+from lakehouse.tables.write import Draft
 
 CHECKS = {
     "one_row_per_spine_row": "Each row of the spine has its features exactly once.",
     "values_are_numbers": "No feature is infinite or not a number.",
     "examples_hold": "The examples in the declaration give the values that they name.",
 }
-
-
-@dataclass(frozen=True)
-class Built:
-    """What became of a table, and the verdicts of its audit (none when there was nothing to do)."""
-
-    outcome: Outcome
-    check_results: Sequence[CheckResult]
 
 
 def plan_feature_build(
@@ -71,45 +65,21 @@ def build_feature_set(
     run_id: str,
     asked: Sequence[date] = (),
     rebuild: bool = False,
-) -> Built:
+) -> Outcome:
     """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
 
     def compute(work: BuildPlan) -> Computed:
         rows = engine.rows(lake, feature_set, work)
         return Computed(feature_shape(feature_set, rows.schema), rows)
 
-    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
+    def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:
         spine = plan(
             lake, feature_set.spine, at=work.input_snapshots[feature_set.spine], where=_where(feature_set, work.days)
         )
         return _audit(lake, feature_set, draft, work, count_rows(spine))
 
     find = lambda: plan_feature_build(lake, feature_set, asked=asked, rebuild=rebuild)  # noqa: E731
-    return build_table(lake, find, compute, check_results, run_id=run_id)
-
-
-def build_table(
-    lake: Lakehouse,
-    find: Callable[[], BuildPlan],
-    compute: Callable[[BuildPlan], Computed],
-    check_results: Callable[[Draft, BuildPlan], list[CheckResult]],
-    *,
-    run_id: str,
-) -> Built:
-    """Bring a table up to date and keep the verdicts of its audit."""
-    given: list[CheckResult] = []
-    doing: list[BuildPlan] = []
-
-    def note(work: BuildPlan) -> Computed:
-        doing[:] = [work]
-        return compute(work)
-
-    def audit(_: Lakehouse, draft: Draft) -> None:
-        given[:] = check_results(draft, doing[0])
-        require(draft.name, given, draft.branch)
-
-    outcome = bring_up_to_date(lake, find, note, audit, run_id=run_id)
-    return Built(outcome, tuple(given))
+    return bring_up_to_date(lake, find, compute, audit, run_id=run_id)
 
 
 def feature_shape(feature_set: FeatureSet, schema: pa.Schema) -> TableShape:

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.tables.incremental import BuildPlan
-from lakehouse.tables.write import Rows
+from lakehouse.tables.build_plan import BuildPlan
+from lakehouse.tables.rows import Rows
 
 
 class Engine(Protocol):

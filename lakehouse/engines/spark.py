@@ -22,8 +22,8 @@ from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import BuildPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

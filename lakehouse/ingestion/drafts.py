@@ -16,10 +16,10 @@ from lakehouse.ingestion.retained_rows import retained_rows
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import fresh_trial
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import attach, plan
-from lakehouse.tables.write import Draft, Rows, write_draft
+from lakehouse.tables.rows import Rows
+from lakehouse.tables.write import Draft, write_draft
 
 Landing = Mapping[str, Sequence[date]]
 """The days whose rows go or are replaced, by fingerprint."""
@@ -45,13 +45,6 @@ class Drafts:
             return self._on_spark(accepted, landing, where)
         empty = self.source.shape.schema.empty_table()
         return self._joined(pa.concat_tables([empty, *(one.good for one in accepted)]), landing, where)
-
-    def write(self, rows: Rows, days: Sequence[date]) -> Draft:
-        """The rows on an audit branch; with new columns in a trial table, as a branch has the table's."""
-        if self.reshaped:
-            return write_draft(self.lake, fresh_trial(self.lake, self.source.shape), rows, self.provenance)
-        where = days_filter(self.source.event_time, days)
-        return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base)
 
     def count(self, draft: Draft, accepted: Sequence[DeliveryEvaluation], days: Sequence[date]) -> int:
         """The accepted rows on the draft: read from it, as a reader would after publishing."""

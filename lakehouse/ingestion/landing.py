@@ -28,7 +28,7 @@ from lakehouse.contracts.table_checks import check_references, read_referenced
 from lakehouse.contracts.versions import check_kept, keep_version
 from lakehouse.errors import DeliveryError, PublishConflictError
 from lakehouse.ingestion.blocked import blocked_deliveries
-from lakehouse.ingestion.check_results import together
+from lakehouse.ingestion.check_results import CONSERVATION, together
 from lakehouse.ingestion.decisions import Decided, decide
 from lakehouse.ingestion.drafts import Drafts, places
 from lakehouse.ingestion.evaluation import DeliveryEvaluation, EvaluationContext, arrive, faulty_evaluation
@@ -43,13 +43,15 @@ from lakehouse.profiling.profile import DeliveryProfile
 from lakehouse.sources.circuit_breaker import Standing, breaker_status, state_table, transit
 from lakehouse.sources.deliveries import Delivery, hold
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import AuditError, CheckResult, require
-from lakehouse.tables.days import in_words
-from lakehouse.tables.incremental import Outcome, last_published
-from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.publish import change_schema, needs_schema_change, publish
+from lakehouse.tables.check_result import AuditError, CheckResult
+from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.draft_checks import check_columns_match
+from lakehouse.tables.incremental import Outcome
+from lakehouse.tables.provenance import Provenance, last_published
+from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import ensure_table
+from lakehouse.tables.write import Draft, ensure_table
+from lakehouse.tables.write_audit_publish import write_audit_publish
 
 Progress = Callable[[str], None]
 
@@ -140,10 +142,7 @@ class _Landing:
         self._take_back([evaluation.delivery for evaluation, _ in blocked])
         branches = {evaluation.delivery.name: self.drafts.inspectable(evaluation) for evaluation, _ in blocked}
         remember(lake, [one.profile for one in evaluations if one.profile is not None], self.run_id)
-        check_results: list[CheckResult] = []
-        outcome = _nothing_new(lake, source).outcome
-        if landing:
-            check_results, outcome = self._publish(accepted, landing)
+        outcome = self._publish(accepted, landing) if landing else _nothing_new(lake, source).outcome
         copies = [_copy_rejection(delivery, original) for delivery, original in self.pending.copies]
         write_down(lake, source, self.pending, evaluations, decided, branches, self.run_id)
         rejected = [
@@ -154,7 +153,6 @@ class _Landing:
         waiting = [one.delivery.name for one, is_ in blocked if is_.status is Status.WAITING]
         return LandingResult(
             outcome,
-            check_results,
             sum(len(one.broken) for one in accepted),
             [*rejected, *copies],
             waiting,
@@ -253,9 +251,7 @@ class _Landing:
         leaving = {name: days for name, (by, days) in self.pending.superseded.items() if by not in blocked}
         return {**leaving, **{one.delivery.fingerprint: one.days for one in accepted}}
 
-    def _publish(
-        self, accepted: Sequence[DeliveryEvaluation], landing: Mapping[str, tuple[date, ...]]
-    ) -> tuple[list[CheckResult], Outcome]:
+    def _publish(self, accepted: Sequence[DeliveryEvaluation], landing: Mapping[str, tuple[date, ...]]) -> Outcome:
         lake, source = self.lake, self.source
         schema = source.shape.schema
         days = sorted({day for days in landing.values() for day in days})
@@ -263,32 +259,35 @@ class _Landing:
         nothing = none_broken(schema)
         broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
         rows = self.drafts.rows(accepted, landing, days)
-        draft = self.drafts.write(rows, days)
-        check_results = together([one.check_results for one in accepted])
         delivered = sum(one.rows for one in accepted)
-        written = self.drafts.count(draft, accepted, days)
-        check_results += self._draft_check_results(written, len(accepted), delivered, len(broken))
-        require(source.name, check_results, None if self.drafts.reshaped else draft.branch)
         arriving = {one.delivery.fingerprint: one.days for one in accepted}
         leaving = {name: gone for name, gone in landing.items() if name not in arriving}
 
         def keep(rows: pa.Table, of: Mapping[str, tuple[date, ...]]) -> None:
             keep_in_quarantine(lake, quarantine, source.event_time, rows, of, self.provenance, source.possible)
 
+        def audit(lake: Lakehouse, draft: Draft) -> list[CheckResult]:
+            written = self.drafts.count(draft, accepted, days)
+            schema = check_columns_match(lake, draft, source.shape, SCHEMA)
+            conservation = self._conservation(written, len(accepted), delivered, len(broken))
+            return [*together([one.check_results for one in accepted]), schema, conservation]
+
         # What comes is in quarantine before the table is published, what goes leaves it after that: a crash in between
         # repeats both, the same rows are kept once, and no row is nowhere.
-        if arriving:
-            keep(broken, arriving)
-        self._check_breaker()
-        if self.drafts.reshaped:
-            published = change_schema(lake, source.shape, rows, self.provenance, self.base)
-            lake.drop_table(draft.name)
-        else:
-            published = publish(lake, draft)
+        def before_publish() -> None:
+            if arriving:
+                keep(broken, arriving)
+            self._check_breaker()
+
+        replace_ = days_filter(source.event_time, days)
+        written = write_audit_publish(
+            lake, source.shape, rows, self.provenance, replace_, audit, self.base, before_publish
+        )
+        published = written.published
         if leaving:
             keep(nothing, leaving)
         cause = f"{len(accepted)} new deliveries with {in_words(days)}"
-        return check_results, Outcome(
+        return Outcome(
             source.name,
             published.snapshot_id,
             published.rows,
@@ -297,19 +296,17 @@ class _Landing:
             (cause,),
             {},
             recomputed=True,
+            check_results=written.check_results,
         )
 
-    def _draft_check_results(self, written: int, accepted: int, delivered: int, broken: int) -> list[CheckResult]:
-        """The verdicts on the whole draft, on which so many rows were `written`."""
+    def _conservation(self, written: int, accepted: int, delivered: int, broken: int) -> CheckResult:
+        """Whether every delivered row is on the draft, on which so many rows were `written`, or in quarantine."""
         blocked = len(self.pending.deliveries) + len(self.pending.faulty) - accepted
         says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
         if blocked:
             says += f" {blocked} deliveries beside them were not published."
         measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": blocked}
-        return [
-            CheckResult(SCHEMA, passed=True, says="The delivered columns and types are those of the contract."),
-            CheckResult("conservation", passed=written + broken == delivered, says=says, measured=measured),
-        ]
+        return CheckResult(CONSERVATION, passed=written + broken == delivered, says=says, measured=measured)
 
     def _rejection(self, evaluation: DeliveryEvaluation, reason: DeliveryError | AuditError, branch: str) -> Rejection:
         if isinstance(reason, AuditError) and branch:
@@ -332,4 +329,4 @@ def _nothing_new(lake: Lakehouse, source: Source) -> LandingResult:
     made = last_published(lake, source.name)
     table = ensure_table(lake, source.shape)
     rows = made.rows if made else 0
-    return LandingResult(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), (), 0)
+    return LandingResult(Outcome(source.name, resolve(table), rows, 0, (), (), {}, recomputed=False), 0)

@@ -19,7 +19,7 @@ from lakehouse.sources.deliveries import Delivery, inspect
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import attach, changed_days, plan, resolve
 from lakehouse.tables.write import storage_guard
 

@@ -10,7 +10,7 @@ from lakehouse.errors import ContractError, DeliveryError
 from lakehouse.ingestion.blocked import BlockedDelivery
 from lakehouse.profiling.issues import Issue
 from lakehouse.sources.circuit_breaker import Standing, Transition
-from lakehouse.tables.check_result import AuditError, CheckResult
+from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.incremental import Outcome
 
 
@@ -27,13 +27,14 @@ class Rejection:
 
 @dataclass(frozen=True)
 class LandingResult:
-    """What landing did: the table's outcome, the verdicts on what was published (none when there was nothing to do),
-    what was not published, what is odd about deliveries (by name), and the breaker. `held_back` are all deliveries of
-    the source that are refused or wait now, since whenever.
+    """What landing did.
+
+    `outcome` is what became of the table, with the results of its audit. `refused` and `waiting` are deliveries that
+    were not published now, `held_back` all of the source that are refused or wait, since whenever; `findings` is what
+    is odd about deliveries, by name.
     """
 
     outcome: Outcome
-    check_results: Sequence[CheckResult]
     quarantined: int
     rejected: Sequence[Rejection] = ()
     waiting: Sequence[str] = ()

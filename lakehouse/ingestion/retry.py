@@ -25,14 +25,15 @@ from lakehouse.ingestion.recording import bring_up_to_date
 from lakehouse.sources.circuit_breaker import State, breaker_status
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
-from lakehouse.tables.check_result import CheckResult, require
+from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.draft_checks import check_row_count
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_published
-from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.publish import needs_schema_change, publish
+from lakehouse.tables.provenance import Provenance, last_published
+from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan, read, resolve
-from lakehouse.tables.write import ensure_table, write_draft
+from lakehouse.tables.write import Draft, ensure_table
+from lakehouse.tables.write_audit_publish import write_audit_publish
 
 _KEY = ["_fingerprint", "_row"]
 
@@ -102,11 +103,11 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
         staying = read(lake, source.name, at=base, where=where).select(good.schema.names).cast(good.schema)
         rows = pa.concat_tables([staying, good])
         order = [(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")]
-        draft = write_draft(lake, source.shape, rows.sort_by(order), provenance, where, base)
-        written = plan(lake, source.name, at=draft.branch, where=where).rows
-        says = f"{len(staying)} rows of these days stay, {len(good)} come from quarantine, {written} are on the branch."
-        require(source.name, [CheckResult("conservation", written == len(rows), says)], draft.branch)
-        publish(lake, draft)
+
+        def audit(lake: Lakehouse, draft: Draft) -> list[CheckResult]:
+            return [check_row_count(lake, draft, len(rows), where, name="conservation")]
+
+        write_audit_publish(lake, source.shape, rows.sort_by(order), provenance, where, audit, base)
         take_out(lake, shape, good, provenance)
     return len(good) + len(there), len(held) - len(good)
 

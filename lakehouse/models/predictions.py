@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.errors import SlipwayError
 from lakehouse.models.input_contract import judge_expected
 from lakehouse.models.model import Model
@@ -19,12 +18,15 @@ from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
 from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
 from lakehouse.sources.circuit_breaker import blocked
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.duck import borrow
-from lakehouse.tables.incremental import BuildPlan, Computed, changed_by_others, current_snapshots, last_published
+from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
+from lakehouse.tables.provenance import changed_by_others, current_snapshots, last_published
 from lakehouse.tables.read import attach, plan, published_days
-from lakehouse.tables.write import Draft, TableShape
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import Draft
 from lakehouse.training.assemble import with_features
 from lakehouse.training.training_set import TrainingSet
 
@@ -44,7 +46,7 @@ def predict(
     run_id: str,
     asked: Sequence[date] = (),
     rebuild: bool = False,
-) -> Built:
+) -> Outcome:
     """Score the newest day (or the `asked` days) with the champion, pinned.
 
     Raises SlipwayError without a champion, AuditError for inputs that are not as the model expects them.
@@ -60,22 +62,19 @@ def predict(
     def find() -> BuildPlan:
         return plan_prediction_build(lake, model, training_set, champion, asked, rebuild=rebuild)
 
-    judged: list[CheckResult] = []
-
     def compute(work: BuildPlan) -> Computed:
         frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.input_snapshots, work.days)))
-        judged[:] = judge_expected(model.expects, frame, model.predictions)
-        judged.append(judge_learned(registry, champion, frame))
+        judged = [*judge_expected(model.expects, frame, model.predictions), judge_learned(registry, champion, frame)]
         rows = _scored(registry, model, training_set, champion, frame, work)
         notes = {"model": champion.uri}
         if stale := blocked(lake, model.name.split(".")[0]):
             notes["stale"] = stale
-        return Computed(_shape(model, training_set, rows.schema), rows, notes)
+        return Computed(_shape(model, training_set, rows.schema), rows, notes, judged)
 
-    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
-        return [*judged, *_audit(lake, training_set, draft, work)]
+    def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:
+        return _audit(lake, training_set, draft, work)
 
-    return build_table(lake, find, compute, check_results, run_id=run_id)
+    return bring_up_to_date(lake, find, compute, audit, run_id=run_id)
 
 
 def plan_prediction_build(

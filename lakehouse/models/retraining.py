@@ -27,8 +27,7 @@ from lakehouse.models.training import fit
 from lakehouse.models.training_baseline import learned_from
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import between, days_filter
-from lakehouse.tables.incremental import current_snapshots, last_published
-from lakehouse.tables.provenance import code_version
+from lakehouse.tables.provenance import code_version, current_snapshots, last_published
 from lakehouse.tables.read import read
 from lakehouse.training.training_set import TrainingSet
 

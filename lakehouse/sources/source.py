@@ -14,7 +14,7 @@ from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.sources.circuit_breaker import Breaker
 from lakehouse.sources.mapping_types import ColumnMapping
 from lakehouse.sources.mappings import check_mappings, fingerprint
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 
 METADATA = pa.schema(
     [

@@ -16,7 +16,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.words import in_words
 from lakehouse.tables.read import Plan, arrow_field, check_columns, plan
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

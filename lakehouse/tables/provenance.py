@@ -5,7 +5,7 @@ What belongs here: writing and reading these notes in Iceberg's snapshot summari
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +15,9 @@ from subprocess import DEVNULL, CalledProcessError, run
 
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation, Snapshot
+
+from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.errors import UnknownNameError
 
 _PREFIX = "slipway."
 
@@ -91,6 +94,49 @@ def ancestry(table: Table, snapshot_id: int | None = None) -> Iterator[Snapshot]
 def is_compaction(snapshot: Snapshot) -> bool:
     """Whether the snapshot only wrote the same rows to other files: Iceberg calls that a replacement."""
     return snapshot.summary is not None and snapshot.summary.operation is Operation.REPLACE
+
+
+def last_published(lake: Lakehouse, name: str) -> SnapshotProvenance | None:
+    """The provenance of the table's newest published change; None for a table that Slipway never published to.
+
+    Compactions, by whomever, change no rows and are passed over. When somebody else changed the rows since Slipway
+    published, it is that change, whose `definition` is empty.
+    """
+    if not lake.has(name):
+        return None
+    newest: SnapshotProvenance | None = None
+    for snapshot in ancestry(lake.table(name)):
+        made = read_provenance(snapshot)
+        if not made.definition and is_compaction(snapshot):
+            continue
+        newest = newest or made
+        if made.definition:
+            return newest
+    return None
+
+
+def changed_by_others(made: SnapshotProvenance) -> str:
+    """Who else changed a table, as the cause of making it anew; empty when it was Slipway."""
+    when = made.at.strftime("%Y-%m-%d %H:%M UTC")
+    return "" if made.definition else f"somebody else changed it: {made.operation} {made.snapshot_id} of {when}"
+
+
+def current_snapshots(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
+    """The newest published change of each table, so that a compaction of one changes nothing that is made from it.
+
+    Raises UnknownNameError for a table that was never published.
+    """
+    input_snapshots = {}
+    for name in names:
+        made = last_published(lake, name)
+        if made is None:
+            raise UnknownNameError(
+                f"{name} was never published, so nothing can be made from it.",
+                where=name,
+                fix=f"Run `slipway materialize {name}` first.",
+            )
+        input_snapshots[name] = made.snapshot_id
+    return input_snapshots
 
 
 @cache

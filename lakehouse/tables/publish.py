@@ -17,18 +17,9 @@ from lakehouse.errors import ContractError, PublishConflictError
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import resolve
 from lakehouse.tables.references import branch_at, is_at, without
-from lakehouse.tables.write import (
-    Draft,
-    Rows,
-    RowsElsewhere,
-    RowsInParts,
-    TableShape,
-    ensure_table,
-    fill,
-    iceberg_schema,
-    schema_change,
-    storage_guard,
-)
+from lakehouse.tables.rows import Rows, RowsElsewhere, RowsInParts
+from lakehouse.tables.shape import TableShape, iceberg_schema, schema_change
+from lakehouse.tables.write import Draft, ensure_table, fill, storage_guard
 
 
 @dataclass(frozen=True)
@@ -126,7 +117,7 @@ def _replace_all(
 
 def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
     """How the shape differs from the table that is there, in words; empty when it does not or there is none."""
-    return schema_change(lake.table(shape.name), shape) if lake.has(shape.name) else ""
+    return schema_change(lake.table(shape.name).schema(), shape) if lake.has(shape.name) else ""
 
 
 def _check_ancestry(table: Table, draft: Draft, main: int) -> None:

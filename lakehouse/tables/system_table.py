@@ -20,7 +20,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import NO_SNAPSHOT, planned_files, read, resolve
-from lakehouse.tables.write import TableShape, ensure_table, storage_guard
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import ensure_table, storage_guard
 
 NAMESPACE = "slipway"
 MOST_FILES = 40

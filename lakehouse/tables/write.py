@@ -1,24 +1,21 @@
-"""Writing rows to an audit branch. Nothing written here can be seen by a reader of the table.
+"""Audit branches: rows are written where no reader of the table sees them.
 
-What belongs here: a table's shape, making it, and writing a draft. Not: auditing (contracts/) and publishing
-(publish.py).
+What belongs here: creating a table, and writing a draft. Not: a table's shape (shape.py), auditing and publishing
+(write_audit_publish.py).
 """
 
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Protocol, TypeAlias, runtime_checkable
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update import AssertTableUUID
 from pyiceberg.transforms import DayTransform
@@ -28,10 +25,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from lakehouse import clock
 from lakehouse.catalog.home import storage_error
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.errors import ContractError, DeclarationError, nearest_name
+from lakehouse.errors import ContractError, DeclarationError
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import planned_files
 from lakehouse.tables.references import branch_at, is_at, without
+from lakehouse.tables.rows import Rows, RowsElsewhere, RowsInParts
+from lakehouse.tables.shape import TableShape, iceberg_schema, schema_change
 
 AUDIT_PREFIX = "audit-"
 BRANCH_AGE = timedelta(days=7)
@@ -49,30 +48,6 @@ _TABLE_PROPERTIES = {
 
 
 @dataclass(frozen=True)
-class TableShape:
-    """What a table looks like: its columns (Arrow schema), the column whose day partitions it, its documentation.
-
-    `day_column` must be a timestamp; without one the table is written whole. `column_docs` become Iceberg column docs.
-    """
-
-    name: str
-    schema: pa.Schema
-    day_column: str | None = None
-    description: str = ""
-    column_docs: Mapping[str, str] = field(default_factory=dict)
-    owner: str = ""
-
-    def __post_init__(self) -> None:
-        """Raises DeclarationError for a day column or a documented column that is not in the schema."""
-        known = self.schema.names
-        for column in [*([self.day_column] if self.day_column else []), *self.column_docs]:
-            if column not in known:
-                raise DeclarationError(
-                    f"The table has no column {column!r}.", where=self.name, nearest=nearest_name(column, known)
-                )
-
-
-@dataclass(frozen=True)
 class Draft:
     """Rows on an audit branch: written, readable by the branch's name, not public."""
 
@@ -80,52 +55,6 @@ class Draft:
     branch: str
     base_snapshot_id: int
     snapshot_id: int
-
-
-class RowsInParts(Protocol):
-    """Rows that memory does not hold: they come in tables of whole days."""
-
-    schema: pa.Schema
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def parts(self) -> Iterator[pa.Table]:
-        """All of them, in order of days; each call begins anew."""
-        ...
-
-    def let_go(self) -> None:
-        """Give back what they take of the disk: they are not wanted any more."""
-        ...
-
-
-@runtime_checkable
-class RowsElsewhere(Protocol):
-    """Rows that are not in this process, and write themselves to a branch from where they are (spark/tables.py)."""
-
-    schema: pa.Schema
-
-    def __len__(self) -> int:
-        """How many were written; 0 before."""
-        ...
-
-    def write(
-        self, lake: Lakehouse, shape: TableShape, branch: str, summary: Mapping[str, str], replace: str | None
-    ) -> None:
-        """Write them to the branch in one commit with this summary, in place of the rows of the filter `replace`."""
-        ...
-
-    def to_arrow(self) -> pa.Table:
-        """All of them, in this process."""
-        ...
-
-    def let_go(self) -> None:
-        """Give back what they take where they are: they are not wanted any more."""
-        ...
-
-
-Rows: TypeAlias = pa.Table | RowsInParts | RowsElsewhere
 
 
 def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
@@ -177,16 +106,6 @@ def _make_table(lake: Lakehouse, shape: TableShape) -> None:
         lake.create_table(shape.name, schema, spec, properties)
 
 
-def iceberg_schema(shape: TableShape) -> Schema:
-    """The Iceberg schema of a shape: fields numbered from 1, all optional, with their docs."""
-    numbered = [
-        one.with_metadata({"PARQUET:field_id": str(number)}).with_nullable(nullable=True)
-        for number, one in enumerate(shape.schema, start=1)
-    ]
-    bare = pyarrow_to_schema(pa.schema(numbered))
-    return Schema(*(one.model_copy(update={"doc": shape.column_docs.get(one.name)}) for one in bare.fields))
-
-
 def write_draft(
     lake: Lakehouse,
     shape: TableShape,
@@ -204,7 +123,7 @@ def write_draft(
     """
     with storage_guard(shape.name):
         table = ensure_table(lake, shape)
-        change = schema_change(table, shape)
+        change = schema_change(table.schema(), shape)
         if change:
             raise ContractError(
                 f"The rows do not have the table's columns: {change}.",
@@ -253,18 +172,6 @@ def _arranged(shape: TableShape, rows: pa.Table | RowsInParts) -> Iterator[pa.Ta
     parts: Iterator[pa.Table] = iter((rows,)) if isinstance(rows, pa.Table) else rows.parts()
     for part in chain([next(parts, shape.schema.empty_table())], parts):
         yield part.select(shape.schema.names).cast(shape.schema)
-
-
-def schema_change(table: Table, shape: TableShape) -> str:
-    """How the shape's columns differ from the table's, in words; empty when they do not."""
-    have = {one.name: str(one.field_type) for one in table.schema().fields}
-    want = {one.name: str(one.field_type) for one in iceberg_schema(shape).fields}
-    words = [f"{name} is new" for name in want if name not in have]
-    words += [f"{name} is gone" for name in have if name not in want]
-    words += [
-        f"{name} was {have[name]} and is now {want[name]}" for name in want if name in have and have[name] != want[name]
-    ]
-    return ", ".join(words)
 
 
 @contextmanager

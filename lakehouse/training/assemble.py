@@ -14,12 +14,13 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import as_of_join
+from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.incremental import BuildPlan, Input, last_published, plan_build
 from lakehouse.tables.on_disk import RowsOnDisk
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan, rows_by_day
+from lakehouse.tables.shape import TableShape
 from lakehouse.tables.sizes import COPIES
-from lakehouse.tables.write import TableShape
 from lakehouse.training.on_demand import Requested, requested
 from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet

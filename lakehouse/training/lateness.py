@@ -17,9 +17,8 @@ from lakehouse.features.columns import entity_codes
 from lakehouse.features.events import Events
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.incremental import current_snapshots
 from lakehouse.tables.lateness import HISTORY, READABLE, known_at
-from lakehouse.tables.provenance import read_provenance
+from lakehouse.tables.provenance import current_snapshots, read_provenance
 from lakehouse.tables.read import arrow_field, plan, read
 from lakehouse.training.training_set import TrainingSet
 

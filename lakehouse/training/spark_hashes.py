@@ -14,7 +14,7 @@ from lakehouse.spark.carried import carry_stream
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 from lakehouse.training.content_hash import fingerprints_by_day
 from lakehouse.training.training_set import TrainingSet
 

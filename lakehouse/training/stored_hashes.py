@@ -18,11 +18,11 @@ import pyarrow as pa
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import UnknownNameError
 from lakehouse.spark.tables import SparkRows
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import BuildPlan
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 from lakehouse.training.content_hash import fingerprints_by_day
 from lakehouse.training.spark_hashes import days_of_snapshot, days_to_write
 from lakehouse.training.training_set import TrainingSet

@@ -32,8 +32,7 @@ from lakehouse.features.point_in_time import History, check_present
 from lakehouse.features.sameness import deprecations, warn
 from lakehouse.features.windows import Ints
 from lakehouse.query import input_snapshots_at
-from lakehouse.tables.incremental import current_snapshots
-from lakehouse.tables.provenance import read_provenance
+from lakehouse.tables.provenance import current_snapshots, read_provenance
 from lakehouse.tables.read import Pin, arrow_field, check_columns, plan, read_plan, resolve
 from lakehouse.training.content_hash import ContentHash
 from lakehouse.training.lateness import rows_as_known

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.choice import engine_name
-from lakehouse.engines.feature_tables import Built, build_table
 from lakehouse.spark.tables import SparkRows
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
-from lakehouse.tables.incremental import BuildPlan, Computed
+from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
@@ -33,7 +33,7 @@ CHECKS = {
 
 def build_training_set(
     lake: Lakehouse, training_set: TrainingSet, *, run_id: str, asked: Sequence[date] = (), rebuild: bool = False
-) -> Built:
+) -> Outcome:
     """Bring a training set's table up to date, on the engine of the settings.
 
     Raises AuditError when its rows must not be published.
@@ -46,7 +46,7 @@ def build_training_set(
         notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows, shape)}
         return Computed(shape, rows, notes)
 
-    def check_results(draft: Draft, work: BuildPlan) -> list[CheckResult]:
+    def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:
         clock = data_clock(lake, training_set, work.input_snapshots[training_set.spine])
         found = _audit(lake, training_set, draft, work, clock)
         return (
@@ -54,7 +54,7 @@ def build_training_set(
         )
 
     find = lambda: plan_training_build(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
-    return build_table(lake, find, compute, check_results, run_id=run_id)
+    return bring_up_to_date(lake, find, compute, audit, run_id=run_id)
 
 
 def _rows(

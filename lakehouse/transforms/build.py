@@ -12,10 +12,10 @@ from lakehouse.contracts.audit import SAMPLE_ROWS
 from lakehouse.errors import PublishConflictError, SlipwayError
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import connect
-from lakehouse.tables.incremental import Outcome, last_published, unchanged
-from lakehouse.tables.publish import Published, change_schema, publish
+from lakehouse.tables.incremental import Outcome, unchanged
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import attach, plan
-from lakehouse.tables.write import Draft
+from lakehouse.tables.write_audit_publish import publish_staged
 from lakehouse.transforms.project import TransformModel, TransformProject, run_dbt
 from lakehouse.transforms.session import BuildSession, active
 
@@ -100,34 +100,25 @@ def _settle(
     if blocked:
         return ModelResult(model.table, None, known, f"{model.table} waits for {', '.join(blocked)}.")
     work = session.works[model.table]
-    draft = session.drafts.get(model.table)
-    if draft is None:
+    staged = session.staged.get(model.table)
+    if staged is None:
         return ModelResult(model.table, unchanged(session.lake, work), known)
     try:
-        published = _publish(session, model.table, draft)
+        written = publish_staged(session.lake, staged, known)
     except PublishConflictError as conflict:
         return ModelResult(model.table, None, known, str(conflict))
-    written = session.rows_written[model.table]
     outcome = Outcome(
         model.table,
-        published.snapshot_id,
-        published.rows,
-        written,
+        written.published.snapshot_id,
+        written.published.rows,
+        len(staged.rows),
         work.days,
         work.causes,
         work.input_snapshots,
         recomputed=True,
+        check_results=written.check_results,
     )
     return ModelResult(model.table, outcome, known)
-
-
-def _publish(session: BuildSession, table: str, draft: Draft) -> Published:
-    new = session.new_columns.get(table)
-    if new is None:
-        return publish(session.lake, draft)
-    published = change_schema(session.lake, new.shape, new.rows, new.provenance, new.base)
-    session.lake.drop_table(draft.name)
-    return published
 
 
 def _check_result(
@@ -151,10 +142,10 @@ def _check_result(
 def _failing_rows(session: BuildSession, model: TransformModel, sql: str) -> list[dict[str, Any]]:
     # One of its own: the SQL that dbt compiled names the database, and that is `memory`.
     with connect() as connection:
-        for name in dict.fromkeys([*model.inputs, *session.drafts, model.table]):
-            draft = session.drafts.get(name)
-            if draft is not None:
-                attach(connection, plan(session.lake, draft.name, at=draft.snapshot_id), name)
+        for name in dict.fromkeys([*model.inputs, *session.staged, model.table]):
+            staged = session.staged.get(name)
+            if staged is not None:
+                attach(connection, plan(session.lake, staged.draft.name, at=staged.draft.snapshot_id), name)
             elif session.lake.has(name):
                 attach(connection, plan(session.lake, name), name)
         return connection.sql(f"select * from ({sql}) limit {SAMPLE_ROWS}").to_arrow_table().to_pylist()

@@ -11,15 +11,18 @@ from duckdb import DuckDBPyConnection
 
 from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.errors import ContractError, SlipwayError, nearest_name
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import quoted
-from lakehouse.tables.incremental import BuildPlan, beginning, fresh_trial, last_published
-from lakehouse.tables.provenance import Provenance
+from lakehouse.tables.incremental import beginning
+from lakehouse.tables.provenance import Provenance, last_published
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan
-from lakehouse.tables.write import Rows, TableShape, write_draft
+from lakehouse.tables.rows import Rows
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write_audit_publish import stage
 from lakehouse.transforms.project import TransformModel
-from lakehouse.transforms.session import BuildSession, NewColumns, active_session
+from lakehouse.transforms.session import BuildSession, active_session
 
 
 class Plugin(BasePlugin):
@@ -47,7 +50,7 @@ class Plugin(BasePlugin):
             )
         config: dict[str, Any] = target_config.config
         model = next(one for one in session.project.models if one.unique_id == config["unique_id"])
-        if any(name in session.new_columns or name in session.deferred for name in model.inputs):
+        if any(_waits(session, name) for name in model.inputs):
             session.deferred.add(model.table)
             raise SlipwayError(f"{model.table} is built after its input, whose columns changed, was published.")
         work = session.plan_build(model)
@@ -65,15 +68,16 @@ class Plugin(BasePlugin):
         shape = _shape(model, rows.schema)
         provenance = Provenance(session.run_id, work.definition, work.input_snapshots)
         base = beginning(session.lake, shape, work.before)
-        if needs_schema_change(session.lake, shape):
-            rows = _rows(session, model, config["sql"], work, cursor, None) if replace else rows
-            session.new_columns[model.table] = NewColumns(shape, rows, provenance, base)
-            draft = write_draft(session.lake, fresh_trial(session.lake, shape), rows, provenance)
-        else:
-            draft = write_draft(session.lake, shape, rows, provenance, replace, base)
-        session.drafts[model.table] = draft
-        session.rows_written[model.table] = len(rows)
-        attach(cursor, plan(session.lake, draft.name, at=draft.branch), model.table)
+        if replace and needs_schema_change(session.lake, shape):  # other columns concern all rows
+            rows = _rows(session, model, config["sql"], work, cursor, None)
+        staged = stage(session.lake, shape, rows, provenance, replace, base)
+        session.staged[model.table] = staged
+        attach(cursor, plan(session.lake, staged.draft.name, at=staged.draft.branch), model.table)
+
+
+def _waits(session: BuildSession, name: str) -> bool:
+    """Whether models that select from this one are built after it is published."""
+    return name in session.deferred or (name in session.staged and session.staged[name].new_columns)
 
 
 def _rows(

@@ -9,38 +9,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.incremental import BuildPlan, Input, plan_build
-from lakehouse.tables.provenance import Provenance
-from lakehouse.tables.write import Draft, Rows, TableShape
+from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
+from lakehouse.tables.write_audit_publish import StagedWrite
 from lakehouse.transforms.project import TransformModel, TransformProject
-
-
-@dataclass(frozen=True)
-class NewColumns:
-    """A model whose columns changed: its rows, audited in a trial table, go to the table in one commit."""
-
-    shape: TableShape
-    rows: Rows
-    provenance: Provenance
-    base: int | None
 
 
 @dataclass
 class BuildSession:
-    """A build in progress: drafts by table, the work each model had, and rows written.
+    """A build in progress: the staged write and the plan of each model, by table.
 
-    The draft of a model with `new_columns` lies in a trial table. Models made from it are `deferred` to a build of
-    their own: the snapshot that they are to be made from does not exist before it is published.
+    Models that select from one whose columns changed are `deferred` to a build of their own: the snapshot that they
+    are built from does not exist before it is published.
     """
 
     lake: Lakehouse
     project: TransformProject
     run_id: str
     rebuild: bool = False
-    drafts: dict[str, Draft] = field(default_factory=dict)
+    staged: dict[str, StagedWrite] = field(default_factory=dict)
     works: dict[str, BuildPlan] = field(default_factory=dict)
-    rows_written: dict[str, int] = field(default_factory=dict)
-    new_columns: dict[str, NewColumns] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
 
     def plan_build(self, model: TransformModel) -> BuildPlan:
@@ -51,7 +38,7 @@ class BuildSession:
             [Input(name, model.reach) for name in model.inputs],
             model.fingerprint(),
             rebuild=self.rebuild,
-            drafts={name: draft.snapshot_id for name, draft in self.drafts.items()},
+            drafts={name: staged.draft.snapshot_id for name, staged in self.staged.items()},
             days_from=model.inputs,
         )
 

@@ -20,7 +20,8 @@ from lakehouse.spark.session import spark_of
 from lakehouse.tables.duck import connect, literal
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from tests.reference import moment
 
 ENGINES = {"embedded": audit_table, "spark": audit_on_spark}

@@ -31,10 +31,10 @@ from lakehouse.features.feature_set import (
     mean,
     total,
 )
-from lakehouse.tables.incremental import write_audit_publish
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write_audit_publish import write_audit_publish
 from lakehouse.training.reproduce import reproduce
 from lakehouse.training.training_set import Label, TrainingSet
 from lakehouse.training.training_tables import build_training_set
@@ -80,12 +80,12 @@ def put(lake, name, rows, schema, day, days=None):
     """Publish rows, of some days or in place of all."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema)
     shape = TableShape(name, table.schema, day)
-    return write_audit_publish(lake, shape, table, Provenance("run", "test"), days, lambda *_: None)
+    return write_audit_publish(lake, shape, table, Provenance("run", "test"), days, lambda *_: ())
 
 
 def build(lake, *feature_sets, **how):
     """The outcome of the last one."""
-    return [build_feature_set(lake, EmbeddedEngine(), one, run_id="run", **how) for one in feature_sets][-1].outcome
+    return [build_feature_set(lake, EmbeddedEngine(), one, run_id="run", **how) for one in feature_sets][-1]
 
 
 def declared(delay, ttl, *, own_events):

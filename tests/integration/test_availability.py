@@ -24,7 +24,8 @@ from lakehouse.tables.lateness import HISTORY, READABLE, known_at
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from lakehouse.training.lateness import CHECK, availability, checks_of, late_check_result, spoken
 from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet

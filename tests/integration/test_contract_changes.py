@@ -21,7 +21,8 @@ from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.mappings import absent
 from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape, ensure_table
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import ensure_table
 
 NAME = "shop.payments"
 CONTRACT = Contract(

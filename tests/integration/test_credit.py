@@ -26,7 +26,7 @@ from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.protocol import split
 from lakehouse.models.retraining import training_rows, training_start
 from lakehouse.models.training import fit
-from lakehouse.tables.incremental import current_snapshots
+from lakehouse.tables.provenance import current_snapshots
 from lakehouse.tables.read import read
 from lakehouse.transforms.project import load_project
 from tests import scenario

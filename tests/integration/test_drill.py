@@ -30,7 +30,8 @@ from lakehouse.models.retraining import retrain
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import TableShape, ensure_table, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import ensure_table, write_draft
 from orchestration.cli import app
 from orchestration.drill import Drill
 from tests import scenario

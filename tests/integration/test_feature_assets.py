@@ -18,10 +18,12 @@ from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import SlipwayWarning
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
 from lakehouse.reports.feature_catalog.equal_values import CHECK
+from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import BuildPlan, last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.publish import publish
-from lakehouse.tables.write import Rows, write_draft
+from lakehouse.tables.rows import Rows
+from lakehouse.tables.write import write_draft
 from lakehouse.training.training_frame import training_frame
 from orchestration.features import feature_asset, feature_assets
 from orchestration.progress import Progress

@@ -22,8 +22,9 @@ from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import plan, read, rows_by_day
+from lakehouse.tables.shape import TableShape
 from lakehouse.tables.sizes import memory_left
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.write import write_draft
 from lakehouse.training import training_tables
 from lakehouse.training.assemble import assemble_within, data_clock
 from lakehouse.training.stored_hashes import CONTENT, content_of, note
@@ -118,32 +119,32 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     put(lake, "parts.events", some(5, hot=0.3))
     one = declared()
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), one, run_id="run")
-    made = EmbeddedEngine().compute(lake, one, dict(built.outcome.input_snapshots), None)
+    made = EmbeddedEngine().compute(lake, one, dict(built.input_snapshots), None)
     order = [("at", "ascending"), ("row", "ascending")]
-    assert built.outcome.rows == built.outcome.rows_written == ROWS
+    assert built.rows == built.rows_written == ROWS
     assert read(lake, one.name).sort_by(order).equals(made)
     planned = plan(lake, one.name)
     assert len(planned.tasks) == len(rows_by_day(planned)) == DAYS, "a file for each day"
     assert list(lake.home.work.iterdir()) == []
     # In parts again over what is there, and with other columns.
     again = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), one, run_id="again", rebuild=True)
-    assert again.outcome.rows == ROWS
+    assert again.rows == ROWS
     assert read(lake, one.name).sort_by(order).equals(made)
     wider = replace(one, features=[*one.features, total("amount").over("1d")])
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), wider, run_id="wider")
-    expected = EmbeddedEngine().compute(lake, wider, dict(built.outcome.input_snapshots), None)
+    expected = EmbeddedEngine().compute(lake, wider, dict(built.input_snapshots), None)
     assert read(lake, one.name).sort_by(order).equals(expected)
 
 
 def test_a_training_set_in_parts_has_the_same_rows_and_content(built, monkeypatch):
-    made = build_training_set(built, training, run_id="whole", rebuild=True).outcome
+    made = build_training_set(built, training, run_id="whole", rebuild=True)
     whole = read(built, training.name, at=made.snapshot_id)
     monkeypatch.setattr(training_tables, "memory_left", lambda _: 500_000)
     clock = data_clock(built, training, made.input_snapshots[training.spine])
     parts = assemble_within(built, training, made.input_snapshots, None, clock, 500_000)
     assert isinstance(parts, RowsOnDisk)
     parts.let_go()
-    again = build_training_set(built, training, run_id="in parts", rebuild=True).outcome
+    again = build_training_set(built, training, run_id="in parts", rebuild=True)
     order = [(training.event_time, "ascending"), (training.row_key, "ascending")]
     assert again.snapshot_id != made.snapshot_id
     assert read(built, training.name).sort_by(order).equals(whole.sort_by(order))

@@ -19,8 +19,7 @@ from assets.fraud.training import training
 from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.tables.days import EPOCH
-from lakehouse.tables.incremental import last_published
-from lakehouse.tables.provenance import read_provenance
+from lakehouse.tables.provenance import last_published, read_provenance
 from lakehouse.tables.read import plan, read
 from lakehouse.training.training_tables import build_training_set
 from lakehouse.transforms.build import build
@@ -46,8 +45,8 @@ def bring_up_to_date(lake, *, rebuild=False):
         outcomes[result.table] = result.outcome
     engine = EmbeddedEngine()
     for one in SETS:
-        outcomes[one.name] = build_feature_set(lake, engine, one, run_id="run", rebuild=rebuild).outcome
-    outcomes[training.name] = build_training_set(lake, training, run_id="run", rebuild=rebuild).outcome
+        outcomes[one.name] = build_feature_set(lake, engine, one, run_id="run", rebuild=rebuild)
+    outcomes[training.name] = build_training_set(lake, training, run_id="run", rebuild=rebuild)
     return outcomes
 
 
@@ -282,9 +281,9 @@ def test_the_training_set_holds_the_feature_sets_rows(built):
 def test_a_changed_definition_is_computed_anew_and_changed_words_are_not(built):
     engine = EmbeddedEngine()
     reworded = replace(customer_spend, description="Other words.", owner="team:other")
-    assert not build_feature_set(built, engine, reworded, run_id="run").outcome.recomputed
+    assert not build_feature_set(built, engine, reworded, run_id="run").recomputed
     changed = replace(customer_spend, delay="1d", examples=())
-    outcome = build_feature_set(built, engine, changed, run_id="run").outcome
+    outcome = build_feature_set(built, engine, changed, run_id="run")
     assert (outcome.days, outcome.causes) == (None, ("its definition changed",))
     made = read_provenance(built.table(customer_spend.name).current_snapshot())
     assert made.definition == changed.fingerprint()
@@ -293,7 +292,7 @@ def test_a_changed_definition_is_computed_anew_and_changed_words_are_not(built):
 def test_days_that_are_asked_for_are_computed_again(built):
     chosen = [DAYS[3], DAYS[7]]
     before, old = files(built, customer_spend.name), rows(built, customer_spend.name)
-    outcome = build_feature_set(built, EmbeddedEngine(), customer_spend, run_id="run", asked=chosen).outcome
+    outcome = build_feature_set(built, EmbeddedEngine(), customer_spend, run_id="run", asked=chosen)
     after = files(built, customer_spend.name)
     assert outcome.days == tuple(chosen)
     assert sorted(day for day in before if before[day] != after[day]) == chosen

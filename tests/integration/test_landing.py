@@ -25,7 +25,7 @@ from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
 from lakehouse.sources.reading import read_delivery
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import plan, read, resolve
 from tests import scenario
 
@@ -84,8 +84,8 @@ def test_daily_files_of_every_format_land_as_the_same_rows(lake, file_format, gz
     assert as_delivered(lake).equals(rows)
     assert landed.outcome.days == tuple(WEEK)
     assert (landed.outcome.rows, landed.outcome.rows_written, landed.quarantined) == (len(rows), len(rows), 0)
-    assert all(check_result.passed for check_result in landed.check_results)
-    check_results = [*landed.check_results, *current_check_results(landed)]
+    assert all(check_result.passed for check_result in landed.outcome.check_results)
+    check_results = [*landed.outcome.check_results, *current_check_results(landed)]
     assert {check_result.name for check_result in check_results} == set(check_names(source))
     assert set(table(lake)["_file"]) == {path.name for path in files}
 
@@ -154,7 +154,7 @@ def test_the_same_files_again_change_nothing(lake):
     scenario.land_all(lake)
     before = snapshot(lake), len(lake.table(NAME).snapshots())
     again = scenario.land_all(lake)
-    assert (again.outcome.recomputed, again.outcome.snapshot_id, again.check_results) == (False, before[0], ())
+    assert (again.outcome.recomputed, again.outcome.snapshot_id, again.outcome.check_results) == (False, before[0], ())
     for path in files:
         os.utime(path, (1, 1))  # looked into again, and found to be the same
     assert not scenario.land_all(lake).outcome.recomputed
@@ -365,7 +365,7 @@ def test_rows_that_break_a_rule_wait_in_quarantine_with_its_name(lake):
     ]
     assert held["_row"].to_list() == [4, 5, 6]
     assert landed.quarantined == 3
-    check_results = {check_result.name: check_result for check_result in landed.check_results}
+    check_results = {check_result.name: check_result for check_result in landed.outcome.check_results}
     assert not check_results["TX_AMOUNT_in_range"].passed
     assert check_results["conservation"].measured == {
         "delivered": len(rows),

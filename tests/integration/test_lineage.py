@@ -20,7 +20,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import resolve
 from orchestration.checks import last_evaluation
 from orchestration.instance import open_instance

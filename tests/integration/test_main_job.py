@@ -19,7 +19,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import count
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Gate
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days, read, resolve
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs

@@ -22,7 +22,7 @@ import pytest
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import read
 from lakehouse.tables.system_table import is_system_table
 from orchestration.cli import new_domain

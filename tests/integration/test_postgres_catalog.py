@@ -20,11 +20,12 @@ from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.errors import PublishConflictError, SettingsError
 from lakehouse.settings import Settings
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import last_published, write_audit_publish
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.system_table import is_system_table
 from lakehouse.tables.write import write_draft
+from lakehouse.tables.write_audit_publish import write_audit_publish
 from tests import scenario
 from tests.integration.test_two_writers import ROUNDS, two_at_once, write_days
 from tests.scenario import EVERY_DAY, lenient_source
@@ -147,7 +148,7 @@ def test_a_failing_audit_publishes_nothing(lake):
 
     shape, rows = scenario.ledger_shape(), scenario.ledger_rows(DAYS)
     with pytest.raises(ZeroDivisionError):
-        write_audit_publish(lake, shape, rows, scenario.provenance(), DAYS, refuse)
+        write_audit_publish(lake, shape, rows, scenario.provenance(), None, refuse)
     assert numbers(lake) == []
 
 

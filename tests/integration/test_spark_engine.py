@@ -31,7 +31,8 @@ from lakehouse.spark.tables import SparkRows, pinned
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from tests import scenario
 from tests.reference import moment
 

@@ -18,7 +18,7 @@ from lakehouse.engines.spark import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import total
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import plan, read
 from lakehouse.training.assemble import plan_training_build
 from lakehouse.training.reproduce import reproduce
@@ -151,7 +151,7 @@ def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):
     spark, embedded = pair
     more = replace(customer_spend, features=[*customer_spend.features, total("amount").over("1d")])
     for lake in pair:
-        outcome = build_feature_set(lake, engine_of(lake, more), more, run_id="more-columns").outcome
+        outcome = build_feature_set(lake, engine_of(lake, more), more, run_id="more-columns")
         assert outcome.days is None
     assert "amount_sum_1d" in rows(spark, more.name).column_names
     assert rows(spark, more.name).equals(rows(embedded, more.name))

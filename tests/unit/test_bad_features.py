@@ -38,7 +38,8 @@ from lakehouse.features.feature_set import (
 )
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from lakehouse.transforms.project import TransformModel, load_project
 from tests import scenario
 
@@ -218,10 +219,7 @@ def test_tables_without_rows_are_no_error_and_give_a_table(lake, rows):
         publish(lake, write_draft(lake, TableShape(name, table.schema, "tx_datetime"), table, scenario.provenance()))
     one = spend(count("tx").over("1d"), total("amount").over("1d"), spine="fraud.orders")
     built = build_feature_set(lake, engine_of(lake, one), one, run_id="feature-run")
-    assert (built.outcome.rows, [one.passed for one in built.check_results]) == (
-        rows[1],
-        [True] * len(built.check_results),
-    )
+    assert (built.rows, [one.passed for one in built.check_results]) == (rows[1], [True] * len(built.check_results))
     assert (
         read(lake, one.name).select(["tx_count_1d", "amount_sum_1d"]).to_pylist()
         == [{"tx_count_1d": 0, "amount_sum_1d": 0.0}] * rows[1]

@@ -33,7 +33,7 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.sources.source import Source
-from lakehouse.tables.write import TableShape
+from lakehouse.tables.shape import TableShape
 from lakehouse.training.training_set import TrainingSet
 from tests.reference import moment
 

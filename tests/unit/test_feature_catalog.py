@@ -47,7 +47,8 @@ from lakehouse.reports.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
-from lakehouse.tables.write import TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import write_draft
 from lakehouse.transforms.project import load_project
 from tests import scenario
 

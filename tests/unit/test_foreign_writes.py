@@ -2,16 +2,10 @@
 
 import pytest
 
+from lakehouse.tables.build_plan import Input, plan_build
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import (
-    Computed,
-    Input,
-    bring_up_to_date,
-    current_snapshots,
-    last_published,
-    plan_build,
-    unchanged,
-)
+from lakehouse.tables.incremental import Computed, bring_up_to_date, unchanged
+from lakehouse.tables.provenance import current_snapshots, last_published
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import changed_days, read, resolve
 from lakehouse.tables.write import write_draft
@@ -41,7 +35,7 @@ def bring(lake):
             ledger_shape(MADE), read(lake, NAME, at=work.input_snapshots[NAME], where=where).sort_by("number")
         )
 
-    return bring_up_to_date(lake, lambda: find(lake), compute, lambda *_: None, run_id="copy-run")
+    return bring_up_to_date(lake, lambda: find(lake), compute, lambda *_: (), run_id="copy-run")
 
 
 def rows(lake, name=MADE):
@@ -144,7 +138,7 @@ def test_somebody_else_who_changes_the_table_during_a_write_is_noticed(ledger):
             append(ledger, MADE, ledger_rows(EVERY_DAY[9:10])) if work.days is not None else None,
             Computed(ledger_shape(MADE), rows(ledger, NAME)),
         )[1],
-        lambda *_: None,
+        lambda *_: (),
         run_id="copy-run",
     )
     assert outcome.days is None

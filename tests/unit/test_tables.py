@@ -4,11 +4,13 @@ What belongs here: lakehouse/tables/ in one process. Not: processes that are kil
 (integration/test_write_path_crashes.py, integration/test_two_writers.py).
 """
 
+import ast
 import json
 import time
 import warnings
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -36,21 +38,18 @@ from lakehouse.errors import ContractError, DeclarationError, PublishConflictErr
 from lakehouse.spark.tables import _full_name
 from lakehouse.tables import publish as publish_module
 from lakehouse.tables import write as write_module
+from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
+from lakehouse.tables.check_result import AuditError, CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.describe import drop
-from lakehouse.tables.incremental import (
-    BuildPlan,
-    Computed,
-    Input,
-    bring_up_to_date,
-    last_published,
-    plan_build,
-    write_audit_publish,
-)
-from lakehouse.tables.provenance import Provenance, code_version, read_provenance
+from lakehouse.tables.draft_checks import check_columns_match, check_row_count
+from lakehouse.tables.incremental import Computed, bring_up_to_date
+from lakehouse.tables.provenance import Provenance, code_version, last_published, read_provenance
 from lakehouse.tables.publish import change_schema, publish
 from lakehouse.tables.read import changed_days, plan, published_days, read, resolve, rows_by_day
-from lakehouse.tables.write import AUDIT_PREFIX, TableShape, write_draft
+from lakehouse.tables.shape import TableShape
+from lakehouse.tables.write import AUDIT_PREFIX, write_draft
+from lakehouse.tables.write_audit_publish import write_audit_publish
 from tests import scenario
 from tests.scenario import EVERY_DAY, LEDGER, ledger_rows, ledger_shape, provenance
 
@@ -88,7 +87,8 @@ def audit_branches(lake, name=NAME):
 
 
 def accept(*_):
-    """An audit that finds nothing."""
+    """An audit without checks."""
+    return ()
 
 
 def refuse(*_):
@@ -743,7 +743,7 @@ def test_a_failing_audit_leaves_main_untouched_and_the_branch_readable(ledger):
 
     rows = ledger_rows(DAYS[:1], note="bad")
     with pytest.raises(ContractError, match="The rows are bad"):
-        write_audit_publish(ledger, ledger_shape(), rows, provenance(), DAYS[:1], look)
+        write_audit_publish(ledger, ledger_shape(), rows, provenance(), days_filter("at", DAYS[:1]), look)
     assert audited == [expected(DAYS[:1], "bad")], "the audit reads the branch"
     assert resolve(ledger.table(NAME)) == main
     assert content(ledger) == expected(DAYS)
@@ -754,10 +754,88 @@ def test_a_failing_audit_leaves_main_untouched_and_the_branch_readable(ledger):
 
 def test_a_passing_audit_is_followed_by_publishing(ledger):
     rows = ledger_rows(DAYS[:1], note="good")
-    published = write_audit_publish(ledger, ledger_shape(), rows, provenance(), DAYS[:1], accept)
+    replace = days_filter("at", DAYS[:1])
+    published = write_audit_publish(ledger, ledger_shape(), rows, provenance(), replace, accept).published
     assert published.snapshot_id == resolve(ledger.table(NAME))
     assert content(ledger) == expected(DAYS[:1], "good") + expected(DAYS[1:])
     assert audit_branches(ledger) == []
+
+
+def result(name, *, passed, blocking=True):
+    return CheckResult(name, passed, f"{name} was checked.", blocking)
+
+
+def test_a_failed_blocking_check_stops_publishing_and_is_named(ledger):
+    main = resolve(ledger.table(NAME))
+    results = [result("fine", passed=True), result("bad", passed=False), result("odd", passed=False, blocking=False)]
+    prepared = []
+    with pytest.raises(AuditError, match="bad was checked") as caught:
+        write_audit_publish(
+            ledger,
+            ledger_shape(),
+            ledger_rows(DAYS),
+            provenance(),
+            None,
+            lambda *_: results,
+            before_publish=lambda: prepared.append(None),
+        )
+    assert caught.value.check_results == results, "the error has the results of all checks"
+    assert "odd" not in caught.value.what
+    assert (resolve(ledger.table(NAME)), prepared) == (main, [])
+    (branch,) = audit_branches(ledger)
+    assert branch in caught.value.fix
+
+
+def test_the_results_of_the_audit_are_returned_with_what_was_published(ledger):
+    results = [result("fine", passed=True), result("odd", passed=False, blocking=False)]
+    written = write_audit_publish(ledger, ledger_shape(), ledger_rows(DAYS[:1]), provenance(), None, lambda *_: results)
+    assert written.check_results == tuple(results)
+    assert written.published.snapshot_id == resolve(ledger.table(NAME))
+
+
+def test_what_has_to_be_ahead_of_a_table_is_written_after_its_audit_and_before_its_commit(ledger):
+    main, steps = resolve(ledger.table(NAME)), []
+
+    def audit(*_):
+        steps.append("audit")
+        return ()
+
+    def before_publish():
+        steps.append("before")
+        assert resolve(ledger.table(NAME)) == main
+        raise PublishConflictError("Somebody was faster.")
+
+    with pytest.raises(PublishConflictError, match="Somebody was faster"):
+        write_audit_publish(
+            ledger, ledger_shape(), ledger_rows(DAYS[:1]), provenance(), None, audit, None, before_publish
+        )
+    assert steps == ["audit", "before"]
+    assert resolve(ledger.table(NAME)) == main
+
+
+def test_a_draft_that_lost_rows_or_columns_fails_its_checks(ledger):
+    draft = draft_of(ledger, DAYS[:2], "second")
+    assert check_row_count(ledger, draft, 50).passed
+    short = check_row_count(ledger, draft, 20, days_filter("at", DAYS[:1]))
+    assert (short.passed, short.measured) == (False, {"rows": 10, "expected": 20})
+    assert check_columns_match(ledger, draft, ledger_shape()).passed
+    other = check_columns_match(ledger, draft, ledger_shape(schema=WIDER))
+    assert not other.passed
+    assert "page is new" in other.says
+
+
+def test_nothing_but_the_write_path_publishes():
+    top = Path(__file__).parents[2]
+    publishing = {
+        str(path.relative_to(top))
+        for folder in ("lakehouse", "orchestration", "serving", "assets")
+        for path in (top / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "lakehouse.tables.publish"
+        and {"publish", "change_schema"} & {one.name for one in node.names}
+    }
+    assert publishing == {"lakehouse/tables/write_audit_publish.py"}
 
 
 def test_old_audit_branches_go_with_the_next_write(ledger, monkeypatch):
@@ -821,7 +899,8 @@ def wider_rows(days):
 def test_columns_are_added_dropped_and_retyped_in_one_commit(ledger):
     before, versions = resolve(ledger.table(NAME)), len(ledger.table(NAME).metadata.metadata_log)
     shape = ledger_shape(schema=WIDER)
-    published = write_audit_publish(ledger, shape, wider_rows(DAYS[:2]), provenance(), DAYS[:1], accept)
+    replace = days_filter("at", DAYS[:1])
+    published = write_audit_publish(ledger, shape, wider_rows(DAYS[:2]), provenance(), replace, accept).published
     table = ledger.table(NAME)
     assert len(table.metadata.metadata_log) == versions + 1
     assert {one.name: str(one.field_type) for one in table.schema().fields} == {
@@ -999,9 +1078,10 @@ def test_conflict_after_conflict_is_given_up_with_a_clear_error(ledger):
     bring(ledger)
     rounds = []
 
-    def audit(lake, draft):
+    def audit(draft, _):
         rounds.append(draft)
-        publish(lake, write_draft(lake, ledger_shape(MADE), ledger_rows(DAYS), provenance(definition="other")))
+        publish(ledger, write_draft(ledger, ledger_shape(MADE), ledger_rows(DAYS), provenance(definition="other")))
+        return ()
 
     publish(ledger, draft_of(ledger, DAYS[2:3], "second"))
     with pytest.raises(PublishConflictError, match=f"Somebody else published {MADE}"):

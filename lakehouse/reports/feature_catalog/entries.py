@@ -17,8 +17,7 @@ from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import deprecations
 from lakehouse.models.registry import Registry
 from lakehouse.reports.feature_catalog.equal_values import Equal, remembered
-from lakehouse.tables.incremental import last_published
-from lakehouse.tables.provenance import SnapshotProvenance
+from lakehouse.tables.provenance import SnapshotProvenance, last_published
 from lakehouse.tables.read import published_days
 
 

@@ -16,7 +16,7 @@ from lakehouse.reports.feature_catalog.distribution import NUMBERS
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
-from lakehouse.tables.incremental import last_published
+from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import attach, plan, published_days
 
 CHECK = "no_feature_twice"
