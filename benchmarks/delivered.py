@@ -51,14 +51,14 @@ def online_retail() -> DataSet:
     frame = frame.with_columns(pl.col("InvoiceDate").cast(pl.Datetime("us")), pl.col("Description").replace("", None))
     days = frame.drop("row_no").partition_by("file_date", maintain_order=True, include_key=False)
     columns = [
-        Column("InvoiceNo", "text", "The invoice's number; C in front is a cancellation."),
-        Column("StockCode", "text", "The article's code."),
-        Column("Description", "text", "The article's name.", nullable=True),
-        Column("Quantity", "int32", "Pieces; below zero when they come back."),
-        Column("InvoiceDate", "timestamp", "When it was invoiced (UTC)."),
-        Column("UnitPrice", "float64", "Pounds a piece."),
-        Column("CustomerID", "int32", "The customer's number.", nullable=True),
-        Column("Country", "text", "The customer's country."),
+        Column("InvoiceNo", "text", description="The invoice's number; C in front is a cancellation."),
+        Column("StockCode", "text", description="The article's code."),
+        Column("Description", "text", description="The article's name.", nullable=True),
+        Column("Quantity", "int32", description="Pieces; below zero when they come back."),
+        Column("InvoiceDate", "timestamp", description="When it was invoiced (UTC)."),
+        Column("UnitPrice", "float64", description="Pounds a piece."),
+        Column("CustomerID", "int32", description="The customer's number.", nullable=True),
+        Column("Country", "text", description="The customer's country."),
     ]
     return DataSet(
         "online_retail",
@@ -86,7 +86,11 @@ def fraud_handbook() -> DataSet:
     columns = transactions.contract.columns
     return DataSet(
         "fraud_handbook",
-        _source("cards.payments", "TX_DATETIME", [Column(one.name, one.kind, one.says) for one in columns]),
+        _source(
+            "cards.payments",
+            "TX_DATETIME",
+            [Column(one.name, one.type, description=one.description) for one in columns],
+        ),
         days,
         amounts=("TX_AMOUNT", "TX_TIME_SECONDS"),
         codes=("TX_FRAUD_SCENARIO",),
@@ -122,8 +126,8 @@ def credit_default_taiwan() -> DataSet:
         "BILL_AMT": "The statement's amount (NT dollars).",
         "PAY_AMT": "Paid in the month (NT dollars).",
     }
-    columns = [Column(name, "int64", text) for name, text in says.items()]
-    columns.insert(1, Column("STATEMENT_AT", "timestamp", "When the statement was made (UTC)."))
+    columns = [Column(name, "int64", description=text) for name, text in says.items()]
+    columns.insert(1, Column("STATEMENT_AT", "timestamp", description="When the statement was made (UTC)."))
     return DataSet(
         "credit_default_taiwan",
         _source("bank.statements", "STATEMENT_AT", columns),

@@ -44,7 +44,7 @@ def from_object(found: Any, where: str = "contract") -> Contract:  # noqa: ANN40
     columns = []
     for one in given.pop("columns"):
         told = _checked(Column, one, f"{where}, column {one.get('name') if isinstance(one, dict) else one!r}")
-        if told["kind"] == "timestamp":
+        if told["type"] == "timestamp":
             told |= {name: _moment(told[name], where) for name in ("at_least", "at_most") if told.get(name) is not None}
         columns.append(Column(**told))
     for name, kind in _PARTS.items():

@@ -55,7 +55,7 @@ def _declared(part: Any, depth: int) -> str:  # noqa: ANN401  # a declaration, o
     given = []
     for place, one in enumerate(fields(part)):
         value = getattr(part, one.name)
-        positional = type(part).__name__ == "Column" and place < 3  # noqa: PLR2004  # as people write columns
+        positional = type(part).__name__ == "Column" and place < 2  # noqa: PLR2004  # as people write columns
         if one.default is MISSING or value != one.default:
             given.append(("" if positional else f"{one.name}=") + _value(one.name, value))
     # Table times are UTC without a zone, which a linter must be told of.

@@ -17,7 +17,7 @@ from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import borrow
 
-Kind = Literal["int16", "int32", "int64", "float64", "text", "bool", "timestamp"]
+ColumnType = Literal["int16", "int32", "int64", "float64", "text", "bool", "timestamp"]
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "int16": pa.int16(),
@@ -52,8 +52,8 @@ class Column:
     """
 
     name: str
-    kind: Kind
-    says: str
+    type: ColumnType
+    description: str
     nullable: bool = False
     unique: bool = False
     at_least: float | datetime | None = None
@@ -68,19 +68,19 @@ class Column:
         """Raises DeclarationError for an unknown kind and for rules that no value can meet."""
         object.__setattr__(self, "one_of", tuple(self.one_of))
         where = f"column {self.name}"
-        if self.kind not in get_args(Kind):
+        if self.type not in get_args(ColumnType):
             raise DeclarationError(
-                f"{self.kind!r} is no kind of column.",
+                f"{self.type!r} is no kind of column.",
                 where=where,
-                nearest=nearest_name(str(self.kind), get_args(Kind)),
-                fix="Use one of: " + ", ".join(get_args(Kind)) + ".",
+                nearest=nearest_name(str(self.type), get_args(ColumnType)),
+                fix="Use one of: " + ", ".join(get_args(ColumnType)) + ".",
             )
         if self.known_after:
             microseconds(self.known_after, where=f"{where}, known_after")
         for bound in (self.at_least, self.at_most):
             if bound is not None and not self._takes(bound):
                 raise DeclarationError(
-                    f"{bound!r} is no bound for a column of kind {self.kind}.",
+                    f"{bound!r} is no bound for a column of kind {self.type}.",
                     where=where,
                     fix="Bound numbers by finite numbers, and timestamps by datetimes in UTC without a zone.",
                 )
@@ -95,29 +95,29 @@ class Column:
 
     def _takes(self, bound: float | datetime) -> bool:
         """Whether values of the column can be compared with the bound."""
-        if self.kind == "timestamp":
+        if self.type == "timestamp":
             return isinstance(bound, datetime) and bound.tzinfo is None
         number = isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound)
-        return self.kind.startswith(("int", "float")) and number
+        return self.type.startswith(("int", "float")) and number
 
     def _check_values(self, where: str) -> None:
-        fits = str if self.kind == "text" else int if self.kind.startswith("int") else int | float
+        fits = str if self.type == "text" else int if self.type.startswith("int") else int | float
         wrong = [one for one in self.one_of if isinstance(one, bool) or not isinstance(one, fits)]
-        if not self.one_of or (self.kind not in {"bool", "timestamp"} and not wrong):
+        if not self.one_of or (self.type not in {"bool", "timestamp"} and not wrong):
             return
         shown = wrong[0] if wrong else self.one_of[0]
         raise DeclarationError(
-            f"{shown!r} can be no value of a column of kind {self.kind}.",
+            f"{shown!r} can be no value of a column of kind {self.type}.",
             where=f"{where}, one_of",
-            nearest=repr(str(shown)) if self.kind == "text" else str(shown) if str(shown).isdigit() else None,
+            nearest=repr(str(shown)) if self.type == "text" else str(shown) if str(shown).isdigit() else None,
             fix="Give texts for a text column and numbers for a column of numbers; other kinds have no list of values.",
         )
 
     def _check_texts(self, where: str) -> None:
         given = [name for name in ("matches", "shortest", "longest") if getattr(self, name) not in {None, ""}]
-        if given and self.kind != "text":
+        if given and self.type != "text":
             raise DeclarationError(
-                f"{given[0]} is about texts, and the column is of kind {self.kind}.",
+                f"{given[0]} is about texts, and the column is of kind {self.type}.",
                 where=f"{where}, {given[0]}",
                 nearest="at_least" if given[0] == "shortest" else "at_most" if given[0] == "longest" else "one_of",
             )

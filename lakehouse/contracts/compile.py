@@ -30,7 +30,7 @@ class RowRule:
     """
 
     name: str
-    says: str
+    description: str
     action: Action
     breaks: Expr | None = None
     key: tuple[str, ...] = ()
@@ -65,8 +65,10 @@ def compile_rules(contract: Contract) -> list[RowRule]:
         rules.append(RowRule(name, says[name], contract.action(name), key=tuple(key)))
     for rule in contract.rules:
         good = understand(rule.sql, tuple(contract.columns), f"contract of {contract.table}, rule {rule.name}")
-        rules.append(RowRule(rule.name, rule.says, contract.action(rule.name), exp.not_(exp.paren(good))))
-    rules += [RowRule(one.name, one.says, contract.action(one.name), reference=one) for one in contract.references]
+        rules.append(RowRule(rule.name, rule.description, contract.action(rule.name), exp.not_(exp.paren(good))))
+    rules += [
+        RowRule(one.name, one.description, contract.action(one.name), reference=one) for one in contract.references
+    ]
     return rules
 
 
@@ -74,7 +76,7 @@ def compile_rules(contract: Contract) -> list[RowRule]:
 def _column_rules(column: Column) -> list[tuple[str, Expr | None]]:
     """The name of each rule of the column with the condition that breaks it; None where the row does not decide."""
     name, found = quoted(column.name), []
-    number = column.kind == "float64"
+    number = column.type == "float64"
     if not column.nullable:
         found.append(("not_null", f"{name} is null" + (f" or coalesce(isnan({name}), false)" if number else "")))
     if column.unique:

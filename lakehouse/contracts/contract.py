@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-from lakehouse.contracts.columns import ARROW_TYPES, Column, Kind
+from lakehouse.contracts.columns import ARROW_TYPES, Column, ColumnType
 from lakehouse.contracts.expressions import understand
 from lakehouse.contracts.rules import Action, AddedAction, Distribution, Reference, Rule, check_action, pairs
 from lakehouse.errors import DeclarationError, nearest_name
@@ -39,7 +39,7 @@ TABLE_CHECKS = {
 """The checks that every contract has, besides those that it declares."""
 
 _SINCE_THE_BEGINNING = ("table", "version", "columns", "quarantine_share", "freshness", "volume")
-_COLUMN_SINCE_THE_BEGINNING = ("name", "kind", "says", "nullable", "unique", "at_least", "at_most", "one_of")
+_COLUMN_SINCE_THE_BEGINNING = ("name", "type", "description", "nullable", "unique", "at_least", "at_most", "one_of")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Contract:
         for rule in self.rules:
             understand(rule.sql, tuple(self.columns), f"{where}, rule {rule.name}")
         for one in self.distributions:
-            kind = self.column(one.column, where).kind
+            kind = self.column(one.column, where).type
             values = [value for value, _ in pairs(one.shares)]
             numeric = kind.startswith(("int", "float"))
             if one.quantiles and not numeric:
@@ -159,7 +159,7 @@ class Contract:
     @property
     def schema(self) -> pa.Schema:
         """The columns as Arrow fields."""
-        return pa.schema([pa.field(column.name, ARROW_TYPES[column.kind]) for column in self.columns])
+        return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in self.columns])
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
@@ -189,8 +189,8 @@ class Contract:
         for column in self.columns:
             yield from column.rules().items()
         yield from ((key_rule(key), f"{' and '.join(key)} together appear once.") for key in self.keys)
-        yield from ((rule.name, rule.says) for rule in self.rules)
-        yield from ((one.name, one.says) for one in self.references)
+        yield from ((rule.name, rule.description) for rule in self.rules)
+        yield from ((one.name, one.description) for one in self.references)
 
     def _further_checks(self) -> list[str]:
         return [*(across(key) for key in self.unique_keys()), *(one.name for one in self.distributions)]
@@ -216,7 +216,7 @@ class Contract:
         says = self.row_rules() | TABLE_CHECKS
         for key in self.unique_keys():
             says[across(key)] = f"No {' and '.join(key)} was delivered before."
-        says |= {one.name: one.says for one in self.distributions}
+        says |= {one.name: one.description for one in self.distributions}
         return {name: (text, self.action(name) == "block") for name, text in says.items()}
 
     def on_added(self, column: str) -> AddedAction:
@@ -287,4 +287,4 @@ def _doubled(names: Sequence[str]) -> list[str]:
     return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
-__all__ = ["ARROW_TYPES", "Column", "Contract", "Distribution", "Kind", "Reference", "Rule", "across", "key_rule"]
+__all__ = ["ARROW_TYPES", "Column", "ColumnType", "Contract", "Distribution", "Reference", "Rule", "across", "key_rule"]

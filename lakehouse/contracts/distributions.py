@@ -31,7 +31,7 @@ _CATEGORIES = 20
 def counts_of(contract: Contract, one: Distribution) -> dict[str, str]:
     """What has to be counted of the rows: label -> DuckDB's condition, to be true of the counted rows."""
     name = quoted(one.column)
-    number = contract.column(one.column).kind == "float64"
+    number = contract.column(one.column).type == "float64"
     absent = f"{name} is null" + (f" or coalesce(isnan({name}), false)" if number else "")
     found = {"absent": absent}
     for place, (_, (low, high)) in enumerate(pairs(one.quantiles)):
@@ -67,7 +67,7 @@ def judge_counts(one: Distribution, rows: int, counts: Mapping[str, int], *, blo
         measured[f"share_of_{value}"] = share
         if not low <= share <= high:
             faults.append(f"{share:.2%} are {value}")
-    says = one.says + (f" Not so: {'; '.join(faults)}." if faults else "")
+    says = one.description + (f" Not so: {'; '.join(faults)}." if faults else "")
     return CheckResult(one.name, not faults, says, blocking=blocking, measured=measured)
 
 

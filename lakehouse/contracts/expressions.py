@@ -93,7 +93,7 @@ def understand(sql: str, columns: tuple[Column, ...], where: str) -> Expr:
         column.this.replace(exp.to_identifier(kinds[column.name.lower()].name, quoted=True))
     if not tree.find(exp.Column):
         raise DeclarationError(f"{sql!r} is about no column.", where=where, nearest=columns[0].name)
-    truths = {column.name for column in columns if column.kind == "bool"}
+    truths = {column.name for column in columns if column.type == "bool"}
     for node in tree.walk():
         _check_allowed(node, sql, where)
         _check_compared(node, truths, where)
@@ -183,7 +183,7 @@ def _check_compared(node: Expr, truths: set[str], where: str) -> None:
 
 
 def _sort_of_kind(column: Column) -> str:
-    return "number" if column.kind.startswith(("int", "float")) else column.kind
+    return "number" if column.type.startswith(("int", "float")) else column.type
 
 
 def _check_mixed(node: Expr, sorts: dict[str, str], where: str) -> None:
@@ -213,7 +213,7 @@ def _check_mixed(node: Expr, sorts: dict[str, str], where: str) -> None:
 
 def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
     """DuckDB itself says whether the kinds fit, of a row without values."""
-    values = ", ".join(f"null::{SQL_TYPES[one.kind]}" for one in columns)
+    values = ", ".join(f"null::{SQL_TYPES[one.type]}" for one in columns)
     names = ", ".join(quoted(one.name) for one in columns)
     with borrow() as connection:
         try:
@@ -236,7 +236,7 @@ def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
 
 
 def _with_same_arithmetic(tree: Expr, columns: Sequence[Column]) -> Expr:
-    whole = {one.name for one in columns if one.kind.startswith("int")}
+    whole = {one.name for one in columns if one.type.startswith("int")}
 
     def rewritten(node: Expr) -> Expr:
         if isinstance(node, exp.Literal) and not node.is_string and not node.is_int:

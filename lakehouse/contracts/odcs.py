@@ -149,12 +149,12 @@ def _contract(whole: Mapping[str, Any], table: Mapping[str, Any], lost: list[str
 
 def _property(told: Mapping[str, Any]) -> dict[str, Any]:
     options = {word: told[field] for field, word in _OPTIONS.items() if field in told}
-    kind = told["kind"]
+    kind = told["type"]
     found: dict[str, Any] = {
         "name": told["name"],
         "logicalType": _LOGICAL[kind],
         "physicalType": SQL_TYPES[kind],
-        "description": told["says"],
+        "description": told["description"],
         "required": not told.get("nullable", False),
     }
     if told.get("unique"):
@@ -175,9 +175,9 @@ def _column(one: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:
     kind = by_type.get(str(one.get("physicalType", "")).upper(), _KINDS.get(logical, ""))
     if _LOGICAL.get(kind) != logical:
         kind = _KINDS.get(logical, logical)
-    found: dict[str, Any] = {"name": one["name"], "kind": kind, "says": one["name"]}
+    found: dict[str, Any] = {"name": one["name"], "type": kind, "description": one["name"]}
     if one.get("description") is not None:
-        found["says"] = one["description"]
+        found["description"] = one["description"]
     found["nullable"] = not one.get("required", False)
     found["unique"] = bool(one.get("unique") or (one.get("primaryKey") and one.get("primaryKeyPosition", 1) in {1, -1}))
     words = {word: field for field, word in _OPTIONS.items()}
@@ -206,7 +206,7 @@ def _sql_quality(told: Mapping[str, Any], table: str) -> dict[str, Any]:
     return {
         "type": "sql",
         "name": told["name"],
-        "description": told["says"],
+        "description": told["description"],
         "query": f"SELECT COUNT(*) FROM {table} WHERE NOT ({told['sql']})",
         "mustBe": 0,
         "severity": _SEVERITY[action],
@@ -223,7 +223,11 @@ def _take_quality(one: Mapping[str, Any], found: dict[str, Any], lost: list[str]
     if one.get("metric") == "duplicateValues" and columns and one.get("mustBe") == 0:
         found.setdefault("keys", []).append(columns)
     elif "slipwayCondition" in custom:
-        rule = {"name": one["name"], "sql": custom["slipwayCondition"], "says": one.get("description") or one["name"]}
+        rule = {
+            "name": one["name"],
+            "sql": custom["slipwayCondition"],
+            "description": one.get("description") or one["name"],
+        }
         found.setdefault("rules", []).append({**rule, "action": custom.get("slipwayAction", "quarantine")})
     elif one.get("engine") == "slipway":
         found.setdefault("distributions", []).append(one["implementation"])

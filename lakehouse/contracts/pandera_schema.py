@@ -61,7 +61,7 @@ def _within(column: Column, value: pl.Expr) -> pl.Expr:
         inside = inside & (value >= column.at_least)
     if column.at_most is not None:
         inside = inside & (value <= column.at_most)
-    return inside & value.is_not_nan() if column.kind == "float64" else inside
+    return inside & value.is_not_nan() if column.type == "float64" else inside
 
 
 def _long(column: Column, value: pl.Expr) -> pl.Expr:

@@ -46,7 +46,7 @@ class Sorted:
 
 def readable_rules(contract: Contract) -> dict[str, str]:
     """The rules that values could be read in their column's type, as names for `flags`: name -> what it says."""
-    return {f"{one.name}_readable": f"{one.name} can be read as {one.kind}." for one in contract.columns}
+    return {f"{one.name}_readable": f"{one.name} can be read as {one.type}." for one in contract.columns}
 
 
 def sort_rows(

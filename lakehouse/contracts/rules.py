@@ -35,7 +35,7 @@ class Rule:
 
     name: str
     sql: str
-    says: str
+    description: str
     action: Action = "quarantine"
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Reference:
         return f"{'_'.join(self.columns)}_in_{self.table.replace('.', '_')}"
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """What the rule says."""
         return f"{', '.join(self.columns)} is found in {self.table} ({', '.join(self.to_columns)})."
 
@@ -134,7 +134,7 @@ class Distribution:
         return f"{self.column}_distribution"
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """What the check says."""
         parts = [f"at most {self.null_share:.2%} are not given"] if self.null_share is not None else []
         parts += [

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_python import to_python
-from lakehouse.contracts.columns import ARROW_TYPES, Column, Kind
+from lakehouse.contracts.columns import ARROW_TYPES, Column, ColumnType
 from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.versions import diff, major, next_minor
@@ -128,9 +128,9 @@ def _taken_over(connection: duckdb.DuckDBPyConnection, declared: Column, seen: C
     return replace(declared, **changes)
 
 
-def _kinds(table: str, planned: Plan) -> dict[str, Kind]:
+def _kinds(table: str, planned: Plan) -> dict[str, ColumnType]:
     """The kinds of the table's columns, those aside that landing adds."""
-    known: dict[pa.DataType, Kind] = {
+    known: dict[pa.DataType, ColumnType] = {
         kept: kind  # type: ignore[misc]  # the keys are the kinds
         for kind, kept in ARROW_TYPES.items()
         if kind != "int16"
@@ -152,7 +152,7 @@ def _kinds(table: str, planned: Plan) -> dict[str, Kind]:
 
 
 def _column(
-    connection: duckdb.DuckDBPyConnection, name: str, kind: Kind, rows: int, says: str
+    connection: duckdb.DuckDBPyConnection, name: str, kind: ColumnType, rows: int, says: str
 ) -> tuple[Column, list[str]]:
     column = quoted(name)
     absent = f"{column} is null" + (f" or isnan({column})" if kind == "float64" else "")
@@ -178,10 +178,10 @@ def _column(
         seen.append(f"Seen: {low} to {high}" + _quantiles(connection, column, kind) + ".")
         if kind != "timestamp" and low >= 0:
             rules["at_least"] = 0
-    return Column(name, kind, says, **rules), seen
+    return Column(name, kind, description=says, **rules), seen
 
 
-def _quantiles(connection: duckdb.DuckDBPyConnection, column: str, kind: Kind) -> str:
+def _quantiles(connection: duckdb.DuckDBPyConnection, column: str, kind: ColumnType) -> str:
     if kind == "timestamp":
         return ""
     where = f"not isnan({column})" if kind == "float64" else "true"

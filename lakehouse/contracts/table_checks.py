@@ -62,7 +62,7 @@ class Counting:
             for row in ask(" union all ".join(f"({_sample_sql(rule, joined)})" for rule in odd)):
                 shown[row.pop(_OF)].append(row)
         found = [
-            rule_check_result(one.name, one.says, one.action, broken[one.name], counts[ROWS], shown[one.name])
+            rule_check_result(one.name, one.description, one.action, broken[one.name], counts[ROWS], shown[one.name])
             for one in self.rules
         ]
         for one in self.distributions:
@@ -133,7 +133,7 @@ def check_references(lake: Lakehouse, contract: Contract, input_snapshots: Mappi
                     nearest=nearest_name(other, names),
                     fix="Use one of: " + ", ".join(name for name in names if not name.startswith("_")) + ".",
                 )
-            kinds = ARROW_TYPES[contract.column(column).kind], arrow_field(planned.schema, other).type
+            kinds = ARROW_TYPES[contract.column(column).type], arrow_field(planned.schema, other).type
             if _sort_of(kinds[0]) != _sort_of(kinds[1]):
                 alike = [
                     name for name in names if _sort_of(arrow_field(planned.schema, name).type) == _sort_of(kinds[0])

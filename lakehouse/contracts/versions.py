@@ -180,13 +180,13 @@ def _columns(old: Contract, new: Contract) -> Iterator[Change]:
 
 def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     name = old.name
-    if old.kind != new.kind:
-        yield f"{name} was {old.kind} and is {new.kind}.", not _fits(new, old.kind)
+    if old.type != new.type:
+        yield f"{name} was {old.type} and is {new.type}.", not _fits(new, old.type)
     if old.nullable != new.nullable:
         yield f"{name} {'may now be null' if new.nullable else 'is now always given'}.", new.nullable
     if old.unique != new.unique:
         yield f"{name} {'appears once' if new.unique else 'may now appear more than once'}.", old.unique
-    comparable = (old.kind == "timestamp") == (new.kind == "timestamp")
+    comparable = (old.type == "timestamp") == (new.type == "timestamp")
     for field, sign, words in (
         ("at_least", 1, "at least"),
         ("at_most", -1, "at most"),
@@ -210,7 +210,7 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
 
 def _fits(column: Column, kind: str) -> bool:
     """Whether every value that a column of a wider kind may have is one of that narrower kind, too."""
-    if _BITS.get(column.kind, 0) <= _BITS.get(kind, 64):
+    if _BITS.get(column.type, 0) <= _BITS.get(kind, 64):
         return False
     most = 2 ** (_BITS[kind] - 1)
     values = column.one_of or (column.at_least, column.at_most)
@@ -271,8 +271,8 @@ def _content(one: Any) -> str:  # noqa: ANN401
     if hasattr(one, "sql"):
         return one.sql
     if hasattr(one, "least_rows"):
-        return f"{one.says} From {one.least_rows} rows on."
-    return one.says
+        return f"{one.description} From {one.least_rows} rows on."
+    return one.description
 
 
 def _none(value: Any) -> str:  # noqa: ANN401

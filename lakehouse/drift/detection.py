@@ -93,11 +93,11 @@ def _in_full(case: Case, found: Issue) -> Issue:
 
 
 def _time_columns(case: Case) -> list[str]:
-    return [one.name for one in case.source.contract.columns if one.kind == "timestamp"]
+    return [one.name for one in case.source.contract.columns if one.type == "timestamp"]
 
 
 def _others(case: Case) -> list[str]:
-    return [one.name for one in case.source.contract.columns if one.kind not in {"timestamp", "text"}]
+    return [one.name for one in case.source.contract.columns if one.type not in {"timestamp", "text"}]
 
 
 def _times(case: Case, name: str) -> Issue | None:

@@ -63,7 +63,7 @@ def find_unreadable(case: Case, name: str) -> Issue | None:
     candidates: list[tuple[str, str, list]] = []
     if nulls and sum(words[word] for word in nulls) >= _NAMED * sum(words.values()):
         candidates.append(("null_respelt", "null is written in another way", [null_spellings(name, *nulls)]))
-    kind = case.column(name).kind
+    kind = case.column(name).type
     if kind in {"int16", "int32", "int64", "float64"}:
         candidates.append(("number_format_changed", "numbers have a decimal comma", [decimal_comma(name)]))
         # Whole numbers that became too large for their type, or fractions.
@@ -118,7 +118,7 @@ def _code_words(case: Case, name: str, words: Counter[str]) -> dict[str | int, s
 def find_recoded(case: Case, name: str) -> Issue | None:
     """A category whose codes are others, or mean others, than before."""
     before, now = case.before[name], case.profile.columns[name]
-    if not 1 < now.distinct <= _CODES or case.column(name).kind in {"float64", "bool", "timestamp"}:
+    if not 1 < now.distinct <= _CODES or case.column(name).type in {"float64", "bool", "timestamp"}:
         return None
     if now.kind != before.kind or not before.few_values or len(before.categories) == 1:
         return None
@@ -162,7 +162,7 @@ def _code(code: Category) -> str | int:
 
 
 def _value(case: Case, name: str, means: Category) -> str | int:
-    return str(means) if case.column(name).kind == "text" else int(means)
+    return str(means) if case.column(name).type == "text" else int(means)
 
 
 def find_null_word(case: Case, name: str) -> Issue | None:

@@ -82,11 +82,11 @@ def roles_of(contract: Contract, event_time: str, used: dict[str, float], late: 
     """
     ranked = sorted(contract.columns, key=lambda one: -used.get(one.name, 0.0))
     plain = [one for one in ranked if one.name not in late and not one.unique and one.name != event_time]
-    amounts = tuple(one.name for one in plain if one.kind == "float64")
-    numbers = [one for one in plain if one.kind.startswith(("int", "float"))]
+    amounts = tuple(one.name for one in plain if one.type == "float64")
+    numbers = [one for one in plain if one.type.startswith(("int", "float"))]
     counted = [one.name for one in numbers if used.get(one.name, 0.0) > 0] or [*amounts]
-    categories = [one.name for one in [*plain, *ranked] if one.one_of or one.kind == "bool"]
-    texts = [one.name for one in plain if one.kind == "text" and not one.one_of]
+    categories = [one.name for one in [*plain, *ranked] if one.one_of or one.type == "bool"]
+    texts = [one.name for one in plain if one.type == "text" and not one.one_of]
     return Roles(
         time=event_time,
         number=counted[0] if counted else None,

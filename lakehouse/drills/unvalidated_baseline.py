@@ -56,17 +56,17 @@ def read_as_it_comes(source: Source, rows: pl.DataFrame, day: date) -> pa.Table:
     for column in source.contract.columns:
         given = rows[column.name] if column.name in rows.columns else pl.Series(column.name, [None] * rows.height)
         texts = given.cast(pl.String).str.strip_chars()
-        if column.kind == "timestamp":
+        if column.type == "timestamp":
             values = pl.select(_moments(texts)).to_series()
             if column.name == source.event_time:
                 values = values.fill_null(datetime.combine(day, time.min))
-        elif column.kind == "text":
+        elif column.type == "text":
             values = texts.fill_null("")
-        elif column.kind == "bool":
+        elif column.type == "bool":
             values = texts.str.to_lowercase().is_in(["true", "1", "t"]).fill_null(value=False)
         else:
             # By way of a float, so that 5.0 is a whole number; what does not fit into the type is lost, too.
-            values = texts.cast(pl.Float64, strict=False).cast(_KINDS[column.kind], strict=False).fill_null(0)
+            values = texts.cast(pl.Float64, strict=False).cast(_KINDS[column.type], strict=False).fill_null(0)
         columns.append(values.alias(column.name))
     return pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(source.contract.schema)
 

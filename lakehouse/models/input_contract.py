@@ -61,7 +61,7 @@ class Expected:
         return Column(
             self.name,
             "float64",
-            f"The input {self.name}.",
+            description=f"The input {self.name}.",
             nullable=True,
             at_least=self.at_least,
             at_most=self.at_most,

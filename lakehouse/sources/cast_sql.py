@@ -53,14 +53,14 @@ def value_sql(
         plain = f"replace(replace({text}, '.', ''), ',', '.')"
         text = _where(mapping, conditions, f"case when contains({text}, ',') then {plain} else {text} end", text)
     name = quoted(column.name)
-    if column.kind == "text":
+    if column.type == "text":
         return text, name, "false"
-    if column.kind == "timestamp":
+    if column.type == "timestamp":
         value = _time(name, _of(mappings, Times), naive=naive)
     else:
-        value = _plain(name, column.kind)
+        value = _plain(name, column.type)
         for mapping in _of(mappings, Scaled):
-            value = _where(mapping, conditions, _scaled(name, column.kind, mapping), value)
+            value = _where(mapping, conditions, _scaled(name, column.type, mapping), value)
     return text, value, f"({name} is not null and ({value}) is null)"
 
 

@@ -62,11 +62,11 @@ def cast_columns(
         values = delivered.column(column.name)
         if texts or any(column.name in one.touched() for one in valued):
             as_texts.append(column)
-        elif not _is_of_kind(values.type, column.kind):
+        elif not _is_of_kind(values.type, column.type):
             cast.mistyped[column.name] = values.type
             as_texts.append(column)
         else:
-            cast.put(column.name, *_cast_typed(values, column.kind, naive=naive))
+            cast.put(column.name, *_cast_typed(values, column.type, naive=naive))
     if as_texts:
         _cast_texts(delivered, as_texts, valued, cast, naive=naive, times=times)
     return cast
@@ -196,7 +196,7 @@ def _cast_texts(
             f"select {', '.join(values)} from (select {', '.join(texts)}{kept} from delivered)"
         ).to_arrow_table()
     for column in columns:
-        found = rows.column(f"value {column.name}").cast(ARROW_TYPES[column.kind])
+        found = rows.column(f"value {column.name}").cast(ARROW_TYPES[column.type])
         cast.put(column.name, found, _mask(rows.column(f"bad {column.name}")))
 
 

@@ -43,9 +43,9 @@ class ColumnMapping:
                     where=where,
                     nearest=nearest_name(name, columns),
                 )
-            if self.kinds and columns[name].kind not in self.kinds:
+            if self.kinds and columns[name].type not in self.kinds:
                 raise DeclarationError(
-                    f"{self.line()} is not for a column of kind {columns[name].kind}.",
+                    f"{self.line()} is not for a column of kind {columns[name].type}.",
                     where=where,
                     fix=f"Use it for {', '.join(self.kinds)}.",
                 )
@@ -205,12 +205,12 @@ class Recoded(ColumnMapping):
         return [repr(self.column), repr(dict(self.codes))]
 
     def _check_more(self, columns: Mapping[str, Column], where: str) -> None:
-        fits = str if columns[self.column].kind == "text" else int
+        fits = str if columns[self.column].type == "text" else int
         for delivered, meaning in self.codes:
             if not isinstance(meaning, fits) or isinstance(meaning, bool):
                 raise DeclarationError(
                     f"{self.line()}: {delivered!r} cannot mean {meaning!r} in a column of kind "
-                    f"{columns[self.column].kind}.",
+                    f"{columns[self.column].type}.",
                     where=where,
                     nearest=repr(str(meaning)) if fits is str else None,
                 )

@@ -182,10 +182,10 @@ def _holding(mappings: Sequence[ColumnMapping], name: str, times: pa.ChunkedArra
 def _table(wanted: Sequence[Column], cast: Cast, rows: int) -> pa.Table:
     """The columns in the contract's order; what was not delivered is null."""
     columns = {
-        column.name: cast.columns.get(column.name, pa.chunked_array([pa.nulls(rows, ARROW_TYPES[column.kind])]))
+        column.name: cast.columns.get(column.name, pa.chunked_array([pa.nulls(rows, ARROW_TYPES[column.type])]))
         for column in wanted
     }
-    return pa.table(columns, schema=pa.schema([pa.field(one.name, ARROW_TYPES[one.kind]) for one in wanted]))
+    return pa.table(columns, schema=pa.schema([pa.field(one.name, ARROW_TYPES[one.type]) for one in wanted]))
 
 
 __all__ = [

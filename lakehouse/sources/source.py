@@ -69,7 +69,7 @@ class Source:
                 where=f"{where}, event_time",
                 nearest=nearest_name(self.event_time, columns),
             )
-        if columns[self.event_time].kind != "timestamp" or columns[self.event_time].nullable:
+        if columns[self.event_time].type != "timestamp" or columns[self.event_time].nullable:
             raise DeclarationError(
                 "The event time must be a timestamp and given in each row.",
                 where=f"{where}, event_time",
@@ -108,7 +108,7 @@ class Source:
     @property
     def shape(self) -> TableShape:
         """The landed table: the delivered columns and where each row came from."""
-        docs = {column.name: column.says for column in self.contract.columns}
+        docs = {column.name: column.description for column in self.contract.columns}
         return TableShape(
             self.name,
             pa.schema([*self.contract.schema, *METADATA]),

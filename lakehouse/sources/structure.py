@@ -115,7 +115,7 @@ def value_fault(
     source: Source, column: Column, cast: Cast, delivered: pa.Table, names: Mapping[str, str], *, texts: bool
 ) -> Fault | None:
     """Why a column's values refuse the file: their type, or that none of those given could be read."""
-    name, kind = column.name, column.kind
+    name, kind = column.name, column.type
     fix = "Have it delivered in the contract's type."
     if name in cast.mistyped:
         readable = name not in cast.unreadable or not cast.unreadable[name].all()

@@ -109,8 +109,8 @@ def show_command(
     console.print(f"[bold]{table}[/bold], contract {contract.version}, owned by {contract.owner}", highlight=False)
     print_table(
         "Columns",
-        ["column", "kind", "meaning"],
-        [[one.name, one.kind + (" or null" if one.nullable else ""), one.says] for one in contract.columns],
+        ["column", "type", "description"],
+        [[one.name, one.type + (" or null" if one.nullable else ""), one.description] for one in contract.columns],
     )
     results = {one["rule"]: one for one in audits}
     print_table(

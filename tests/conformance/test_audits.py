@@ -31,16 +31,16 @@ ORDERS = Contract(
     version="1.0.0",
     owner="team:shop",
     columns=[
-        Column("id", "int64", "Number.", unique=True, at_least=0),
-        Column("line", "int32", "Line.", nullable=True),
-        Column("at", "timestamp", "When.", at_least=moment("2000-01-01"), at_most=moment("2100-01-01")),
-        Column("paid", "timestamp", "When it was paid.", nullable=True),
-        Column("amount", "float64", "Paid.", at_least=0.1, at_most=100),
-        Column("limit", "int32", "At most.", nullable=True),
-        Column("code", "text", "What.", nullable=True, matches=r"[A-Z]{2}\d+'?\\?", shortest=3, longest=6),
-        Column("state", "int16", "Where it is.", one_of=(0, 1)),
-        Column("kind", "text", "Which.", nullable=True, one_of=("it's", "b")),
-        Column("sure", "bool", "Whether."),
+        Column("id", "int64", description="Number.", unique=True, at_least=0),
+        Column("line", "int32", description="Line.", nullable=True),
+        Column("at", "timestamp", description="When.", at_least=moment("2000-01-01"), at_most=moment("2100-01-01")),
+        Column("paid", "timestamp", description="When it was paid.", nullable=True),
+        Column("amount", "float64", description="Paid.", at_least=0.1, at_most=100),
+        Column("limit", "int32", description="At most.", nullable=True),
+        Column("code", "text", description="What.", nullable=True, matches=r"[A-Z]{2}\d+'?\\?", shortest=3, longest=6),
+        Column("state", "int16", description="Where it is.", one_of=(0, 1)),
+        Column("kind", "text", description="Which.", nullable=True, one_of=("it's", "b")),
+        Column("sure", "bool", description="Whether."),
     ],
     keys=[("line", "kind")],
     rules=[
@@ -135,7 +135,7 @@ def test_a_table_without_rows_breaks_nothing(shop, audit):
 
 
 def test_a_column_that_is_not_there_is_all_that_is_said(shop, audit):
-    wanting = replace(ORDERS, columns=[*ORDERS.columns, Column("more", "int64", "Not there.")])
+    wanting = replace(ORDERS, columns=[*ORDERS.columns, Column("more", "int64", description="Not there.")])
     (only,) = audit(shop, wanting)
     assert (only.name, only.passed, only.blocking) == ("schema", False, True)
     assert "more is missing" in only.says
@@ -228,7 +228,7 @@ TEXTS = [
 
 
 def test_a_regular_expression_finds_the_same_in_both_engines(spark_lake):
-    columns = (Column("t", "text", "A text."),)
+    columns = (Column("t", "text", description="A text."),)
     trees = [understand(f"regexp_matches(t, {literal(pattern)})", columns, "here") for pattern in PATTERNS]
     others = ("trim(t) = t", "substring(t, 2) = 'b'", "length(trim(t)) = 0")
     trees += [understand(sql, columns, "here") for sql in others]

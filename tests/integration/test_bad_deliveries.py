@@ -293,7 +293,7 @@ def test_a_value_of_another_type_keeps_its_row_out_and_nothing_else(week, column
     put(week, "odd.csv", with_cell(12, column, value))
     held = quarantined_alone(week, column, row=12)
     assert held[column] == value
-    assert source.contract.column(column).kind == kind
+    assert source.contract.column(column).type == kind
 
 
 def test_a_json_value_of_another_type_keeps_its_row_out(week):

@@ -30,9 +30,9 @@ CONTRACT = Contract(
     version="1.0.0",
     owner="team:shop",
     columns=[
-        Column("id", "int64", "Its number.", unique=True),
-        Column("at", "timestamp", "When."),
-        Column("value", "text", "What.", matches="[0-9]+"),
+        Column("id", "int64", description="Its number.", unique=True),
+        Column("at", "timestamp", description="When."),
+        Column("value", "text", description="What.", matches="[0-9]+"),
     ],
     quarantine_share=0.5,
     volume=(0.0, 1e6),
@@ -44,8 +44,8 @@ def under(*columns):
     return replace(SOURCE, contract=replace(CONTRACT, version="2.0.0", columns=columns))
 
 
-NUMBERS = under(*CONTRACT.columns[:2], Column("value", "int64", "What."))
-NOTED = under(*CONTRACT.columns, Column("note", "text", "A note.", nullable=True, unique=True))
+NUMBERS = under(*CONTRACT.columns[:2], Column("value", "int64", description="What."))
+NOTED = under(*CONTRACT.columns, Column("note", "text", description="A note.", nullable=True, unique=True))
 FEWER = under(*CONTRACT.columns[:2])
 
 
@@ -94,7 +94,9 @@ def test_a_column_of_another_kind_is_read_anew_where_the_file_is_there(begun):
 
 
 def test_a_column_of_another_kind_loses_no_published_value(begun):
-    free = replace(CONTRACT, version="2.0.0", columns=[*CONTRACT.columns[:2], Column("value", "text", "What.")])
+    free = replace(
+        CONTRACT, version="2.0.0", columns=[*CONTRACT.columns[:2], Column("value", "text", description="What.")]
+    )
     assert retry_quarantined(begun, replace(SOURCE, contract=free), run_id="retry").published == 1
     (begun.home.drop_folder(NAME) / "2018-04-01.csv").unlink()
     put(begun, "2018-04-02", "id,at,value\n4,2018-04-02T01:00:00,4\n")
@@ -119,7 +121,11 @@ def test_what_is_rejected_under_new_columns_changes_nothing(begun):
 
 
 def test_a_retry_waits_for_the_columns(begun):
-    wider = under(*CONTRACT.columns[:2], Column("value", "text", "What."), Column("note", "text", "N.", nullable=True))
+    wider = under(
+        *CONTRACT.columns[:2],
+        Column("value", "text", description="What."),
+        Column("note", "text", description="N.", nullable=True),
+    )
     with pytest.raises(ContractError, match="does not have the columns of its contract yet") as caught:
         retry_quarantined(begun, replace(wider, mappings=(absent("note"),)), run_id="retry")
     assert "slipway materialize shop.payments" in caught.value.fix

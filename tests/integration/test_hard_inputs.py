@@ -21,11 +21,11 @@ from lakehouse.tables.read import read
 
 NAME = "lab.readings"
 COLUMNS = [
-    Column("number", "int64", "The reading's number.", unique=True),
-    Column("at", "timestamp", "When it was taken."),
-    Column("size", "float64", "How large.", nullable=True),
-    Column("level", "int16", "Which level.", nullable=True),
-    Column("note", "text", "What was said.", nullable=True),
+    Column("number", "int64", description="The reading's number.", unique=True),
+    Column("at", "timestamp", description="When it was taken."),
+    Column("size", "float64", description="How large.", nullable=True),
+    Column("level", "int16", description="Which level.", nullable=True),
+    Column("note", "text", description="What was said.", nullable=True),
 ]
 START = datetime(2018, 6, 1, 8)  # noqa: DTZ001  # table times are UTC without a zone
 ROWS = 60
@@ -147,7 +147,7 @@ def test_ten_thousand_columns_that_nobody_knows_are_one_clear_rejection(begun, e
 
 
 def test_hundreds_of_columns_that_the_contract_knows_land(lake):
-    wide = [Column(f"x{place}", "float64", "A reading.", nullable=place % 2 == 0) for place in range(400)]
+    wide = [Column(f"x{place}", "float64", description="A reading.", nullable=place % 2 == 0) for place in range(400)]
     rows = metrics(0).with_columns(pl.lit(float(place)).alias(f"x{place}") for place in range(400))
     put(lake, rows.with_columns(x0=pl.lit(None, pl.Float64)), "day_0.parquet")
     result, reconciliation = landed(lake, metrics_of(*wide))

@@ -39,12 +39,12 @@ from lakehouse.sources.source import Source
 from lakehouse.sources.structure import StructureError
 
 COLUMNS = [
-    Column("number", "int64", "The booking's number."),
-    Column("at", "timestamp", "When it was booked."),
-    Column("amount", "float64", "The amount.", nullable=True),
-    Column("fee", "float64", "The fee.", nullable=True),
-    Column("level", "int16", "The customer's level.", nullable=True),
-    Column("note", "text", "What it was for.", nullable=True),
+    Column("number", "int64", description="The booking's number."),
+    Column("at", "timestamp", description="When it was booked."),
+    Column("amount", "float64", description="The amount.", nullable=True),
+    Column("fee", "float64", description="The fee.", nullable=True),
+    Column("level", "int16", description="The customer's level.", nullable=True),
+    Column("note", "text", description="What it was for.", nullable=True),
 ]
 LEDGER = Source(
     "books.ledger",
@@ -439,7 +439,9 @@ def test_null_in_a_file_of_one_row_without_any_value(tmp_path):
 
 def test_a_json_column_may_have_any_name(tmp_path):
     names = ["$amount", "/a", "a/b", "a~1", "*", 'a"b', "it's", "$", "a.b", "0", "a</b>"]
-    contract = replace(LEDGER.contract, columns=[*COLUMNS[:2], *(Column(name, "text", "It.") for name in names)])
+    contract = replace(
+        LEDGER.contract, columns=[*COLUMNS[:2], *(Column(name, "text", description="It.") for name in names)]
+    )
     path = tmp_path / "day.jsonl"
     path.write_text(json.dumps({"number": 1, "at": "2018-06-09T08:00:00", **{name: name for name in names}}) + "\n")
     (row,) = read_delivery(replace(LEDGER, contract=contract), path).rows.select(names).to_pylist()

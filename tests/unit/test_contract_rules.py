@@ -25,13 +25,13 @@ from lakehouse.tables.check_result import RULE
 from tests.reference import moment
 
 COLUMNS = (
-    Column("id", "int64", "Number.", unique=True),
-    Column("line", "int32", "Line.", nullable=True),
-    Column("at", "timestamp", "When.", nullable=True),
-    Column("paid", "timestamp", "When it was paid.", nullable=True),
-    Column("amount", "float64", "Paid.", nullable=True),
-    Column("limit", "int32", "At most.", nullable=True),
-    Column("kind", "text", "Which.", nullable=True),
+    Column("id", "int64", description="Number.", unique=True),
+    Column("line", "int32", description="Line.", nullable=True),
+    Column("at", "timestamp", description="When.", nullable=True),
+    Column("paid", "timestamp", description="When it was paid.", nullable=True),
+    Column("amount", "float64", description="Paid.", nullable=True),
+    Column("limit", "int32", description="At most.", nullable=True),
+    Column("kind", "text", description="Which.", nullable=True),
 )
 
 
@@ -79,7 +79,7 @@ def broken(declared, *given_rows, **more):
         (lambda: contract(rules=[Rule("r", "regexp_matches(kind, kind)", "Re.")]), "stands in the rule", None),
         (lambda: contract(rules=[Rule("r", "regexp_matches(kind, '(?m)^a$')", "Re.")]), "does not mean the same", None),
         (
-            lambda: contract(Column("sure", "bool", "S."), rules=[Rule("r", "1 = sure", "Sure.")]),
+            lambda: contract(Column("sure", "bool", description="S."), rules=[Rule("r", "1 = sure", "Sure.")]),
             "compares a truth",
             "sure = true",
         ),
@@ -103,15 +103,19 @@ def broken(declared, *given_rows, **more):
         (lambda: contract(then={"volume": "quarantine"}), "cannot happen", "block"),
         (lambda: contract(may_add={"*": "ignor"}), "cannot happen", "ignore"),
         (lambda: contract(volume_by="month"), "cannot happen", "day"),
-        (lambda: Column("a", "text", "A.", matches="[a"), "no regular expression", None),
-        (lambda: Column("a", "text", "A.", matches=r"(?s)a.\C"), "does not mean the same", "[A-Z]{2}[0-9]+"),
-        (lambda: Column("a", "int64", "A.", matches="a"), "about texts", "one_of"),
-        (lambda: Column("a", "int64", "A.", shortest=1), "about texts", "at_least"),
-        (lambda: Column("a", "text", "A.", shortest=3, longest=2), "No text", "shortest=2, longest=3"),
-        (lambda: Column("a", "text", "A.", longest=-1), "no length", "0"),
-        (lambda: Column("a", "int64", "A.", one_of=("1",)), "no value", "1"),
-        (lambda: Column("a", "text", "A.", one_of=(1,)), "no value", "'1'"),
-        (lambda: Column("a", "float64", "A.", at_most=math.inf), "no bound", None),
+        (lambda: Column("a", "text", description="A.", matches="[a"), "no regular expression", None),
+        (
+            lambda: Column("a", "text", description="A.", matches=r"(?s)a.\C"),
+            "does not mean the same",
+            "[A-Z]{2}[0-9]+",
+        ),
+        (lambda: Column("a", "int64", description="A.", matches="a"), "about texts", "one_of"),
+        (lambda: Column("a", "int64", description="A.", shortest=1), "about texts", "at_least"),
+        (lambda: Column("a", "text", description="A.", shortest=3, longest=2), "No text", "shortest=2, longest=3"),
+        (lambda: Column("a", "text", description="A.", longest=-1), "no length", "0"),
+        (lambda: Column("a", "int64", description="A.", one_of=("1",)), "no value", "1"),
+        (lambda: Column("a", "text", description="A.", one_of=(1,)), "no value", "'1'"),
+        (lambda: Column("a", "float64", description="A.", at_most=math.inf), "no bound", None),
     ],
 )
 def test_a_wrong_declaration_is_found_when_it_is_made(make, what, nearest):
@@ -357,7 +361,7 @@ def random_columns(draw):
 @st.composite
 def contracts_and_rows(draw):
     chosen = draw(st.lists(random_columns(), min_size=1, max_size=3))
-    columns = [Column(f"c{place}", kind, "Any.", **rules) for place, (kind, rules, _) in enumerate(chosen)]
+    columns = [Column(f"c{place}", kind, description="Any.", **rules) for place, (kind, rules, _) in enumerate(chosen)]
     declared = contract(*columns)
     number = draw(st.integers(0, 8))
     values = {f"c{place}": [draw(one) for _ in range(number)] for place, (_, _, one) in enumerate(chosen)}

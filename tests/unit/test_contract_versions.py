@@ -25,9 +25,9 @@ BASE = Contract(
     version="1.0.0",
     owner="team:shop",
     columns=[
-        Column("id", "int32", "Number.", unique=True, at_least=0, at_most=10),
-        Column("kind", "text", "Which.", one_of=("a", "b"), matches="[a-z]", shortest=1, longest=5),
-        Column("at", "timestamp", "When.", nullable=True, at_least=moment("2018-04-01"), known_after="1d"),
+        Column("id", "int32", description="Number.", unique=True, at_least=0, at_most=10),
+        Column("kind", "text", description="Which.", one_of=("a", "b"), matches="[a-z]", shortest=1, longest=5),
+        Column("at", "timestamp", description="When.", nullable=True, at_least=moment("2018-04-01"), known_after="1d"),
     ],
     keys=[("kind", "at")],
     rules=[Rule("r", "id > 1", "More."), Rule("w", "id > 2", "More.", action="warn")],
@@ -46,11 +46,11 @@ def changed(place, **fields):
     ("new", "breaking"),
     [
         (replace(BASE, columns=BASE.columns[:3][::-1]), None),
-        (replace(BASE, columns=[*BASE.columns, Column("new", "bool", "New.")]), False),
-        (changed(0, kind="int64"), False),
-        (changed(0, kind="int16"), True),
-        (changed(0, kind="int64", at_most=2**31 - 1), True),
-        (changed(0, kind="float64"), True),
+        (replace(BASE, columns=[*BASE.columns, Column("new", "bool", description="New.")]), False),
+        (changed(0, type="int64"), False),
+        (changed(0, type="int16"), True),
+        (changed(0, type="int64", at_most=2**31 - 1), True),
+        (changed(0, type="float64"), True),
         (changed(0, nullable=True), True),
         (changed(2, nullable=False), False),
         (changed(0, unique=False), True),
@@ -69,7 +69,7 @@ def changed(place, **fields):
         (changed(1, matches="[a-c]"), True),
         (changed(2, known_after="2d"), True),
         (changed(2, known_after=""), False),
-        (changed(2, says="Then."), None),
+        (changed(2, description="Then."), None),
         (replace(BASE, keys=[]), True),
         (replace(BASE, keys=[*BASE.keys, ("id", "at")]), False),
         (replace(BASE, rules=[BASE.rules[0]]), False),
@@ -124,7 +124,7 @@ def test_a_change_is_told_in_whole_sentences():
 
 def test_a_wider_kind_breaks_unless_the_bounds_keep_the_values_narrow():
     free = changed(0, at_least=None, at_most=None)
-    wide = replace(free, columns=[replace(free.columns[0], kind="int64"), *free.columns[1:]])
+    wide = replace(free, columns=[replace(free.columns[0], type="int64"), *free.columns[1:]])
     assert [one.breaking for one in diff(free, wide)] == [True]
 
 
@@ -168,7 +168,10 @@ ODD = Contract(
     table="shop.odd",
     version="1",
     owner="team:shop",
-    columns=[Column("a.b", "text", ""), Column("null", "text", "No.", one_of=("yes", "~", "1.0"))],
+    columns=[
+        Column("a.b", "text", description=""),
+        Column("null", "text", description="No.", one_of=("yes", "~", "1.0")),
+    ],
     references=[Reference("a.b", "shop.kinds", "n.m"), Reference(("a.b", "null"), "shop.kinds", ("n.m", "o"))],
 )
 
@@ -189,8 +192,8 @@ def test_nothing_is_lost_on_the_way_through_json_yaml_and_python(contract):
         ("{", "no JSON"),
         ("[]", "no object"),
         (
-            '{"table": "a.b", "version": "1", "owner": "o", "columns": [{"name": "a", "kind": "text"}]}',
-            "says is missing",
+            '{"table": "a.b", "version": "1", "owner": "o", "columns": [{"name": "a", "type": "text"}]}',
+            "description is missing",
         ),
         ('{"table": "a.b", "version": "1", "owner": "o", "columns": [], "colums": 1}', "no field 'colums'"),
     ],
@@ -245,7 +248,7 @@ def test_what_others_wrote_is_taken_over_as_far_as_a_contract_can_hold_it():
     assert "x.multipleOf" in str(caught[0].message)
     assert (found.table, found.owner, found.version) == ("shop.orders", "someone@example.org", "1.2.0")
     assert found.columns == (
-        Column("id", "int64", "id", unique=True),
-        Column("at", "timestamp", "at", nullable=True, at_least=moment("2018-04-01")),
-        Column("x", "float64", "x", nullable=True),
+        Column("id", "int64", description="id", unique=True),
+        Column("at", "timestamp", description="at", nullable=True, at_least=moment("2018-04-01")),
+        Column("x", "float64", description="x", nullable=True),
     )

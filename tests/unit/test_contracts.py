@@ -25,13 +25,13 @@ from lakehouse.tables.check_result import RULE, AuditError, CheckResult, require
 from tests.reference import moment
 
 COLUMNS = (
-    Column("id", "int64", "Number.", unique=True, at_least=0),
-    Column("at", "timestamp", "When.", at_least=moment("2000-01-01"), at_most=moment("2100-01-01")),
-    Column("amount", "float64", "Paid.", at_least=0, at_most=100),
-    Column("rate", "float64", "Any number.", nullable=True),
-    Column("state", "int16", "Where it is.", one_of=(0, 1)),
-    Column("place", "text", "Where.", nullable=True, unique=True, one_of=("here", "there", "gone")),
-    Column("sure", "bool", "Whether."),
+    Column("id", "int64", description="Number.", unique=True, at_least=0),
+    Column("at", "timestamp", description="When.", at_least=moment("2000-01-01"), at_most=moment("2100-01-01")),
+    Column("amount", "float64", description="Paid.", at_least=0, at_most=100),
+    Column("rate", "float64", description="Any number.", nullable=True),
+    Column("state", "int16", description="Where it is.", one_of=(0, 1)),
+    Column("place", "text", description="Where.", nullable=True, unique=True, one_of=("here", "there", "gone")),
+    Column("sure", "bool", description="Whether."),
 )
 
 
@@ -109,7 +109,8 @@ def test_values_at_a_bound_and_where_nothing_is_declared_are_good(change):
 def test_a_float_that_is_not_a_number_is_neither_given_nor_in_range():
     assert broken_rules({"amount": math.nan}) == ["amount_not_null, amount_in_range"]
     optional = contract(
-        Column("amount", "float64", "Paid.", nullable=True, at_least=0), Column("id", "int64", "Number.")
+        Column("amount", "float64", description="Paid.", nullable=True, at_least=0),
+        Column("id", "int64", description="Number."),
     )
     parted = sort_rows(optional, pa.table({"amount": [math.nan, None, 1.0], "id": [1, 2, 3]}))
     assert parted.broken.select(["id", RULE]).to_pylist() == [{"id": 1, RULE: "amount_in_range"}]

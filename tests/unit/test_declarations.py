@@ -248,13 +248,16 @@ def contract(*columns, **further):
     return Contract(table="shop.payments", version="1.0.0", owner="team:shop", columns=columns, **further)
 
 
-AMOUNT = Column("amount", "float64", "What was paid.")
-PAID_AT = Column("paid_at", "timestamp", "When.")
+AMOUNT = Column("amount", "float64", description="What was paid.")
+PAID_AT = Column("paid_at", "timestamp", description="When.")
 
 
 def test_an_unknown_kind_of_column_is_rejected_with_the_nearest():
     error = rejected(
-        lambda: Column("amount", "float", "What was paid."), says="'float'", where="column amount", nearest="float64"
+        lambda: Column("amount", "float", description="What was paid."),
+        says="'float'",
+        where="column amount",
+        nearest="float64",
     )
     assert "timestamp" in error.fix
 
@@ -265,7 +268,7 @@ def test_an_unknown_kind_of_column_is_rejected_with_the_nearest():
 )
 def test_bounds_that_no_value_meets_are_rejected(kind, least, most):
     with pytest.raises(DeclarationError, match="No value lies between") as caught:
-        Column("amount", kind, "What was paid.", at_least=least, at_most=most)
+        Column("amount", kind, description="What was paid.", at_least=least, at_most=most)
     assert caught.value.where == "column amount"
     assert str(most) in caught.value.nearest
 
@@ -282,14 +285,20 @@ def test_bounds_that_no_value_meets_are_rejected(kind, least, most):
     ],
 )
 def test_bounds_that_the_column_cannot_be_compared_with_are_rejected(kind, bound):
-    rejected(lambda: Column("amount", kind, "Paid.", at_least=bound), says="is no bound", where="column amount")
-    rejected(lambda: Column("amount", kind, "Paid.", at_most=bound), says=kind, where="column amount")
+    rejected(
+        lambda: Column("amount", kind, description="Paid.", at_least=bound), says="is no bound", where="column amount"
+    )
+    rejected(lambda: Column("amount", kind, description="Paid.", at_most=bound), says=kind, where="column amount")
 
 
 def test_one_bound_alone_and_equal_bounds_are_fine():
-    assert Column("amount", "int32", "Paid.", at_least=5).rules()["amount_in_range"] == "amount is at least 5."
-    assert Column("amount", "int32", "Paid.", at_most=5).rules()["amount_in_range"] == "amount is at most 5."
-    both = Column("amount", "int32", "Paid.", at_least=5, at_most=5)
+    assert (
+        Column("amount", "int32", description="Paid.", at_least=5).rules()["amount_in_range"] == "amount is at least 5."
+    )
+    assert (
+        Column("amount", "int32", description="Paid.", at_most=5).rules()["amount_in_range"] == "amount is at most 5."
+    )
+    both = Column("amount", "int32", description="Paid.", at_least=5, at_most=5)
     assert both.rules()["amount_in_range"] == "amount is at least 5 and at most 5."
 
 
@@ -324,9 +333,9 @@ def test_freshness_is_a_length_of_time():
 
 def test_every_rule_of_a_contract_has_a_name_and_a_sentence():
     declared = contract(
-        Column("id", "int64", "Number.", unique=True, at_least=0),
-        Column("note", "text", "Anything.", nullable=True),
-        Column("state", "text", "Where it is.", one_of=("open", "done")),
+        Column("id", "int64", description="Number.", unique=True, at_least=0),
+        Column("note", "text", description="Anything.", nullable=True),
+        Column("state", "text", description="Where it is.", one_of=("open", "done")),
     )
     assert list(declared.row_rules()) == ["id_not_null", "id_unique", "id_in_range", "state_not_null", "state_one_of"]
     assert declared.row_rules()["state_one_of"] == "state is one of open, done."
@@ -394,8 +403,8 @@ def declared_in_a_file(tmp_path, monkeypatch, text):
 @pytest.mark.parametrize(
     ("column", "says", "nearest"),
     [
-        ('Column("amount", "float64", "Paid.", at_lest=0)', "A Column has no field 'at_lest'", "at_least"),
-        ('Column("amount", "float46", "Paid.")', "'float46'", "float64"),
+        ('Column("amount", "float64", description="Paid.", at_lest=0)', "A Column has no field 'at_lest'", "at_least"),
+        ('Column("amount", "float46", description="Paid.")', "'float46'", "float64"),
     ],
 )
 def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkeypatch, column, says, nearest):

@@ -31,7 +31,7 @@ NOTED = replace(
     transactions,
     contract=replace(
         transactions.contract,
-        columns=(*transactions.contract.columns, Column("NOTE", "text", "A note.", nullable=True)),
+        columns=(*transactions.contract.columns, Column("NOTE", "text", description="A note.", nullable=True)),
     ),
 )
 DAY = date(2018, 6, 1)

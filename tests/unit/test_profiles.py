@@ -15,11 +15,11 @@ from lakehouse.profiling.profile import DeliveryProfile, merge, profile_rows, pr
 from lakehouse.tables.system_table import entries
 
 COLUMNS = [
-    Column("number", "int64", "A running number."),
-    Column("at", "timestamp", "When."),
-    Column("amount", "float64", "How much."),
-    Column("kind", "text", "What sort."),
-    Column("good", "bool", "Whether."),
+    Column("number", "int64", description="A running number."),
+    Column("at", "timestamp", description="When."),
+    Column("amount", "float64", description="How much."),
+    Column("kind", "text", description="What sort."),
+    Column("good", "bool", description="Whether."),
 ]
 START = datetime(2024, 3, 4)  # noqa: DTZ001  # a Monday; table times are UTC without a zone
 
