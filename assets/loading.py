@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import TypeVar
 
 from assets import DOMAINS
 from lakehouse.contracts.columns import Column
@@ -19,17 +19,12 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.rules import Distribution, Reference, Rule
 from lakehouse.domain import Domain
 from lakehouse.errors import DeclarationError, SlipwayError, nearest_name
-from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import check_together
-from lakehouse.models.model import Model
-from lakehouse.sources.source import Source
-from lakehouse.training.training_set import TrainingSet
+from lakehouse.kinds.asset import Kind
+from lakehouse.kinds.registry import asset_kinds
 
-DECLARATIONS = {
-    one.__name__: one
-    for one in (Source, Contract, Column, Rule, Reference, Distribution, FeatureSet, TrainingSet, Model)
-}
-Declared = TypeVar("Declared", Source, FeatureSet, TrainingSet, Model)
+PARTS = (Contract, Column, Rule, Reference, Distribution)
+"""Classes whose objects are parts of declarations."""
 
 
 def load_domains(names: Sequence[str] = DOMAINS) -> list[Domain]:
@@ -40,15 +35,26 @@ def load_domains(names: Sequence[str] = DOMAINS) -> list[Domain]:
 
 
 def load_domain(name: str) -> Domain:
-    """One domain: everything that its modules declare under a name."""
-    return Domain(
-        name=name,
-        sources=_declared(_module(name, "sources"), Source),
-        feature_sets=_declared(_module(name, "features"), FeatureSet),
-        training_sets=_declared(_module(name, "training"), TrainingSet),
-        models=_declared(_module(name, "model"), Model),
-        owners=import_module(f"assets.{name}").OWNERS,
-    )
+    """One domain: everything that its modules declare, in the modules and classes that the kinds of assets name."""
+    declarations = [
+        value
+        for one in _kinds()
+        if find_spec(f"assets.{name}.{one.module}")
+        for value in vars(_module(name, one.module)).values()
+        if one.declaration is not None and isinstance(value, one.declaration)
+    ]
+    return Domain(name, declarations, import_module(f"assets.{name}").OWNERS)
+
+
+def _kinds() -> list[Kind]:
+    """The kinds of assets that domains have declarations of."""
+    return [one.kind for one in asset_kinds() if one.kind.declaration is not None]
+
+
+def _classes() -> dict[str, type]:
+    """The classes of declarations and of their parts, by name."""
+    found = [one.declaration for one in _kinds() if one.declaration is not None]
+    return {one.__name__: one for one in (*found, *PARTS)}
 
 
 def _module(domain: str, part: str) -> ModuleType:
@@ -70,9 +76,9 @@ def _module(domain: str, part: str) -> ModuleType:
     except Exception as error:  # whatever a declaration can raise is its writer's to mend
         where = _place(error, domain) or f"assets/{domain}/{part}.py"
         misspelt = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-        if misspelt and misspelt.group(1) in DECLARATIONS:
+        if misspelt and misspelt.group(1) in _classes():
             kind, field = misspelt.groups()
-            known = [one.name for one in fields(DECLARATIONS[kind])]
+            known = [one.name for one in fields(_classes()[kind])]
             raise DeclarationError(
                 f"A {kind} has no field {field!r}.",
                 where=where,
@@ -103,12 +109,8 @@ def _place(error: Exception, domain: str) -> str:
 def _named(call: ast.Call) -> str:
     """`Column amount` for Column("amount", ...); nothing for what has no name."""
     kind = call.func.id if isinstance(call.func, ast.Name) else ""
-    if kind not in DECLARATIONS:
+    if kind not in _classes():
         return ""
     given = {word.arg: word.value for word in call.keywords}
     name = given.get("name") or given.get("table") or next(iter(call.args), None)
     return f"{kind} {name.value}" if isinstance(name, ast.Constant) else kind
-
-
-def _declared(module: ModuleType, kind: type[Declared]) -> list[Declared]:
-    return [value for value in vars(module).values() if isinstance(value, kind)]

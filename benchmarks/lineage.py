@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.figures import Figure, options, tell, transactions_option
-from lakehouse.models.model import Gate
+from lakehouse.models.model import Gate, Model
 
 MOST_SHARE, MOST_MILLISECONDS = 1.0, 1.0
 _GATES = (Gate("auc_floor", "auc", at_least=0.5, description="A small world's models are no better."),)
@@ -96,7 +96,7 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
 
         rows = Simulation(days=given.days, customers=400, terminals=800).simulate()
         write_daily_files(rows, lake.home.drop_folder("fraud.transactions"), "parquet")
-        domain = replace(domain, models=[replace(one, gates=_GATES) for one in domain.models])
+        domain = domain.with_only(Model, [replace(one, gates=_GATES) for one in domain.models])
     else:
         lake.home.remember_source("fraud.transactions", given.transactions)
     hearing = _Hearing(lineage)

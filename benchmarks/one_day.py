@@ -11,7 +11,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +21,7 @@ from assets.fraud.simulator import Simulation, write_daily_files
 from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell, transactions_option
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
+from lakehouse.models.model import Model
 from lakehouse.settings import Settings
 from orchestration.main_job import JobReport, run_main_job
 from orchestration.memory import MemoryWatch
@@ -126,7 +127,7 @@ def _run(lake: Lakehouse, drop: Path, files: Sequence[Path], watch: MemoryWatch)
     """Deliver files and bring everything up to the training set up to date."""
     for file in files:
         shutil.copy(file, drop)
-    return run_main_job(lake, replace(load_domain("fraud"), models=[]), Progress(), watch)
+    return run_main_job(lake, load_domain("fraud").with_only(Model, []), Progress(), watch)
 
 
 def _seconds(report: JobReport) -> float:

@@ -16,6 +16,7 @@ from dagster_dbt import (  # noqa: TID253  # the graph's factories import this m
 )
 
 from lakehouse.errors import SlipwayError, unknown_name
+from lakehouse.kinds.dbt_model import DbtModelAsset
 from lakehouse.transforms.project import ModelTest, TransformModel, TransformProject, table_of
 from orchestration.checks import asset_key
 
@@ -85,7 +86,7 @@ class TransformTranslator(DagsterDbtTranslator):
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
         """Dbt's tags, and the kind of the asset."""
-        return {**super().get_tags(dbt_resource_props), "slipway/kind": "transform"}
+        return {**super().get_tags(dbt_resource_props), "slipway/kind": DbtModelAsset.kind.slug}
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         """Documented columns, the table's name, and a code reference to the yml; dagster-dbt adds one to the SQL."""

@@ -1,9 +1,9 @@
-"""Which runs a domain needs: for deliveries that wait, else for what is out of line.
+"""Which runs a domain needs: for deliveries that wait, else for what is stale.
 
 What belongs here: the plan, shared by the command line, the schedule and the sensor. Not: starting runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,8 +12,8 @@ import dagster as dg
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.ingestion.pending import find_pending
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.staleness import Standing, stale_assets
 from lakehouse.tables.days import spans
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
@@ -54,55 +54,57 @@ def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
 
 
 def plan_builds(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
-    """A run for what is not in line with its inputs, when nothing waits to be landed."""
-    project = load_project(lake.settings, lake.home)
-    trained = {model.name for model in domain.models}
-    standing = [
-        one
-        for one in stale_assets(lake, domain, project, open_registry(lake.home))
-        if models or one.name not in trained
-    ]
-    return _run_of(lake, domain, standing)
+    """A run for the stale assets, when no delivery waits to be landed."""
+    graph = _graph(lake, domain)
+    stale = {name: reason for name, reason in _stale(lake, graph).items() if models or not graph[name].kind.trained}
+    return _run_of(lake, domain, stale)
 
 
 def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True, only_made: bool = False) -> list[PlannedRun]:
-    """Everything that has to be done now; nothing when all is in line. With `only_made` nothing is made first."""
+    """The runs that are due; none when everything is up to date. With `only_made` no asset is built a first time."""
     planned = plan_deliveries(lake, domain) or plan_builds(lake, domain, models=models)
     if not only_made:
         return planned
-    made = _made(lake, domain, models=models)
+    built = _built(lake, domain, models=models)
     chosen = [
-        replace(one, only=made if one.only is None else [key for key in one.only if key in made]) for one in planned
+        replace(one, only=built if one.only is None else [key for key in one.only if key in built]) for one in planned
     ]
     return [one for one in chosen if one.only]
 
 
-def _made(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey]:
-    """The source, and what was made from it before."""
-    (source,) = domain.sources
-    trained = {model.name for model in domain.models}
-    project = load_project(lake.settings, lake.home)
-    own = [one.table for one in project.models if one.table.split(".")[0] == domain.name]
-    names = [name for name in (*own, *domain.made) if name not in trained and last_published(lake, name) is not None]
+def _built(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey]:
+    """The sources, and what was built from them before."""
     registry = open_registry(lake.home) if models else None
-    names += [name for name in trained if registry is not None and registry.champion(name) is not None]
-    return [asset_key(name) for name in (source.name, *names)]
+    return [
+        asset_key(one.name)
+        for one in _graph(lake, domain)
+        if one.kind.materializable and (not one.inputs or one.is_built(lake, registry))
+    ]
 
 
 def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
-    """A run for predictions alone, where they are all that a champion lacks."""
+    """A run for predictions alone, where they are all that a live model lacks."""
     names = {model.predictions for model in domain.models if open_registry(lake.home).champion(model.name)}
-    project = load_project(lake.settings, lake.home)
-    standing = stale_assets(lake, domain, project, open_registry(lake.home))
-    if {one.name for one in standing} - names:
-        return []  # what they are made from is out of line itself
-    return _run_of(lake, domain, standing)
+    stale = _stale(lake, _graph(lake, domain))
+    if set(stale) - names:
+        return []  # their inputs are stale themselves
+    return _run_of(lake, domain, stale)
 
 
-def _run_of(lake: Lakehouse, domain: Domain, standing: Sequence[Standing]) -> list[PlannedRun]:
+def _graph(lake: Lakehouse, domain: Domain) -> AssetGraph:
+    return AssetGraph([domain], load_project(lake.settings, lake.home), lake.settings.engine)
+
+
+def _stale(lake: Lakehouse, graph: AssetGraph) -> dict[str, str]:
+    """The reasons of the stale assets, inputs first."""
+    found = graph.staleness(lake, open_registry(lake.home))
+    return {name: one.reason for name, one in found.items() if one.stale}
+
+
+def _run_of(lake: Lakehouse, domain: Domain, stale: Mapping[str, str]) -> list[PlannedRun]:
     (source,) = domain.sources
-    if not standing or last_published(lake, source.name) is None:
+    if not stale or last_published(lake, source.name) is None:
         return []
     newest = max(published_days(lake, source.name))
-    keys = [asset_key(one.name) for one in standing]
-    return [PlannedRun(newest, newest, keys, tuple(f"{one.name}: {one.because}" for one in standing))]
+    keys = [asset_key(name) for name in stale]
+    return [PlannedRun(newest, newest, keys, tuple(f"{name}: {reason}" for name, reason in stale.items()))]

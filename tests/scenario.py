@@ -26,7 +26,7 @@ from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.ingestion.landing import LandingResult, land
-from lakehouse.models.model import Gate
+from lakehouse.models.model import Gate, Model
 from lakehouse.settings import Settings
 from lakehouse.tables.incremental import Outcome
 from lakehouse.tables.provenance import Provenance
@@ -137,7 +137,7 @@ def small_domain(*gates: Gate) -> Domain:
     model = fraud.models[0]
     quick = tuple(one for one in model.candidates if one.name in {"logistic_regression", "decision_tree_2"})
     chosen = gates or (Gate("auc_floor", "auc", at_least=0.5, description="Better than guessing."),)
-    return replace(fraud, models=[replace(model, candidates=quick, gates=chosen)])
+    return fraud.with_only(Model, [replace(model, candidates=quick, gates=chosen)])
 
 
 def run_main(lake: Lakehouse, domain: Domain):

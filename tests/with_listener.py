@@ -8,13 +8,13 @@ What belongs here: runs of Dagster in one process, because a process has one Spa
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.sources.source import Source
 from lakehouse.spark.listener import events_file
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import pinned
@@ -67,7 +67,7 @@ def main(home: str) -> None:
     lake = scenario.make_lake(Path(home), ON)
     scenario.deliver(lake, scenario.payments_on(DAYS))
     domain = scenario.small_domain()
-    domain = replace(domain, sources=[scenario.lenient_source])
+    domain = domain.with_only(Source, [scenario.lenient_source])
     landing = build_defs(lake, domains=[domain]).resolve_job_def("fraud_main")
     told = {}
     with open_instance(lake) as instance:

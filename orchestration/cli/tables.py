@@ -25,22 +25,21 @@ from orchestration.cli.output import (
 
 if TYPE_CHECKING:
     from lakehouse.catalog.lakehouse import Lakehouse
-    from lakehouse.domain import Domain
+    from lakehouse.kinds.asset import Staleness
     from lakehouse.tables.describe import Description, Overview, SnapshotInfo
     from lakehouse.tables.provenance import SnapshotProvenance
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway tables                      every table, who owns it, whether it is in line
+slipway tables                      every table with its owner and staleness
 
 slipway tables fraud.training       its columns, snapshots, branches and where its files lie
 
 slipway tables fraud.training --json
 
-slipway tables fraud.daily_activity --drop     forget the table and its files; the next run makes it anew
+slipway tables fraud.daily_activity --drop     forget the table and its files; the next run rebuilds it
 """
-QUARANTINE = "quarantine"
 
 
 def command(
@@ -51,7 +50,7 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show tables: rows, snapshots, columns, branches, owners, and what is out of line."""
+    """Show tables: rows, snapshots, columns, branches, owners and staleness."""
     lake = lakehouse_at(home, must_be=name is not None)
     if drop:
         _drop(lake, name, yes=yes, as_json=as_json)
@@ -66,8 +65,8 @@ def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     from lakehouse.tables.system_table import is_system_table
 
     found = sorted(overviews(lake), key=lambda one: is_system_table(one.name))  # the platform's own records come last
-    kinds, because = _declared(lake, [one.name for one in found])
-    rows = [_line(one, kinds, because) for one in found]
+    kinds, staleness = _declared(lake, [one.name for one in found])
+    rows = [_line(one, kinds, staleness) for one in found]
     if as_json:
         print_json({"tables": rows})
     elif not rows:
@@ -79,23 +78,23 @@ def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
             [
                 [
                     f"{row['name']}\n{row['description']}",
-                    lines(row["kind"], row["owner"], _standing(row)),
+                    lines(row["kind"], row["owner"], _staleness(row)),
                     lines(f"{row['rows']:,} rows", _minute(row["published_at"]), row["snapshot_id"]),
                 ]
                 for row in rows
             ],
         )
         for row in rows:
-            if row["because"]:
-                console.print(f"{row['name']} is out of line: {row['because']}", markup=False, highlight=False)
+            if row["reason"]:
+                console.print(f"{row['name']} is stale: {row['reason']}", markup=False, highlight=False)
 
 
 def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
     from lakehouse.tables.describe import describe
 
     found = describe(lake, name)
-    kinds, because = _declared(lake, [name])
-    content = {**_line(found.overview, kinds, because), **_details(found)}
+    kinds, staleness = _declared(lake, [name])
+    content = {**_line(found.overview, kinds, staleness), **_details(found)}
     if as_json:
         print_json(content)
         return
@@ -107,7 +106,7 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
             "rows": content["rows"],
             "snapshot": content["snapshot_id"],
             "published": _minute(content["published_at"]),
-            "standing": f"out of line: {content['because']}" if content["because"] else _standing(content),
+            "staleness": f"stale: {content['reason']}" if content["reason"] else _staleness(content),
             "run": made.run_id if made else None,
             "code": made.code_version if made else None,
             "contract": made.contract if made else None,
@@ -180,49 +179,30 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
     if as_json:
         print_json({"dropped": going})
     else:
-        console.print(f"Dropped {' and '.join(going)}. [bold]slipway materialize {name}[/bold] makes it anew.")
+        console.print(f"Dropped {' and '.join(going)}. [bold]slipway materialize {name}[/bold] rebuilds it.")
 
 
-def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict[str, str | None]]:
-    """What each declared table is, and why it is out of line (None: it is in line) where that can be told.
+def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict[str, "Staleness"]]:
+    """The kind of each declared table, and its staleness where that can be told.
 
     Only domains that have one of `names` are asked.
     """
     from assets.loading import load_domains
-    from lakehouse.staleness import stale_assets
+    from lakehouse.kinds.graph import AssetGraph
     from lakehouse.transforms.project import load_project
 
     used = {name.split(".")[0] for name in names}
-    domains = [domain for domain in load_domains() if domain.name in used]
-    if not domains:
+    if not used & {domain.name for domain in load_domains()}:
         return {}, {}
-    project = load_project(lake.settings, lake.home)
-    kinds = {model.table: "dbt model" for model in project.models}
-    because: dict[str, str | None] = {model.table: None for model in project.models}
-    for domain in domains:
-        kinds |= _kinds(domain)
-        because |= {one.name: None for one in [*domain.feature_sets, *domain.training_sets]}
-        because |= {one.name: one.because for one in stale_assets(lake, domain, project, None)}
-    return kinds, because
+    graph = AssetGraph(load_domains(), load_project(lake.settings, lake.home), lake.settings.engine)
+    return {asset.name: asset.kind.name for asset in graph}, graph.staleness(lake, domains=used)
 
 
-def _kinds(domain: "Domain") -> dict[str, str]:
-    from lakehouse.contracts.quarantine import quarantine_name
-
-    return {
-        **{one.name: "source" for one in domain.sources},
-        **{quarantine_name(one.name): QUARANTINE for one in domain.sources},
-        **{one.name: "feature set" for one in domain.feature_sets},
-        **{one.name: "training set" for one in domain.training_sets},
-        **{one.predictions: "predictions" for one in domain.models},
-    }
-
-
-def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]) -> dict[str, Any]:
-    """A table for JSON. `out_of_line` is null where nothing is upstream, or a model is (`slipway models`)."""
+def _line(one: "Overview", kinds: dict[str, str], staleness: dict[str, "Staleness"]) -> dict[str, Any]:
+    """A table for JSON. `stale` is null where the table has no inputs, or a model is one (`slipway models`)."""
     from lakehouse.tables.system_table import is_system_table
 
-    made = one.published
+    made, known = one.published, staleness.get(one.name)
     return {
         "name": one.name,
         "kind": "system table" if is_system_table(one.name) else kinds.get(one.name, "not declared"),
@@ -231,8 +211,8 @@ def _line(one: "Overview", kinds: dict[str, str], because: dict[str, str | None]
         "published_at": made.at.isoformat() if made else None,
         "owner": one.owner,
         "description": one.description,
-        "out_of_line": because[one.name] is not None if one.name in because else None,
-        "because": because.get(one.name),
+        "stale": known.stale if known else None,
+        "reason": known.reason or None if known else None,
     }
 
 
@@ -278,10 +258,10 @@ def _made(made: "SnapshotProvenance") -> dict[str, Any]:
     }
 
 
-def _standing(row: dict[str, Any]) -> str:
-    if row["out_of_line"] is None:
+def _staleness(row: dict[str, Any]) -> str:
+    if row["stale"] is None:
         return ""
-    return "out of line" if row["out_of_line"] else "in line"
+    return "stale" if row["stale"] else "up to date"
 
 
 def _minute(at: str | None) -> str:

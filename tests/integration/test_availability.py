@@ -419,14 +419,17 @@ def test_what_was_loaded_as_history_says_nothing(built):
 
 
 def test_dagster_shows_the_check_only_where_it_is_declared():
-    from orchestration.training import training_asset
+    from lakehouse.kinds.training_set import TrainingSetAsset
+    from orchestration.kinds.training_set import training_asset
 
     def names(one: TrainingSet) -> set[str]:
-        return {spec.name for spec in training_asset(one).check_specs}
+        return {spec.name for spec in training_asset(TrainingSetAsset(one, "embedded")).check_specs}
 
     declared = replace(fraud_training, late_tolerance=0.05)
     assert names(declared) - names(fraud_training) == {CHECK}
-    (spec,) = [spec for spec in training_asset(declared).check_specs if spec.name == CHECK]
+    (spec,) = [
+        spec for spec in training_asset(TrainingSetAsset(declared, "embedded")).check_specs if spec.name == CHECK
+    ]
     assert spec.blocking
     assert "At most 5.00% of the values" in str(spec.description)
     assert checks_of(fraud_training) == {}
@@ -511,7 +514,7 @@ def test_of_peers_one_that_came_after_one_with_a_larger_row_key_never_was_the_ne
 def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple[int, str]:
     """Run a command in a project that declares this set; the exit code, and what it said."""
     (fraud,) = load_domains(["fraud"])
-    domain = replace(fraud, name="shop", feature_sets=[one], training_sets=[training(one)], models=[])
+    domain = replace(fraud, name="shop", declarations=[*fraud.sources, one, training(one)])
     monkeypatch.setattr("assets.loading.load_domains", lambda: [domain])
     done = CliRunner().invoke(app, [*words, "--home", str(lake.home.root)], env={"COLUMNS": "200"})
     return done.exit_code, f"{done.output}{done.exception or ''}"

@@ -41,7 +41,7 @@ def declared():
     )
     (training,) = domain.training_sets
     used = replace(training, name="fraud.old_training", feature_sets=[old])
-    return [replace(domain, feature_sets=[*domain.feature_sets, old], training_sets=[training, used])]
+    return [replace(domain, declarations=[*domain.declarations, old, used])]
 
 
 @pytest.fixture(scope="module")

@@ -285,10 +285,10 @@ def test_all_tables(slipway: Slipway, world: World) -> None:
     assert training["snapshot_id"] == world.first.json["tables"]["fraud.training"]["snapshot_id"]
     assert training["owner"] == "team:payments"
     assert training["description"].startswith("Each payment")
-    assert training["out_of_line"] is False
+    assert training["stale"] is False
     words = slipway("tables", "--home", world.home).words
     assert all(name in words for name in FRAUD_TABLES)
-    assert "in line" in words
+    assert "up to date" in words
 
 
 def test_one_table(slipway: Slipway, world: World) -> None:
@@ -312,14 +312,14 @@ def test_one_table(slipway: Slipway, world: World) -> None:
         assert expected in words.replace(" ", "") or expected in words
 
 
-def test_a_table_out_of_line_says_why(slipway: Slipway, world: World, tmp_path: Path) -> None:
+def test_a_stale_table_has_a_reason(slipway: Slipway, world: World, tmp_path: Path) -> None:
     lake = scenario.make_lake(shutil.copytree(world.home, tmp_path / "home"))
     assert slipway("tables", "fraud.daily_activity", "--drop", "--yes", "--home", lake.home.root).code == 0
     assert slipway("tables", "fraud.terminal_risk", "--drop", "--yes", "--home", lake.home.root).code == 0
     told = slipway("tables", "fraud.training", "--home", lake.home.root, "--json").json
-    assert told["out_of_line"] is True
-    assert "fraud.terminal_risk was never published" in told["because"]
-    assert "fraud.training is out of line" in slipway("tables", "--home", lake.home.root).words
+    assert told["stale"] is True
+    assert "fraud.terminal_risk was never published" in told["reason"]
+    assert "fraud.training is stale" in slipway("tables", "--home", lake.home.root).words
     entry = slipway("features", "fraud.terminal_risk", "--home", lake.home.root, "--json").json
     assert entry["freshness"]["out_of_line"] is True
     assert entry["freshness"]["newest_day"] is None

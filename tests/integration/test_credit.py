@@ -19,10 +19,11 @@ from assets.loading import load_domain
 from benchmarks.credit import PUBLISHED, larger_class, october
 from benchmarks.credit_deliveries import CLIENTS, DAYS, write_deliveries
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.domain import check_domain
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.features.feature_set import FeatureSet, rate
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.models.model import Model
 from lakehouse.models.protocol import split
 from lakehouse.models.retraining import training_rows, training_start
 from lakehouse.models.training import fit
@@ -42,7 +43,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     write_monthly_files(CreditSimulation(clients=CLIENTS_HERE).simulate(), lake.home.drop_folder(statements.name))
     domain = load_domain("credit")
     quick = replace(domain.models[0], candidates=domain.models[0].candidates[:1])
-    scenario.run_main(lake, replace(domain, models=[quick]))
+    scenario.run_main(lake, domain.with_only(Model, [quick]))
     return lake
 
 
@@ -96,9 +97,13 @@ def test_a_client_who_left_holds_nobody_up(live: Lakehouse) -> None:
 
 def test_a_feature_that_sees_the_next_month_is_rejected(live: Lakehouse) -> None:
     project = load_project(live.settings, live.home)
-    models = [model for model in project.models if model.table.startswith("credit.")]
     domain = load_domain("credit")
-    check_domain(domain, models, project.work)
+
+    def check(*more: FeatureSet) -> None:
+        widened = replace(domain, declarations=[*domain.declarations, *more])
+        AssetGraph([widened], project).check(widened)
+
+    check()
     leak = FeatureSet(
         name="credit.outcome",
         entity=client,
@@ -111,9 +116,9 @@ def test_a_feature_that_sees_the_next_month_is_rejected(live: Lakehouse) -> None
         owner="team:lending",
     )
     with pytest.raises(DeclarationError, match="only known later") as caught:
-        check_domain(replace(domain, feature_sets=[*domain.feature_sets, leak]), models, project.work)
+        check(leak)
     assert "31d" in str(caught.value.nearest)
-    check_domain(replace(domain, feature_sets=[*domain.feature_sets, replace(leak, delay="31d")]), models, project.work)
+    check(replace(leak, delay="31d"))
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from lakehouse.drills.unvalidated_baseline import read_as_it_comes
 from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.retraining import retrain
+from lakehouse.sources.source import Source
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
@@ -95,7 +96,7 @@ def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: L
     publish(live, write_draft(live, shape, rows, Provenance("test", "test"), None, resolve(ensure_table(live, shape))))
     domain = load_domain("credit")
     contract = replace(statements_contract, references=[Reference("education", shape.name, "code")])
-    with Drill(live, replace(domain, sources=[replace(statements, contract=contract)])) as stage:
+    with Drill(live, domain.with_only(Source, [replace(statements, contract=contract)])) as stage:
         assert stage.control is not None
         assert not stage.control.rejected
 

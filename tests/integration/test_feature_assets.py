@@ -13,11 +13,14 @@ import pytest
 
 from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.domain import Domain
 from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.equal_values import CHECK
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import SlipwayWarning
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
-from lakehouse.reports.feature_catalog.equal_values import CHECK
+from lakehouse.kinds.feature_set import FeatureSetAsset
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.provenance import last_published
@@ -25,7 +28,9 @@ from lakehouse.tables.publish import publish
 from lakehouse.tables.rows import Rows
 from lakehouse.tables.write import write_draft
 from lakehouse.training.training_frame import training_frame
-from orchestration.features import feature_asset, feature_assets
+from lakehouse.transforms.project import load_project
+from orchestration.factories import Declared
+from orchestration.kinds.feature_set import feature_asset, feature_assets
 from orchestration.progress import Progress
 from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, provenance
 
@@ -59,10 +64,16 @@ def run(
     """One run of the set's asset, and the progress that was told."""
     told: list[str] = []
     resources = {"lake": lake, "progress": Progress(lambda step, text: told.append(f"{step}: {text}"))}
-    asset = feature_asset(one, others=others)
+    asset = feature_asset(FeatureSetAsset(one, "embedded"), others)
     op = {"ops": {asset.op.name: {"config": config}}} if config else {}
     done = dg.materialize([asset], resources=resources, run_config=op, raise_on_error=False)
     return done, told
+
+
+def declared(lake: Lakehouse, domain: Domain) -> Declared:
+    """What the factory of feature sets is given for a domain."""
+    graph = AssetGraph([], load_project(lake.settings, lake.home))
+    return Declared(lake, graph, domain, [FeatureSetAsset(one, "embedded") for one in domain.feature_sets])
 
 
 def metadata(done: dg.ExecuteInProcessResult) -> dict:
@@ -141,13 +152,13 @@ def test_rows_that_an_engine_got_wrong_are_not_published(ledger, spoil, check):
 
 @pytest.mark.parametrize(("own", "kind"), [("", "numpy"), ("spark", "spark"), ("embedded", "numpy")])
 def test_an_asset_shows_the_engine_that_computes_it(own, kind):
-    (spec,) = feature_asset(features(engine=own)).specs
+    (spec,) = feature_asset(FeatureSetAsset(features(engine=own), "embedded")).specs
     assert spec.kinds == {"iceberg", kind}
 
 
 def test_a_changed_definition_is_another_code_version_and_changed_words_are_not():
     def version(one: FeatureSet) -> str | None:
-        (spec,) = feature_asset(one).specs
+        (spec,) = feature_asset(FeatureSetAsset(one, "embedded")).specs
         return spec.code_version
 
     one = features()
@@ -163,9 +174,9 @@ def test_features_of_equal_values_are_said_in_a_check_and_when_the_graph_loads(l
     done, _ = run(ledger, twice, [one, twice])
     assert done.success, "it is a warning"
     assert checks(done)[CHECK] == (False, dg.AssetCheckSeverity.WARN)
-    domain = replace(load_domains(["fraud"])[0], name="books", feature_sets=[one, twice], training_sets=[])
+    domain = Domain("books", [one, twice], ["team:books"])
     with pytest.warns(SlipwayWarning) as warned:
-        feature_assets(ledger, domain, "embedded")
+        feature_assets(declared(ledger, domain))
     assert [str(each.message) for each in warned] == [
         "books.again.positive_sum_12h had the same values as books.habits.amount_sum_12h in each of 70 rows."
     ]
@@ -179,7 +190,7 @@ def test_who_uses_a_deprecated_set_is_said_when_the_graph_loads_and_by_the_frame
     (training,) = domain.training_sets
     training = replace(training, carry=[*training.carry, "note"], feature_sets=[old])
     with pytest.warns(SlipwayWarning) as warned:
-        feature_assets(ledger, replace(domain, feature_sets=[old, on_it], training_sets=[training]), "embedded")
+        feature_assets(declared(ledger, Domain("books", [old, on_it, training], ["team:books"])))
     assert [str(each.message) for each in warned] == [
         "fraud.training uses books.old, which is deprecated: use books.habits.",
         "books.on_it uses books.old, which is deprecated: use books.habits.",

@@ -19,6 +19,7 @@ from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import count
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Gate
+from lakehouse.sources.source import Source
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days, read, resolve
 from orchestration.checks import asset_key, last_evaluation
@@ -173,10 +174,10 @@ def test_one_mistyped_time_waits_in_quarantine_and_everything_else_goes_on(live:
     pl.read_parquet(path).with_columns(TX_DATETIME=wrong).write_parquet(path)
     source = small_domain().sources[0]
     tolerant = replace(source, contract=replace(source.contract, quarantine_share=0.05))
-    run(live, replace(small_domain(), sources=[tolerant]))
+    run(live, small_domain().with_only(Source, [tolerant]))
     assert published_days(live, "fraud.transactions")[-1].isoformat() == "2018-05-16"
     assert read(live, quarantine_name("fraud.transactions"))["_rule"].to_pylist() == ["TX_DATETIME_in_range"]
-    assert run(live, replace(small_domain(), sources=[tolerant])).recomputed == []
+    assert run(live, small_domain().with_only(Source, [tolerant])).recomputed == []
 
 
 def test_a_redelivery_that_takes_a_day_away_takes_it_away_everywhere(lake: Lakehouse) -> None:
@@ -234,7 +235,7 @@ def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse)
     scenario.deliver(live, scenario.broken(day, every=1_000))
     source = small_domain().sources[0]
     tolerant = replace(source, contract=replace(source.contract, quarantine_share=0.05))
-    run(live, replace(small_domain(), sources=[tolerant]))
+    run(live, small_domain().with_only(Source, [tolerant]))
     assert read(live, quarantine_name("fraud.transactions"))["_rule"].to_pylist() == ["TX_AMOUNT_in_range"]
 
 

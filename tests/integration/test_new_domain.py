@@ -155,7 +155,7 @@ def test_all_domains_are_shown(checkout: Checkout) -> None:
         "predictions",
         "system table",
     }
-    assert not any(table["out_of_line"] for table in tables)
+    assert not any(table["stale"] for table in tables)
 
 
 def test_assets_of_two_domains_are_materialized_together(checkout: Checkout, tmp_path: Path) -> None:

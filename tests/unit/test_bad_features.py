@@ -4,15 +4,14 @@ What belongs here: wrong declarations and wrong types of columns. Not: bad spine
 (integration/test_training_frame.py), settings, Spark and Java (integration/test_spark_start.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from assets.loading import load_domains
-from lakehouse.domain import Domain, check_domain
+from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import DeclarationError, SlipwayError
@@ -36,11 +35,12 @@ from lakehouse.features.feature_set import (
     variance,
     weekend,
 )
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
 from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import write_draft
-from lakehouse.transforms.project import TransformModel, load_project
+from lakehouse.transforms.project import TransformProject, load_project
 from tests import scenario
 
 
@@ -58,12 +58,11 @@ def spend(*features, **more) -> FeatureSet:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Domain, Sequence[TransformModel], Path]:
-    """The fraud domain, its dbt models, and a folder for what is read off their SQL."""
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Domain, TransformProject]:
+    """The fraud domain and the dbt project."""
     lake = scenario.make_lake(tmp_path_factory.mktemp("bad") / "home")
     (domain,) = load_domains(["fraud"])
-    project = load_project(lake.settings, lake.home)
-    return domain, [one for one in project.models if one.table.startswith("fraud.")], project.work
+    return domain, load_project(lake.settings, lake.home)
 
 
 def told(wrong: Callable[[], object], kind: type[SlipwayError] = DeclarationError) -> SlipwayError:
@@ -78,8 +77,9 @@ def told(wrong: Callable[[], object], kind: type[SlipwayError] = DeclarationErro
 
 
 def checked(world, *sets: FeatureSet) -> None:
-    domain, models, kept = world
-    check_domain(replace(domain, feature_sets=[*domain.feature_sets, *sets]), models, kept)
+    domain, project = world
+    wrong = replace(domain, declarations=[*domain.declarations, *sets])
+    AssetGraph([wrong], project).check(wrong)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_feature_sets_in_a_circle_are_rejected_with_the_circle(world):
     there = spend(mean("back_mean_1d").over("1d"), name="fraud.there", source="fraud.back")
     back = spend(mean("there_mean_1d", named="back").over("1d"), name="fraud.back", source="fraud.there")
     error = told(lambda: checked(world, there, back))
-    assert error.what.startswith("Feature sets are made from each other: fraud.")
+    assert error.what.startswith("Assets are inputs of each other: fraud.")
     assert error.what.count("fraud.there") + error.what.count("fraud.back") == 3, "round and back to the first"
     itself = spend(count("tx").over("1d"), name="fraud.itself", source="fraud.itself")
     assert "fraud.itself <- fraud.itself" in told(lambda: checked(world, itself)).what

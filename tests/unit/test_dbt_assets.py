@@ -10,12 +10,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, UnknownNameError
+from lakehouse.kinds.dbt_model import DbtModelAsset
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.transforms.project import TransformProject, load_project
 from orchestration.checks import asset_key
 from orchestration.dbt_translator import dbt_selection
-from orchestration.transforms import transform_assets
+from orchestration.factories import Declared
+from orchestration.kinds.dbt_model import transform_assets
 from tests import scenario
 
 TOP = Path(__file__).resolve().parents[2]
@@ -63,8 +67,15 @@ def project(lake: Lakehouse) -> TransformProject:
 
 
 @pytest.fixture(scope="module")
-def assets(project: TransformProject) -> dg.AssetsDefinition:
-    return transform_assets(project, [model for model in project.models if model.table.startswith("fraud.")], "fraud")
+def assets(lake: Lakehouse, project: TransformProject) -> dg.AssetsDefinition:
+    return fraud_assets(lake, project)
+
+
+def fraud_assets(lake: Lakehouse, project: TransformProject, engine: str = "embedded") -> dg.AssetsDefinition:
+    domain = load_domain("fraud")
+    graph = AssetGraph([domain], project, engine)
+    (assets,) = transform_assets(Declared(lake, graph, domain, graph.of_kind(DbtModelAsset)))
+    return assets
 
 
 def spec(assets: dg.AssetsDefinition, table: str) -> dg.AssetSpec:
@@ -102,13 +113,12 @@ def test_an_owner_is_given_in_meta_or_as_dagster_dbt_reads_it(assets):
 def test_tags_of_dbt_are_tags_of_the_asset(assets):
     tags = spec(assets, "fraud.stg_transactions").tags
     assert tags["daily"] == ""
-    assert tags["slipway/kind"] == "transform"
+    assert tags["slipway/kind"] == "dbt_model"
 
 
 @pytest.mark.parametrize(("engine", "kind"), [("embedded", "duckdb"), ("spark", "spark")])
-def test_the_engine_is_a_kind_of_the_asset(project, engine, kind):
-    models = [model for model in project.models if model.table.startswith("fraud.")]
-    assert spec(transform_assets(project, models, "fraud", engine), "fraud.fraud_reports").kinds == {
+def test_the_engine_is_a_kind_of_the_asset(lake, project, engine, kind):
+    assert spec(fraud_assets(lake, project, engine), "fraud.fraud_reports").kinds == {
         "iceberg",
         "dbt",
         kind,

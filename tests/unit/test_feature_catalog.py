@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.loading import load_domains
+from lakehouse.engines.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.errors import DeclarationError, UnknownNameError
 from lakehouse.features.duration import MICROSECONDS
 from lakehouse.features.examples import all_differences
@@ -42,7 +43,6 @@ from lakehouse.reports.feature_catalog import drawing, wording
 from lakehouse.reports.feature_catalog.details import _since, detail
 from lakehouse.reports.feature_catalog.distribution import BARS, distributions
 from lakehouse.reports.feature_catalog.entries import Search, _freshness, entries, find_entry, search
-from lakehouse.reports.feature_catalog.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.reports.feature_catalog.lineage import Graph, Lineage, Node
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
@@ -438,7 +438,7 @@ def test_sets_that_are_made_of_a_set_are_its_users(listed):
     old = replace(transaction_time, name="fraud.old_time", deprecated="fraud.transaction_time", examples=[])
     both = derived("quiet", "old_time__is_night * amount")
     nights = replace(transaction_time, name="fraud.nights", features=[both], uses=[old], examples=[])
-    found = entries(lake, [replace(domain, feature_sets=[old, nights])], None)
+    found = entries(lake, [domain.with_only(FeatureSet, [old, nights])], None)
     assert found[0].warnings == ["fraud.nights uses fraud.old_time, which is deprecated: use fraud.transaction_time."]
     assert found[1].warnings == []
     page = detail(lake, lineage, found[0])

@@ -110,9 +110,11 @@ def test_a_ceiling_decides_who_goes_live_and_the_default_one_changes_no_fingerpr
 
 
 def test_dagster_has_the_check():
-    from orchestration.models import model_asset
+    from lakehouse.kinds.model import ModelAsset
+    from orchestration.kinds.model import model_asset
 
-    (spec,) = [one for one in model_asset(fraud_scorer, training).check_specs if one.name == INPUT_CHECK]
+    asset = model_asset(ModelAsset(fraud_scorer, training))
+    (spec,) = [one for one in asset.check_specs if one.name == INPUT_CHECK]
     assert spec.blocking
     assert spec.description == "No single input sorts the test days with an AUC above 0.95: that is a leak."
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lakehouse.contracts.quarantine import quarantine_shape
 from lakehouse.domain import Domain
+from lakehouse.engines import equal_values
 from lakehouse.engines.feature_tables import CHECKS as FEATURE_CHECKS
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.ingestion.check_results import check_names
@@ -19,7 +20,6 @@ from lakehouse.models.input_contract import expected_checks
 from lakehouse.models.leakage_check import input_check
 from lakehouse.models.model import Model
 from lakehouse.models.predictions import CHECKS as PREDICTION_CHECKS
-from lakehouse.reports.feature_catalog import equal_values
 from lakehouse.sources.source import Source
 from lakehouse.training.lateness import checks_of
 from lakehouse.training.training_set import TrainingSet

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines import equal_values
 from lakehouse.engines.feature_tables import CHECKS
 from lakehouse.features.examples import Difference, differences
 from lakehouse.features.feature_set import Declared, Example, Feature, FeatureSet
 from lakehouse.features.lineage import Edge, feature_lineage
-from lakehouse.reports.feature_catalog import equal_values, wording
+from lakehouse.reports.feature_catalog import wording
 from lakehouse.reports.feature_catalog.distribution import Distribution, distributions
 from lakehouse.reports.feature_catalog.entries import Entry
 from lakehouse.reports.feature_catalog.lineage import Graph, Lineage

@@ -10,13 +10,13 @@ from datetime import date
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
+from lakehouse.engines.equal_values import Equal, remembered
 from lakehouse.engines.feature_tables import days_to_build
 from lakehouse.errors import UnknownNameError, unknown_name
 from lakehouse.features.aggregation import Feature
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import deprecations
 from lakehouse.models.registry import Registry
-from lakehouse.reports.feature_catalog.equal_values import Equal, remembered
 from lakehouse.tables.provenance import SnapshotProvenance, last_published
 from lakehouse.tables.read import published_days
 

@@ -1,6 +1,6 @@
-"""Sources as assets: a day is a partition, a backfill is one run.
+"""The factory of sources: a day is a partition, a backfill is one run.
 
-What belongs here: the factory from a source's declaration to its asset. Not: landing (lakehouse/sources).
+What belongs here: from a source to its Dagster asset. Not: landing (lakehouse/ingestion).
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,12 @@ from datetime import date
 
 import dagster as dg
 
-from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.check_results import check_names, current_check_results
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.result import LandingResult
+from lakehouse.kinds.source import SourceAsset
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Model
 from lakehouse.models.snapshot_retention import needed
@@ -24,43 +24,37 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import AuditError, CheckResult
 from lakehouse.tables.days import in_words
 from lakehouse.tables.read import published_days
-from lakehouse.transforms.project import TransformModel
-from orchestration.checks import asset_check_results, asset_key, check_specs, clear_failures, repeated_results
+from orchestration.checks import asset_check_results, asset_key, clear_failures, repeated_results
+from orchestration.factories import Declared, asset_definition, factory
 from orchestration.metadata import materialized
 from orchestration.notifications import notify_of_landing
-from orchestration.partitions import days_of
+from orchestration.partitions import days_of, partitions_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
 
 
-def source_asset(
-    source: Source,
-    partitions: dg.DailyPartitionsDefinition,
-    domain: Domain,
-    sql_models: Sequence[TransformModel],
-    engine: str = "embedded",
-) -> dg.AssetsDefinition:
-    """The asset that lands a source's deliveries, and its contract's checks.
+@factory(SourceAsset)
+def source_assets(declared: Declared[SourceAsset]) -> list[dg.AssetsDefinition]:
+    """The assets of a domain's sources."""
+    return [source_asset(asset, declared) for asset in declared.assets]
 
-    `domain` is whose source it is, `sql_models` are its dbt models, `engine` is what writes it.
-    """
-    downstream = [*(model.table for model in sql_models), *domain.made]
 
-    @dg.asset(
-        key=asset_key(source.name),
-        partitions_def=partitions,
+def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.AssetsDefinition:
+    """The asset that lands a source's deliveries, with its contract's checks."""
+    source, domain = asset.declaration, declared.domain
+    downstream = [name for name in declared.graph.downstream(source.name) if name in declared.graph]
+    engine = {"spark"} if declared.graph.engine == "spark" else set()
+
+    @asset_definition(
+        asset,
+        kinds={"iceberg", "pandera", *engine},
+        tags={"slipway/contract": source.contract.version},
+        partitions_def=partitions_of(declared.lake, source),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=check_specs(source.name, check_names(source)),
-        group_name=source.name.split(".")[0],
-        description=source.description,
-        owners=[source.owner],
-        kinds={"iceberg", "pandera", *(["spark"] if engine == "spark" else [])},
-        tags={"slipway/kind": "source", "slipway/contract": source.contract.version},
         metadata={
             "contract": f"{source.contract.table} {source.contract.version}",
             "contract_rules": dg.MetadataValue.md(rules_table(source.contract)),
         },
-        code_version=source.contract.fingerprint(),
     )
     def land_deliveries(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lakehouse], progress: dg.ResourceParam[Progress]

@@ -1,7 +1,7 @@
-"""Feature sets as assets.
+"""The factory of feature sets.
 
-What belongs here: the factory from a feature set's declaration to its asset, and what is said of features when the
-graph is loaded. Not: computing features.
+What belongs here: from a feature set to its Dagster asset, and the warnings about features when the graph is loaded.
+Not: computing features.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,21 +12,20 @@ import dagster as dg
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
-from lakehouse.engines.feature_tables import CHECKS, build_feature_set
+from lakehouse.engines.equal_values import remembered, twice_check_result
+from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.engines.protocol import Engine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
 from lakehouse.features.sameness import deprecations, warn
-from lakehouse.reports.feature_catalog import equal_values
-from lakehouse.reports.feature_catalog.equal_values import remembered, twice_check_result
+from lakehouse.kinds.feature_set import FeatureSetAsset
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import in_words
 from lakehouse.tables.incremental import Outcome
 from lakehouse.tables.rows import Rows
 from orchestration.build_config import BuildConfig, report
-from orchestration.checks import asset_key, check_specs
+from orchestration.factories import Declared, asset_definition, factory
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
@@ -52,39 +51,30 @@ class _Telling:
         return rows
 
 
-def feature_assets(lake: Lakehouse, domain: Domain, engine: str) -> list[dg.AssetsDefinition]:
-    """The assets of a domain's feature sets; says what should be mended about them.
+@factory(FeatureSetAsset)
+def feature_assets(declared: Declared[FeatureSetAsset]) -> list[dg.AssetsDefinition]:
+    """The assets of a domain's feature sets.
 
-    That is: who uses a deprecated set, and which features had equal values when they were last made.
+    Warns about uses of deprecated sets, and about features that had equal values when they were last computed.
     """
+    domain = declared.domain
     taken = [(one.name, one.feature_sets) for one in domain.training_sets]
     taken += [(one.name, one.uses) for one in domain.feature_sets]
     warn(says for user, used in taken for says in deprecations(user, used))
-    warn(str(one) for one in remembered(lake, domain.feature_sets))
-    return [feature_asset(one, engine, domain.feature_sets) for one in domain.feature_sets]
+    warn(str(one) for one in remembered(declared.lake, domain.feature_sets))
+    return [feature_asset(asset, domain.feature_sets) for asset in declared.assets]
 
 
-def feature_asset(
-    feature_set: FeatureSet, engine: str = "embedded", others: Sequence[FeatureSet] = ()
-) -> dg.AssetsDefinition:
-    """The asset that keeps a feature set's table up to date.
-
-    `engine` is what computes it where the set itself names none; `others` are the sets that it is compared with.
-    """
-    checks = {**CHECKS, equal_values.CHECK: (equal_values.SAYS, False)}
+def feature_asset(asset: FeatureSetAsset, others: Sequence[FeatureSet] = ()) -> dg.AssetsDefinition:
+    """The asset that keeps a feature set's table up to date; `others` are the sets that it is compared with."""
+    feature_set = asset.declaration
     beside = [one for one in others if one.name != feature_set.name]
 
-    @dg.asset(
-        key=asset_key(feature_set.name),
-        deps=[asset_key(name) for name in feature_set.inputs()],
-        check_specs=check_specs(feature_set.name, checks),
-        group_name=feature_set.name.split(".")[0],
-        description=feature_set.description,
-        owners=[feature_set.owner],
-        kinds={"iceberg", "spark" if (feature_set.engine or engine) == "spark" else "numpy"},
-        tags={"slipway/kind": "feature_set", "slipway/entity": "-".join(feature_set.entity.keys)},
+    @asset_definition(
+        asset,
+        kinds={"iceberg", "spark" if asset.engine == "spark" else "numpy"},
+        tags={"slipway/entity": "-".join(feature_set.entity.keys)},
         metadata={"entity": str(feature_set.entity), "delay": feature_set.delay},
-        code_version=feature_set.fingerprint(),
     )
     def compute_features(
         context: dg.AssetExecutionContext,

@@ -1,40 +1,44 @@
-"""dbt models as assets: `@dbt_assets` of a domain's models, in one step that builds, tests and publishes them.
+"""The factory of dbt models: `@dbt_assets` of a domain's models, in one step that builds, tests and publishes them.
 
-What belongs here: the assets of the dbt project. Not: how dagster-dbt describes them (dbt_translator.py), and running
-dbt (lakehouse/transforms).
+What belongs here: from dbt models to their Dagster assets. Not: how dagster-dbt describes them (dbt_translator.py),
+and running dbt (lakehouse/transforms).
 dagster-dbt's own body reports a model as materialized before its tests have run; here a model is reported after it
 was published (docs/adr/0002-dbt-assets.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.kinds.dbt_model import DbtModelAsset
 from lakehouse.tables.incremental import Outcome
 from lakehouse.transforms.build import ModelResult, build
 from lakehouse.transforms.lineage import column_sources
 from lakehouse.transforms.project import TransformModel, TransformProject
 from orchestration.build_config import BuildConfig
 from orchestration.checks import asset_check_results, asset_key, clear_failures, repeated_results
+from orchestration.factories import Declared, factory
 from orchestration.metadata import column_lineage, materialized
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
 
 
-def transform_assets(
-    project: TransformProject, models: Sequence[TransformModel], domain: str, engine: str = "embedded"
-) -> dg.AssetsDefinition:
-    """The assets of one domain's dbt models, in one step that can run for some of them, computed by `engine`."""
+@factory(DbtModelAsset)
+def transform_assets(declared: Declared[DbtModelAsset]) -> list[dg.AssetsDefinition]:
+    """The assets of a domain's dbt models, in one step that can run for some of them."""
     from dagster_dbt import dbt_assets
 
     from orchestration.dbt_translator import TransformTranslator, dbt_project_of
+
+    project, domain = declared.graph.project, declared.domain.name
+    models = [asset.declaration for asset in declared.assets]
 
     @dbt_assets(
         manifest=project.manifest,
         select=" ".join(project.qualified_names(models)),
         name=f"{domain}_dbt_models",
-        dagster_dbt_translator=TransformTranslator(project, engine),
+        dagster_dbt_translator=TransformTranslator(project, declared.graph.engine),
         project=dbt_project_of(project),
     )
     def build_models(
@@ -55,7 +59,7 @@ def transform_assets(
         if failures:
             raise dg.Failure(description="\n".join(failures), allow_retries=False)
 
-    return build_models
+    return [build_models]
 
 
 def _checks(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.reports.feature_catalog.distribution import NUMBERS
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
@@ -21,6 +20,7 @@ from lakehouse.tables.read import attach, plan, published_days
 
 CHECK = "no_feature_twice"
 SAYS = "No feature of another set has the same values (the newest days are compared)."
+_NUMBERS = ("int", "long", "float", "double", "decimal", "boolean")
 _NEWEST = 7
 """So many days are compared when one table is new: what that takes does not grow with the history."""
 
@@ -135,7 +135,7 @@ def _columns(lake: Lakehouse, one: FeatureSet, days: Sequence[date] | None) -> l
         return []
     # A count and a share may be the same number in two types.
     values = {
-        name: f"{quoted(name)}::double" if kind.startswith(NUMBERS) else f"{quoted(name)}::varchar"
+        name: f"{quoted(name)}::double" if kind.startswith(_NUMBERS) else f"{quoted(name)}::varchar"
         for name, kind in kinds.items()
     }
     hashes = ", ".join(
