@@ -129,13 +129,13 @@ def show_command(
 
     The word `show` may be left out.
     """
-    from lakehouse.lineage.graph.paths import UP, ways
+    from lakehouse.lineage.graph.paths import UP, lineage_paths
 
     both = upstream == downstream
     with _graph(lakehouse_at(home), at) as (graph, view):
         node, column = graph.find_place(view, name)
         found = {
-            direction: ways(graph, view, (node, column), direction, depth, indirect=indirect)
+            direction: lineage_paths(graph, view, (node, column), direction, depth, indirect=indirect)
             for direction, wanted in (("upstream", upstream), ("downstream", downstream))
             if wanted or both
         }
@@ -161,10 +161,10 @@ def diff_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what was different between two runs: snapshots read and written, code, contracts, schemas, parameters."""
-    from lakehouse.lineage.graph.comparison import difference
+    from lakehouse.lineage.graph.comparison import compare_runs
 
     with _graph(lakehouse_at(home), None) as (graph, view):
-        found = difference(graph, view, first, second)
+        found = compare_runs(graph, view, first, second)
     if as_json:
         print_json(found)
     else:
@@ -186,9 +186,11 @@ def impact_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a change of a column, or of a whole table, would reach, and who owns that."""
+    from lakehouse.lineage.graph.impact import downstream_impact
+
     with _graph(lakehouse_at(home), at) as (graph, view):
         node, column = graph.find_place(view, name)
-        found = graph.impact(view, node, column or None)
+        found = downstream_impact(graph, view, node, column or None)
     if as_json:
         print_json(found)
     else:

@@ -16,7 +16,7 @@ _PARTS = {
     "parameters": "Parameters",
 }
 _MOST_FILES = 3
-_FRESH = {True: "in line", False: "out of line", None: None}
+_STALENESS = {True: "up to date", False: "stale", None: None}
 
 
 def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str, Any]]], *, up: str) -> None:
@@ -27,7 +27,7 @@ def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str,
         if not nodes:
             console.print(f"{title}: nothing that is known.", markup=False, highlight=False)
             continue
-        heads = ["steps", "what", *(["columns", "by way of"] if told["column"] else ["by way of", "standing"])]
+        heads = ["steps", "what", *(["columns", "by way of"] if told["column"] else ["by way of", "state"])]
         print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in _without_crowds(nodes)])
 
 
@@ -35,7 +35,7 @@ def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
     """The nodes; of many files that came the same way, which only --json lists, the last and how many there are."""
     ways: dict[Any, list[Mapping[str, Any]]] = {}
     for number, one in enumerate(nodes):
-        ways.setdefault((one["distance"], *one["via"]) if one["kind"] == "FILE" else number, []).append(one)
+        ways.setdefault((one["distance"], *one["path"][1:-1]) if one["kind"] == "FILE" else number, []).append(one)
     for alike in ways.values():
         if len(alike) <= _MOST_FILES:
             yield from alike
@@ -44,14 +44,14 @@ def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
 
 
 def _row(one: Mapping[str, Any], *, columns: bool) -> list[Any]:
-    checks = {"ok": "checks hold", "warn": "checks warn", "fail": "checks fail"}.get(one["health"])
+    checks = {"ok": "checks pass", "warn": "checks warn", "fail": "checks fail"}.get(one["health"])
     moment = one["updated"] and f"{one['updated'][:16].replace('T', ' ')} UTC"
     what = lines(one["name"], ", ".join(filter(None, (in_words(one["kind"]), one["owner"]))))
-    via = lines(*one["via"])
+    via = lines(*one["path"][1:-1])
     if columns:
-        how = f"({', '.join(one['how']).lower()})" if one["how"] else None
+        how = f"({', '.join(one['transformations']).lower()})" if one["transformations"] else None
         return [one["distance"], what, lines(*(one["columns"] or ["all"]), how), via]
-    return [one["distance"], what, via, lines(checks, _FRESH[one["fresh"]], moment)]
+    return [one["distance"], what, via, lines(checks, _STALENESS[one["up_to_date"]], moment)]
 
 
 def in_words(kind: str) -> str:

@@ -1,7 +1,7 @@
-"""The answers of the lineage server, as types: what the pages and other programs can rely on.
+"""The models of the lineage server's answers: the contract with the pages and other clients.
 
-What belongs here: shapes. Not: those about runs (run_answers.py), finding what is in them (lakehouse/lineage/). Times
-are ISO 8601 in UTC; versions are texts, since snapshot ids are larger than what JavaScript counts exactly.
+What belongs here: models. Not: those of runs (run_answers.py), queries (lakehouse/lineage/). Times are ISO 8601 in UTC;
+versions are strings, because snapshot ids exceed the integers that JavaScript represents exactly.
 """
 
 from typing import Literal
@@ -13,8 +13,16 @@ from serving.lineage.run_answers import Link, NodeName, RunEntry
 Health = Literal["ok", "warn", "fail", "unknown"]
 
 
+class State(BaseModel):
+    """A node's state. `up_to_date` is None when unknown; `circuit_breaker` is set for sources that have one."""
+
+    health: Health
+    up_to_date: bool | None
+    circuit_breaker: str | None
+
+
 class Problem(BaseModel):
-    """What is wrong, where, what comes nearest, what to do."""
+    """An error: what is wrong, where, the nearest valid value, what to do."""
 
     kind: str
     what: str
@@ -24,16 +32,34 @@ class Problem(BaseModel):
 
 
 class Failure(BaseModel):
-    """Any answer that is none."""
+    """The answer to a failed request."""
 
     error: Problem
 
 
 class Received(BaseModel):
-    """An event was taken in, durably; `new` is False when it was known."""
+    """The answer to posted events, which are on disk by then: how many, and how many of them were new."""
 
     received: int
     new: int
+
+
+class Kind(BaseModel):
+    """How a kind of node is shown. `icon`: paths on 16 by 16, stroked; `shape`: Cytoscape's; `color`: by scheme."""
+
+    name: str
+    label: str
+    plural: str
+    icon: list[str]
+    shape: str
+    color: dict[Literal["light", "dark"], str]
+    aliases: list[str]
+
+
+class KindsAnswer(BaseModel):
+    """All kinds of nodes, in the order of the data."""
+
+    kinds: list[Kind]
 
 
 class ColumnName(BaseModel):
@@ -49,18 +75,15 @@ class Column(ColumnName):
     description: str | None
 
 
-class Node(NodeName):
-    """A node in the graph. `layer`, `x`, `y`: where it is drawn, left to right in the direction of the data."""
+class Node(NodeName, State):
+    """A node in the graph. `layer`, `x`, `y`: its coordinates, left to right in the direction of the data."""
 
     namespace: str
     physical: str
     domain: str
     owner: str | None
     description: str | None
-    health: Health
     updated: str | None
-    fresh: bool | None
-    breaker: str | None
     columns: list[ColumnName]
     column_count: int
     layer: int
@@ -69,7 +92,7 @@ class Node(NodeName):
 
 
 class Edge(BaseModel):
-    """A job made `target` from `source`."""
+    """A job read `source` and wrote `target`."""
 
     id: str
     source: str
@@ -79,14 +102,14 @@ class Edge(BaseModel):
 
 
 class ColumnPlace(BaseModel):
-    """A column of a node; an empty column is the whole node (rows chosen, grouped or joined by the source)."""
+    """A column of a node; an empty column is the whole node (the source filters, groups or joins its rows)."""
 
     node: str
     column: str
 
 
 class ColumnEdge(BaseModel):
-    """A column made from another. `type`: DIRECT or INDIRECT; `subtype`: IDENTITY, AGGREGATION, ..."""
+    """An edge between columns. `type`: DIRECT or INDIRECT; `subtype`: IDENTITY, AGGREGATION, ..."""
 
     source: ColumnPlace
     target: ColumnPlace
@@ -96,14 +119,14 @@ class ColumnEdge(BaseModel):
 
 
 class More(BaseModel):
-    """How many neighbours of a node are not shown, by side."""
+    """The number of upstream and downstream neighbours of a node that are not in the answer."""
 
     up: int = 0
     down: int = 0
 
 
 class GraphAnswer(BaseModel):
-    """A part of the graph, placed. `root` is None for the whole of it."""
+    """A part of the graph with coordinates. `root` is None for the whole graph."""
 
     root: str | None
     nodes: list[Node]
@@ -115,7 +138,7 @@ class GraphAnswer(BaseModel):
 
 
 class ColumnAnswer(BaseModel):
-    """What one column is made from, or what is made from it."""
+    """The lineage of one column."""
 
     root: str
     column: str
@@ -125,23 +148,20 @@ class ColumnAnswer(BaseModel):
 
 
 class DomainCount(BaseModel):
-    """A domain, and how many nodes it has."""
+    """A domain, and its number of nodes."""
 
     name: str
     nodes: int
 
 
-class NodeState(NodeName):
-    """A node that needs somebody's eye."""
+class NodeState(NodeName, State):
+    """A node that needs attention."""
 
-    health: Health
-    breaker: str | None = None
-    fresh: bool | None = None
-    why: str | None = None
+    stale_reason: str | None
 
 
 class Overview(BaseModel):
-    """All of it in numbers, and what needs somebody's eye."""
+    """Counts, and the nodes that need attention."""
 
     datasets: int
     jobs: int
@@ -155,28 +175,26 @@ class Overview(BaseModel):
     stale: list[NodeState]
 
 
-class Found(NodeName):
-    """A node that a search found, and by which of its columns."""
+class Found(NodeName, State):
+    """A search result, and its matching columns."""
 
     domain: str
     owner: str | None
     description: str | None
     columns_matched: list[str]
-    health: Health
-    fresh: bool | None
 
 
 class SearchAnswer(BaseModel):
-    """What a search found, best first, and how much there is in all."""
+    """Search results, best match first, and the number of all."""
 
     results: list[Found]
     total: int
     jobs: list[str] = []
-    """Names of jobs, apart from those called like a node."""
+    """Names of matching jobs, without those that have the name of a node."""
 
 
 class Owner(BaseModel):
-    """Who answers for a node."""
+    """An owner of a node."""
 
     name: str
     type: str | None = None
@@ -205,19 +223,12 @@ class Check(BaseModel):
     job: str | None
 
 
-class Breaker(BaseModel):
+class CircuitBreaker(BaseModel):
     """A source's circuit breaker."""
 
     state: str
     since: str | None = None
-    why: str | None = None
-
-
-class Staleness(BaseModel):
-    """Whether a node is in line with what it is made from."""
-
-    fresh: bool | None
-    why: str | None = None
+    reason: str | None = None
 
 
 class Tag(BaseModel):
@@ -237,7 +248,7 @@ class Name(BaseModel):
 
 
 class NodeAnswer(NodeName):
-    """Everything that is known of a node."""
+    """The details of a node."""
 
     namespace: str
     physical: str
@@ -250,15 +261,15 @@ class NodeAnswer(NodeName):
     versions: list[VersionEntry]
     version_count: int
     updated: str | None
-    fresh: bool | None
-    staleness: Staleness
     health: Health
+    up_to_date: bool | None
+    stale_reason: str | None
     checks: list[Check]
-    breaker: Breaker | None
+    circuit_breaker: CircuitBreaker | None
     contract: dict | None
     storage: dict | None
     facets: dict[str, dict]
-    """Whatever else was said of it, by facet."""
+    """All other facets, by name."""
     runs: list[RunEntry]
     upstream: list[NodeName]
     downstream: list[NodeName]
@@ -266,16 +277,16 @@ class NodeAnswer(NodeName):
 
 
 class Affected(NodeName):
-    """A node downstream. `distance`: jobs in between, at least 1. `via`: the names on a shortest way to it."""
+    """A downstream node. `distance`: number of jobs. `path`: the names on a shortest path, both ends included."""
 
     owner: str | None
     distance: int
     columns: list[str]
-    via: list[str]
+    path: list[str]
 
 
 class ImpactAnswer(BaseModel):
-    """What a change would reach."""
+    """The downstream impact of a change."""
 
     of: NodeName
     column: str | None

@@ -1,12 +1,13 @@
-"""The lineage server's application: its routes.
+"""The lineage server's FastAPI application.
 
-What belongs here: paths, their parameters, and which answer they give. Not: finding answers (lakehouse/lineage/), who
-may ask (guard.py), starting it (server.py).
+What belongs here: routes and their parameters. Not: queries (lakehouse/lineage/), access control (guard.py), starting
+the server (server.py).
 """
 
 import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,16 +22,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from lakehouse.errors import SlipwayError, UnknownNameError
-from lakehouse.lineage.graph.comparison import difference
+from lakehouse.lineage.graph.comparison import compare_runs
 from lakehouse.lineage.graph.details import node_details
-from lakehouse.lineage.graph.graph import MOST_NODES, Graph
-from lakehouse.lineage.graph.runs import Pages, run_details, runs
+from lakehouse.lineage.graph.graph import Graph
+from lakehouse.lineage.graph.impact import downstream_impact
+from lakehouse.lineage.graph.links import Pages
+from lakehouse.lineage.graph.runs import run_details, runs
 from lakehouse.lineage.graph.search import overview as find_overview
 from lakehouse.lineage.graph.search import search as find_words
+from lakehouse.lineage.graph.subgraph import MOST_NODES, Selection, column_lineage, subgraph
 from lakehouse.lineage.graph.view import microseconds
-from lakehouse.lineage.store.store import BadEventError, Store, unusable
+from lakehouse.lineage.store.store import BadEventError, Store, database_error
 from lakehouse.settings import Settings
-from serving.lineage import answers, run_answers
+from serving.lineage import answers, kinds, run_answers
 from serving.lineage.guard import LOOPBACK, Guard
 from serving.lineage.posts import Posts
 from serving.lineage.receiving import Receiver
@@ -38,16 +42,16 @@ from serving.lineage.receiving import Receiver
 STATIC = Path(__file__).parent / "static"
 API = "/api/v1"
 
-At = Annotated[AwareDatetime | None, Query(description="The graph as it was at this time; default: now.")]
+At = Annotated[AwareDatetime | None, Query(description="The graph as of this time; default: now.")]
 Direction = Annotated[str, Query(description="both, upstream or downstream")]
 Depth = Annotated[int | None, Query(ge=0, le=1_000)]
 Limit = Annotated[int, Query(ge=1, le=MOST_NODES)]
-Indirect = Annotated[bool, Query(description="Also columns that choose, group or join rows, beside those of values.")]
+Indirect = Annotated[bool, Query(description="Also follow columns that filter, join, group or sort rows.")]
 Id = Annotated[str | None, Query(description="A node's id.")]
 
 
 class PartQuery(BaseModel):
-    """Which part of the graph."""
+    """The query parameters of a part of the graph."""
 
     id: str | None = None
     name: str | None = None
@@ -60,11 +64,16 @@ class PartQuery(BaseModel):
     column_edges: bool = True
     indirect: Indirect = True
 
+    def selection(self) -> Selection:
+        """The same without the root and the time."""
+        chosen = self.model_dump(include={"direction", "depth", "limit", "column_edges", "indirect"})
+        return Selection(column=self.column or None, domain=self.domain or None, **chosen)
+
 
 def create_app(
     store: Store, settings: Settings, *, hosts: frozenset[str] | None = LOOPBACK, token: str | None = None
 ) -> FastAPI:
-    """The application over a store. `hosts`: the names that it answers to (None: any); `token`: what it asks for."""
+    """Create the application. `hosts`: accepted Host headers (None: any); `token`: the required bearer token."""
     graph = Graph(store)
     pages = Pages(settings.dagster_url, settings.mlflow_url)
     receiver = Receiver(store)
@@ -84,6 +93,11 @@ def create_app(
         middleware=[Middleware(Guard, hosts=hosts, token=token), Middleware(Posts, receiver=receiver, under=API)],
         responses={"4XX": {"model": answers.Failure}},
     )
+
+    @app.get(f"{API}/kinds", response_model=answers.KindsAnswer)
+    def list_kinds() -> Response:
+        return _answer({"kinds": [asdict(one) for one in kinds.KINDS]})
+
     _add_graph(app, graph, pages)
     _add_runs(app, graph, pages)
     for kind in (SlipwayError, HTTPException, RequestValidationError, SQLAlchemyError):
@@ -93,10 +107,10 @@ def create_app(
 
 
 def _warm(graph: Graph) -> None:
-    """Load the graph before the first person asks, and let the garbage collector look past it from then on."""
+    """Load the graph before the first request, and exclude it from garbage collection."""
     with graph.view() as view:
         find_overview(graph, view)
-        graph.part(view, None, limit=MOST_NODES, column_edges=False)
+        subgraph(graph, view, None, Selection(limit=MOST_NODES, column_edges=False))
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -123,9 +137,7 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
     def part(asked: Annotated[PartQuery, Query()]) -> Response:
         with graph.view(_time(asked.at)) as view:
             root = graph.find(view, id=asked.id, name=asked.name) if asked.id or asked.name else None
-            how = asked.model_dump(include={"direction", "depth", "limit", "column_edges", "indirect"})
-            found = graph.part(view, root, column=asked.column or None, domain=asked.domain or None, **how)
-            return _answer(found)
+            return _answer(subgraph(graph, view, root, asked.selection()))
 
     @app.get(f"{API}/nodes/by-name", response_model=answers.NodeAnswer)
     def node_by_name(name: str, at: At = None) -> Response:
@@ -148,14 +160,13 @@ def _add_graph(app: FastAPI, graph: Graph, pages: Pages) -> None:
         indirect: Indirect = True,
     ) -> Response:
         with graph.view(_time(at)) as view:
-            node = graph.find(view, id=id)
-            found = graph.column(view, node, column, direction=direction, depth=depth, indirect=indirect)
-            return _answer(found)
+            chosen = Selection(direction=direction, depth=depth, column=column, indirect=indirect)
+            return _answer(column_lineage(graph, view, graph.find(view, id=id), chosen))
 
     @app.get(f"{API}/impact", response_model=answers.ImpactAnswer)
     def impact(id: Id = None, name: str | None = None, column: str | None = None, at: At = None) -> Response:  # noqa: A002  # the API's word
         with graph.view(_time(at)) as view:
-            return _answer(graph.impact(view, graph.find(view, id=id, name=name), column or None))
+            return _answer(downstream_impact(graph, view, graph.find(view, id=id, name=name), column or None))
 
 
 def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
@@ -165,19 +176,19 @@ def _add_runs(app: FastAPI, graph: Graph, pages: Pages) -> None:
         dataset: str | None = None,
         state: str | None = None,
         *,
-        whole: bool = False,
+        top_level: bool = False,
         limit: Limit = 50,
         at: At = None,
     ) -> Response:
         with graph.view(_time(at)) as view:
             node = graph.find(view, name=dataset) if dataset else None
-            found = runs(graph, job=job or None, node=node, state=state or None, whole=whole, limit=limit, at=_time(at))
-            return _answer({"runs": found})
+            chosen = {"job": job or None, "state": state or None, "node": node, "top_level": top_level}
+            return _answer({"runs": runs(graph, limit=limit, at=_time(at), **chosen)})
 
     @app.get(f"{API}/runs/diff", response_model=run_answers.DiffAnswer)
     def diff(a: str, b: str) -> Response:
         with graph.view() as view:
-            return _answer(difference(graph, view, a, b))
+            return _answer(compare_runs(graph, view, a, b))
 
     @app.get(f"{API}/runs/{{id}}", response_model=run_answers.RunAnswer)
     def run(id: str) -> Response:  # noqa: A002  # the API's word
@@ -190,19 +201,17 @@ def _time(at: AwareDatetime | None) -> int | None:
 
 
 def _answer(content: Mapping[str, Any]) -> Response:
-    """The answer as JSON. That it is as its type says is the tests' business: large ones would take longer to check
-    than to make.
-    """
+    """The answer as JSON. Tests check it against its model: validating large answers here would double the time."""
     return Response(to_json(content), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def _failed(_: Request, error: Exception) -> Response:
-    told = unusable(error) if isinstance(error, SQLAlchemyError) else error
-    return Response(to_json({"error": problem(told)}), status_code=status_of(error), media_type="application/json")
+    shown = database_error(error) if isinstance(error, SQLAlchemyError) else error
+    return Response(to_json({"error": problem(shown)}), status_code=status_of(error), media_type="application/json")
 
 
 def status_of(error: Exception) -> int:
-    """What HTTP calls it."""
+    """The HTTP status of an error."""
     if isinstance(error, BadEventError):
         return error.status
     if isinstance(error, UnknownNameError):
@@ -213,10 +222,10 @@ def status_of(error: Exception) -> int:
 
 
 def problem(error: Exception) -> dict[str, Any]:
-    """The error in the four parts that every error of ours has."""
+    """The error as what is wrong, where, the nearest valid value, and what to do."""
     if isinstance(error, SlipwayError):
-        told = error.as_dict()
-        return {"kind": told.pop("error"), **told}
+        parts = error.as_dict()
+        return {"kind": parts.pop("error"), **parts}
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lakehouse.errors import SlipwayError
-from lakehouse.lineage.store.store import unusable
+from lakehouse.lineage.store.store import database_error
 from lakehouse.lineage.store.validation import LARGEST_EVENT, BadEventError, Checked, TooLargeError, checked, read_json
 from serving.lineage.receiving import Receiver
 
@@ -68,7 +68,7 @@ async def _receive(
     except BadEventError as error:
         return _rejected(error, error.status)
     except SQLAlchemyError as error:
-        return _rejected(unusable(error), 503)
+        return _rejected(database_error(error), 503)
     except SlipwayError as error:
         # The database is away or the disk is full: the sender keeps its event and tries again.
         return _rejected(error, 503)

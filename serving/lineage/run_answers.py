@@ -1,13 +1,13 @@
-"""What the lineage server answers about runs, as types.
+"""The models of the lineage server's answers about runs.
 
-What belongs here: shapes. Not: those about nodes (answers.py), finding what is in them (lakehouse/lineage/).
+What belongs here: models. Not: those of nodes (answers.py), queries (lakehouse/lineage/).
 """
 
 from pydantic import BaseModel
 
 
 class NodeName(BaseModel):
-    """A node, to be shown in a list."""
+    """A node in a list."""
 
     id: str
     name: str
@@ -15,7 +15,7 @@ class NodeName(BaseModel):
 
 
 class RunEntry(BaseModel):
-    """A run, to be shown in a list."""
+    """A run in a list."""
 
     id: str
     job: str
@@ -26,14 +26,14 @@ class RunEntry(BaseModel):
 
 
 class Link(BaseModel):
-    """A page elsewhere."""
+    """A link to a page of another tool."""
 
     text: str
     url: str
 
 
 class RunInput(NodeName):
-    """What a run read or wrote, and which version of it."""
+    """A dataset that a run read or wrote, and its version."""
 
     version: str | None
     rows: int | None
@@ -41,7 +41,7 @@ class RunInput(NodeName):
 
 
 class RunAnswer(RunEntry):
-    """Everything that is known of a run."""
+    """The details of a run."""
 
     namespace: str
     parent: RunEntry | None
@@ -63,7 +63,7 @@ class RunsAnswer(BaseModel):
 
 
 class Compared(BaseModel):
-    """One thing in two runs."""
+    """One property of two runs."""
 
     name: str
     a: str | None
@@ -72,7 +72,7 @@ class Compared(BaseModel):
 
 
 class DiffAnswer(BaseModel):
-    """What was different between two runs."""
+    """The differences between two runs."""
 
     a: RunEntry
     b: RunEntry

@@ -74,7 +74,7 @@ def test_the_direction_the_depth_and_the_time_can_be_chosen(lineage, options, up
 def test_a_column_is_followed_down_to_the_delivery(lineage):
     place = "fraud.training.customer_spend__amount_mean_7d"
     found = lineage(place, "--upstream", "--json").json
-    assert [(one["name"], one["columns"], one["how"], one["jobs"]) for one in found["upstream"]][:2] == [
+    assert [(one["name"], one["columns"], one["transformations"], one["jobs"]) for one in found["upstream"]][:2] == [
         ("fraud.customer_spend", ["amount_mean_7d"], ["IDENTITY"], ["fraud.training"]),
         ("fraud.transactions", ["TX_AMOUNT"], ["IDENTITY"], ["fraud.customer_spend"]),
     ]

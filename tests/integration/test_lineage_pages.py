@@ -173,7 +173,7 @@ def test_the_overview_tells_what_there_is_what_is_wrong_and_what_ran(opened) -> 
     there.shows("22 datasets", "feature sets", "Needs attention", "Newest runs")
     attention = there.page.locator("section", has=there.page.get_by_role("heading", name="Needs attention"))
     assert attention.locator(".row").all_inner_texts()[0].split("\n")[0] == "fraud.transactions"
-    for words in ("failing", "breaker open", "warning", "stale", "fraud.stg_transactions has a newer version."):
+    for words in ("failing", "blocking deliveries", "warning", "stale", "fraud.stg_transactions has a newer version."):
         assert attention.get_by_text(words).first.is_visible()
     there.follow("fraud", exact=True)
     there.wait_for_title("fraud: graph")
@@ -211,12 +211,12 @@ def test_a_node_is_shown_in_its_graph_with_all_that_is_known(opened) -> None:
     there.wait_for_title("fraud.transactions")
     assert there.cards() >= {"fraud.transactions", "fraud.stg_transactions", "fraud.customer_spend"}
     spoken = there.card("fraud.transactions").locator(".card-main").get_attribute("aria-label")
-    for words in ("source", "owner team:payments", "failing", "breaker open", "downstream", "the graph begins here"):
+    for words in ("source", "owner team:payments", "failing", "blocking deliveries", "downstream", "root of the graph"):
         assert words in spoken
     panel = there.page.locator(".panel")
     for words in (
         *("team:payments", "Card payments as the bank delivers them.", "version 2", "amount_not_negative"),
-        *("3 deliveries in a row were refused", "What changed between the last two", "The bank's own number"),
+        *("3 deliveries in a row were refused", "Compare the last two", "The bank's own number"),
     ):
         assert panel.get_by_text(words).first.is_visible(), words
     assert re.search(r"expected\s+>= 0\s+actual\s+-12.5", panel.inner_text())
@@ -228,7 +228,7 @@ def test_a_node_is_shown_in_its_graph_with_all_that_is_known(opened) -> None:
     assert dagster.get_attribute("rel") == "noopener noreferrer"
     there.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     panel.get_by_role("button", name="Copy the command for downstream").click()
-    there.page.locator("#say", has_text="Copied").wait_for(state="attached")
+    there.page.locator("#announcer", has_text="Copied").wait_for(state="attached")
     assert there.page.evaluate("navigator.clipboard.readText()") == "slipway lineage fraud.transactions --downstream"
 
 
@@ -262,8 +262,8 @@ def test_a_column_lights_its_path_and_the_rest_fades(opened) -> None:
     there = opened("#/node/fraud.predictions?column=score")
     there.card("fraud.transactions/transactions_2024-03-06.parquet").wait_for()
     lit = there.card("fraud.training").locator(".card-row.lit").evaluate_all(TITLES)
-    assert "customer_spend__amount_mean_7d: its path up and down" in lit
-    assert "transaction_id: its path up and down" not in lit
+    assert "customer_spend__amount_mean_7d: show its lineage" in lit
+    assert "transaction_id: show its lineage" not in lit
     assert there.card("fraud.predictions").locator(".card-row.here").inner_text().startswith("score")
     part = there.page.locator(".column-part")
     assert part.get_by_role("link", name="fraud.scorer.score").is_visible()
@@ -278,7 +278,7 @@ def test_a_column_lights_its_path_and_the_rest_fades(opened) -> None:
     assert "faded" in there.card("fraud.customer_spend").get_attribute("class")
     assert "faded" not in there.card("fraud.terminal_risk").get_attribute("class")
     there.press("l")
-    path = there.page.get_by_role("region", name="Path of is_fraud").locator("tbody tr")
+    path = there.page.get_by_role("region", name="Lineage of is_fraud").locator("tbody tr")
     path.first.wait_for()
     told = [" ".join(row.split()) for row in path.all_inner_texts()]
     assert "fraud.transactions.TX_FRAUD fraud.stg_transactions.is_fraud transformation" in told
@@ -320,8 +320,8 @@ def test_the_keyboard_is_enough(opened) -> None:
     there.wait_for_title("fraud.scorer")
     assert there.page.url.endswith("#/node/fraud.scorer")
     there.press("?")
-    keys = there.page.get_by_role("dialog", name="Keys")
-    keys.get_by_text("along an edge, upstream and downstream").wait_for()
+    keys = there.page.get_by_role("dialog", name="Keyboard shortcuts")
+    keys.get_by_text("the upstream or downstream neighbor").wait_for()
     there.press("Escape")
     keys.wait_for(state="hidden")
     there.press("w")
@@ -338,7 +338,7 @@ def test_the_list_says_what_the_drawing_shows(opened) -> None:
     rows.first.wait_for()
     cells = [[cell.strip() for cell in row.split("\t")] for row in rows.all_inner_texts()]
     told = {row[0]: row for row in cells}
-    assert told["fraud.training"][1:4] == ["here", "training set", "team:models"]
+    assert told["fraud.training"][1:4] == ["root", "training set", "team:models"]
     assert told["fraud.scorer"][1] == "1 downstream"
     assert told["fraud.fraud_reports"][1] == "2 upstream"
     assert "warning" in told["fraud.fraud_reports"][4]
@@ -347,18 +347,18 @@ def test_the_list_says_what_the_drawing_shows(opened) -> None:
 
 def test_as_of_an_earlier_time_the_graph_is_as_it_was(opened) -> None:
     there = opened("#/node/fraud.transactions")
-    there.shows("breaker open")
+    there.shows("blocking deliveries")
     slider = there.page.get_by_label("As of", exact=True)
     slider.focus()
     assert slider.get_attribute("aria-valuetext") == "now"
     there.press("Home")
     there.shows("As of 2024-03-04")
     there.page.locator(".panel", has_text="version 1").wait_for()
-    assert there.page.locator(".panel").get_by_text("breaker open").count() == 0
+    assert there.page.locator(".panel").get_by_text("blocking deliveries").count() == 0
     assert there.page.evaluate("document.activeElement.id") == "as-of", "one goes on with the same key"
     assert "fraud.scorer" not in there.cards()
     there.press("End")
-    there.shows("breaker open")
+    there.shows("blocking deliveries")
     assert "at=" not in there.page.url
     there.open("#/node/fraud.scorer?at=2024-03-05T12:00:00Z").shows("As of 2024-03-05 12:00")
     versions = there.page.locator(".panel section", has=there.page.get_by_role("heading", name="Versions"))
@@ -367,7 +367,7 @@ def test_as_of_an_earlier_time_the_graph_is_as_it_was(opened) -> None:
 
 def test_a_failed_run_says_why_and_two_runs_are_compared(opened) -> None:
     there = opened(f"#/run/{run_id('fraud.daily_activity', 2)}")
-    there.shows("Why it failed", "Disk quota exceeded while writing part 3 of 12", "b7e90d4", "fraud.stg_transactions")
+    there.shows("Error", "Disk quota exceeded while writing part 3 of 12", "b7e90d4", "fraud.stg_transactions")
     there.page.get_by_text("Stack trace").click()
     there.shows("OSError: [Errno 122]")
     there.follow("fraud_main")
@@ -376,8 +376,8 @@ def test_a_failed_run_says_why_and_two_runs_are_compared(opened) -> None:
     dagster = there.page.get_by_role("link", name="Dagster")
     assert dagster.get_attribute("href") == f"http://127.0.0.1:3000/runs/{run_id('root', 2)}"
     there.follow("fraud.training")
-    there.follow("What changed since the run before")
-    there.page.get_by_role("heading", name="What changed between two runs").wait_for()
+    there.follow("Compare with the previous run")
+    there.page.get_by_role("heading", name="Differences between two runs").wait_for()
     assert there.page.url.endswith(f"#/diff/{run_id('fraud.training', 1)}/{run_id('fraud.training', 2)}")
     there.shows("3f2c81a", "b7e90d4")
     inputs = there.page.get_by_role("region", name="Inputs").locator("tr.changed")
@@ -392,8 +392,8 @@ def test_runs_are_chosen_from_a_list_and_compared(opened) -> None:
     boxes.nth(0).check()
     boxes.nth(2).check()
     assert boxes.nth(1).is_disabled()
-    there.page.get_by_role("button", name="Compare the two chosen").click()
-    there.page.get_by_role("heading", name="What changed between two runs").wait_for()
+    there.page.get_by_role("button", name="Compare two runs").click()
+    there.page.get_by_role("heading", name="Differences between two runs").wait_for()
     assert there.page.url.endswith(f"#/diff/{run_id('fraud.scorer', 0)}/{run_id('fraud.scorer', 2)}")
     there.open("#/runs")
     assert set(there.page.locator(".rows .what").all_inner_texts()) == {"fraud_main", "<s>job</s>"}, "and no steps"
@@ -426,13 +426,13 @@ def test_many_files_of_one_source_are_one_stack_until_each_is_wanted(opened) -> 
 
 def test_the_blast_radius_names_what_is_downstream_and_whose_it_is(opened) -> None:
     there = opened("#/impact/fraud.transactions/TX_AMOUNT")
-    there.shows("6 nodes downstream", "up to 4 steps away", "2 owners", "by way of fraud.stg_transactions")
+    there.shows("6 nodes downstream", "up to 4 steps away", "2 owners", "via fraud.stg_transactions")
     there.page.get_by_role("button", name="team:models").click()
     there.page.get_by_role("link", name="fraud.daily_activity").wait_for(state="detached")
     assert there.page.get_by_role("link", name="fraud.scorer").is_visible()
     there.page.get_by_label("column", exact=True).select_option("")
-    there.wait_for_title("Blast radius of fraud.transactions")
-    there.open("#/impact/fraud.predictions/score").shows("Nothing is downstream")
+    there.wait_for_title("Downstream impact of fraud.transactions")
+    there.open("#/impact/fraud.predictions/score").shows("No downstream nodes")
 
 
 def test_hostile_names_are_words(opened) -> None:
@@ -454,13 +454,28 @@ def test_what_is_not_there_is_told_with_the_nearest_and_a_way_on(opened) -> None
     there.shows("fraud.custmer_spend", "nearest", "what to do")
     there.follow("fraud.customer_spend")
     there.wait_for_title("fraud.customer_spend")
-    there.open("#/nowhere").shows("there is no such page")
+    there.open("#/nowhere").shows("There is no such page.")
     there.open("#/node/%E0%A4%A").shows("%E0%A4%A")
 
 
 def answered(said: dict[str, Any], route: Any) -> None:
     """A made-up answer in place of the server's."""
     route.fulfill(json=said)
+
+
+def test_a_kind_is_shown_as_the_server_describes_it(opened) -> None:
+    hexagon = {"shape": "hexagon", "icon": ["M8 1.5l5.6 3.25"], "color": {"light": "#123456", "dark": "#abcdef"}}
+    kinds = [
+        {"name": "SOURCE", "label": "tap", "plural": "taps", "aliases": ["TABLE"], **hexagon},
+        {"name": "DATASET", "label": "dataset", "plural": "datasets", "aliases": [], **hexagon},
+    ]
+    mocked = partial(answered, {"kinds": kinds})
+    there = opened("#/", before=lambda page: page.route(re.compile("/api/v1/kinds"), mocked), color_scheme="light")
+    there.page.locator(".kinds li", has_text="taps").first.wait_for()
+    there.page.locator(".kinds li", has_text="feature sets").first.wait_for()
+    icon = there.page.locator(".kinds .kind-source").first
+    assert icon.evaluate("icon => getComputedStyle(icon).color") == "rgb(18, 52, 86)"
+    assert icon.locator("path").get_attribute("d") == "M8 1.5l5.6 3.25"
 
 
 def test_an_empty_store_says_how_to_fill_it(opened) -> None:
@@ -474,8 +489,8 @@ def test_an_empty_store_says_how_to_fill_it(opened) -> None:
             page.route(re.compile(f"/api/v1/{name}"), partial(answered, answer))
 
     there = opened("#/", before=empty)
-    there.shows("Nothing has reported itself yet", "slipway demo", "/api/v1/lineage")
-    there.open("#/graph").shows("Nothing to draw yet")
+    there.shows("No events yet", "slipway demo", "/api/v1/lineage")
+    there.open("#/graph").shows("No lineage yet")
     there.open("#/runs").shows("No runs")
 
 
@@ -506,8 +521,8 @@ def test_thousands_of_nodes_are_drawn_and_read_from_near(opened) -> None:
             "domain": "wide",
             "owner": None,
             "health": "ok",
-            "fresh": None,
-            "breaker": None,
+            "up_to_date": None,
+            "circuit_breaker": None,
             "updated": None,
             "columns": [],
             "layer": at // 60,

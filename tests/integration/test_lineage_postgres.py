@@ -12,8 +12,10 @@ import pytest
 from lakehouse.errors import SettingsError
 from lakehouse.lineage.graph.details import node_details
 from lakehouse.lineage.graph.graph import Graph
-from lakehouse.lineage.graph.runs import Pages, run_details
+from lakehouse.lineage.graph.links import Pages
+from lakehouse.lineage.graph.runs import run_details
 from lakehouse.lineage.graph.search import overview, search
+from lakehouse.lineage.graph.subgraph import subgraph
 from lakehouse.lineage.graph.view import microseconds
 from lakehouse.lineage.store.store import BadEventError, open_store
 from lakehouse.settings import Settings
@@ -41,7 +43,7 @@ def all_answers(store):
     found = []
     for at in (None, microseconds(told.BEGIN), microseconds(told.BEGIN.replace(hour=10))):
         with graph.view(at) as view:
-            found += [graph.part(view, None), overview(graph, view), search(graph, view, "amount")]
+            found += [subgraph(graph, view, None), overview(graph, view), search(graph, view, "amount")]
             found += [node_details(graph, view, node, PAGES) for node in sorted(view.nodes())]
             found.append(run_details(graph, view, told.run_id(101), PAGES))
     return found

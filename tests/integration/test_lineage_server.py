@@ -245,6 +245,7 @@ def test_bad_questions_get_a_reason(server, path, status, where):
 # Answers.
 
 QUESTIONS = {
+    "kinds": answers.KindsAnswer,
     "overview": answers.Overview,
     "overview?at=2026-03-01T08:30:00Z": answers.Overview,
     "search?q=amount": answers.SearchAnswer,

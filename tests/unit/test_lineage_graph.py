@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import SlipwayError, UnknownNameError
-from lakehouse.lineage.graph.comparison import difference
+from lakehouse.lineage.graph.comparison import compare_runs
 from lakehouse.lineage.graph.details import node_details
 from lakehouse.lineage.graph.graph import Graph
-from lakehouse.lineage.graph.layout import ACROSS, TALLEST, placed
-from lakehouse.lineage.graph.paths import ways
-from lakehouse.lineage.graph.runs import Pages, run_details, runs
+from lakehouse.lineage.graph.impact import downstream_impact
+from lakehouse.lineage.graph.layout import ACROSS, TALLEST, layout
+from lakehouse.lineage.graph.links import Pages
+from lakehouse.lineage.graph.paths import lineage_paths
+from lakehouse.lineage.graph.runs import run_details, runs
 from lakehouse.lineage.graph.search import overview, search
+from lakehouse.lineage.graph.subgraph import Selection, subgraph
 from lakehouse.lineage.graph.view import microseconds
 from lakehouse.lineage.store.store import open_store
 from lakehouse.settings import Settings
@@ -49,7 +52,7 @@ def asked(graph):
             return question(view)
 
     def part(name=None, at=None, **more):
-        return on_view(lambda view: graph.part(view, name and graph.find(view, name=name), **more), at)
+        return on_view(lambda view: subgraph(graph, view, name and graph.find(view, name=name), Selection(**more)), at)
 
     return SimpleNamespace(
         view=on_view,
@@ -59,13 +62,15 @@ def asked(graph):
         node=lambda name, at=None: on_view(
             lambda view: node_details(graph, view, graph.find(view, name=name), PAGES), at
         ),
-        impact=lambda name, column=None: on_view(lambda view: graph.impact(view, graph.find(view, name=name), column)),
+        impact=lambda name, column=None: on_view(
+            lambda view: downstream_impact(graph, view, graph.find(view, name=name), column)
+        ),
         search=lambda words, **more: on_view(lambda view: search(graph, view, words, **more)),
         overview=lambda at=None: on_view(lambda view: overview(graph, view), at),
         run=lambda number: on_view(lambda view: run_details(graph, view, told.run_id(number), PAGES)),
-        difference=lambda a, b: on_view(lambda view: difference(graph, view, told.run_id(a), told.run_id(b))),
-        ways=lambda place, direction, depth=None: on_view(
-            lambda view: ways(graph, view, graph.find_place(view, place), direction, depth)
+        difference=lambda a, b: on_view(lambda view: compare_runs(graph, view, told.run_id(a), told.run_id(b))),
+        paths=lambda place, direction, depth=None: on_view(
+            lambda view: lineage_paths(graph, view, graph.find_place(view, place), direction, depth)
         ),
     )
 
@@ -127,7 +132,7 @@ def test_unknown_names_and_columns_get_the_nearest(store, graph, asked):
         asked.node("fraud.customer_spent")
     assert caught.value.nearest == "fraud.customer_spend"
     with pytest.raises(UnknownNameError) as caught:
-        asked.ways("fraud.customer_spend.amount_mean_8d", "upstream")
+        asked.paths("fraud.customer_spend.amount_mean_8d", "upstream")
     assert caught.value.nearest == "fraud.customer_spend.amount_mean_7d"
     with pytest.raises(UnknownNameError), graph.view() as view:
         graph.find(view, id="not an id")
@@ -231,7 +236,7 @@ def test_circles_end(store, asked):
     part = asked.part("ring.table0", depth=None)
     assert len(part["nodes"]) == len(part["edges"]) == len(part["column_edges"]) == 6
     assert len(asked.impact("ring.table0", "x")["affected"]) == 5
-    assert len(asked.ways("ring.table3.x", "upstream")) == 5
+    assert len(asked.paths("ring.table3.x", "upstream")) == 5
 
 
 # Columns.
@@ -257,7 +262,7 @@ def test_a_change_of_a_column_reaches_what_uses_it_and_names_whom_to_ask(store, 
         ("fraud.scorer", 3, []),  # nobody said which columns the model uses: it may be any
     ]
     assert found["owners"] == {"team:models": 2, "team:features": 1}
-    assert found["affected"][2]["via"][0] == "fraud.transactions"
+    assert found["affected"][2]["path"][0] == "fraud.transactions"
     # customer_id goes into the feature set, and nothing that is known is made from it there.
     assert [one["name"] for one in asked.impact("fraud.transactions", "CUSTOMER_ID")["affected"]] == [
         "fraud.customer_spend"
@@ -282,7 +287,7 @@ def test_a_column_that_chooses_rows_reaches_every_column(store, asked):
     store.receive(told.event("COMPLETE", "f", 2, 31, [told.dataset("fraud.report")], [final]))
     found = {one["name"]: one["columns"] for one in asked.impact("fraud.transactions", "CUSTOMER_ID")["affected"]}
     assert found["fraud.final"] == ["sum"]
-    up = {one["name"]: one["columns"] for one in asked.ways("fraud.final.sum", "upstream")}
+    up = {one["name"]: one["columns"] for one in asked.paths("fraud.final.sum", "upstream")}
     assert up["fraud.transactions"] == ["CUSTOMER_ID", "TX_AMOUNT"]
     values = asked.part("fraud.final", column="sum", direction="upstream", depth=2, indirect=False)
     assert column_edges(values) == [
@@ -308,7 +313,7 @@ def test_a_node_is_told_with_all_that_is_known_of_it(store, asked):
     assert node["owners"] == [{"name": "team:payments", "type": "MAINTAINER"}]
     assert node["description"] == "Card payments as delivered."
     assert node["contract"] == {"version": "1.1.0"}
-    assert node["breaker"]["state"] == "closed"
+    assert node["circuit_breaker"]["state"] == "closed"
     assert [one["passed"] for one in node["checks"]] == [False]
     assert node["health"] == "fail"
     assert [one["state"] for one in node["runs"]] == ["COMPLETE", "COMPLETE"]
@@ -346,21 +351,21 @@ def test_health_is_that_of_the_newest_result_of_each_check(store, asked):
 
 def test_a_node_is_stale_when_what_it_was_made_from_has_a_newer_version(store, asked):
     store.receive_many(told.world(0))
-    assert asked.node("fraud.customer_spend")["fresh"] is True
+    assert asked.node("fraud.customer_spend")["up_to_date"] is True
     store.receive_many([one for one in told.world(1) if one["job"]["name"] == "fraud.transactions"])
     node = asked.node("fraud.customer_spend")
-    assert node["staleness"] == {"fresh": False, "why": "fraud.transactions has a newer version."}
+    assert (node["up_to_date"], node["stale_reason"]) == (False, "fraud.transactions has a newer version.")
     assert [one["name"] for one in asked.overview()["stale"]] == ["fraud.customer_spend"]
     store.receive_many(told.world(1))
-    assert asked.node("fraud.customer_spend")["fresh"] is True
+    assert asked.node("fraud.customer_spend")["up_to_date"] is True
 
 
 def test_an_open_breaker_needs_somebodys_eye(store, asked):
     store.receive_many(told.world(0))
     opened = {"slipway_breaker": told.facet(state="open", since=told.at(20), why="three refused")}
     store.receive(told.event("COMPLETE", "b", 1, 30, [], [told.dataset("fraud.transactions", more=opened)]))
-    assert asked.overview()["unhealthy"][0]["breaker"] == "open"
-    assert asked.node("fraud.transactions")["breaker"]["why"] == "three refused"
+    assert asked.overview()["unhealthy"][0]["circuit_breaker"] == "open"
+    assert asked.node("fraud.transactions")["circuit_breaker"]["reason"] == "three refused"
 
 
 # What was.
@@ -394,11 +399,11 @@ def test_a_graph_that_follows_is_the_graph_that_is_read_anew(store, asked):
         for one in told.world(turn):
             store.receive(one)
             asked.overview()
-    anew = Graph(store)
+    reloaded = Graph(store)
     for at in (None, 20, 120, 230):
         time_ = None if at is None else microseconds(told.BEGIN + timedelta(minutes=at))
-        with anew.view(time_) as view:
-            expected = anew.part(view, None), overview(anew, view)
+        with reloaded.view(time_) as view:
+            expected = subgraph(reloaded, view, None), overview(reloaded, view)
         assert (asked.part(at=at), asked.overview(at=at)) == expected
 
 
@@ -494,16 +499,16 @@ def test_data_flows_from_left_to_right_and_nothing_overlaps(store, asked):
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=80))
 def test_any_graph_has_places_that_do_not_depend_on_the_order_of_its_edges(edges):
     nodes = list(range(31))
-    found = placed(nodes, edges)
-    assert found == placed(nodes, edges[::-1])
+    found = layout(nodes, edges)
+    assert found == layout(nodes, edges[::-1])
     assert len({(place.x, place.y) for place in found.values()}) == len(nodes)
 
 
 def test_a_tall_layer_is_folded_and_a_long_chain_is_placed():
-    tall = placed(list(range(TALLEST * 3)), [])
+    tall = layout(list(range(TALLEST * 3)), [])
     assert {place.x for place in tall.values()} == {0, ACROSS, 2 * ACROSS}
     chain = [(one, one + 1) for one in range(5_000)]
-    assert placed(list(range(5_001)), chain)[5_000].layer == 5_000
+    assert layout(list(range(5_001)), chain)[5_000].layer == 5_000
 
 
 # Several at once.
@@ -515,7 +520,7 @@ def test_questions_while_events_come_in_are_answered_from_a_graph_that_holds_tog
     def ask():
         for _ in range(30):
             with graph.view() as view:
-                part = graph.part(view, None)
+                part = subgraph(graph, view, None)
                 shown = {one["id"] for one in part["nodes"]}
                 wrong.extend(edge for edge in part["edges"] if not {edge["source"], edge["target"]} <= shown)
 

@@ -1,1 +1,1 @@
-"""Query the lineage graph."""
+"""Queries of the lineage graph."""

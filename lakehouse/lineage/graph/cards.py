@@ -1,20 +1,18 @@
-"""What is shown of a node at a glance: its owner, its health, whether it is in line with what it is made from.
+"""A node's summary: its owner, its health, whether it is up to date.
 
-What belongs here: reading a node's facets. Not: which are in force (view.py), all that is known of it (details.py).
+What belongs here: reading a node's facets. Not: which facets are in force (facets.py), a node's details (details.py).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lakehouse.lineage.graph.facets import Facets
 from lakehouse.lineage.store.derivation import ASSERTIONS, WRITTEN
-
-if TYPE_CHECKING:
-    from lakehouse.lineage.graph.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is shown of a node at a glance."""
+    """A node's summary. `up_to_date` is None when unknown; `stale_reason` is set when it is False."""
 
     id: str
     name: str
@@ -25,81 +23,89 @@ class Card:
     owner: str | None
     description: str | None
     health: str
-    fresh: bool | None
-    stale_because: str | None
-    breaker: str | None
+    up_to_date: bool | None
+    stale_reason: str | None
+    circuit_breaker: str | None
     columns: tuple[dict[str, Any], ...]
-    words: str
-    """All that is searched, in small letters."""
+    text: str
+    """Everything that a search looks through, in lower case."""
+
+    def reference(self) -> dict[str, str]:
+        """Id, name and kind: the node in a list."""
+        return {"id": self.id, "name": self.name, "kind": self.kind}
+
+    def state(self) -> dict[str, Any]:
+        """Health, staleness and circuit breaker."""
+        return {"health": self.health, "up_to_date": self.up_to_date, "circuit_breaker": self.circuit_breaker}
 
 
-def card_of(view: "View", node: int) -> Card:
-    """Find all of it out."""
-    called = view.naming(node)
-    owners = (view.facet(node, "ownership") or {}).get("owners") or ()
-    schema = (view.facet(node, "schema") or {}).get("fields") or ()
-    breaker = (view.facet(node, "slipway_breaker") or {}).get("state")
-    fresh, why = staleness(view, node)
-    description = (view.facet(node, "documentation") or {}).get("description") or None
+def card_of(facets: Facets, node: int) -> Card:
+    """The summary of a node."""
+    naming = facets.naming(node)
+    owners = (facets.facet(node, "ownership") or {}).get("owners") or ()
+    schema = (facets.facet(node, "schema") or {}).get("fields") or ()
+    breaker = (facets.facet(node, "slipway_breaker") or {}).get("state")
+    up_to_date, reason = staleness(facets, node)
+    description = (facets.facet(node, "documentation") or {}).get("description") or None
     owner = owners[0]["name"] if owners else None
-    kind = view.kind(node)
+    kind = facets.kind(node)
     names = [one["name"] for one in schema]
-    searched = (called.name, called.physical, called.domain, kind, owner or "", description or "", *names)
+    searched = (naming.name, naming.physical, naming.domain, kind, owner or "", description or "", *names)
     return Card(
-        id=called.id,
-        name=called.name,
-        namespace=called.namespace,
-        physical=called.physical,
+        id=naming.id,
+        name=naming.name,
+        namespace=naming.namespace,
+        physical=naming.physical,
         kind=kind,
-        domain=called.domain,
+        domain=naming.domain,
         owner=owner,
         description=description,
-        health=_health(checks(view, node)),
-        fresh=fresh,
-        stale_because=why,
-        breaker=str(breaker) if breaker else None,
+        health=_health(checks(facets, node)),
+        up_to_date=up_to_date,
+        stale_reason=reason,
+        circuit_breaker=str(breaker) if breaker else None,
         columns=tuple(
             {"name": one["name"], "type": one.get("type"), "description": one.get("description")} for one in schema
         ),
-        words="\n".join(searched).lower(),
+        text="\n".join(searched).lower(),
     )
 
 
-def checks(view: "View", node: int) -> list[dict[str, Any]]:
+def checks(facets: Facets, node: int) -> list[dict[str, Any]]:
     """The newest result of each check, failures first."""
     newest: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
-    for member, job, content in view.by_job(node, ASSERTIONS):
-        told = view.index.content(content)
-        timeline = view.index.timelines[member][ASSERTIONS, job, WRITTEN]
-        since = max(at for at, one in timeline.until(view.at) if one == content)
-        for one in () if told.get("_deleted") else told["assertions"]:
+    for member, job, content in facets.by_job(node, ASSERTIONS):
+        facet = facets.index.content(content)
+        timeline = facets.index.timelines[member][ASSERTIONS, job, WRITTEN]
+        since = max(at for at, one in timeline.until(facets.at) if one == content)
+        for one in () if facet.get("_deleted") else facet["assertions"]:
             key = (str(one.get("name") or one["assertion"]), str(one.get("column") or ""))
             if key not in newest or newest[key][0] <= since:
                 newest[key] = (since, {**one, "job": job, "dataset": member, "content": content, "since": since})
     return [one for _, one in sorted(newest.values(), key=lambda it: (it[1]["success"], _check_name(it[1])))]
 
 
-def staleness(view: "View", node: int) -> tuple[bool | None, str | None]:
-    """Whether the node is in line with what it is made from, as far as is known, and why not."""
-    told = view.facet(node, "slipway_stale")
-    if told is not None:
-        stale = bool(told.get("stale", True))
-        return not stale, str(told.get("why") or "") or None
-    if view.at is not None:
+def staleness(facets: Facets, node: int) -> tuple[bool | None, str | None]:
+    """Whether the node is up to date with its inputs (None: unknown), and why it is not."""
+    facet = facets.facet(node, "slipway_stale")
+    if facet is not None:
+        stale = bool(facet.get("stale", True))
+        return not stale, str(facet.get("why") or "") or None
+    if facets.at is not None:
         return None, None
-    index = view.index
-    made = [index.written[one] for one in index.members[node] if one in index.written]
-    if not made:
+    index = facets.index
+    writes = [index.written[one] for one in index.members[node] if one in index.written]
+    if not writes:
         return None, None
-    newest = max(made, key=lambda one: (one.at, one.run))
+    newest = max(writes, key=lambda one: (one.at, one.run))
     known = None
     for source, version in newest.read.items():
-        there = [index.versions[one] for one in index.members[index.group[source]] if one in index.versions]
-        if version is None or not there:
+        versions = [index.versions[one] for one in index.members[index.group[source]] if one in index.versions]
+        if version is None or not versions:
             continue
         known = True
-        if max(there)[1] != version:
-            return False, f"{view.naming(index.group[source]).name} has a newer version."
+        if max(versions)[1] != version:
+            return False, f"{facets.naming(index.group[source]).name} has a newer version."
     return known, None
 
 

@@ -1,6 +1,6 @@
-"""The difference of two runs: which versions they read, which code and which contract was another.
+"""The differences between two runs: versions read, code, contracts, schemas, parameters, versions written.
 
-What belongs here: comparing. Not: showing it.
+What belongs here: comparing. Not: showing the result.
 """
 
 import json
@@ -17,8 +17,8 @@ from lakehouse.lineage.store.derivation import READ, WRITTEN
 _PARAMETERS = {"executionParameters", "nominalTime", "processing_engine"}
 
 
-def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
-    """What two runs read, wrote and were made with, side by side; only `changed` says that it differs."""
+def compare_runs(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
+    """Return what two runs read, wrote and used, side by side; `changed` is true where they differ."""
     with graph.store.engine.connect() as connection:
         rows = [find_run(connection, one) for one in (a, b)]
         facets = [run_facets(connection, row.id) for row in rows]
@@ -26,8 +26,8 @@ def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
         wrote = [_versions(graph, view, connection, row, WRITTEN) for row in rows]
         nodes = [_nodes(graph, view, connection, row) for row in rows]
     code = [(one.get("slipway_code") or {}) for one in facets]
-    contracts = [_said(graph, of, row, "slipway_contract") for of, row in zip(nodes, rows, strict=True)]
-    schemas = [_said(graph, of, row, "schema") for of, row in zip(nodes, rows, strict=True)]
+    contracts = [_facet_values(graph, of, row, "slipway_contract") for of, row in zip(nodes, rows, strict=True)]
+    schemas = [_facet_values(graph, of, row, "schema") for of, row in zip(nodes, rows, strict=True)]
     return {
         "a": entry(graph, rows[0]),
         "b": entry(graph, rows[1]),
@@ -44,7 +44,7 @@ def difference(graph: Graph, view: View, a: str, b: str) -> dict[str, Any]:
 def _versions(graph: Graph, view: View, connection: Connection, row: Row[Any], role: str) -> dict[str, str | None]:
     both = tables.run_datasets
     found = connection.execute(select(both.c.dataset, both.c.version).where(both.c.run == row.id, both.c.role == role))
-    known = graph.index.group  # of a run that was told this very moment a dataset may not be known yet
+    known = graph.index.group  # a dataset of a run that was received just now may not be loaded yet
     return {view.naming(known[dataset]).name: version for dataset, version in found if dataset in known}
 
 
@@ -55,19 +55,19 @@ def _nodes(graph: Graph, view: View, connection: Connection, row: Row[Any]) -> d
     return {view.naming(node).name: node for node in nodes}
 
 
-def _said(graph: Graph, nodes: dict[str, int], row: Row[Any], name: str) -> dict[str, str | None]:
-    """What the facet said of each node when the run ended."""
+def _facet_values(graph: Graph, nodes: dict[str, int], row: Row[Any], name: str) -> dict[str, str | None]:
+    """The facet of each node when the run ended, as a text."""
     then = View(graph.index, row.last)
     found = {}
-    for called, node in nodes.items():
+    for name_of_node, node in nodes.items():
         facet = then.facet(node, name)
         if facet is None:
             continue
         if name == "schema":
             columns = facet.get("fields") or ()
-            found[called] = ", ".join(" ".join(filter(None, (one["name"], one.get("type")))) for one in columns)
+            found[name_of_node] = ", ".join(" ".join(filter(None, (one["name"], one.get("type")))) for one in columns)
         else:
-            found[called] = _text(facet.get("version") or facet.get("fingerprint"))
+            found[name_of_node] = _text(facet.get("version") or facet.get("fingerprint"))
     return found
 
 
@@ -85,7 +85,7 @@ def _parameters(facets: dict[str, dict[str, Any]]) -> dict[str, str | None]:
 
 
 def _side_by_side(a: dict[str, str | None], b: dict[str, str | None]) -> list[dict[str, Any]]:
-    """What differs first, then the rest, by name."""
+    """Differences first, then the rest, by name."""
     found = [
         {**_compared(name, a.get(name), b.get(name)), "changed": name not in a or name not in b or a[name] != b[name]}
         for name in sorted({*a, *b})

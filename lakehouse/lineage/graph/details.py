@@ -1,6 +1,6 @@
-"""All that is known of one node.
+"""The details of one node: facets, versions, checks, runs, neighbours.
 
-What belongs here: putting a node's facets, versions, checks, runs and neighbours together. Not: the graph (graph.py).
+What belongs here: reading them from view and store. Not: the summary of a node (cards.py).
 """
 
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from lakehouse.lineage.graph.cards import checks
-from lakehouse.lineage.graph.graph import Graph, named
-from lakehouse.lineage.graph.runs import Pages, runs
-from lakehouse.lineage.graph.view import View, moment
+from lakehouse.lineage.graph.graph import Graph
+from lakehouse.lineage.graph.links import Pages
+from lakehouse.lineage.graph.runs import runs
+from lakehouse.lineage.graph.view import View, iso_time
 from lakehouse.lineage.store import schema as tables
 from lakehouse.lineage.store.derivation import WRITTEN
 
@@ -33,17 +34,16 @@ _MOST_RUNS = 20
 
 
 def node_details(graph: Graph, view: View, node: int, pages: Pages) -> dict[str, Any]:
-    """Everything that is known of a node, in the form of the API."""
+    """Return the details of a node, in the form of the API."""
     card = view.card(node)
     index = graph.index
     versions, number = _versions(graph, view, node)
     tags = (view.facet(node, "tags") or {}).get("tags") or ()
-    breaker = view.facet(node, "slipway_breaker")
     updated = view.updated([node]).get(node)
     facets = {name: view.facet(node, name) for name in sorted(view.facet_names(node) - _SHOWN_ELSEWHERE)}
     chosen = (card.namespace, card.name)
     return {
-        **named(card),
+        **card.reference(),
         "namespace": card.namespace,
         "physical": card.physical,
         "symlinks": [
@@ -61,12 +61,12 @@ def node_details(graph: Graph, view: View, node: int, pages: Pages) -> dict[str,
         "columns": list(card.columns),
         "versions": versions,
         "version_count": number,
-        "updated": moment(updated),
-        "fresh": card.fresh,
-        "staleness": {"fresh": card.fresh, "why": card.stale_because},
+        "updated": iso_time(updated),
         "health": card.health,
+        "up_to_date": card.up_to_date,
+        "stale_reason": card.stale_reason,
         "checks": _checks(graph, view, node),
-        "breaker": {name: _text(breaker.get(name)) for name in ("state", "since", "why")} if breaker else None,
+        "circuit_breaker": _breaker(view.facet(node, "slipway_breaker")),
         "contract": view.facet(node, "slipway_contract"),
         "storage": view.facet(node, "storage"),
         "facets": {name: facet for name, facet in facets.items() if facet is not None},
@@ -77,12 +77,18 @@ def node_details(graph: Graph, view: View, node: int, pages: Pages) -> dict[str,
     }
 
 
+def _breaker(facet: dict[str, Any] | None) -> dict[str, str | None] | None:
+    if facet is None:
+        return None
+    return {"state": _text(facet.get("state")), "since": _text(facet.get("since")), "reason": _text(facet.get("why"))}
+
+
 def _neighbours(view: View, nodes: dict[int, set[int]]) -> list[dict[str, str]]:
-    return sorted((named(view.card(one)) for one in nodes), key=lambda one: one["name"])
+    return sorted((view.card(one).reference() for one in nodes), key=lambda one: one["name"])
 
 
 def _versions(graph: Graph, view: View, node: int) -> tuple[list[dict[str, Any]], int]:
-    """Newest first, and how many there are in all. How many columns: as the schema was at that time."""
+    """The newest versions, newest first, and the number of all. `columns` counts those of the schema at that time."""
     versions, both = tables.versions, tables.run_datasets
     members = graph.index.members[node]
     where: list[ColumnElement[bool]] = [versions.c.dataset.in_(members)]
@@ -105,7 +111,7 @@ def _versions(graph: Graph, view: View, node: int) -> tuple[list[dict[str, Any]]
         content = timeline.in_force(at) if timeline else None
         columns = None if content is None else len(graph.index.content(content).get("fields") or ())
         found.append(
-            {"snapshot": version, "at": moment(at), "run": run or None, "rows": rows_written, "columns": columns}
+            {"snapshot": version, "at": iso_time(at), "run": run or None, "rows": rows_written, "columns": columns}
         )
     return found, number
 
@@ -119,15 +125,15 @@ def _checks(graph: Graph, view: View, node: int) -> list[dict[str, Any]]:
             "column": one.get("column"),
             "expected": _text(one.get("expected")),
             "actual": _text(one.get("actual")),
-            "at": moment(_last_told(graph, view, one)),
+            "at": iso_time(_last_reported(graph, view, one)),
             "job": graph.job_name(one["job"]) or None,
         }
         for one in checks(view, node)
     ]
 
 
-def _last_told(graph: Graph, view: View, check: dict[str, Any]) -> int:
-    """When the result was last the same: in memory only changes are kept."""
+def _last_reported(graph: Graph, view: View, check: dict[str, Any]) -> int:
+    """The time of the last event with the same result; timelines in memory hold changes only."""
     facets = tables.facets
     statement = select(func.max(facets.c.at)).where(
         facets.c.owner == check["dataset"],

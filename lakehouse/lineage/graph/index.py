@@ -1,9 +1,9 @@
-"""The graph in memory: what the store holds, ready to be walked.
+"""The store's rows in memory, as the graph needs them.
 
-What belongs here: loading, and following what others write. Not: what it means at a time (view.py).
+What belongs here: loading rows, incrementally. Not: what they mean at a time (facets.py, view.py).
 
-The store counts every change. Before each question the index asks for that count, and reads only the rows that are
-newer than what it has; so it is right however many processes write, and a question costs no more for it.
+The store counts every change in its generation. Before each query the index compares generations and reads only rows
+that are newer, so it is correct with any number of writing processes.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ from lakehouse.lineage.store.upsert import in_groups
 _KEPT_CONTENTS = 200_000
 
 Key = tuple[str, int, str]
-"""Facet, scope (the job that said it, 0 for all), role."""
+"""Facet, scope (the job that reported it, 0 for all), role."""
 
 
 @dataclass
 class Written:
-    """The newest run that wrote a dataset to its end, and which versions it read."""
+    """The newest completed run that wrote a dataset, and the versions that it read."""
 
     at: int
     run: str
@@ -39,7 +39,7 @@ class Written:
 
 
 class Index:
-    """All of the graph. Take `lock` while reading it: `refresh` changes it."""
+    """The whole graph. Hold `lock` while reading it: `refresh` changes it."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -56,16 +56,16 @@ class Index:
         self.used: dict[int, set[int]] = defaultdict(set)
         """Source -> targets, by tables and by columns."""
         self.versions: dict[int, tuple[int, str]] = {}
-        """Dataset -> its newest version, and since when."""
+        """Dataset -> time and id of its newest version."""
         self.written: dict[int, Written] = {}
         self.group: dict[int, int] = {}
-        """Dataset -> the smallest id among all names of the same thing."""
+        """Dataset -> node: the smallest id among all names of the same thing."""
         self.members: dict[int, list[int]] = {}
         self._contents: LRUCache[int, dict[str, Any]] = LRUCache(_KEPT_CONTENTS)
         self._links: dict[int, tuple[Link, ...]] = {}
 
     def refresh(self) -> set[int] | None:
-        """Catch up with the store. Returns the groups of which something changed; None: names came together anew."""
+        """Load what is new in the store. Returns the nodes that changed; None: names were merged into other nodes."""
         with self.store.reading() as connection:
             newest = connection.execute(select(tables.state.c.generation)).scalar_one()
             if newest == self.generation:
@@ -79,7 +79,7 @@ class Index:
         return None if regrouped else {self.group[one] for one in touched if one in self.group}
 
     def content(self, content: int) -> dict[str, Any]:
-        """What a facet says."""
+        """The content of a facet."""
         found = self._contents.get(content)
         if found is None:
             with self.store.engine.connect() as connection:
@@ -88,7 +88,7 @@ class Index:
         return found
 
     def links(self, content: int) -> tuple[Link, ...]:
-        """What a lineage facet says about columns, and about tables as links without columns."""
+        """The column links of a lineage facet; table lineage is links without columns."""
         found = self._links.get(content)
         if found is None:
             found = self._links[content] = links_in(self.content(content))
@@ -123,7 +123,7 @@ class Index:
         kept, gone = sorted((self.group[one], self.group[other]))
         if kept == gone:
             return False
-        # The smaller list is told of its new group in any case, so that a long chain of names costs n log n.
+        # The smaller list is always the one that is relabelled, so a long chain of names costs n log n.
         moved = self.members.pop(gone)
         stayed = self.members.pop(kept)
         self.members[kept] = stayed + moved if len(stayed) >= len(moved) else moved + stayed
@@ -159,11 +159,11 @@ class Index:
         wanted.update(timeline.points[-1][1] for owner in touched for timeline in self.timelines[owner].values())
         self._fetch(connection, [one for one in wanted if one not in self._contents])
         for owner in touched:
-            self._note_sources(owner)
+            self._register_sources(owner)
         return touched
 
-    def _note_sources(self, owner: int) -> None:
-        """From which datasets its columns were ever made."""
+    def _register_sources(self, owner: int) -> None:
+        """Register the datasets that its columns ever came from."""
         for (name, _, role), timeline in self.timelines[owner].items():
             if name in {COLUMN_LINEAGE, LINEAGE} and role == WRITTEN:
                 for _, content in timeline.points:
@@ -193,7 +193,7 @@ class Index:
         touched = set()
         for row in connection.execute(select(versions).where(versions.c.generation > before)):
             known = self.versions.get(row.dataset)
-            # An earlier account of a version that is known moves it back; then another may be the newest.
+            # An earlier event about a known version moves its time back; then another version may be the newest.
             if known and known[1] == row.version and row.at < known[0]:
                 known = self._newest_version(connection, row.dataset)
             self.versions[row.dataset] = max(known or (row.at, row.version), (row.at, row.version))

@@ -1,37 +1,38 @@
-"""Where nodes are drawn: in layers from left to right, in the direction of the data, with few crossings.
+"""Coordinates of nodes: in layers from left to right, in the direction of the data, with few crossings.
 
-What belongs here: positions. Not: what is drawn. The method is Sugiyama's: circles are opened, layers are longest
-paths, and the order inside a layer is found by sweeps in which each node goes to the mean of its neighbours' places.
-The same graph has the same picture, whatever order it comes in: ties go by the order of `nodes`.
+What belongs here: coordinates. Not: which nodes there are (subgraph.py), how they look (serving/lineage/static). The
+method is Sugiyama's: cycles are broken, layers are longest paths, and the order within a layer is found by sweeps that
+move each node to the mean position of its neighbours. The result does not depend on the order of edges: ties go by the
+order of `nodes`.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 ACROSS, DOWN = 280.0, 84.0
-"""Between layers, and between nodes of a layer."""
+"""The distances between layers, and between nodes of a layer."""
 TALLEST = 60
-"""A layer with more nodes is folded into several columns."""
+"""Nodes in one column; a layer with more nodes is folded into several columns."""
 _SWEEPS = 4
 
 
 class Place(NamedTuple):
-    """A layer, counted from the left, and coordinates around the middle of the picture's height."""
+    """A layer, counted from the left, and coordinates; y is 0 in the middle."""
 
     layer: int
     x: float
     y: float
 
 
-def placed(nodes: Sequence[int], edges: Iterable[tuple[int, int]]) -> dict[int, Place]:
-    """A place for each node. Edges to other nodes, to itself, and doubled ones do not count."""
+def layout(nodes: Sequence[int], edges: Iterable[tuple[int, int]]) -> dict[int, Place]:
+    """Return the place of each node. Self-loops, duplicates and edges to nodes not given are ignored."""
     number = {node: place for place, node in enumerate(nodes)}
     pairs = {(number[a], number[b]) for a, b in edges if a in number and b in number and a != b}
     out: list[list[int]] = [[] for _ in nodes]
     for a, b in sorted(pairs):
         out[a].append(b)
-    order = _without_circles(out)
+    order = _break_cycles(out)
     into: list[list[int]] = [[] for _ in nodes]
     for a, targets in enumerate(out):
         for b in targets:
@@ -41,26 +42,26 @@ def placed(nodes: Sequence[int], edges: Iterable[tuple[int, int]]) -> dict[int, 
     return {nodes[one]: place for one, place in _coordinates(rows).items()}
 
 
-def _without_circles(out: list[list[int]]) -> list[int]:
-    """Takes out the edges that close a circle; returns the nodes with every source before its targets."""
+def _break_cycles(out: list[list[int]]) -> list[int]:
+    """Remove the edges that close a cycle; return the nodes in topological order."""
     state = [0] * len(out)
     finished: list[int] = []
     for start in range(len(out)):
         if state[start]:
             continue
-        way = [(start, 0)]
+        path = [(start, 0)]
         state[start] = 1
-        while way:
-            node, place = way.pop()
+        while path:
+            node, place = path.pop()
             while place < len(out[node]):
                 target = out[node][place]
                 if state[target] == 1:
-                    del out[node][place]  # it leads back to where the way came through
+                    del out[node][place]  # it leads back into the current path
                     continue
                 place += 1
                 if not state[target]:
-                    way.append((node, place))
-                    way.append((target, 0))
+                    path.append((node, place))
+                    path.append((target, 0))
                     state[target] = 1
                     break
             else:
@@ -75,7 +76,7 @@ def _layers(order: Sequence[int], out: Sequence[Sequence[int]], into: Sequence[S
         for target in out[node]:
             layers[target] = max(layers[target], layers[node] + 1)
     for node in reversed(order):
-        # A source stands beside what first uses it, not at the far left of everything.
+        # A node without inputs stands directly left of its first consumer, not at the far left.
         if out[node] and not into[node]:
             layers[node] = min(layers[target] for target in out[node]) - 1
     return layers
@@ -89,8 +90,8 @@ def _ordered(layers: Sequence[int], out: Sequence[Sequence[int]], into: Sequence
     for sweep in range(_SWEEPS):
         near = into if sweep % 2 == 0 else out
         for row in rows if sweep % 2 == 0 else rows[::-1]:
-            wish = {node: _mean([height[one] for one in near[node]], height[node]) for node in row}
-            row.sort(key=lambda node, wish=wish: (wish[node], node))
+            target = {node: _mean([height[one] for one in near[node]], height[node]) for node in row}
+            row.sort(key=lambda node, target=target: (target[node], node))
             height.update({node: _middle(place, row) for place, node in enumerate(row)})
     return rows
 
@@ -115,9 +116,3 @@ def _middle(place: int, row: Sequence[int]) -> float:
 
 def _mean(values: Sequence[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
-
-
-def as_mapping(places: Mapping[int, Place], node: int) -> dict[str, float]:
-    """The place as an answer has it."""
-    layer, x, y = places[node]
-    return {"layer": layer, "x": x, "y": y}

@@ -1,6 +1,6 @@
-"""What a node is called: of all its names the one that people know.
+"""The name of a node, chosen among all names that events use for it.
 
-What belongs here: choosing a name, a domain, an id. Not: which names belong together (index.py).
+What belongs here: name, domain, id. Not: which names denote one node (index.py).
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from lakehouse.lineage.store.derivation import hashed
 
 OURS = "slipway"
 _WITH_DOMAINS = {OURS, "mlflow"}
-"""Namespaces in which a name begins with its domain."""
+"""Namespaces whose names begin with a domain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """A node's name, where it lies, and what its names say of its kind."""
+    """A node's name, its location, and the kind that its symlinks report."""
 
     id: str
     name: str
@@ -26,12 +26,12 @@ class Naming:
 
 
 def node_id(dataset: int) -> str:
-    """A dataset's id as addresses have it."""
+    """A dataset's id in addresses."""
     return format(dataset & (1 << 64) - 1, "016x")
 
 
 def dataset_of(node: str) -> int | None:
-    """The dataset with that id in an address."""
+    """The dataset of an id in an address; None if it is not an id."""
     try:
         number = int(node, 16)
     except ValueError:
@@ -40,26 +40,26 @@ def dataset_of(node: str) -> int | None:
 
 
 def naming(index: Index, node: int) -> Naming:
-    """A name in Slipway's own namespace (the newest, when a table was renamed), else a symlink's, else its own."""
+    """Choose a name: in Slipway's namespace (the newest, if a table was renamed), else a symlink, else its own."""
     members = index.members[node]
-    said: dict[int, tuple[int, str]] = {}
+    symlinked: dict[int, tuple[int, str]] = {}
     for member in members:
-        for other, told in index.symlinks.get(member, {}).items():
-            said[other] = max(said.get(other, told), told)
+        for other, reported in index.symlinks.get(member, {}).items():
+            symlinked[other] = max(symlinked.get(other, reported), reported)
 
     def rank(dataset: int) -> tuple[bool, bool, int, tuple[str, str]]:
         namespace, _ = index.names[dataset]
         ours = namespace == OURS
-        newest = said[dataset][0] if ours and dataset in said else 0
-        return ours, dataset in said, newest, index.names[dataset]
+        newest = symlinked[dataset][0] if ours and dataset in symlinked else 0
+        return ours, dataset in symlinked, newest, index.names[dataset]
 
     chosen = max(members, key=rank)
     namespace, name = index.names[chosen]
-    places = sorted(index.names[one] for one in members if one != chosen and one not in said) or sorted(
+    places = sorted(index.names[one] for one in members if one != chosen and one not in symlinked) or sorted(
         index.names[one] for one in members if one != chosen
     )
     where = places[0] if places else (namespace, name)
-    kind = said[chosen][1].upper() if chosen in said else "DATASET"
+    kind = symlinked[chosen][1].upper() if chosen in symlinked else "DATASET"
     first = name.partition(".")[0]
     return Naming(
         id=node_id(hashed("dataset", namespace, name)),

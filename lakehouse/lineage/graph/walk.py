@@ -1,7 +1,7 @@
-"""Walking the graph: what is around a node, where a column comes from, what a change would reach.
+"""Traversal of the graph: the neighbourhood of a node, the upstream and downstream of a column.
 
-What belongs here: the ways through a view. Not: which edges hold (view.py), where nodes are drawn (layout.py). Every
-walk remembers where it was and stops at a limit, so that circles and crowds end it.
+What belongs here: breadth-first search. Not: which edges hold (view.py), coordinates (layout.py). Every search visits a
+node once and stops at a limit, so cycles and large graphs end it.
 """
 
 from collections import deque
@@ -15,36 +15,36 @@ UP, DOWN, BOTH = "upstream", "downstream", "both"
 DIRECTIONS = (BOTH, UP, DOWN)
 
 _INDIRECT = "INDIRECT"
-"""The standard's word for a column that decides which rows there are, not what is in them."""
+"""OpenLineage's type of a column that filters, joins, groups or sorts rows, and whose value is not used."""
 
 MOST_STEPS = 200_000
-"""Columns that one walk visits."""
+"""Columns that one search visits."""
 
 Place = tuple[int, str]
-"""A node and one of its columns, or all of it."""
+"""A node, and one of its columns or WHOLE."""
 
 
 @dataclass
 class Reached:
-    """Where a walk went: nodes in the order in which they were met, with their distance from the start."""
+    """The result of a search: nodes in the order of discovery, with their distance from the start."""
 
     distance: dict[int, int]
-    came_from: dict[int, int | None]
+    previous: dict[int, int | None]
     columns: dict[int, set[str]] = field(default_factory=dict)
     column_edges: list[ColumnEdge] = field(default_factory=list)
     truncated: bool = False
 
-    def way_to(self, node: int) -> list[int]:
-        """The nodes of a shortest way from the start, both ends included."""
-        way, at = [], node
+    def path_to(self, node: int) -> list[int]:
+        """The nodes of a shortest path from the start, both ends included."""
+        path, at = [], node
         while at is not None:
-            way.append(at)
-            at = self.came_from[at]
-        return way[::-1]
+            path.append(at)
+            at = self.previous[at]
+        return path[::-1]
 
 
 def around(view: View, root: int, direction: str, depth: int | None, limit: int) -> Reached:
-    """The nodes within `depth` jobs of the root: what it is made from, what is made from it, or both."""
+    """Return the nodes within `depth` jobs of the root: upstream, downstream or both."""
     reached = Reached({root: 0}, {root: None})
     for one in (UP, DOWN) if direction == BOTH else (direction,):
         waiting = deque([root])
@@ -53,7 +53,7 @@ def around(view: View, root: int, direction: str, depth: int | None, limit: int)
             node = waiting.popleft()
             if depth is not None and seen[node] >= depth:
                 continue
-            for neighbour in _ordered(view, view.sources(node) if one == UP else view.targets(node)):
+            for neighbour in _by_name(view, view.sources(node) if one == UP else view.targets(node)):
                 if neighbour in seen:
                     continue
                 if neighbour not in reached.distance:
@@ -61,7 +61,7 @@ def around(view: View, root: int, direction: str, depth: int | None, limit: int)
                         reached.truncated = True
                         continue
                     reached.distance[neighbour] = seen[node] + 1
-                    reached.came_from[neighbour] = node
+                    reached.previous[neighbour] = node
                 seen[neighbour] = seen[node] + 1
                 waiting.append(neighbour)
     return reached
@@ -70,11 +70,11 @@ def around(view: View, root: int, direction: str, depth: int | None, limit: int)
 def along_columns(
     view: View, start: Place, direction: str, depth: int | None, limit: int, *, indirect: bool = True
 ) -> Reached:
-    """What a column is made from, what is made from it, or both.
+    """Return the columns upstream or downstream of a column, or both.
 
-    Where nobody said which columns a job uses, all of what it makes may depend on it: the walk goes on through the
-    whole node. The same with a column that chooses, groups or joins rows; without `indirect` the walk leaves those out
-    and follows values alone.
+    Where a job reports no column lineage, everything that it writes may depend on the column: the search continues with
+    the whole node. So it does at a column that filters, joins, groups or sorts rows; without `indirect` those edges are
+    skipped.
     """
     root, column = start
     reached = Reached({root: 0}, {root: None}, {root: {column}})
@@ -94,7 +94,7 @@ def along_columns(
                         reached.truncated = True
                         continue
                     reached.distance[neighbour] = distance + 1
-                    reached.came_from[neighbour] = node
+                    reached.previous[neighbour] = node
                 if edge is not None:
                     edges[edge] = None
                 reached.columns.setdefault(neighbour, set()).add(other)
@@ -109,7 +109,7 @@ def along_columns(
 
 
 def edges_between(view: View, nodes: Iterable[int]) -> Iterator[tuple[int, int, set[int]]]:
-    """Every edge whose two ends are among the nodes: source, target, jobs."""
+    """Yield source, target and jobs of every edge between the nodes."""
     shown = set(nodes)
     for target in sorted(shown):
         for source, jobs in view.sources(target).items():
@@ -118,14 +118,14 @@ def edges_between(view: View, nodes: Iterable[int]) -> Iterator[tuple[int, int, 
 
 
 def column_edges_between(view: View, nodes: Iterable[int]) -> Iterator[ColumnEdge]:
-    """Every edge between columns of the nodes."""
+    """Yield every edge between columns of the nodes."""
     shown = set(nodes)
     for target in sorted(shown):
         yield from (edge for edge in view.column_edges(target) if edge.source in shown)
 
 
 def hidden(view: View, nodes: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """How many neighbours up and down each of the nodes has that are not among them, where there are any."""
+    """Return how many upstream and downstream neighbours of each node are not among the nodes, where there are any."""
     shown = set(nodes)
     found = {}
     for node in shown:
@@ -136,18 +136,18 @@ def hidden(view: View, nodes: Iterable[int]) -> dict[int, tuple[int, int]]:
 
 
 def _up(view: View, node: int, column: str, *, indirect: bool) -> Iterator[tuple[Place, ColumnEdge | None]]:
-    told = set()
+    reported = set()
     for edge in view.column_edges(node):
-        told.add(edge.source)
+        reported.add(edge.source)
         if (WHOLE in {column, edge.column} or edge.column == column) and (indirect or edge.type != _INDIRECT):
             yield (edge.source, edge.source_column), edge
-    for source in _ordered(view, view.sources(node)):
-        if source not in told:
+    for source in _by_name(view, view.sources(node)):
+        if source not in reported:
             yield (source, WHOLE), None
 
 
 def _down(view: View, node: int, column: str, *, indirect: bool) -> Iterator[tuple[Place, ColumnEdge | None]]:
-    for target in _ordered(view, view.targets(node)):
+    for target in _by_name(view, view.targets(node)):
         edges = view.column_edges_from(node, target)
         if not edges:
             yield (target, WHOLE), None
@@ -157,5 +157,5 @@ def _down(view: View, node: int, column: str, *, indirect: bool) -> Iterator[tup
                 yield (target, edge.column), edge
 
 
-def _ordered(view: View, nodes: Iterable[int]) -> list[int]:
+def _by_name(view: View, nodes: Iterable[int]) -> list[int]:
     return sorted(nodes, key=lambda node: (view.naming(node).name, node))

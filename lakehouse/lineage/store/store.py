@@ -25,7 +25,7 @@ from lakehouse.lineage.store.upsert import in_groups
 from lakehouse.lineage.store.validation import BadEventError, Checked, given_event
 from lakehouse.settings import Settings, redact
 
-__all__ = ["BadEventError", "Store", "open_store", "unusable"]
+__all__ = ["BadEventError", "Store", "database_error", "open_store"]
 
 _BUSY_SECONDS = 60
 _CACHE_KIB = 65_536
@@ -129,7 +129,7 @@ def open_store(lake: Lakehouse | Settings | None = None) -> Store:
     try:
         _make(engine, shown)
     except SQLAlchemyError as error:
-        raise unusable(error, shown) from None
+        raise database_error(error, shown) from None
     return Store(engine)
 
 
@@ -145,7 +145,7 @@ def _engine(url: URL, shown: str) -> Engine:
 
     def explain(context: ExceptionContext) -> None:
         if context.connection is None or context.is_disconnect:
-            raise unusable(context.original_exception, shown)
+            raise database_error(context.original_exception, shown)
         if "disk is full" in str(context.original_exception):
             raise storage_error(OSError(28, "No space left on device"), shown) from context.original_exception
 
@@ -188,7 +188,7 @@ def _make(engine: Engine, shown: str) -> None:
         remake(engine)
 
 
-def unusable(error: BaseException, shown: str = "the lineage store") -> SettingsError:
+def database_error(error: BaseException, shown: str = "the lineage store") -> SettingsError:
     """What went wrong with the database, without the driver's text, which may show the password."""
     return SettingsError(
         f"The lineage database cannot be used ({type(error).__name__}).",

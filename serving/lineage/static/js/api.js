@@ -1,20 +1,20 @@
-/* Asking the server. What belongs here: addresses of the API, its errors, the token. Not: what is made of answers.
-   Answers are kept for a moment, so that going back and forth asks nothing twice. */
+/* Requests to the server. What belongs here: addresses of the API, its errors, the token. Not: what pages do with answers.
+   Answers are cached for a moment, so that going back and forward sends no request twice. */
 
-const KEPT = 60;
-const MOMENT = 15_000;
-const kept = new Map();
+const CACHED = 60; // answers
+const CACHE_MS = 15_000;
+const cache = new Map();
 
-/* What went wrong, as every answer of the API says it: what, where, the nearest valid thing, and what to do. */
-export class Wrong extends Error {
+/* An error of the API: what is wrong, where, the nearest valid value, what to do. */
+export class ApiError extends Error {
   constructor({ what, where, nearest, fix } = {}, status = 0) {
-    super(what || "the server gave no reason");
-    Object.assign(this, { what: what || "the server gave no reason", where, nearest, fix, status });
+    super(what || "The server gave no reason.");
+    Object.assign(this, { what: what || "The server gave no reason.", where, nearest, fix, status });
   }
 }
 
-export function forget() {
-  kept.clear();
+function clearCache() {
+  cache.clear();
 }
 
 export async function get(path, query = {}, { signal } = {}) {
@@ -22,38 +22,38 @@ export async function get(path, query = {}, { signal } = {}) {
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
   }
-  const known = kept.get(url.href);
-  if (known && performance.now() - known.at < MOMENT) return known.answer;
-  const answer = await ask(url, signal);
-  if (kept.size >= KEPT) kept.delete(kept.keys().next().value);
-  kept.set(url.href, { at: performance.now(), answer });
+  const known = cache.get(url.href);
+  if (known && performance.now() - known.at < CACHE_MS) return known.answer;
+  const answer = await request(url, signal);
+  if (cache.size >= CACHED) cache.delete(cache.keys().next().value);
+  cache.set(url.href, { at: performance.now(), answer });
   return answer;
 }
 
-async function ask(url, signal) {
+async function request(url, signal) {
   let answer;
   try {
     answer = await fetch(url, { signal, headers: authorization() });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Wrong({
-      what: "the lineage server does not answer",
+    throw new ApiError({
+      what: "The lineage server does not answer.",
       where: url.origin,
-      fix: "see whether it still runs; `slipway lineage serve` starts it",
+      fix: "Check that it runs; `slipway lineage serve` starts it.",
     });
   }
   let body = null;
   try {
     body = await answer.json();
   } catch {
-    /* an answer that is no JSON is an error of its own, told below */
+    /* not JSON: reported below */
   }
   if (answer.ok && body !== null) return body;
-  const said = body?.error ?? (typeof body?.detail === "string" ? { what: body.detail } : {});
-  throw new Wrong({ what: `the server answered ${answer.status}`, where: url.pathname, ...said }, answer.status);
+  const problem = body?.error ?? (typeof body?.detail === "string" ? { what: body.detail } : {});
+  throw new ApiError({ what: `The server answered with status ${answer.status}.`, where: url.pathname, ...problem }, answer.status);
 }
 
-/* A server that is bound elsewhere than to this machine wants a token; it is kept for this tab only. */
+/* A server that is bound to other addresses than this machine's requires a token; it is kept for this tab only. */
 function authorization() {
   try {
     const token = sessionStorage.getItem("lineage-token");
@@ -65,11 +65,12 @@ function authorization() {
 
 export function useToken(token) {
   sessionStorage.setItem("lineage-token", token);
-  forget();
+  clearCache();
 }
 
 const part = encodeURIComponent;
 
+export const kinds = (options) => get("kinds", {}, options);
 export const overview = (options) => get("overview", {}, options);
 export const search = (query, options) => get("search", query, options);
 export const graph = (query, options) => get("graph", { ...query, column_edges: false }, options);

@@ -1,14 +1,15 @@
-/* Where the pages start: which page an address means, keys that work everywhere, and what is shown when one fails.
-   What belongs here: the frame. Not: any page's content. */
+/* The entry point: the page of each address, shortcuts that work everywhere, errors of loading a page.
+   What belongs here: the frame around pages. Not: a page's content. */
 
 import * as api from "./api.js";
 import { errorState } from "./badges.js";
-import { h, put, say } from "./dom.js";
+import { announce, h, put, setTitle } from "./dom.js";
 import { openKeys, keysOpen } from "./keys.js";
+import { loadKinds } from "./kinds.js";
 import { focusSearch, startSearch } from "./search.js";
 import { now, toNode } from "./routes.js";
 
-/* Each page: async (route, {content, signal}) -> {title, update?(route) -> true when it took the new address itself, close?()} */
+/* Each page: async (route, {content, signal}) -> {title, update?(route) -> whether it shows the new address itself, close?()} */
 const PAGES = {
   "": () => import("./overview.js"),
   graph: () => import("./node_page.js"),
@@ -37,12 +38,12 @@ async function show() {
   mark(route);
   try {
     const load = PAGES[route.page];
-    if (!load) throw new api.Wrong({ what: "there is no such page", where: location.hash, fix: "search, or begin at the overview" });
-    const { show: open } = await load();
+    if (!load) throw new api.ApiError({ what: "There is no such page.", where: location.hash, fix: "Search, or start at the overview." });
+    const [{ show: open }] = await Promise.all([load(), loadKinds({ signal })]);
     const page = await open(route, { content, signal });
     if (signal.aborted) return page?.close?.();
     shown = { page: route.page, ...page };
-    entitle(page.title);
+    setTitle(page.title);
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
     fail(error);
@@ -52,14 +53,10 @@ async function show() {
   if (!signal.aborted) arrived();
 }
 
-export function entitle(title) {
-  document.title = title ? `${title} · Lineage` : "Lineage";
-}
-
 function fail(error) {
   if (!error.what) console.error(error);
   put(content, h("div.page", {}, error.status === 401 || error.status === 403 ? tokenForm(error) : errorState(error, nearest(error))));
-  entitle("Something is wrong");
+  setTitle("Error");
 }
 
 function nearest(error) {
@@ -71,16 +68,16 @@ function nearest(error) {
 function tokenForm(error) {
   const field = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
   const form = h("form.token", { onsubmit: (event) => { event.preventDefault(); api.useToken(field.value); show(); } },
-    h("label", { for: "token" }, "Token of this server"), field, h("button", { type: "submit" }, "Use it"));
+    h("label", { for: "token" }, "Token of this server"), field, h("button", { type: "submit" }, "Continue"));
   return errorState(error, form);
 }
 
-/* A new page begins at its top, and a screen reader at its heading. */
+/* Scrolls a new page to its top, and announces it. */
 function arrived() {
   if (!first) {
     scrollTo(0, 0);
     if (document.activeElement === document.body || !document.activeElement?.isConnected) content.focus({ preventScroll: true });
-    say(document.title);
+    announce(document.title);
   }
   first = false;
 }
@@ -92,10 +89,10 @@ function mark(route) {
   }
 }
 
-const writing = (target) => target.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
+const isInput = (target) => target.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
 
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target) || keysOpen()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isInput(event.target) || keysOpen()) return;
   if (event.key === "/") focusSearch();
   else if (event.key === "?") openKeys();
   else return;
@@ -105,7 +102,7 @@ addEventListener("keydown", (event) => {
 document.getElementById("theme").addEventListener("click", () => window.switchTheme());
 document.getElementById("help").addEventListener("click", () => openKeys());
 document.getElementById("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address is a page's, not an anchor's
+  event.preventDefault(); // the hash is a page's address, not an anchor
   content.focus();
 });
 startSearch(document.getElementById("search"));

@@ -1,4 +1,4 @@
-/* The slider of time: it steps through the moments at which something changed. What belongs here: that slider. */
+/* The slider of time, which steps through the times of changes. What belongs here: that slider. */
 
 import * as api from "./api.js";
 import { h, put } from "./dom.js";
@@ -6,8 +6,8 @@ import { ago, when, whenExactly } from "./format.js";
 
 const MOST = 500;
 
-/* name, jobs: whose changes, those that wrote the node and those of the jobs; without a name everybody's.
-   change(at): called with an ISO time, or "" for now. Gives a function that shows a time on the slider. */
+/* name, jobs: runs that wrote the node, and runs of the jobs; without a name all runs.
+   change(at): called with an ISO time, or "" for now. Returns a function that sets the slider to a time. */
 export async function timeline(place, { name, jobs, change, signal }) {
   const moments = await momentsOf(name, jobs, signal);
   const shown = h("output.moment", { for: "as-of" });
@@ -15,31 +15,31 @@ export async function timeline(place, { name, jobs, change, signal }) {
   const step = (by) => () => {
     slider.value = Number(slider.value) + by;
     read();
-    settle();
+    commit();
   };
-  const before = h("button.icon", { type: "button", "aria-label": "The change before", title: "The change before", onclick: step(-1) }, "‹");
-  const after = h("button.icon", { type: "button", "aria-label": "The change after", title: "The change after", onclick: step(1) }, "›");
+  const before = h("button.icon", { type: "button", "aria-label": "Previous change", title: "Previous change", onclick: step(-1) }, "‹");
+  const after = h("button.icon", { type: "button", "aria-label": "Next change", title: "Next change", onclick: step(1) }, "›");
   const read = () => {
     const at = Number(slider.value);
     const moment = moments[at];
     put(shown, moment
-      ? [h("time", { datetime: moment.at, title: whenExactly(moment.at) }, `${when(moment.at)} UTC`), h("span.soft", {}, ` ${moment.words || ago(moment.at)}`)]
+      ? [h("time", { datetime: moment.at, title: whenExactly(moment.at) }, `${when(moment.at)} UTC`), h("span.soft", {}, ` ${moment.text || ago(moment.at)}`)]
       : h("strong", {}, "now"));
-    slider.setAttribute("aria-valuetext", moment ? `${when(moment.at)} ${moment.words}` : "now");
+    slider.setAttribute("aria-valuetext", moment ? `${when(moment.at)} ${moment.text}` : "now");
     before.disabled = at === 0;
     after.disabled = at >= moments.length;
   };
-  const settle = () => change(moments[Number(slider.value)]?.at ?? "");
+  const commit = () => change(moments[Number(slider.value)]?.at ?? "");
   slider.addEventListener("input", read);
-  slider.addEventListener("change", settle);
+  slider.addEventListener("change", commit);
   const line = h("div.timeline", {}, h("label", { for: "as-of" }, "As of"), before, h("div.track", {}, slider), after, shown);
   return (at) => {
     if (at && !moments.some((moment) => moment.at === at)) {
-      moments.push({ at, words: "" });
+      moments.push({ at, text: "" });
       moments.sort((a, b) => a.at.localeCompare(b.at));
     }
     if (moments.length < 2) return put(place);
-    slider.max = moments.length; // one more than the moments: now
+    slider.max = moments.length; // one step after the last change: now
     slider.value = at ? moments.findIndex((moment) => moment.at === at) : moments.length;
     read();
     if (!line.isConnected) put(place, line);
@@ -54,7 +54,7 @@ async function momentsOf(name, jobs, signal) {
   const moments = new Map();
   for (const run of [...own.runs, ...all.runs.filter(({ job }) => !name || jobs.has(job))]) {
     const at = run.ended ?? run.started;
-    if (at) moments.set(at, { at, words: `${run.job} ${String(run.state).toLowerCase()}` });
+    if (at) moments.set(at, { at, text: `${run.job} ${String(run.state).toLowerCase()}` });
   }
   return [...moments.values()].sort((a, b) => a.at.localeCompare(b.at));
 }

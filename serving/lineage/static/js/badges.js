@@ -1,5 +1,5 @@
-/* How things are: health, freshness, breaker, state of a run. Each has a sign and a word, the colour only helps.
-   What belongs here: signs of state. Not: kinds (kinds.js). */
+/* Badges of state: health, staleness, circuit breaker, run. Each has a sign and a word; color only supports them.
+   What belongs here: states and errors. Not: kinds (kinds.js). */
 
 import { h } from "./dom.js";
 import { ago } from "./format.js";
@@ -16,7 +16,10 @@ const STATES = {
   RUNNING: ["▸", "running", "soft"],
   START: ["▸", "running", "soft"],
 };
-const BREAKERS = { open: ["⊗", "breaker open", "bad"], "half-open": ["⊖", "breaker half-open", "warn"], half_open: ["⊖", "breaker half-open", "warn"] };
+const BREAKER = {
+  OPEN: ["⊗", "blocking deliveries", "bad"],
+  HALF_OPEN: ["⊖", "trying one delivery", "warn"],
+};
 
 function badge([sign, word, tone], title, { small = false } = {}) {
   return small
@@ -24,28 +27,32 @@ function badge([sign, word, tone], title, { small = false } = {}) {
     : h("span.badge", { class: tone, title }, h("span", { "aria-hidden": "true" }, `${sign} `), word);
 }
 
+const breakerKey = (state) => String(state ?? "").toUpperCase().replace("-", "_");
+
 export const health = (state, options) => (HEALTH[state] ? badge(HEALTH[state], `checks: ${HEALTH[state][1]}`, options) : null);
-export const breaker = (state, options) => (BREAKERS[state] ? badge(BREAKERS[state], undefined, options) : null);
+export const circuitBreaker = (state, options) => (BREAKER[breakerKey(state)] ? badge(BREAKER[breakerKey(state)], `circuit breaker: ${breakerKey(state)}`, options) : null);
+export const isBlocking = (state) => breakerKey(state) === "OPEN";
 export const stale = (node, options) =>
-  node.fresh === false ? badge(["◷", "stale", "warn"], node.updated ? `last update ${ago(node.updated)}` : undefined, options) : null;
+  node.up_to_date === false ? badge(["◷", "stale", "warn"], node.updated ? `last update ${ago(node.updated)}` : undefined, options) : null;
+export const upToDate = (node) => (node.up_to_date === true ? badge(["◷", "up to date", "good"]) : null);
 export const runState = (state, options) => badge(STATES[state] ?? ["·", String(state ?? "unknown").toLowerCase(), "soft"], undefined, options);
 
 export const healthWord = (state) => HEALTH[state]?.[1] ?? "not checked";
 
-/* All that is odd about a node; nothing when all is well, unless `always`. */
-export function signs(node, options = {}) {
+/* The badges of a node: what needs attention; its health also when it is good, if `always`. */
+export function stateBadges(node, options = {}) {
   return [
     node.health !== "ok" || options.always ? health(node.health, options) : null,
     stale(node, options),
-    breaker(node.breaker, options),
+    circuitBreaker(node.circuit_breaker, options),
   ].filter(Boolean);
 }
 
-export function troubleWords(node) {
+export function stateWords(node) {
   return [
     node.health === "fail" || node.health === "warn" ? healthWord(node.health) : "",
-    node.fresh === false ? "stale" : "",
-    BREAKERS[node.breaker]?.[1] ?? "",
+    node.up_to_date === false ? "stale" : "",
+    BREAKER[breakerKey(node.circuit_breaker)]?.[1] ?? "",
   ].filter(Boolean);
 }
 
@@ -53,17 +60,17 @@ export function emptyState(title, ...words) {
   return h("div.empty", {}, h("h2", {}, title), words.map((word) => h("p", {}, word)));
 }
 
-/* An error as the house writes it: what is wrong, where, the nearest valid thing, what to do. */
+/* An error: what is wrong, where, the nearest valid value, what to do. */
 export function errorState(error, more = null) {
-  const wrong = error?.what ? error : { what: error?.message ?? String(error), fix: "load the page again" };
+  const shown = error?.what ? error : { what: error?.message ?? String(error), fix: "Reload the page." };
   return h(
     "div.note.bad.error",
     { role: "alert" },
-    h("h2", {}, wrong.what),
+    h("h2", {}, shown.what),
     h("dl", {},
-      wrong.where && [h("dt", {}, "where"), h("dd", {}, String(wrong.where))],
-      wrong.nearest && [h("dt", {}, "nearest"), h("dd", {}, String(wrong.nearest))],
-      wrong.fix && [h("dt", {}, "what to do"), h("dd", {}, String(wrong.fix))]),
+      shown.where && [h("dt", {}, "where"), h("dd", {}, String(shown.where))],
+      shown.nearest && [h("dt", {}, "nearest"), h("dd", {}, String(shown.nearest))],
+      shown.fix && [h("dt", {}, "what to do"), h("dd", {}, String(shown.fix))]),
     more,
   );
 }

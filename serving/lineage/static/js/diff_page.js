@@ -1,4 +1,4 @@
-/* What two runs differ in: snapshots read, code, contracts, parameters, what they wrote. What belongs here: that page. */
+/* The differences between two runs: inputs, code, contracts, schemas, parameters, outputs. What belongs here: that page. */
 
 import * as api from "./api.js";
 import { runState } from "./badges.js";
@@ -11,7 +11,7 @@ const OTHERS = 50;
 
 export async function show(route, { content, signal }) {
   const [a, b] = route.parts;
-  if (!a || !b) throw new api.Wrong({ what: "two runs are needed to compare", where: location.hash, fix: "choose two on the page of runs" });
+  if (!a || !b) throw new api.ApiError({ what: "Two runs are needed for a comparison.", where: location.hash, fix: "Choose two on the page of runs." });
   const [found, first, second] = await Promise.all([api.diff(a, b, { signal }), api.run(a, { signal }), api.run(b, { signal })]);
   const { runs } = await api.runs({ job: second.job, limit: OTHERS }, { signal });
   const parts = [["Inputs", found.inputs], ["Contracts", found.contracts], ["Schemas", found.schemas], ["Parameters", found.parameters], ["Outputs", found.outputs]];
@@ -22,18 +22,18 @@ export async function show(route, { content, signal }) {
   const draw = (only) => put(place, rows.map(([title, all]) => section(title, all, only)));
   draw(false);
   put(content, h("div.page", {},
-    h("h1", {}, "What changed between two runs"),
+    h("h1", {}, "Differences between two runs"),
     h("div.two", {}, side("first", first, runs, (id) => go(toDiff(id, b))), h("button.icon", { type: "button", title: "Swap", "aria-label": "Swap the two", onclick: () => go(toDiff(b, a)) }, "⇄"), side("second", second, runs, (id) => go(toDiff(a, id)))),
-    h("p.summary", { role: "status" }, changed ? h("strong", {}, `${count(changed, "thing")} changed`) : "Nothing changed: same inputs, same code, same contracts.", summary(rows)),
-    h("label.check", {}, h("input", { type: "checkbox", onchange: (event) => draw(event.target.checked) }), " only what changed"),
+    h("p.summary", { role: "status" }, changed ? h("strong", {}, `${count(changed, "difference")}`) : "No differences in inputs, code, contracts, schemas, parameters and outputs.", summary(rows)),
+    h("label.check", {}, h("input", { type: "checkbox", onchange: (event) => draw(event.target.checked) }), " differences only"),
     place,
-    h("section", {}, h("h2", {}, "To copy"), copyable(`slipway lineage diff ${a} ${b}`, "the command"))));
+    h("section", {}, h("h2", {}, "Copy"), copyable(`slipway lineage diff ${a} ${b}`, "the command"))));
   return { title: `${second.job}: ${shortId(a)} and ${shortId(b)}` };
 }
 
 function summary(rows) {
   const words = rows.map(([title, all]) => [title.toLowerCase(), all.filter((one) => one.changed).length]).filter(([, many]) => many);
-  return words.length ? `: ${words.map(([title, many]) => (title === "code" ? "the code" : `${many} of the ${title}`)).join(", ")}` : "";
+  return words.length ? `: ${words.map(([title, many]) => (title === "code" ? "code" : `${many} ${title}`)).join(", ")}` : "";
 }
 
 function side(word, run, runs, pick) {

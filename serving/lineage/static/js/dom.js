@@ -1,5 +1,5 @@
-/* Making elements. All words go in as text nodes and attributes, never as markup: what a server sends stays words.
-   What belongs here: elements of no meaning of their own. Not: badges, links to nodes (badges.js, kinds.js). */
+/* DOM helpers. Texts become text nodes and attributes, never markup, so nothing that a server sends is executed.
+   What belongs here: elements without meaning, the document's title. Not: badges, links to nodes (badges.js, kinds.js). */
 
 const SVG = "http://www.w3.org/2000/svg";
 const SAFE = /^(https?:)?\/\/[^/]/i;
@@ -40,14 +40,19 @@ export function put(element, ...children) {
   return add(element, children);
 }
 
-/* A link outwards; an address that is no web address is shown as words, so that no javascript: can be clicked. */
-export function outward(text, url) {
+/* An external link; what is not a web address is shown as text, so that no javascript: can be clicked. */
+export function externalLink(text, url) {
   if (typeof url !== "string" || !SAFE.test(url)) return h("span", {}, text, url ? ` (${url})` : "");
   return h("a.out", { href: url, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
-export function say(words) {
-  document.getElementById("say").textContent = words;
+/* Announces a text to screen readers. */
+export function announce(text) {
+  document.getElementById("announcer").textContent = text;
+}
+
+export function setTitle(title) {
+  document.title = title ? `${title} · Lineage` : "Lineage";
 }
 
 /* A value beside a button that copies it. */
@@ -57,9 +62,9 @@ export function copyable(value, label, { code = true } = {}) {
     try {
       await navigator.clipboard.writeText(value);
       button.textContent = "Copied";
-      say(`Copied ${label}`);
+      announce(`Copied ${label}`);
     } catch {
-      button.textContent = "Select it";
+      button.textContent = "Selected";
       getSelection().selectAllChildren(shown);
     }
     setTimeout(() => (button.textContent = "Copy"), 1600);

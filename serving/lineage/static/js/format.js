@@ -1,4 +1,4 @@
-/* How values are written. What belongs here: values to words. All times are shown in UTC, as the lakehouse keeps them. */
+/* Formatting of values as texts. Times are shown in UTC. What belongs here: formatting. */
 
 const ELLIPSIS = "…";
 
@@ -35,10 +35,10 @@ export function ago(iso, now = Date.now()) {
   return when(iso);
 }
 
-/* As short as can be, for a card. */
+/* A short form of ago(), for a card. */
 export const age = (iso) => ago(iso).replace(" ago", "").replace(/ (min|[hds])$/, (_, unit) => unit[0]).replace("just now", "now");
 
-/* A column's name by its end, which tells those of one feature set apart. */
+/* The end of a column's name, which differs between the columns of a feature set. */
 export const tail = (name, most = 20) => (name.length > most ? `${ELLIPSIS}${name.slice(1 - most)}` : name);
 
 export function seconds(value) {
@@ -52,19 +52,19 @@ export function seconds(value) {
 export const number = (value) => (typeof value === "number" ? value.toLocaleString("en-US") : value ?? "");
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}${ELLIPSIS}` : words);
-/* Fingerprints and run ids by their beginning; names stay whole. */
+/* The beginning of a hash or a run id; other texts are not shortened. */
 export const shortId = (id) => (/^[0-9a-f-]{13,}$/i.test(id ?? "") ? id.slice(0, 8) : id ?? "");
 
-/* A snapshot id is a string of up to 19 digits; its end tells ids apart, a version number is shown whole. */
+/* The end of a snapshot id of up to 19 digits; a version number is shown whole. */
 export const version = (id) => (id && id.length > 10 ? `${ELLIPSIS}${id.slice(-6)}` : id ?? "");
 
-/* fraud.customer_spend -> ["fraud", "customer_spend"], as the domain is written smaller. */
+/* fraud.customer_spend -> ["fraud", "customer_spend"] */
 export function named(name) {
   const at = name.indexOf(".");
   return at > 0 && at < name.length - 1 ? [name.slice(0, at), name.slice(at + 1)] : ["", name];
 }
 
-/* What is written on a node: a file without its suffix and by its end, which tells one day from another. */
+/* The label of a node; of a file the end of its name without suffix, which differs between days. */
 export function label(name, kind, most = 14) {
   const rest = named(name)[1];
   if (kind !== "FILE") return rest;

@@ -1,28 +1,28 @@
-/* The sheet that shows the keys. What belongs here: their list. Not: what they do, which each page says for itself. */
+/* The dialog of keyboard shortcuts. What belongs here: their list. Not: their actions (app.js, node_page.js, graph/keyboard.js). */
 
 import { h } from "./dom.js";
 
 const KEYS = [
   ["Everywhere", [
     ["/", "search"],
-    ["?", "this sheet"],
-    ["Esc", "close what is open"],
-    ["Tab", "the next thing; the graph is one stop"],
+    ["?", "keyboard shortcuts"],
+    ["Esc", "close, or one step back"],
+    ["Tab", "the next control; the graph is one stop"],
   ]],
   ["In the graph", [
-    ["← →", "along an edge, upstream and downstream"],
-    ["↑ ↓", "to the neighbour above and below"],
-    ["Enter", "open: its details, with the focus"],
-    ["Space", "show or hide its columns"],
+    ["← →", "the upstream or downstream neighbor"],
+    ["↑ ↓", "the node above or below"],
+    ["Enter", "show details and move the focus there"],
+    ["Space", "show or hide columns"],
     ["u d", "expand or collapse upstream, downstream"],
-    ["g", "begin the graph here"],
+    ["g", "make it the root of the graph"],
     ["f", "fit all"],
-    ["+ −", "nearer, farther"],
-    ["Home", "back to where the graph begins"],
-    ["l", "the list instead of the drawing"],
-    ["w", "the graph alone, over the whole width"],
+    ["+ −", "zoom in, zoom out"],
+    ["Home", "the root of the graph"],
+    ["l", "switch between graph and list"],
+    ["w", "show or hide details"],
   ]],
-  ["As of", [["← →", "on the slider: the change before, after"], ["End", "now"]]],
+  ["As of", [["← →", "on the slider: the previous or next change"], ["End", "now"]]],
 ];
 
 let dialog = null;
@@ -38,7 +38,7 @@ function build() {
   const close = h("button.icon", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
   return h("dialog.keys", { "aria-labelledby": "keys-title", onclick: (event) => event.target === dialog && dialog.close() },
     h("div", {},
-      h("header", {}, h("h2", { id: "keys-title" }, "Keys"), close),
+      h("header", {}, h("h2", { id: "keys-title" }, "Keyboard shortcuts"), close),
       KEYS.map(([place, keys]) => h("section", {}, h("h3", {}, place), h("dl", {},
         keys.map(([key, does]) => h("div", {}, h("dt", {}, key.split(" ").map((one) => h("kbd", {}, one))), h("dd", {}, does))))))));
 }

@@ -1,4 +1,4 @@
-/* The addresses of these pages, which people send to each other. What belongs here: reading and writing them.
+/* The addresses of the pages. What belongs here: parsing and building them.
    #/  #/graph  #/search?q=  #/runs?job=  #/run/<id>  #/diff/<a>/<b>  #/impact/<name>[/<column>]
    #/node/<name>?column=&direction=&depth=&at=&selected=&view= */
 
@@ -12,7 +12,7 @@ function plain(part) {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // somebody's own %; better shown as it is than a page that fails
+    return part; // a literal %; shown as it is
   }
 }
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { runState } from "./badges.js";
-import { copyable, facts, h, outward, put, table } from "./dom.js";
+import { copyable, externalLink, facts, h, put, table } from "./dom.js";
 import { ago, number, seconds, shortId, value, version, when, whenExactly } from "./format.js";
 import { nodeLink } from "./kinds.js";
 import { go, toDiff, toRun, toRuns } from "./routes.js";
@@ -16,14 +16,14 @@ export async function show(route, { content, signal }) {
     h("p.over", {}, h("a", { href: toRuns({ job: run.job }) }, "Runs of this job")),
     h("h1", {}, run.job),
     h("p.badges", {}, runState(run.state), run.seconds !== null && run.seconds !== undefined ? h("span.soft", {}, seconds(run.seconds)) : null,
-      h("span.soft", {}, ago(run.ended ?? run.started)), (run.links ?? []).map(({ text, url }) => outward(text, url))),
-    wrong(run),
+      h("span.soft", {}, ago(run.ended ?? run.started)), (run.links ?? []).map(({ text, url }) => externalLink(text, url))),
+    failure(run),
     facts([
       ["started (UTC)", time(run.started)],
       ["ended (UTC)", run.ended ? time(run.ended) : null],
       ["nominal time", nominal(run)],
       ["code", code(run)],
-      ["made anew", work(run)],
+      ["rebuilt", rebuilt(run)],
       ["parent", run.parent ? other(run.parent) : null],
       ["root", run.root && run.root.id !== run.parent?.id ? other(run.root) : null],
     ]),
@@ -32,7 +32,7 @@ export async function show(route, { content, signal }) {
     sides(run),
     children(run),
     facets(run),
-    h("section", {}, h("h2", {}, "To copy"), copyable(run.id, "the run's id"))));
+    h("section", {}, h("h2", {}, "Copy"), copyable(run.id, "the run id"))));
   return { title: `${run.job} ${shortId(run.id)}` };
 }
 
@@ -47,11 +47,11 @@ function nominal({ nominal: known }) {
 function code({ code: known }) {
   if (!known) return null;
   if (typeof known === "string") return h("code", {}, known);
-  return [known.version ? h("code", {}, known.version) : null, known.url ? [" ", outward("source", known.url)] : null, known.definition ? h("span.soft", { title: known.definition }, ` definition ${shortId(known.definition)}`) : null];
+  return [known.version ? h("code", {}, known.version) : null, known.url ? [" ", externalLink("source", known.url)] : null, known.definition ? h("span.soft", { title: known.definition }, ` definition ${shortId(known.definition)}`) : null];
 }
 
-/* What a step of Slipway says of its own work. */
-function work({ facets: { slipway_work: known } = {} }) {
+/* Whether a step computed its table, or found it up to date. */
+function rebuilt({ facets: { slipway_work: known } = {} }) {
   if (!known) return null;
   return [known.recomputed ? known.extent ?? "yes" : "no", known.because].filter(Boolean).join(": ");
 }
@@ -63,9 +63,9 @@ function measured({ facets: { slipway_metrics: known } = {} }) {
     table("Metrics", ["metric", "value"], all.map(([name, one]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, typeof one === "number" ? Number(one.toPrecision(6)) : value(one)))), { class: "metrics" }));
 }
 
-function wrong({ error, stack }) {
+function failure({ error, stack }) {
   if (!error) return null;
-  return h("div.note.bad", { role: "alert" }, h("h2", {}, "Why it failed"), h("pre.message", {}, error), stack ? h("details", {}, h("summary", {}, "Stack trace"), h("pre", { tabindex: "0" }, stack)) : null);
+  return h("div.note.bad", { role: "alert" }, h("h2", {}, "Error"), h("pre.message", {}, error), stack ? h("details", {}, h("summary", {}, "Stack trace"), h("pre", { tabindex: "0" }, stack)) : null);
 }
 
 function compare(run, others) {
@@ -75,17 +75,16 @@ function compare(run, others) {
   const pick = h("select", { id: "with", onchange: (event) => event.target.value && go(toDiff(event.target.value, run.id)) },
     h("option", { value: "" }, "a run of this job"),
     rest.map((one) => h("option", { value: one.id }, `${when(one.started)} ${String(one.state).toLowerCase()} ${shortId(one.id)}`)));
-  return h("p.compare", {}, before ? h("a.button", { href: toDiff(before.id, run.id) }, "What changed since the run before") : null, h("label", { for: "with" }, "Compare with "), pick);
+  return h("p.compare", {}, before ? h("a.button", { href: toDiff(before.id, run.id) }, "Compare with the previous run") : null, h("label", { for: "with" }, "Compare with "), pick);
 }
 
 function sides(run) {
-  if (!run.inputs?.length && !run.outputs?.length && run.children?.length) return null; // its steps did
-
+  if (!run.inputs?.length && !run.outputs?.length && run.children?.length) return null; // its steps have them
   const side = (title, all) => h("section.card", {}, h("h2", {}, title, h("span.count", {}, all.length)),
     all.length ? table(title, ["name", "version", "rows"], all.map((one) => h("tr", {},
-      h("td", {}, nodeLink(one)), h("td", {}, one.version ? h("code", { title: String(one.version) }, version(String(one.version))) : h("span.soft", {}, "not told")), h("td.num", {}, number(one.rows)))), { class: "dense" })
+      h("td", {}, nodeLink(one)), h("td", {}, one.version ? h("code", { title: String(one.version) }, version(String(one.version))) : h("span.soft", {}, "not reported")), h("td.num", {}, number(one.rows)))), { class: "dense" })
       : h("p.soft", {}, "none"));
-  return h("div.columns", {}, side("Read", run.inputs ?? []), side("Wrote", run.outputs ?? []));
+  return h("div.columns", {}, side("Inputs", run.inputs ?? []), side("Outputs", run.outputs ?? []));
 }
 
 function children({ children: all = [] }) {
@@ -97,7 +96,6 @@ function children({ children: all = [] }) {
 function facets({ facets: all = {} }) {
   const names = Object.keys(all).sort();
   if (!names.length) return null;
-  return h("details.other", {}, h("summary", {}, `What else it reported (${names.length})`),
+  return h("details.other", {}, h("summary", {}, `All facets (${names.length})`),
     names.map((name) => h("section", {}, h("h3", {}, h("code", {}, name)), h("pre", { tabindex: "0" }, JSON.stringify(all[name], null, 2)))));
 }
-

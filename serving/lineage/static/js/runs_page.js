@@ -1,4 +1,4 @@
-/* All runs, newest first, by job, table and state; two of them can be chosen and compared.
+/* All runs, newest first, filtered by job, table and state; two can be chosen and compared.
    What belongs here: that page. */
 
 import * as api from "./api.js";
@@ -12,10 +12,10 @@ const MOST = 100;
 
 export async function show(route, { content, signal }) {
   const { job = "", dataset = "", state = "", steps = "" } = route.query;
-  const whole = !job && !dataset && !steps; // their steps are on the page of each
-  const { runs } = await api.runs({ job, dataset, state, whole: whole || null, limit: MOST }, { signal });
+  const topLevel = !job && !dataset && !steps; // steps are on the page of each run
+  const { runs } = await api.runs({ job, dataset, state, top_level: topLevel || null, limit: MOST }, { signal });
   const chosen = [];
-  const compare = h("button", { type: "button", disabled: true, onclick: () => go(toDiff(...oldFirst(chosen, runs))) }, "Compare the two chosen");
+  const compare = h("button", { type: "button", disabled: true, onclick: () => go(toDiff(...oldestFirst(chosen, runs))) }, "Compare two runs");
   const choose = (event) => {
     const { value, checked } = event.target;
     if (checked) chosen.push(value);
@@ -23,13 +23,13 @@ export async function show(route, { content, signal }) {
     for (const box of content.querySelectorAll("input.choose")) box.disabled = chosen.length === 2 && !box.checked;
     compare.disabled = chosen.length !== 2;
   };
-  const again = (change) => go(toRuns({ job, dataset, state, steps, ...change }));
+  const filter = (change) => go(toRuns({ job, dataset, state, steps, ...change }));
   put(content, h("div.page", {},
-    h("h1", {}, job ? ["Runs of ", h("code", {}, job)] : dataset ? ["Runs around ", h("a", { href: toNode(dataset) }, nameOf(dataset))] : "Runs"),
+    h("h1", {}, job ? ["Runs of ", h("code", {}, job)] : dataset ? ["Runs of ", h("a", { href: toNode(dataset) }, nameOf(dataset))] : "Runs"),
     h("div.filters", {},
-      h("label.choice", {}, "state", h("select", { "aria-label": "state", onchange: (event) => again({ state: event.target.value }) },
-        [["", "any"], ["COMPLETE", "complete"], ["FAIL", "failed"], ["ABORT", "aborted"], ["RUNNING", "running"]].map(([key, words]) => h("option", { value: key, selected: key === state }, words)))),
-      job || dataset ? null : h("label.check", {}, h("input", { type: "checkbox", checked: Boolean(steps), onchange: (event) => again({ steps: event.target.checked ? "1" : "" }) }), " with their steps"),
+      h("label.choice", {}, "state", h("select", { "aria-label": "state", onchange: (event) => filter({ state: event.target.value }) },
+        [["", "any"], ["COMPLETE", "complete"], ["FAIL", "failed"], ["ABORT", "aborted"], ["RUNNING", "running"]].map(([key, text]) => h("option", { value: key, selected: key === state }, text)))),
+      job || dataset ? null : h("label.check", {}, h("input", { type: "checkbox", checked: Boolean(steps), onchange: (event) => filter({ steps: event.target.checked ? "1" : "" }) }), " with their steps"),
       job || dataset ? h("a.button", { href: toRuns({}) }, "All jobs") : null,
       compare,
       h("p.soft", { role: "status" }, runs.length === MOST ? `the newest ${MOST}` : count(runs.length, "run"))),
@@ -40,11 +40,11 @@ export async function show(route, { content, signal }) {
         h("div.what", {}, h("a", { href: toRun(run.id) }, run.job), run.error ? h("p.soft.clip", {}, run.error.message ?? run.error) : null),
         h("div.aside", {}, job ? null : h("a.soft", { href: toRuns({ job: run.job }) }, "history"), h("span.soft.num", {}, seconds(run.seconds)),
           h("time.soft", { datetime: run.started, title: ago(run.started) }, when(run.started))))))
-      : emptyState("No runs", ["Nothing ran here yet. ", h("code", {}, "slipway demo"), " runs everything once."])));
+      : emptyState("No runs", ["No run has been reported yet. ", h("code", {}, "slipway demo"), " runs everything once."])));
   return { title: job ? `Runs of ${job}` : "Runs" };
 }
 
-function oldFirst(ids, runs) {
+function oldestFirst(ids, runs) {
   const at = (id) => String(runs.find((run) => run.id === id)?.started ?? "");
   return [...ids].sort((a, b) => at(a).localeCompare(at(b)));
 }

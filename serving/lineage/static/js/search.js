@@ -1,9 +1,9 @@
-/* Search as you type, in the bar of every page: a combobox whose list is told to screen readers.
+/* Search as you type, in the bar of every page: an accessible combobox.
    What belongs here: the field and its list. Not: the page of all results (results_page.js). */
 
 import * as api from "./api.js";
-import { signs } from "./badges.js";
-import { h, put } from "./dom.js";
+import { stateBadges } from "./badges.js";
+import { announce, h, put } from "./dom.js";
 import { kindIcon, kindOf, nameOf } from "./kinds.js";
 import { go, toNode, toRuns, toSearch } from "./routes.js";
 import { count } from "./format.js";
@@ -20,14 +20,14 @@ export function focusSearch() {
 }
 
 export function startSearch(place) {
-  const list = h("ul.found", { id: "found", role: "listbox", "aria-label": "Found", hidden: true });
+  const list = h("ul.found", { id: "found", role: "listbox", "aria-label": "Results", hidden: true });
   field = h("input", {
     type: "search", id: "words", placeholder: "Search tables, columns, models, jobs", autocomplete: "off", spellcheck: "false",
     role: "combobox", "aria-label": "Search tables, columns, models, jobs", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
   });
   put(place, field, h("kbd", { "aria-hidden": "true" }, "/"), list);
   let timer = 0;
-  let asking = null;
+  let request = null;
   let active = -1;
 
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -51,13 +51,13 @@ export function startSearch(place) {
     if (!hash.startsWith("#/search")) field.value = "";
     go(hash);
   };
-  const look = async () => {
+  const find = async () => {
     const words = field.value.trim();
-    asking?.abort();
+    request?.abort();
     if (!words) return close();
-    asking = new AbortController();
+    request = new AbortController();
     try {
-      const answer = await api.search({ q: words, limit: MOST }, { signal: asking.signal });
+      const answer = await api.search({ q: words, limit: MOST }, { signal: request.signal });
       draw(words, answer);
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -73,21 +73,21 @@ export function startSearch(place) {
     const rows = results.flatMap((found, index) => [row(found, `found-${index}`), ...columnRows(found, index)]);
     put(list, rows, results.length
       ? option("found-all", toSearch({ q: words }), h("span.all", {}, `All results (${total})`))
-      : h("li.nothing", { role: "presentation" }, `Nothing is called like “${words}”.`));
+      : h("li.nothing", { role: "presentation" }, `No results for “${words}”.`));
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
-    document.getElementById("say").textContent = count(total, "result");
+    announce(count(total, "result"));
   };
   const option = (id, hash, ...children) =>
     h("li", { role: "option", id, "aria-selected": "false", data: { hash }, onmousedown: (event) => event.preventDefault(), onclick: () => open(hash) }, children);
   const row = (found, id) => option(id, addressOf(found), kindIcon(found.kind),
-    h("span.what", {}, nameOf(found.name), h("small", {}, [kindOf(found.kind).word, found.owner, found.description].filter(Boolean).join(" · "))), signs(found, { small: true }));
+    h("span.what", {}, nameOf(found.name), h("small", {}, [kindOf(found.kind).label, found.owner, found.description].filter(Boolean).join(" · "))), stateBadges(found, { small: true }));
   const columnRows = (found, index) => (found.columns_matched ?? []).slice(0, COLUMNS).map((column, at) =>
     option(`found-${index}-${at}`, toNode(found.name, { column: column.name ?? column }), h("span.column", {}, h("code", {}, column.name ?? column), h("small", {}, "column"))));
 
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(look, PAUSE);
+    timer = setTimeout(find, PAUSE);
   });
   field.addEventListener("focus", () => field.value && options().length && (list.hidden = false));
   field.addEventListener("blur", () => setTimeout(close, 150));
@@ -106,11 +106,11 @@ export function startSearch(place) {
   });
 }
 
-/* Jobs beside nodes, as if they were a kind of them. */
+/* Nodes and jobs in one list, jobs as a kind of node. */
 export function withJobs(nodes, jobs, most) {
   return [...nodes, ...jobs.map((name) => ({ name, kind: "JOB" }))].slice(0, Math.max(nodes.length, most));
 }
 
 export function addressOf(found) {
-  return kindOf(found.kind).key === "JOB" ? toRuns({ job: found.name }) : toNode(found.name);
+  return kindOf(found.kind).name === "JOB" ? toRuns({ job: found.name }) : toNode(found.name);
 }

@@ -1,4 +1,4 @@
-/* Light or dark, set before the first paint (so no module): what the person chose here, else what their system says. */
+/* Light or dark, set before the first paint (so no module): the choice made here, or else the system's. */
 (() => {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -6,7 +6,7 @@
     try {
       return localStorage.getItem("lineage-theme");
     } catch {
-      return null; // storage may be forbidden; the system's choice is good then
+      return null; // storage may be forbidden; then the system's choice applies
     }
   };
   const apply = () => {
@@ -22,7 +22,7 @@
     try {
       localStorage.setItem("lineage-theme", next);
     } catch {
-      /* it lasts for this page only */
+      /* storage is forbidden: the choice lasts for this page only */
     }
     root.dataset.theme = next;
     dispatchEvent(new Event("theme"));

@@ -1,9 +1,9 @@
-/* Many delivered files of one table are one thing to look at: a stack, until somebody wants to see each.
-   What belongs here: what of a graph is put together, and the path of a column through it. */
+/* Many delivered files of one table are shown as one stack, until it is expanded.
+   What belongs here: which nodes are stacked, and the path of a column through stacks. */
 
-const FEW = 3; // so many files are shown each
+const FEW = 3; // files that are not stacked
 
-/* nodes, edges: what would be seen; apart: ids that stay alone. Gives nodes, edges, the path, and who is beside whom. */
+/* apart: ids that are never stacked. Returns nodes, edges and path with stacks, and the neighbors of each node. */
 export function bundled({ nodes, edges, path, apart }) {
   const stacks = stacked(nodes, edges, apart);
   const alias = new Map(stacks.flatMap((stack) => stack.members.map((member) => [member.id, stack.id])));
@@ -18,12 +18,12 @@ export function bundled({ nodes, edges, path, apart }) {
     nodes: new Map(seen.map((node) => [node.id, node])),
     edges: [...pairs.values()],
     path: path && pathThrough(path, as),
-    ...neighbours(pairs.values()),
+    ...neighbors(pairs.values()),
   };
 }
 
 function stacked(nodes, edges, apart) {
-  const { up, down } = neighbours(edges);
+  const { up, down } = neighbors(edges);
   const groups = new Map();
   for (const node of nodes) {
     if (node.kind !== "FILE" || apart.has(node.id)) continue;
@@ -49,15 +49,15 @@ function stack(members) {
   };
 }
 
-function neighbours(edges) {
+function neighbors(edges) {
   const [up, down] = [new Map(), new Map()];
-  const note = (map, from, to) => {
+  const add = (map, from, to) => {
     if (!map.has(from)) map.set(from, new Set());
     map.get(from).add(to);
   };
   for (const { source, target } of edges) {
-    note(down, source, target);
-    note(up, target, source);
+    add(down, source, target);
+    add(up, target, source);
   }
   return { up, down };
 }

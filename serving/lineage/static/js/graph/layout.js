@@ -1,6 +1,6 @@
-/* Where nodes stand and how edges run. Layers go left to right. The server says layer and order (x, y); a graph small
-   enough to be read is spaced here by the real height of its cards, its long edges kept in lanes of their own.
-   What belongs here: numbers. Not: drawing. */
+/* Coordinates of nodes and edges, in layers from left to right. The server gives layer and order (x, y); a graph small
+   enough to be read is spaced here by the height of its cards, with lanes for edges that span several layers.
+   What belongs here: coordinates. Not: drawing. Why no layout library: docs/adr. */
 
 export const WIDTH = 196;
 export const HEAD = 58;
@@ -13,7 +13,7 @@ const SWEEPS = 8;
 
 export const heightOf = (rows) => HEAD + (rows ? rows * ROW + FOOT : 0);
 
-/* A graph of many nodes: the server's places, drawn apart when they are denser than cards are. */
+/* The server's coordinates, scaled up where cards would overlap. */
 export function asGiven(nodes) {
   const places = new Map();
   const byX = new Map();
@@ -36,8 +36,8 @@ function smallest(sorted) {
   return least;
 }
 
-/* nodes: {id, layer, y}; edges: {id, source, target}; tall: id -> height. Gives centres, and for each edge the points
-   that it bends at, as [x, y] pairs between its ends. */
+/* nodes: {id, layer, y}; edges: {id, source, target}; tall: id -> height. Returns the centers of nodes, and the points
+   between its ends that each edge bends at. */
 export function arrange(nodes, edges, tall) {
   const layers = layered(nodes, edges);
   const columns = [];
@@ -60,7 +60,7 @@ export function arrange(nodes, edges, tall) {
     }
     chain.push(to);
     for (let at = 1; at < chain.length; at += 1) {
-      if (chain[at].layer <= chain[at - 1].layer) continue; // runs back: part of a cycle
+      if (chain[at].layer <= chain[at - 1].layer) continue; // closes a cycle
       chain[at].near[0].push(chain[at - 1]);
       chain[at - 1].near[1].push(chain[at]);
     }
@@ -75,7 +75,7 @@ export function arrange(nodes, edges, tall) {
   };
 }
 
-/* Layers such that every edge runs to the right, apart from those that close a cycle; empty ones left out. */
+/* Layers such that every edge runs to the right, apart from those that close a cycle; no layer is empty. */
 function layered(nodes, edges) {
   const layers = new Map(nodes.map((node) => [node.id, Math.round(node.layer ?? 0)]));
   const back = closing(nodes, edges);
@@ -98,7 +98,7 @@ function layered(nodes, edges) {
 function closing(nodes, edges) {
   const out = new Map();
   for (const edge of edges) out.set(edge.source, [...(out.get(edge.source) ?? []), edge]);
-  const state = new Map(); // 1: on the way, 2: done
+  const state = new Map(); // 1: on the path, 2: done
   const back = new Set();
   for (const { id } of nodes) {
     if (state.has(id)) continue;
@@ -123,7 +123,7 @@ function closing(nodes, edges) {
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/* The order within layers that crosses little: by the mean place of neighbours, to and fro. */
+/* Orders each layer by the mean position of neighbors, sweeping forward and back, which leaves few crossings. */
 function sort(columns) {
   const rank = (column) => column.forEach((item, at) => (item.rank = at / Math.max(1, column.length - 1 || 1)));
   for (const column of columns) {
@@ -141,7 +141,7 @@ function sort(columns) {
   }
 }
 
-/* Heights on the page: each item as near to its neighbours' mean as those above and below it let it be. */
+/* Sets y: each item as near to the mean of its neighbors as the items above and below allow. */
 function settle(columns) {
   for (const column of columns) {
     let y = 0;
@@ -163,7 +163,7 @@ function settle(columns) {
   }
 }
 
-/* Least squares under "not nearer than their heights": pool adjacent violators. */
+/* Least squares with a minimum distance: pool adjacent violators. */
 function pack(column) {
   let offset = 0;
   const pools = [];
@@ -180,8 +180,8 @@ function pack(column) {
   for (const pool of pools) for (const item of pool.items) item.y = pool.sum / pool.many + item.offset;
 }
 
-/* An edge as Cytoscape's unbundled Bezier: from the right side of one card to the left side of the other, through its
-   lanes, level at both ends. Control points are told as shares of the straight line and distances from it. */
+/* An edge as Cytoscape's unbundled Bezier, from the right side of one card to the left side of the other, through its
+   lanes, level at both ends. Control points are given as shares of the straight line and distances from it. */
 export function curve(from, to, lanes) {
   const half = WIDTH / 2;
   const start = [from[0] + half, from[1]];

@@ -1,6 +1,6 @@
-/* The legend of the drawing. What belongs here: what each sign in the graph means. */
+/* The legend of the graph. What belongs here: the meaning of each sign in it. */
 
-import { breaker, health, stale } from "../badges.js";
+import { circuitBreaker, health, stale } from "../badges.js";
 import { h, svg } from "../dom.js";
 import { kindIcon, kindOf, order } from "../kinds.js";
 
@@ -9,14 +9,14 @@ export function legend() {
   return h("details.legend", {},
     h("summary", {}, "Legend"),
     h("ul", {},
-      order.filter((kind) => !["JOB", "OTHER"].includes(kind)).map((kind) => h("li", {}, kindIcon(kind), kindOf(kind).word)),
+      order.filter((kind) => kind !== "JOB").map((kind) => h("li", {}, kindIcon(kind), kindOf(kind).label)),
       h("li", {}, health("ok", { small: true }), "checks pass"),
       h("li", {}, health("warn", { small: true }), "a warning"),
       h("li", {}, health("fail", { small: true }), "a check fails"),
-      h("li", {}, stale({ fresh: false }, { small: true }), "stale"),
-      h("li", {}, breaker("open", { small: true }), "breaker open"),
-      line("table", "is made from"),
-      line("column", "column, by value"),
-      line("column indirect", "column, by filter, join, order"),
-      line("column masked", "column, masked")));
+      h("li", {}, stale({ up_to_date: false }, { small: true }), "stale"),
+      h("li", {}, circuitBreaker("OPEN", { small: true }), "blocking deliveries"),
+      line("table", "table lineage"),
+      line("column", "column, value"),
+      line("column indirect", "column, filter or join"),
+      line("column masked", "column, masked value")));
 }

@@ -1,12 +1,12 @@
-/* How the canvas draws nodes and edges: colours come from the page's CSS, so that both schemes are said once.
+/* The style of nodes and edges on the canvas; colors come from the page's CSS, so that each scheme is defined once.
    What belongs here: Cytoscape's style. Not: the cards, which are HTML (cards.js, graph.css). */
 
-import { kindOf, order } from "../kinds.js";
+import { colorsOf, kindOf, order } from "../kinds.js";
 import { WIDTH } from "./layout.js";
 
 export function canvasStyle() {
   const css = getComputedStyle(document.documentElement);
-  const colour = (name) => css.getPropertyValue(`--${name}`).trim();
+  const color = (name) => css.getPropertyValue(`--${name}`).trim();
   const far = { "font-size": 24, "min-zoomed-font-size": 8 };
   return [
     {
@@ -14,11 +14,11 @@ export function canvasStyle() {
       style: {
         width: WIDTH,
         height: "data(height)",
-        "background-color": colour("paper"),
+        "background-color": color("paper"),
         "border-width": 2,
-        "border-color": colour("line-strong"),
+        "border-color": color("line-strong"),
         label: "data(label)",
-        color: colour("ink"),
+        color: color("ink"),
         "font-family": "system-ui, sans-serif",
         "font-weight": 600,
         "text-valign": "center",
@@ -31,12 +31,12 @@ export function canvasStyle() {
       },
     },
     ...order.map((kind) => {
-      const { shape, slug } = kindOf(kind);
-      return { selector: `node[kind = "${kind}"]`, style: { shape, "border-color": colour(`kind-${slug}`), "background-color": colour(`kind-${slug}-wash`) } };
+      const { color: border, wash } = colorsOf(kind);
+      return { selector: `node[kind = "${kind}"]`, style: { shape: kindOf(kind).shape, "border-color": border, "background-color": wash } };
     }),
-    { selector: "node[health = 'fail']", style: { "border-color": colour("bad"), "border-width": 8, "border-style": "double" } },
-    { selector: "node[health = 'warn'], node.stale", style: { "border-color": colour("warn"), "border-width": 5, "border-style": "dashed" } },
-    { selector: "node.selected", style: { "outline-width": 6, "outline-color": colour("accent"), "outline-offset": 4 } },
+    { selector: "node[health = 'fail']", style: { "border-color": color("bad"), "border-width": 8, "border-style": "double" } },
+    { selector: "node[health = 'warn'], node.stale", style: { "border-color": color("warn"), "border-width": 5, "border-style": "dashed" } },
+    { selector: "node.selected", style: { "outline-width": 6, "outline-color": color("accent"), "outline-offset": 4 } },
     { selector: "node.faded", style: { opacity: 0.3 } },
     { selector: "node.carded", style: { opacity: 0 } },
     {
@@ -49,17 +49,17 @@ export function canvasStyle() {
         "target-endpoint": (edge) => edge.data("to"),
         "edge-distances": "endpoints",
         width: 1.6,
-        "line-color": colour("edge"),
-        "target-arrow-color": colour("edge"),
+        "line-color": color("edge"),
+        "target-arrow-color": color("edge"),
         "target-arrow-shape": "triangle",
         "arrow-scale": 0.85,
         "overlay-opacity": 0,
         events: "no",
       },
     },
-    { selector: "edge.near", style: { "line-color": colour("accent"), "target-arrow-color": colour("accent"), width: 2.4, "z-index": 3 } },
+    { selector: "edge.near", style: { "line-color": color("accent"), "target-arrow-color": color("accent"), width: 2.4, "z-index": 3 } },
     { selector: "edge.faded", style: { opacity: 0.18 } },
-    { selector: "edge.column", style: { "line-color": colour("lit"), "target-arrow-color": colour("lit"), width: 2.2, "z-index": 4 } },
+    { selector: "edge.column", style: { "line-color": color("lit"), "target-arrow-color": color("lit"), width: 2.2, "z-index": 4 } },
     { selector: "edge.indirect", style: { "line-style": "dashed", "line-dash-pattern": [5, 4], width: 1.8 } },
     { selector: "edge.masked", style: { "line-style": "dotted" } },
   ];

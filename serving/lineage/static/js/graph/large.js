@@ -1,12 +1,12 @@
-/* The drawing of a graph of thousands: plain shapes and straight lines on a canvas of our own, a few milliseconds for
-   all of them, where Cytoscape would style and measure each. It still pans and zooms; from near, cards lie over this.
-   What belongs here: that drawing, and what is under a point of it. */
+/* The drawing of a graph of thousands of nodes: plain shapes and straight lines on a canvas of its own, in a few
+   milliseconds, where Cytoscape would style and measure each. Cytoscape still pans and zooms; at high zoom, cards lie
+   over it. What belongs here: that drawing, and which node is at a point of it. */
 
 import { h } from "../dom.js";
-import { kindOf } from "../kinds.js";
+import { colorsOf, kindOf } from "../kinds.js";
 import { HEAD, WIDTH } from "./layout.js";
 
-const TINY = 0.06; // zoom, below which a shape is a dot of its colour
+const TINY = 0.06; // zoom, below which a shape is a dot
 const [HALF, TALL] = [WIDTH / 2, HEAD / 2];
 const CUT = 22;
 
@@ -16,7 +16,7 @@ const polygon = (...points) => (pen, x, y) => {
 };
 const box = (pen, x, y) => pen.rect(x - HALF, y - TALL, WIDTH, HEAD);
 
-/* The same shapes as Cytoscape's in the small graph (kinds.js). */
+/* The node shapes of Cytoscape that kinds have. */
 const SHAPES = {
   "cut-rectangle": polygon([-HALF, -TALL], [HALF - CUT, -TALL], [HALF, -TALL + CUT], [HALF, TALL], [-HALF, TALL]),
   barrel: (pen, x, y) => pen.roundRect(x - HALF, y - TALL, WIDTH, HEAD, [TALL]),
@@ -31,28 +31,29 @@ const SHAPES = {
   },
 };
 
-export class BigPicture {
+export class LargeGraph {
   constructor(place) {
-    this.canvas = h("canvas.big", { "aria-hidden": "true" });
+    this.canvas = h("canvas.large", { "aria-hidden": "true" });
     place.append(this.canvas);
-    this.colours();
+    this.readColors();
   }
 
-  colours() {
+  readColors() {
     const css = getComputedStyle(document.documentElement);
-    this.colour = (name) => css.getPropertyValue(`--${name}`).trim();
+    this.kindColors = new Map();
+    this.color = (name) => css.getPropertyValue(`--${name}`).trim();
   }
 
-  /* nodes: with id, kind, health, fresh; lit: pairs of ids that a column's path goes along. */
+  /* lit: the edges of a column's path, as {source, target}. */
   show({ nodes, edges, places, faded, lit }) {
     Object.assign(this, { nodes, places, faded });
     this.edges = edges.map(({ source, target }) => [places.get(source), places.get(target), source, target]);
     this.lit = lit.map(({ source, target }) => [places.get(source), places.get(target)]).filter(([a, b]) => a && b);
     this.byKind = new Map();
     for (const node of nodes) {
-      const { key } = kindOf(node.kind);
-      if (!this.byKind.has(key)) this.byKind.set(key, []);
-      this.byKind.get(key).push(node);
+      const { name } = kindOf(node.kind);
+      if (!this.byKind.has(name)) this.byKind.set(name, []);
+      this.byKind.get(name).push(node);
     }
   }
 
@@ -73,14 +74,14 @@ export class BigPicture {
     pen.setTransform(dots * zoom, 0, 0, dots * zoom, dots * pan.x, dots * pan.y);
     const [x1, y1, x2, y2] = [-pan.x / zoom - WIDTH, -pan.y / zoom - HEAD, (width - pan.x) / zoom + WIDTH, (height - pan.y) / zoom + HEAD];
     const within = (a, b) => Math.max(a.x, b.x) >= x1 && Math.min(a.x, b.x) <= x2 && Math.max(a.y, b.y) >= y1 && Math.min(a.y, b.y) <= y2;
-    const lines = (pairs, colour, wide, opacity) => {
+    const lines = (pairs, color, wide, opacity) => {
       pen.beginPath();
       for (const [a, b] of pairs) {
         if (!within(a, b)) continue;
         pen.moveTo(a.x + HALF, a.y);
         pen.lineTo(b.x - HALF, b.y);
       }
-      Object.assign(pen, { strokeStyle: this.colour(colour), lineWidth: wide / Math.max(zoom, 0.15), globalAlpha: opacity });
+      Object.assign(pen, { strokeStyle: this.color(color), lineWidth: wide / Math.max(zoom, 0.15), globalAlpha: opacity });
       pen.stroke();
     };
     lines(this.edges, "edge", 1, this.lit.length ? 0.2 : 0.55);
@@ -94,7 +95,9 @@ export class BigPicture {
   }
 
   shapes(pen, kind, nodes, zoom) {
-    const { shape, slug } = kindOf(kind);
+    const { shape } = kindOf(kind);
+    if (!this.kindColors.has(kind)) this.kindColors.set(kind, colorsOf(kind));
+    const { color, wash } = this.kindColors.get(kind);
     const path = zoom < TINY ? box : SHAPES[shape] ?? box;
     for (const faded of this.faded.size ? [true, false] : [false]) {
       pen.beginPath();
@@ -103,27 +106,27 @@ export class BigPicture {
         const { x, y } = this.places.get(node.id);
         path(pen, x, y);
       }
-      Object.assign(pen, { globalAlpha: faded ? 0.3 : 1, fillStyle: this.colour(zoom < TINY ? `kind-${slug}` : `kind-${slug}-wash`), strokeStyle: this.colour(`kind-${slug}`), lineWidth: 2 / Math.max(zoom, 0.3) });
+      Object.assign(pen, { globalAlpha: faded ? 0.3 : 1, fillStyle: zoom < TINY ? color : wash, strokeStyle: color, lineWidth: 2 / Math.max(zoom, 0.3) });
       pen.fill();
       pen.stroke();
     }
   }
 
-  /* What is odd has a thick frame, dashed when it is a warning or stale. */
+  /* Nodes that need attention have a thick frame, dashed for a warning or a stale node. */
   marks(pen, selected, zoom) {
-    const frame = (nodes, colour, dash) => {
+    const frame = (nodes, color, dash) => {
       pen.beginPath();
       for (const { id } of nodes) {
         const { x, y } = this.places.get(id);
         pen.rect(x - HALF - 6, y - TALL - 6, WIDTH + 12, HEAD + 12);
       }
-      Object.assign(pen, { globalAlpha: 1, strokeStyle: this.colour(colour), lineWidth: 2.5 / Math.max(zoom, 0.15) });
+      Object.assign(pen, { globalAlpha: 1, strokeStyle: this.color(color), lineWidth: 2.5 / Math.max(zoom, 0.15) });
       pen.setLineDash(dash ? [14, 8] : []);
       pen.stroke();
       pen.setLineDash([]);
     };
     frame(this.nodes.filter((node) => node.health === "fail"), "bad", false);
-    frame(this.nodes.filter((node) => node.health === "warn" || node.fresh === false), "warn", true);
+    frame(this.nodes.filter((node) => node.health === "warn" || node.up_to_date === false), "warn", true);
     frame(this.nodes.filter((node) => node.id === selected), "accent", false);
   }
 
