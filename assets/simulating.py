@@ -1,15 +1,13 @@
 """What simulated worlds have in common: their random streams, their parameters' limits, their files.
 
-What belongs here: what a domain's simulator needs whatever it simulates, and how `slipway demo` finds it. Not: any one
-world (assets/<domain>/simulator.py).
+What belongs here: what a domain's simulator needs whatever it simulates, and what its DEMO says to `slipway demo`. Not:
+any one world (assets/<domain>/simulator.py).
 """
 
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +29,6 @@ class DemoWorld:
     names: Callable[[int], Sequence[str]]
     write: Callable[[int, Path], Sequence[Path]]
     labels_after: int
-
-
-def demo_world(domain: str) -> DemoWorld | None:
-    """The world that a domain's simulator declares as DEMO; None for a domain that has no simulator."""
-    module = f"assets.{domain}.simulator"
-    return import_module(module).DEMO if find_spec(module) else None
 
 
 def random_stream(seed: int, *key: int) -> np.random.Generator:

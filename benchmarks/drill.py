@@ -19,12 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.drills.fault_files import write_texts
 from lakehouse.drills.fault_injection import INCIDENTS, Stage, play
 from lakehouse.errors import SlipwayError
+from lakehouse.loading import load_domain
 from lakehouse.settings import Settings
 from orchestration.drill import Drill, Played
 from orchestration.sensors import delivery_sensor

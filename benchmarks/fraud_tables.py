@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.ingestion.landing import land
+from lakehouse.loading import load_domain
 from lakehouse.settings import Settings
 from lakehouse.training.training_tables import build_training_set
 from lakehouse.transforms.build import build

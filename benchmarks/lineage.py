@@ -79,8 +79,8 @@ def child(home: Path, kind: str, given: Any) -> dict[str, Any]:
 
 def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
     """Run the main job in this process."""
-    from assets.loading import load_domain
     from lakehouse.catalog.lakehouse import open_lakehouse
+    from lakehouse.loading import load_domain
     from lakehouse.settings import Settings
     from orchestration.lineage import event_log as lineage
     from orchestration.main_job import run_main_job

@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from assets.fraud.simulator import Simulation, write_daily_files
-from assets.loading import load_domain
 from benchmarks.figures import Figure, options, tell, transactions_option
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
+from lakehouse.loading import load_domain
 from lakehouse.models.model import Model
 from lakehouse.settings import Settings
 from orchestration.main_job import JobReport, run_main_job

@@ -1,6 +1,6 @@
 """A business domain: everything that it declares.
 
-What belongs here: the collection. Not: loading modules (assets/loading.py), and checking declarations against each
+What belongs here: the collection. Not: loading modules (loading.py), and checking declarations against each
 other (kinds/graph.py).
 """
 

@@ -85,6 +85,10 @@ class SettingsError(SlipwayError):
     """A setting that cannot be used."""
 
 
+class ProjectError(SlipwayError):
+    """No project where one is needed, or one that is incomplete."""
+
+
 class GateError(SlipwayError):
     """A model that did not pass its gates."""
 

@@ -13,15 +13,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lakehouse.errors import SettingsError, nearest_name
+from lakehouse.project import find_project, missing_project
 
 _PREFIX = "SLIPWAY_"
 _OPENLINEAGE = "OPENLINEAGE_"
 _KNOWN = {
-    "SLIPWAY_HOME": "folder that holds all state (default .slipway)",
+    "SLIPWAY_HOME": "folder that holds all state (default: .slipway in the project, else in the current folder)",
     "SLIPWAY_CATALOG": "catalog: sqlite:///..., postgresql://... or http(s)://... (default: SQLite in the home)",
     "SLIPWAY_WAREHOUSE": "where tables' files go: a file:// or s3:// address (default: the home's warehouse folder)",
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
-    "SLIPWAY_PROJECT": "folder of dbt_project/ (default: the one that holds the package, whose assets/ is always read)",
+    "SLIPWAY_PROJECT": "the project's folder, with assets/ and dbt_project/ (default: the current one or one above it)",
     "SLIPWAY_ENGINE": "what computes tables: embedded (default) or spark",
     "SLIPWAY_MEMORY": "most memory of features, training sets, Spark: 2g; at least 1g (default: half of the machine's)",
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
@@ -52,7 +53,8 @@ class Settings:
     catalog_address: str | None = None
     warehouse: str | None = None
     catalog_properties: Mapping[str, str] = field(default_factory=dict, repr=False)
-    project: Path = Path(__file__).resolve().parent.parent
+    project_folder: Path | None = None
+    """The project's folder; None outside of one."""
     engine: str = "embedded"
     memory: int | None = None
     """Bytes; None: not limited by a setting."""
@@ -94,9 +96,9 @@ class Settings:
                 nearest="postgresql://user@host/database",
                 fix="Use sqlite:///path, postgresql://..., or the http(s):// address of an Iceberg REST catalog.",
             )
-        chosen = home if home is not None else Path(env.get("SLIPWAY_HOME") or ".slipway")
+        project = _project(env)
+        chosen = home if home is not None else Path(env.get("SLIPWAY_HOME") or (project or Path()) / ".slipway")
         jars = env.get("SLIPWAY_SPARK_JARS")
-        project = Path(env["SLIPWAY_PROJECT"]).resolve() if env.get("SLIPWAY_PROJECT") else cls.project
         return cls(
             home=chosen.expanduser().resolve(),
             catalog_address=address,
@@ -104,7 +106,7 @@ class Settings:
             catalog_properties=_properties(
                 env, "SLIPWAY_CATALOG_PROPERTIES", '{"s3.endpoint": "http://127.0.0.1:9000"}'
             ),
-            project=project,
+            project_folder=project,
             engine=_engine(env.get("SLIPWAY_ENGINE") or "embedded"),
             memory=_memory(env.get("SLIPWAY_MEMORY") or ""),
             spark_master=_master(env.get("SLIPWAY_SPARK_MASTER") or "local[*]"),
@@ -128,17 +130,26 @@ class Settings:
         warehouse = redact(self.warehouse) if self.warehouse else None
         return f"Settings(home={self.home}, catalog={shown}, warehouse={warehouse}, engine={self.engine})"
 
+    @property
+    def project(self) -> Path:
+        """The project's folder. Raises ProjectError outside of a project."""
+        if self.project_folder is None:
+            raise missing_project()
+        return self.project_folder
+
     def lineage_page(self, name: str) -> str:
         """The address of a table's or model's page on the lineage server."""
         return f"{self.lineage_url}/#/node/{quote(name, safe='')}"
 
     def export(self) -> None:
-        """Hand the home to child processes and to libraries that only read the environment.
+        """Hand the home and the project to child processes and to libraries that only read the environment.
 
         MLflow's telemetry and Matplotlib's and Dagster's telemetry are network calls that nobody asked for: off.
         """
         os.environ["SLIPWAY_HOME"] = str(self.home)
         os.environ["DAGSTER_HOME"] = str(self.home / "dagster")
+        if self.project_folder is not None:
+            os.environ["SLIPWAY_PROJECT"] = str(self.project_folder)
         os.environ.setdefault("DO_NOT_TRACK", "1")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -161,6 +172,14 @@ def known_settings() -> dict[str, str]:
     return dict(_KNOWN)
 
 
+def current_project() -> Path:
+    """The folder of the process's project. Raises ProjectError outside of one."""
+    found = _project(os.environ)
+    if found is None:
+        raise missing_project()
+    return found
+
+
 def redact(address: str) -> str:
     """The address without the user's password and the query (where drivers take tokens), even when it is malformed."""
     scheme, _, rest = address.partition(":")
@@ -172,6 +191,11 @@ def redact(address: str) -> str:
         # Such a character in a password ends the address's login part: what belongs to it can't be told.
         return f"{scheme}://***"
     return f"{scheme}://{user}{':***' if colon else ''}@{place}"
+
+
+def _project(env: Mapping[str, str]) -> Path | None:
+    given = env.get("SLIPWAY_PROJECT")
+    return Path(given).expanduser().resolve() if given else find_project(Path())
 
 
 def _lineage_database(text: str) -> str | None:

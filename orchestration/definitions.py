@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domains
 from lakehouse.transforms.project import load_project
 from orchestration.factories import build_assets
 from orchestration.jobs import domain_jobs

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.loading import Domain
+from lakehouse.domain import Domain
 from orchestration.checks import asset_key
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from assets.loading import Domain
 from lakehouse import errors
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance

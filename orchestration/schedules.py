@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
 from orchestration.planning import plan_runs
 from orchestration.sensors import run_request

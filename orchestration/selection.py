@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
+from lakehouse.loading import load_domains
 from lakehouse.tables.days import spans
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
 from lakehouse.ingestion.pending import find_pending
 from orchestration.partitions import range_tags

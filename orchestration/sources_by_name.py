@@ -1,11 +1,12 @@
 """Sources and their domains by name, as commands ask for them.
 
-What belongs here: looking up. Not: loading declarations (assets/loading.py).
+What belongs here: looking up. Not: loading declarations (lakehouse/loading.py).
 """
 
-from assets.loading import Domain, load_domains
 from lakehouse.contracts.quarantine import SUFFIX
+from lakehouse.domain import Domain
 from lakehouse.errors import unknown_name
+from lakehouse.loading import load_domains
 from lakehouse.sources.source import Source
 
 

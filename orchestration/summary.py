@@ -6,8 +6,8 @@ What belongs here: collecting what is there. Not: printing it (cli/).
 from collections.abc import Sequence
 from typing import Any
 
-from assets.loading import Domain
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.domain import Domain
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.tables.provenance import last_published
 from orchestration.checks import last_evaluation

@@ -22,10 +22,10 @@ from assets.fraud.features import customer_spend, terminal_risk, transaction_tim
 from assets.fraud.simulator import SCHEMA, FileFormat, Simulation, write_daily_files
 from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
-from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.ingestion.landing import LandingResult, land
+from lakehouse.loading import load_domain
 from lakehouse.models.model import Gate, Model
 from lakehouse.settings import Settings
 from lakehouse.tables.incremental import Outcome

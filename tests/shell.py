@@ -2,7 +2,7 @@
 
 What belongs here: reading a line, running `slipway`, and checking that other commands exist. Not: which lines to run.
 
-`slipway` runs in this process, which spares it seconds; once a new domain was written, in a copy of the project. What
+`slipway` runs in this process, which spares it seconds; once a project or a domain was written, in one of its own. What
 takes minutes, never returns or asks a person is only checked: that there is such a command with such options.
 """
 
@@ -11,7 +11,6 @@ import io
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from click import Command, Context
 
 from lakehouse.settings import Settings
 from orchestration import cli
-from orchestration.cli import lineage
+from orchestration.cli import init, lineage
 from tests import generate_cli_docs
 from tests.environment import environment
 
@@ -36,7 +35,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.exported: dict[str, str] = {}
-        self._checkout: Path | None = None
+        self._project: Path | None = None
         self._new_domain = ""
 
     def run(self, line: str) -> None:
@@ -50,6 +49,10 @@ class Shell:
         if program == "slipway":
             with environment({**self.exported, **given}):
                 self.slipway(arguments, fails=bool(re.search(r"#\s*fails", line)))
+        elif program == "cd":
+            self.folder /= arguments[0]
+            assert self.folder.is_dir()
+            self._project = self.folder
         elif program in {"cp", "mv", "rm"}:
             paths = [self.folder / word for word in arguments if not word.startswith("-")]
             assert all(path.resolve().is_relative_to(self.folder.resolve()) for path in paths)
@@ -74,9 +77,9 @@ class Shell:
         if self._only_checked(name, rest):
             return
         if name == "new-domain":
-            self._check_out()
+            self._project = self._project or self._write_project()
             self._new_domain = f"group:{rest[0]}"
-        code, told, said = self._in_checkout(arguments) if self._checkout else _in_process(arguments)
+        code, told, said = self._in_project(arguments) if self._project else _in_process(arguments)
         assert code == int(fails), f"`slipway {' '.join(arguments)}` ended with {code}\n{told}{said}"
         if output:
             output.write_text(told)
@@ -90,19 +93,17 @@ class Shell:
         trains = name == "materialize" and re.search(r"scorer|predictions|group:|\+", rest[0])
         return bool(trains) and rest[0] != self._new_domain
 
-    def _in_checkout(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+    def _in_project(self, arguments: Sequence[str]) -> tuple[int, str, str]:
         words = [sys.executable, "-m", "orchestration.cli", *arguments]
-        own = {**os.environ, "PYTHONPATH": str(self._checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {**os.environ, "SLIPWAY_PROJECT": str(self._project), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(words, cwd=self.folder, env=own, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def _check_out(self) -> None:
-        """A copy of the project, which a new domain may be written to."""
-        self._checkout = self.folder / "checkout"
-        leave = shutil.ignore_patterns("__pycache__", "target", "logs")
-        for folder in ("assets", "dbt_project", "lakehouse", "orchestration", "serving"):
-            shutil.copytree(TOP / folder, self._checkout / folder, ignore=leave)
-        shutil.copy(TOP / "workspace.yaml", self._checkout)
+    def _write_project(self) -> Path:
+        """The demo project, which a new domain may be written to."""
+        folder = self.folder / "project"
+        init.write_all(folder, init.project_files("project", demo=True))
+        return folder
 
     def _export(self, arguments: Sequence[str]) -> None:
         given = dict(word.split("=", 1) for word in arguments)

@@ -14,9 +14,9 @@ import dagster as dg
 import pytest
 
 from assets import DOMAINS
-from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.examples import differences
+from lakehouse.loading import load_domains
 from orchestration import definitions
 from orchestration.definitions import build_defs
 

@@ -122,6 +122,8 @@ def told_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_what_a_page_shows_runs(path: Path, told_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(told_home, tmp_path / ".slipway")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLIPWAY_PROJECT", str(TOP))
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / ".slipway"))
     shell, names = Shell(tmp_path), {"__name__": "docs"}
     for block in take_apart(path).blocks:
         if block.language == "python":

@@ -3,20 +3,16 @@
 What belongs here: reading `fraud.customer_spend`, `fraud.customer_spend.amount_mean_7d`, and finding what a project
 declares. Not: joining features to a spine (frame.py).
 
-Names mean what the installed project declares. This package knows no domain, so a project says where its declarations
-are: by an entry point of the group `slipway.domains`, which names a function that returns its domains.
+Names mean what the project at hand declares (lakehouse/loading.py).
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Protocol, TypeAlias
 
 from lakehouse.errors import DeclarationError, UnknownNameError, nearest_name, unknown_name
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.training.training_set import TrainingSet
-
-ENTRY_POINTS = "slipway.domains"
 
 Feature: TypeAlias = str | FeatureSet | TrainingSet
 """A feature set, a training set (all of its feature sets), or a name: of one of the two, or of one feature of a set."""
@@ -49,23 +45,17 @@ class Chosen:
         return {column: f"{short}__{column}" for column in self.columns}
 
 
-def declared_domains() -> list[Declared]:
-    """Every domain that an installed project declares. Raises DeclarationError where none says that it does."""
-    found = entry_points(group=ENTRY_POINTS)
-    if not found:
-        raise DeclarationError(
-            "No installed project says what it declares, so a feature cannot be named by a text.",
-            where=f"entry points of the group {ENTRY_POINTS}",
-            nearest="training_frame(spine, [customer_spend])",
-            fix="Run `make install`, or give the FeatureSet itself.",
-        )
-    return [domain for one in found for domain in one.load()()]
+def declared_domains() -> Sequence[Declared]:
+    """The domains of the project at hand. Raises ProjectError outside of a project."""
+    from lakehouse.loading import load_domains
+
+    return load_domains()
 
 
 def choose(features: Feature | Iterable[Feature], domains: Sequence[Declared] | None = None) -> list[Chosen]:
     """The feature sets and columns that are meant, in the order in which they are first named, each column once.
 
-    Names are looked up in `domains` (default: those of the installed project). Raises UnknownNameError for a name that
+    Names are looked up in `domains` (default: those of the project at hand). Raises UnknownNameError for a name that
     nothing has, DeclarationError for no feature at all and for columns that would have the same name.
     """
     asked = [features] if isinstance(features, str | FeatureSet | TrainingSet) else list(features)

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.home import Home
-from lakehouse.errors import DeclarationError, SlipwayError
+from lakehouse.errors import DeclarationError, ProjectError
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def load_project(settings: Settings, home: Home) -> TransformProject:
     """The dbt project of the settings. Raises DeclarationError when dbt cannot parse it."""
     folder = settings.project / "dbt_project"
     if not (folder / "dbt_project.yml").exists():
-        raise SlipwayError(
+        raise ProjectError(
             "No dbt project found.",
             where=str(folder),
-            fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
+            fix="Restore dbt_project/dbt_project.yml, or name the project's folder with SLIPWAY_PROJECT.",
         )
     work = home.work / "dbt"
     state = _state(folder)

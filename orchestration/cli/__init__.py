@@ -16,6 +16,7 @@ from orchestration.cli import (
     demo,
     drill,
     features,
+    init,
     lineage,
     materialize,
     models,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 
 for name, module in (
+    ("init", init),
     ("demo", demo),
     ("up", up),
     ("materialize", materialize),

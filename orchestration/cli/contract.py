@@ -290,7 +290,7 @@ def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:
 
 def _models_on(table: str) -> list[str]:
     """The models that are trained on what comes from the table."""
-    from assets.loading import load_domains
+    from lakehouse.loading import load_domains
 
     return [
         model.name

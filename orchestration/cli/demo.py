@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakehouse.catalog.home import at_work
-from lakehouse.errors import DeliveryError, SlipwayError, unknown_name
+from lakehouse.errors import DeliveryError, ProjectError, SlipwayError, unknown_name
 from orchestration.cli.deliveries import show_deliveries, told_of
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
@@ -59,7 +59,7 @@ def command(
     from orchestration.memory import MemoryWatch
 
     with MemoryWatch() as watch:
-        from assets.loading import load_domain
+        from lakehouse.loading import load_domain
 
         lake = lakehouse_at(home)
         chosen = [load_domain(name) for name in _chosen(domain, source)]
@@ -85,12 +85,11 @@ def command(
 
 def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:
     """The domains to run: those asked for, the one that --source is for, or all that have a world to simulate."""
-    from assets import DOMAINS
-    from assets.simulating import demo_world
+    from lakehouse.loading import domain_names, simulator
 
     for name in asked or ():
-        if name not in DOMAINS:
-            raise unknown_name("domain", name, DOMAINS, where="--domain")
+        if name not in domain_names():
+            raise unknown_name("domain", name, domain_names(), where="--domain")
     if source is not None:
         if asked and len(set(asked)) > 1:
             raise SlipwayError(
@@ -100,12 +99,20 @@ def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:
                 fix="Name one --domain.",
             )
         return [asked[0] if asked else GIVEN]
-    return list(dict.fromkeys(asked)) if asked else [name for name in DOMAINS if demo_world(name)]
+    found = list(dict.fromkeys(asked)) if asked else [name for name in domain_names() if simulator(name)]
+    if not found:
+        raise ProjectError(
+            "No domain of this project has a simulator to run a demo on.",
+            where="slipway demo",
+            nearest="slipway init my_demo --demo",
+            fix="Write the demo project into a folder of its own, and run `slipway demo` there.",
+        )
+    return found
 
 
 def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "Domain") -> None:
     """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
-    from assets.simulating import demo_world
+    from lakehouse.loading import simulator
 
     (source,) = domain.sources
     if path is not None:
@@ -125,9 +132,10 @@ def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "D
             )
         lake.home.remember_source(source.name, path)
         return
-    world = demo_world(domain.name)
-    if world is None:
+    module = simulator(domain.name)
+    if module is None:
         return  # a domain of somebody's own: whatever was delivered to it is run
+    world = module.DEMO
     number = asked or world.number
     needed = domain.models[0].protocol.days + world.labels_after
     if asked and number < needed:

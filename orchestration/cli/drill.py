@@ -49,20 +49,21 @@ def command(
     if listed:
         _list(as_json=as_json)
         return
-    from assets import DOMAINS
+    from lakehouse.loading import domain_names
 
+    names = domain_names()
     if domain is None:
         raise SlipwayError(
             "Which domain's source is to be delivered badly?",
             where="slipway drill",
-            nearest=f"slipway drill {DOMAINS[-1]}",
-            fix=f"Name one of {', '.join(DOMAINS)}, or see `slipway drill --list`.",
+            nearest=f"slipway drill {next(reversed(names), 'DOMAIN')}",
+            fix=f"Name one of {', '.join(names)}, or see `slipway drill --list`.",
         )
-    if domain not in DOMAINS:
-        raise unknown_name("domain", domain, DOMAINS, where="slipway drill")
+    if domain not in names:
+        raise unknown_name("domain", domain, names, where="slipway drill")
     chosen = list(INCIDENTS.values()) if every else [incident_of(name) for name in incident or [STORY]]
     lake = lakehouse_at(home)
-    from assets.loading import load_domain
+    from lakehouse.loading import load_domain
     from orchestration.drill import Drill
 
     with shown_progress(quiet=as_json) as progress:

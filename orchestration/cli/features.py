@@ -73,7 +73,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Find features: what they mean, how they look, who uses them, how fresh they are."""
-    from assets.loading import load_domains
+    from lakehouse.loading import load_domains
     from lakehouse.reports.feature_catalog.entries import Search
 
     lake, domains, wanted = lakehouse_at(home), load_domains(), Search(words or (), entity, source, owner)

@@ -51,8 +51,8 @@ def command(
 
 
 def _chosen(lake: "Lakehouse", name: str | None) -> list["FeatureSet"]:
-    from assets.loading import load_domains
     from lakehouse.errors import unknown_name
+    from lakehouse.loading import load_domains
 
     domains = load_domains()
     sets = {one.name: [one] for domain in domains for one in domain.feature_sets}

@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Show models: versions, champions and challengers, metrics, gates."""
     lake = lakehouse_at(home)
-    from assets.loading import load_domains
     from lakehouse.errors import unknown_name
+    from lakehouse.loading import load_domains
     from lakehouse.models.artifact_relocation import existing_registry
 
     declared = {model.name: model for domain in load_domains() for model in domain.models}

@@ -67,19 +67,11 @@ def command(
 
 
 def _assets_folder(lake: "Lakehouse") -> Path:
-    """The folder of domains. Raises SlipwayError when it is not the one that this slipway takes its domains from."""
-    import assets
+    """The project's folder of domains. Raises ProjectError outside of a project."""
+    from lakehouse.loading import domain_names
 
-    folder = lake.settings.project / "assets"
-    used = Path(assets.__file__ or "").resolve().parent
-    if used != folder.resolve():
-        raise SlipwayError(
-            f"This slipway takes its domains from {used}, so a new one in {folder} would not be seen.",
-            where="SLIPWAY_PROJECT",
-            nearest=str(used.parent),
-            fix="Run the slipway of that checkout, or unset SLIPWAY_PROJECT.",
-        )
-    return folder
+    domain_names()
+    return lake.settings.project / "assets"
 
 
 def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
@@ -161,29 +153,28 @@ def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path
         raise SlipwayError(
             f"The domain could not be written: {error.strerror or error}; nothing is left of it.",
             where=str(error.filename or assets),
-            fix="Run from a checkout whose assets/ you may write to (an installed package is not yours to edit).",
+            fix="Make the project's folder writable, or work in a project of your own: `slipway init my_project`.",
         ) from error
     return sorted(folder.glob("*.py")), delivery, rows
 
 
 def _with_domain(module: Path, name: str) -> str:
     """The text of assets/__init__.py with `name` added to the tuple DOMAINS."""
-    text = module.read_text()
+    text = module.read_bytes()
     for statement in ast.parse(text).body:
         if (
             isinstance(statement, ast.Assign)
             and isinstance(statement.targets[0], ast.Name)
             and statement.targets[0].id == "DOMAINS"
             and isinstance(statement.value, ast.Tuple)
-            and statement.value.elts
         ):
-            last = statement.value.elts[-1]
-            lines = text.splitlines(keepends=True)
-            row, column = (last.end_lineno or 0) - 1, last.end_col_offset or 0
-            # Offsets count bytes.
-            line = lines[row].encode()
-            lines[row] = (line[:column] + f',\n    "{name}"'.encode() + line[column:]).decode()
-            return "".join(lines)
+            (*_, last) = statement.value.elts or [statement.value]
+            begin, end = (
+                sum(map(len, text.splitlines(keepends=True)[: (row or 0) - 1])) + (column or 0)  # both count bytes
+                for row, column in ((last.lineno, last.col_offset), (last.end_lineno, last.end_col_offset))
+            )
+            told = f',\n    "{name}"' if statement.value.elts else f'("{name}",)'
+            return (text[: end if statement.value.elts else begin] + told.encode() + text[end:]).decode()
     raise DeclarationError(
         "There is no tuple DOMAINS to add the domain to.",
         where=str(module),

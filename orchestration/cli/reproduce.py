@@ -61,7 +61,7 @@ def command(
 
 
 def _training_set(lake: "Lakehouse", what: str, *, as_json: bool) -> bool:
-    from assets.loading import load_domains
+    from lakehouse.loading import load_domains
     from lakehouse.training.reproduce import reproduce
     from lakehouse.training.selection import find_training_set
 
@@ -76,8 +76,8 @@ def _training_set(lake: "Lakehouse", what: str, *, as_json: bool) -> bool:
 
 
 def _model(lake: "Lakehouse", what: str, *, retrain: bool, as_json: bool) -> bool:
-    from assets.loading import load_domains
     from lakehouse.errors import unknown_name
+    from lakehouse.loading import load_domains
     from lakehouse.models.artifact_relocation import existing_registry
     from lakehouse.models.reproduction import find_version, reproduce_version
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lakehouse.errors import SlipwayError
+from lakehouse.errors import ProjectError, SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import polars as pl
 
 EXAMPLES = """\
@@ -140,26 +142,38 @@ def command(  # noqa: PLR0913  # an option each
         console.print(f"Next: slipway materialize {source}", markup=False)
 
 
-def _payments(asked: Mapping[str, Any], form: Format, *, gzip: bool) -> Callable[[Path, OnFile], Written]:
-    from assets.fraud.simulator import Simulation, write_daily_files
+def _simulator(domain: World) -> "ModuleType":
+    from lakehouse.loading import domain_names, simulator
 
-    simulation = Simulation(**asked)
+    module = simulator(domain.value) if domain.value in domain_names() else None
+    if module is None:
+        raise ProjectError(
+            f"This project has no simulator of {domain.value}.",
+            where=f"assets/{domain.value}/simulator.py",
+            nearest="slipway init my_demo --demo",
+            fix="Run the command in the demo project, and deliver its files to your own.",
+        )
+    return module
+
+
+def _payments(asked: Mapping[str, Any], form: Format, *, gzip: bool) -> Callable[[Path, OnFile], Written]:
+    module = _simulator(World.FRAUD)
+    simulation = module.Simulation(**asked)
 
     def deliver(folder: Path, on_file: OnFile) -> Written:
         rows = simulation.simulate()
-        return rows, write_daily_files(rows, folder, form.value, gzip=gzip, on_day=on_file)
+        return rows, module.write_daily_files(rows, folder, form.value, gzip=gzip, on_day=on_file)
 
     return deliver
 
 
 def _statements(asked: Mapping[str, Any]) -> Callable[[Path, OnFile], Written]:
-    from assets.credit.simulator import CreditSimulation, write_monthly_files
-
-    simulation = CreditSimulation(**asked)
+    module = _simulator(World.CREDIT)
+    simulation = module.CreditSimulation(**asked)
 
     def deliver(folder: Path, on_file: OnFile) -> Written:
         rows = simulation.simulate()
-        return rows, write_monthly_files(rows, folder, on_month=on_file)
+        return rows, module.write_monthly_files(rows, folder, on_month=on_file)
 
     return deliver
 

@@ -187,8 +187,8 @@ def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict
 
     Only domains that have one of `names` are asked.
     """
-    from assets.loading import load_domains
     from lakehouse.kinds.graph import AssetGraph
+    from lakehouse.loading import load_domains
     from lakehouse.transforms.project import load_project
 
     used = {name.split(".")[0] for name in names}

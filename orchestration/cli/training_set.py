@@ -79,7 +79,7 @@ def command(  # noqa: PLR0913  # an option each
             fix="Call it .parquet; `slipway query` writes other kinds.",
         )
     lake = lakehouse_at(home)
-    from assets.loading import load_domains
+    from lakehouse.loading import load_domains
     from lakehouse.training.training_frame import training_frame
 
     frame = training_frame(

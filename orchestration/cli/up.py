@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakehouse.catalog.locks import LockHeldError, lock
-from lakehouse.errors import HomeError, SlipwayError
+from lakehouse.errors import HomeError, ProjectError, SlipwayError
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def command(
     open_instance(lake).dispose()
     workspace = lake.settings.project / "workspace.yaml"
     if not workspace.exists():
-        raise SlipwayError(
+        raise ProjectError(
             "There is no workspace.yaml.",
             where=str(workspace),
-            fix="Run from a checkout, or name the project's folder with SLIPWAY_PROJECT.",
+            fix="Restore it from another project (`slipway init`), or name the project's folder with SLIPWAY_PROJECT.",
         )
     _claim(lake.home, host, port)
     address = f"http://{host}:{port}"

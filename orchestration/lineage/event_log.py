@@ -322,9 +322,9 @@ class Works:
 
 def conversion_of(lake: Lakehouse) -> "Conversion":
     """The conversion for a lakehouse, by all that is declared now."""
-    from assets.loading import load_domains
     from lakehouse.lineage.emit.conversion import Conversion
     from lakehouse.lineage.emit.declared import declarations
+    from lakehouse.loading import load_domains
     from lakehouse.transforms.project import load_project
 
     project = load_project(lake.settings, lake.home)

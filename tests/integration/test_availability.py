@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from assets.fraud.training import training as fraud_training
-from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.features.feature_set import Entity, Events, FeatureSet, count, derived, hour_between
+from lakehouse.loading import load_domains
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.lateness import HISTORY, READABLE, known_at
@@ -515,7 +515,7 @@ def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple
     """Run a command in a project that declares this set; the exit code, and what it said."""
     (fraud,) = load_domains(["fraud"])
     domain = replace(fraud, name="shop", declarations=[*fraud.sources, one, training(one)])
-    monkeypatch.setattr("assets.loading.load_domains", lambda: [domain])
+    monkeypatch.setattr("lakehouse.loading.load_domains", lambda: [domain])
     done = CliRunner().invoke(app, [*words, "--home", str(lake.home.root)], env={"COLUMNS": "200"})
     return done.exit_code, f"{done.output}{done.exception or ''}"
 

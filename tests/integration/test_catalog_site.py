@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from assets.fraud.features import transaction_time
-from assets.loading import load_domains
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import Example
+from lakehouse.loading import load_domains
 from lakehouse.reports.feature_catalog.site import write_site
 from lakehouse.transforms.project import load_project
 from tests import scenario

@@ -15,13 +15,13 @@ from assets.credit.model import credit_scorer
 from assets.credit.simulator import CreditSimulation, write_monthly_files
 from assets.credit.sources import statements
 from assets.credit.training import training
-from assets.loading import load_domain
 from benchmarks.credit import PUBLISHED, larger_class, october
 from benchmarks.credit_deliveries import CLIENTS, DAYS, write_deliveries
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, SlipwayError
 from lakehouse.features.feature_set import FeatureSet, rate
 from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domain
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Model
 from lakehouse.models.protocol import split

@@ -18,13 +18,13 @@ from assets.credit.contracts import statements_contract
 from assets.credit.simulator import CreditSimulation, write_monthly_files
 from assets.credit.sources import statements
 from assets.fraud.contracts import transactions_contract
-from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.rules import Reference
 from lakehouse.drills.fault_files import read_texts, write_texts
 from lakehouse.drills.fault_injection import INCIDENTS, Stage, incident, play, roles_of
 from lakehouse.drills.unvalidated_baseline import read_as_it_comes
 from lakehouse.errors import SlipwayError, UnknownNameError
+from lakehouse.loading import load_domain
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.retraining import retrain
 from lakehouse.sources.source import Source

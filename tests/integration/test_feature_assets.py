@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from assets.loading import load_domains
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.engines.embedded import EmbeddedEngine
@@ -21,6 +20,7 @@ from lakehouse.errors import SlipwayWarning
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
 from lakehouse.kinds.feature_set import FeatureSetAsset
 from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domains
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.provenance import last_published

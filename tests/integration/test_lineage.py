@@ -14,11 +14,11 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.loading import load_domain
 from benchmarks.derived_lineage import compare
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.lineage.emit.outbox import Outbox
+from lakehouse.loading import load_domain
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import resolve

@@ -1,4 +1,4 @@
-"""`slipway new-domain`: what it writes runs at once, in a copy of the project.
+"""`slipway new-domain`: what it writes runs at once, in a copy of the demo project.
 
 What belongs here: the new domain from its name to its predictions, names that it refuses, writes that fail. Not: how
 sources, features, training sets and models work, which the fraud domain's tests show.
@@ -25,18 +25,17 @@ from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import read
 from lakehouse.tables.system_table import is_system_table
-from orchestration.cli import new_domain
+from orchestration.cli import init, new_domain
 from orchestration.cli.sample_events import KNOWN_AFTER, sample_events
 from tests import scenario
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("lakehouse", "assets", "orchestration", "dbt_project")
 NOBODY = 65534
 TABLES = {"orders.events", "orders.account_activity", "orders.account_record", "orders.training", "orders.predictions"}
 
 
-class Checkout(NamedTuple):
-    """A copy of the project with a new domain `orders`, which ran; and what the commands said."""
+class Project(NamedTuple):
+    """A copy of the demo project with a new domain `orders`, which ran; and what the commands said."""
 
     folder: Path
     home: Path
@@ -45,11 +44,11 @@ class Checkout(NamedTuple):
 
 
 def slipway(folder: Path, *words: object) -> Any:
-    """Call a command of the checkout in `folder`; its JSON."""
+    """Call a command in the project in `folder`; its JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *map(str, words), "--json"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -61,42 +60,40 @@ def slipway(folder: Path, *words: object) -> Any:
 
 
 def copy_project(folder: Path) -> Path:
-    """A checkout of its own in `folder`."""
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
-    shutil.copy(ROOT / "workspace.yaml", folder)
+    """A demo project in `folder`."""
+    init.write_all(folder, init.project_files("demo", demo=True))
     return folder
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    folder = copy_project(tmp_path_factory.mktemp("checkout"))
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = copy_project(tmp_path_factory.mktemp("top") / "demo")
     home = folder / "home"
     made = slipway(folder, "new-domain", "orders", "--home", home)
     ran = slipway(folder, "materialize", "group:orders", "--home", home)
-    return Checkout(folder, home, made, ran)
+    return Project(folder, home, made, ran)
 
 
-def rows_of(checkout: Checkout, table: str) -> pl.DataFrame:
-    return pl.DataFrame(pl.from_arrow(read(scenario.make_lake(checkout.home), table)))
+def rows_of(project: Project, table: str) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(read(scenario.make_lake(project.home), table)))
 
 
-def test_the_files_are_those_of_every_domain(checkout: Checkout) -> None:
-    names = {path.name for path in (checkout.folder / "assets" / "orders").iterdir()}
+def test_the_files_are_those_of_every_domain(project: Project) -> None:
+    names = {path.name for path in (project.folder / "assets" / "orders").iterdir()}
     assert names == {path.name for path in (ROOT / "assets" / "fraud").glob("*.py")} - {"simulator.py"}
-    assert sorted(checkout.made["files"]) == sorted(
-        str(checkout.folder / "assets" / "orders" / name) for name in names if name.endswith(".py")
+    assert sorted(project.made["files"]) == sorted(
+        str(project.folder / "assets" / "orders" / name) for name in names if name.endswith(".py")
     )
-    registered = ast.parse((checkout.folder / "assets" / "__init__.py").read_text()).body[-1]
+    registered = ast.parse((project.folder / "assets" / "__init__.py").read_text()).body[-1]
     assert isinstance(registered, ast.Assign)
     assert ast.literal_eval(registered.value) == ("fraud", "credit", "orders")
 
 
-def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
+def test_the_files_are_in_the_style_of_the_house(project: Project) -> None:
     for words in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *words, "--no-cache", "--config", ROOT / "pyproject.toml", "assets/orders"],
-            cwd=checkout.folder,
+            cwd=project.folder,
             capture_output=True,
             text=True,
             check=False,
@@ -104,27 +101,27 @@ def test_the_files_are_in_the_style_of_the_house(checkout: Checkout) -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_it_runs_at_once_from_delivery_to_predictions(checkout: Checkout) -> None:
-    assert set(checkout.ran["recomputed"]) == TABLES | {"orders.scorer"}
-    lake = scenario.make_lake(checkout.home)
+def test_it_runs_at_once_from_delivery_to_predictions(project: Project) -> None:
+    assert set(project.ran["recomputed"]) == TABLES | {"orders.scorer"}
+    lake = scenario.make_lake(project.home)
     assert {name for name in lake.names() if not is_system_table(name)} == TABLES
-    assert checkout.made["rows"] == sample_events().height
+    assert project.made["rows"] == sample_events().height
     for table in TABLES - {"orders.predictions"}:
         made = last_published(lake, table)
         assert made is not None
-        assert made.rows == checkout.made["rows"]
+        assert made.rows == project.made["rows"]
     champion = open_registry(lake.home).champion("orders.scorer")
     assert champion is not None
     assert 0.7 < champion.metrics["auc"] < 0.95, "the sample can be learned from, and not by heart"
-    scored = rows_of(checkout, "orders.predictions")
+    scored = rows_of(project, "orders.predictions")
     newest = sample_events().filter(pl.col("happened_at").dt.date() == pl.col("happened_at").dt.date().max())
     assert scored.height == newest.height
     assert scored["score"].is_between(0, 1).all()
 
 
-def test_no_outcome_is_used_before_it_is_known(checkout: Checkout) -> None:
-    training = rows_of(checkout, "orders.training").sort("event_id")
-    events = rows_of(checkout, "orders.events").sort("event_id")
+def test_no_outcome_is_used_before_it_is_known(project: Project) -> None:
+    training = rows_of(project, "orders.training").sort("event_id")
+    events = rows_of(project, "orders.events").sort("event_id")
     clock = datetime.combine(events["happened_at"].max().date() + timedelta(days=1), datetime.min.time())  # type: ignore[union-attr]
     known = events["outcome_known_at"] <= clock
     assert training["outcome"].is_not_null().to_list() == known.to_list()
@@ -140,14 +137,14 @@ def test_no_outcome_is_used_before_it_is_known(checkout: Checkout) -> None:
     assert training["account_record__outcome_rate_7d"].to_list() == by_hand.to_list()
 
 
-def test_a_second_run_recomputes_nothing(checkout: Checkout) -> None:
-    assert slipway(checkout.folder, "materialize", "group:orders", "--home", checkout.home)["recomputed"] == []
+def test_a_second_run_recomputes_nothing(project: Project) -> None:
+    assert slipway(project.folder, "materialize", "group:orders", "--home", project.home)["recomputed"] == []
 
 
-def test_all_domains_are_shown(checkout: Checkout) -> None:
-    found = slipway(checkout.folder, "features", "--home", checkout.home)["feature_sets"]
+def test_all_domains_are_shown(project: Project) -> None:
+    found = slipway(project.folder, "features", "--home", project.home)["feature_sets"]
     assert {one["name"].split(".")[0] for one in found} == {"fraud", "credit", "orders"}
-    tables = slipway(checkout.folder, "tables", "--home", checkout.home)["tables"]
+    tables = slipway(project.folder, "tables", "--home", project.home)["tables"]
     assert {table["kind"] for table in tables} == {
         "source",
         "feature set",
@@ -158,10 +155,10 @@ def test_all_domains_are_shown(checkout: Checkout) -> None:
     assert not any(table["stale"] for table in tables)
 
 
-def test_assets_of_two_domains_are_materialized_together(checkout: Checkout, tmp_path: Path) -> None:
-    home = shutil.copytree(checkout.home, tmp_path / "home")
-    slipway(checkout.folder, "simulate", "--days", 2, "--customers", 20, "--terminals", 20, "--home", home)
-    ran = slipway(checkout.folder, "materialize", "orders.events or fraud.transactions", "--home", home)
+def test_assets_of_two_domains_are_materialized_together(project: Project, tmp_path: Path) -> None:
+    home = shutil.copytree(project.home, tmp_path / "home")
+    slipway(project.folder, "simulate", "--days", 2, "--customers", 20, "--terminals", 20, "--home", home)
+    ran = slipway(project.folder, "materialize", "orders.events or fraud.transactions", "--home", home)
     assert ran["recomputed"] == ["fraud.transactions"]
     assert [step["name"] for step in ran["steps"]] == ["fraud.transactions", "orders.events"]
 
@@ -175,7 +172,7 @@ def assets(tmp_path: Path) -> Path:
     folder = tmp_path / "assets"
     (folder / "fraud").mkdir(parents=True)
     shutil.copy(ROOT / "assets" / "__init__.py", folder)
-    (folder / "loading.py").touch()
+    (folder / "simulating.py").touch()
     return folder
 
 
@@ -195,7 +192,7 @@ def assets(tmp_path: Path) -> Path:
         ("information_schema", "is a word of SQL", "information_schemas"),
         ("config", "is a word of Dagster", "configs"),
         ("fraud", "is taken", "fraud_2"),
-        ("loading", "is taken", "loading_2"),
+        ("simulating", "is taken", "simulating_2"),
         ("Class", "is no name", "classes"),
     ],
 )
@@ -251,7 +248,7 @@ def test_when_the_folder_of_domains_is_not_ours_nothing_is_left(lake: Lakehouse,
         finally:
             os.seteuid(me)
             theirs.chmod(0o755)
-        assert "assets/ you may write to" in str(failed.value)
+        assert "a project of your own" in str(failed.value)
         assert _tree(theirs, lake.home.root) == before
 
 
@@ -270,6 +267,8 @@ def test_a_domain_that_somebody_else_made_meanwhile_stays(lake: Lakehouse, asset
     [
         'DOMAINS = ("fraud",)\n',
         'DOMAINS = (\n    "fraud",\n)\n',
+        "DOMAINS = ()\n",
+        '"""(): none yet."""\nDOMAINS = (\n)\n',
         '"""Doc."""\nDOMAINS = ("fraud", "é")  # two\nREST = 1\n',
     ],
 )

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from assets.loading import load_domains
 from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
 from lakehouse.engines.feature_tables import build_feature_set
@@ -36,6 +35,7 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domains
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read
 from lakehouse.tables.shape import TableShape

@@ -10,11 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.loading import load_domain
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.kinds.dbt_model import DbtModelAsset
 from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domain
 from lakehouse.transforms.project import TransformProject, load_project
 from orchestration.checks import asset_key
 from orchestration.dbt_translator import dbt_selection

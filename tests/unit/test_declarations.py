@@ -16,7 +16,6 @@ from assets.fraud.contracts import transactions_contract
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.fraud.sources import transactions
 from assets.fraud.training import training
-from assets.loading import load_domain
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.errors import DeclarationError
 from lakehouse.features.duration import microseconds
@@ -32,6 +31,7 @@ from lakehouse.features.feature_set import (
     total,
     weekend,
 )
+from lakehouse.loading import load_domain
 from lakehouse.sources.source import Source
 from lakehouse.tables.shape import TableShape
 from lakehouse.training.training_set import TrainingSet

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
-from assets.loading import load_domains
 from lakehouse.engines.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.errors import DeclarationError, UnknownNameError
 from lakehouse.features.duration import MICROSECONDS
@@ -39,6 +38,7 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.features.sameness import check_together, deprecations
+from lakehouse.loading import load_domains
 from lakehouse.reports.feature_catalog import drawing, wording
 from lakehouse.reports.feature_catalog.details import _since, detail
 from lakehouse.reports.feature_catalog.distribution import BARS, distributions

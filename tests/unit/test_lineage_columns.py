@@ -10,12 +10,12 @@ from assets.fraud.features import customer_spend, terminal_risk, transaction_tim
 from assets.fraud.model import fraud_scorer
 from assets.fraud.sources import transactions
 from assets.fraud.training import training
-from assets.loading import load_domains
 from benchmarks.derived_lineage import expected_pairs
 from lakehouse.domain import Domain
 from lakehouse.lineage.emit import column_lineage as columns
 from lakehouse.lineage.emit.column_lineage import Edge, identity
 from lakehouse.lineage.emit.declared import Declarations, declarations
+from lakehouse.loading import load_domains
 from lakehouse.transforms.lineage import follow
 from lakehouse.transforms.project import TransformModel, load_project
 from tests import scenario

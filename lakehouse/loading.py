@@ -1,10 +1,12 @@
-"""Loading domains: their modules are imported and what they declare is collected.
+"""Loading the project's domains: import their modules, and collect what they declare.
 
-What belongs here: from a domain's name to its declarations. Not: the declarations.
+What belongs here: from a project's folder to the declarations of its domains. Not: the declarations (the project's
+assets/), and finding the folder (project.py).
 """
 
 import ast
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -13,29 +15,30 @@ from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 
-from assets import DOMAINS
 from lakehouse.contracts.columns import Column
 from lakehouse.contracts.contract import Contract
 from lakehouse.contracts.rules import Distribution, Reference, Rule
 from lakehouse.domain import Domain
-from lakehouse.errors import DeclarationError, SlipwayError, nearest_name
+from lakehouse.errors import DeclarationError, ProjectError, SlipwayError, nearest_name, unknown_name
 from lakehouse.features.sameness import check_together
 from lakehouse.kinds.asset import Kind
 from lakehouse.kinds.registry import asset_kinds
+from lakehouse.settings import current_project
 
 PARTS = (Contract, Column, Rule, Reference, Distribution)
 """Classes whose objects are parts of declarations."""
 
 
-def load_domains(names: Sequence[str] = DOMAINS) -> list[Domain]:
-    """The domains of these names. Raises DeclarationError for a declaration that cannot mean anything."""
-    domains = [load_domain(name) for name in names]
+def load_domains(names: Sequence[str] | None = None) -> list[Domain]:
+    """The project's domains of these names (default: all). Raises DeclarationError for an invalid declaration."""
+    domains = [load_domain(name) for name in (domain_names() if names is None else names)]
     check_together([one for domain in domains for one in domain.feature_sets])
     return domains
 
 
 def load_domain(name: str) -> Domain:
     """One domain: everything that its modules declare, in the modules and classes that the kinds of assets name."""
+    _assets()
     declarations = [
         value
         for one in _kinds()
@@ -55,6 +58,52 @@ def _classes() -> dict[str, type]:
     """The classes of declarations and of their parts, by name."""
     found = [one.declaration for one in _kinds() if one.declaration is not None]
     return {one.__name__: one for one in (*found, *PARTS)}
+
+
+def domain_names() -> tuple[str, ...]:
+    """The names in DOMAINS of the project's assets/__init__.py, in that order."""
+    module = _assets()
+    names = getattr(module, "DOMAINS", None)
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise DeclarationError(
+            "There is no tuple DOMAINS of the domains' names.",
+            where=str(module.__file__),
+            nearest='DOMAINS = ("orders",)',
+            fix="Name each domain (a folder beside this file) in it.",
+        )
+    return tuple(names)
+
+
+def simulator(domain: str) -> ModuleType | None:
+    """The module `simulator` of a domain, which makes deliveries for a demo; None for a domain that has none."""
+    if domain not in domain_names():
+        raise unknown_name("domain", domain, domain_names())
+    name = f"assets.{domain}.simulator"
+    return import_module(name) if find_spec(name) else None
+
+
+def _assets() -> ModuleType:
+    """The project's package of domains. A process works on one project."""
+    folder = current_project()
+    if not (folder / "assets" / "__init__.py").exists():
+        raise ProjectError(
+            "The project has no assets/__init__.py, which names its domains.",
+            where=str(folder / "assets"),
+            nearest="DOMAINS = ()",
+            fix="Restore the file, or name the project's folder with SLIPWAY_PROJECT.",
+        )
+    if "assets" not in sys.modules:
+        sys.path.insert(0, str(folder))
+    module = import_module("assets")
+    used = Path(module.__file__ or "").resolve().parent
+    if used != (folder / "assets").resolve():
+        raise ProjectError(
+            f"This process has loaded the domains of {used.parent}, and cannot load those of {folder}.",
+            where="SLIPWAY_PROJECT",
+            nearest=str(used.parent),
+            fix="Work on each project in a process of its own, and leave its folder off PYTHONPATH elsewhere.",
+        )
+    return module
 
 
 def _module(domain: str, part: str) -> ModuleType:
