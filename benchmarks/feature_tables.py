@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.engines.feature_tables import feature_shape
+from lakehouse.feature_tables.build import feature_shape
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.tables.provenance import Provenance

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.ingestion.landing import land
 from lakehouse.loading import load_domain
 from lakehouse.settings import Settings
@@ -49,6 +49,6 @@ def land_and_transform(lake: Lakehouse, domain: Domain) -> None:
 def build_features(lake: Lakehouse, domain: Domain) -> None:
     """Feature sets and training sets."""
     for feature_set in domain.feature_sets:
-        build_feature_set(lake, engine_of(lake, feature_set), feature_set, run_id=RUN)
+        build_feature_set(lake, engine_of(lake, feature_set.engine), feature_set, run_id=RUN)
     for training_set in domain.training_sets:
         build_training_set(lake, training_set, run_id=RUN)

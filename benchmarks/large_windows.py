@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from benchmarks.figures import Figure, options, tell
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.tables.provenance import Provenance

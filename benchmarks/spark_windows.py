@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from benchmarks.figures import Figure, options, tell
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.spark import SparkEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.features.feature_set import Entity, FeatureSet, count, mean
 from lakehouse.settings import Settings
 from lakehouse.spark.session import spark_of
@@ -62,18 +62,18 @@ def main() -> int:
             SPINE: _put(lake, SPINE, given.spine, given.keys, 2),
         }
         embedded, spark = EmbeddedEngine(), SparkEngine()
-        frame = spark.rows(
+        frame = spark.feature_rows(
             lake, features, BuildPlan(features.name, input_snapshots, features.fingerprint(), None, (), None)
         ).frame
         windows = _range_windows(lake)
         seconds = {
-            "embedded": _seconds(lambda: embedded.compute(lake, features, input_snapshots, None), given.times),
+            "embedded": _seconds(lambda: embedded.compute_features(lake, features, input_snapshots, None), given.times),
             "spark": _seconds(lambda: _run(frame), given.times),
             "range": _seconds(lambda: _run(windows), given.times),
         }
         ours, theirs = (
-            embedded.compute(lake, features, input_snapshots, None),
-            spark.compute(lake, features, input_snapshots, None),
+            embedded.compute_features(lake, features, input_snapshots, None),
+            spark.compute_features(lake, features, input_snapshots, None),
         )
         equal = ours.equals(theirs)
         differing = _differing(ours, windows.toArrow())

@@ -13,7 +13,7 @@ import pyarrow as pa
 from benchmarks.figures import Figure, median_seconds, options, tell, transactions_option
 from benchmarks.fraud_tables import home_with, land_and_transform
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.duck import connect
 from lakehouse.tables.provenance import current_snapshots
@@ -39,7 +39,7 @@ def main() -> int:
         }
 
         def features() -> list[pa.Table]:
-            return [engine.compute(lake, one, input_snapshots, None) for one in windowed]
+            return [engine.compute_features(lake, one, input_snapshots, None) for one in windowed]
 
         def read_and_sort() -> None:
             tables = {name: read(lake, name, columns, at=input_snapshots[name]) for name, columns in needed.items()}

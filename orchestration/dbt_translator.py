@@ -15,6 +15,7 @@ from dagster_dbt import (  # noqa: TID253  # the graph's factories import this m
     DbtProject,
 )
 
+from lakehouse.engines.choice import engine_named
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.kinds.dbt_model import DbtModelAsset
 from lakehouse.transforms.project import ModelTest, TransformModel, TransformProject, table_of
@@ -39,7 +40,7 @@ class TransformTranslator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The asset of a dbt resource, stored in Iceberg and computed by the engine of the settings."""
         spec = super().get_asset_spec(manifest, unique_id, project)
-        kinds = {"iceberg", "dbt", "spark" if self._engine == "spark" else "duckdb"}
+        kinds = {"iceberg", "dbt", *engine_named(self._engine).kinds["transforms"]}
         return spec.replace_attributes(kinds=kinds, metadata={**spec.metadata, "dagster/storage_kind": "iceberg"})
 
     def get_asset_check_spec(

@@ -19,10 +19,10 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import feature_shape
-from lakehouse.engines.spark import SparkEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.errors import SlipwayError
+from lakehouse.feature_tables.build import feature_shape
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.build_plan import BuildPlan
@@ -86,8 +86,8 @@ def skew(lake: Lakehouse) -> dict[str, Any]:
         name: put(lake, name, some(seed, 200, hot=0.5)) for seed, name in enumerate(("c.events", "c.spine"))
     }
     one = replace(declared("c.events", "c.spine"), name="c.features")
-    expected = EmbeddedEngine().compute(lake, one, input_snapshots, None)
-    made = SparkEngine(limit=200_000).rows(
+    expected = EmbeddedEngine().compute_features(lake, one, input_snapshots, None)
+    made = SparkEngine(limit=200_000).feature_rows(
         lake, one, BuildPlan(one.name, input_snapshots, one.fingerprint(), None, (), None)
     )
     publish(lake, write_draft(lake, feature_shape(one, made.schema), made, MADE_BY))

@@ -118,10 +118,10 @@ def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:
 def build_features(lake: Lakehouse, run_id: str = "feature-run", *, rebuild: bool = False) -> list[Outcome]:
     """Bring all feature sets up to date, or make them anew. Needs the dbt models."""
     from lakehouse.engines.choice import engine_of
-    from lakehouse.engines.feature_tables import build_feature_set
+    from lakehouse.feature_tables.build import build_feature_set
 
     sets = (customer_spend, terminal_risk, transaction_time)
-    return [build_feature_set(lake, engine_of(lake, one), one, run_id=run_id, rebuild=rebuild) for one in sets]
+    return [build_feature_set(lake, engine_of(lake, one.engine), one, run_id=run_id, rebuild=rebuild) for one in sets]
 
 
 def build_training(lake: Lakehouse, run_id: str = "training-run") -> Outcome:
@@ -153,7 +153,7 @@ def run_main(lake: Lakehouse, domain: Domain):
 def build_domain(lake: Lakehouse, domain: Domain) -> None:
     """Land what was delivered to any domain and make its tables, up to the training set, without Dagster."""
     from lakehouse.engines.choice import engine_of
-    from lakehouse.engines.feature_tables import build_feature_set
+    from lakehouse.feature_tables.build import build_feature_set
     from lakehouse.training.training_tables import build_training_set
     from lakehouse.transforms.build import build
     from lakehouse.transforms.project import load_project
@@ -166,7 +166,7 @@ def build_domain(lake: Lakehouse, domain: Domain) -> None:
     for result in build(lake, project, tables, run_id="dbt-run"):
         assert result.outcome is not None, result.failure
     for one in domain.feature_sets:
-        build_feature_set(lake, engine_of(lake, one), one, run_id="feature-run")
+        build_feature_set(lake, engine_of(lake, one.engine), one, run_id="feature-run")
     for one in domain.training_sets:
         build_training_set(lake, one, run_id="training-run")
 

@@ -1,24 +1,30 @@
-"""Which engine computes what: a declaration's own word, else the setting.
+"""Which engine computes: the one that a declaration names, else the setting SLIPWAY_ENGINE.
 
-What belongs here: the choice. Not: engines.
+What belongs here: the choice, and creating the engine. Not: the protocol (protocol.py), and implementations.
 """
 
+from functools import cache
+
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.embedded import EmbeddedEngine
 from lakehouse.engines.protocol import Engine
-from lakehouse.features.feature_set import FeatureSet
-from lakehouse.settings import Settings
+from lakehouse.errors import unknown_name
+from lakehouse.settings import ENGINES
 
 
-def engine_name(settings: Settings, feature_set: FeatureSet | None = None) -> str:
-    """`embedded` or `spark`: what the feature set says, else the setting SLIPWAY_ENGINE."""
-    return (feature_set.engine if feature_set else "") or settings.engine
+def engine_of(lake: Lakehouse, declared: str = "") -> Engine:
+    """Return the engine for a declaration that names `declared` ("": the one of the lakehouse's settings)."""
+    return engine_named(declared or lake.settings.engine)
 
 
-def engine_of(lake: Lakehouse, feature_set: FeatureSet | None = None) -> Engine:
-    """The engine for a feature set. Spark itself is started when it is first needed."""
-    if engine_name(lake.settings, feature_set) == "spark":
-        from lakehouse.engines.spark import SparkEngine
+@cache
+def engine_named(name: str) -> Engine:
+    """Return the engine `name`. Raises UnknownNameError for another name than `embedded` or `spark`."""
+    if name == "embedded":
+        from lakehouse.engines.embedded.engine import EmbeddedEngine
+
+        return EmbeddedEngine()
+    if name == "spark":
+        from lakehouse.engines.spark.engine import SparkEngine
 
         return SparkEngine()
-    return EmbeddedEngine()
+    raise unknown_name("engine", name, ENGINES, where="SLIPWAY_ENGINE")

@@ -9,10 +9,10 @@ from datetime import date
 
 import pyarrow as pa
 
-from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines.choice import engine_of
 from lakehouse.ingestion.evaluation import DeliveryEvaluation
-from lakehouse.ingestion.retained_rows import retained_rows
+from lakehouse.ingestion.retained_rows import with_retained_rows
 from lakehouse.sources.source import Source
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted
@@ -41,10 +41,8 @@ class Drafts:
     def rows(self, accepted: Sequence[DeliveryEvaluation], landing: Landing, days: Sequence[date]) -> Rows:
         """The rows of the landed days: what stays of the snapshot that was looked at, and the good ones that came."""
         where = None if self.reshaped else days_filter(self.source.event_time, days)
-        if where is not None and self.lake.settings.engine == "spark":
-            return self._on_spark(accepted, landing, where)
-        empty = self.source.shape.schema.empty_table()
-        return self._joined(pa.concat_tables([empty, *(one.good for one in accepted)]), landing, where)
+        engine, leaving = engine_of(self.lake), places(landing)
+        return engine.source_rows(self.lake, self.source, accepted, base=self.base, where=where, leaving=leaving)
 
     def count(self, draft: Draft, accepted: Sequence[DeliveryEvaluation], days: Sequence[date]) -> int:
         """The accepted rows on the draft: read from it, as a reader would after publishing."""
@@ -67,22 +65,9 @@ class Drafts:
             return ""
         where = days_filter(self.source.event_time, evaluation.days)
         arriving = pa.concat_tables([evaluation.good, evaluation.broken.select(evaluation.good.schema.names)])
-        rows = self._joined(arriving, {evaluation.delivery.fingerprint: evaluation.days}, where)
+        leaving = places({evaluation.delivery.fingerprint: evaluation.days})
+        rows = with_retained_rows(self.lake, self.source, arriving, self.base, where, leaving)
         return write_draft(self.lake, self.source.shape, rows, self.provenance, where, self.base).branch
-
-    def _joined(self, arriving: pa.Table, landing: Landing, where: str | None) -> pa.Table:
-        """What stays of the days that are looked at (None: of all), and the arriving rows."""
-        staying = retained_rows(self.lake, self.source, self.base, where, places(landing))
-        order = [self.source.event_time, "_file", "_row"]
-        return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
-
-    def _on_spark(self, accepted: Sequence[DeliveryEvaluation], landing: Landing, where: str) -> Rows:
-        from lakehouse.ingestion.on_spark import read_on_spark
-
-        now = clock.stored_now()
-        elsewhere = read_on_spark(self.lake, self.source, [(one.delivery, one.days) for one in accepted], now)
-        broken = [one.broken.select(["_fingerprint", "_row"]) for one in accepted]
-        return elsewhere.draft_rows(pa.concat_tables(broken) if broken else None, self.base, where, places(landing))
 
 
 def places(landing: Landing) -> pa.Table:

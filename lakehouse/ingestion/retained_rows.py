@@ -12,6 +12,15 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.read import read
 
 
+def with_retained_rows(
+    lake: Lakehouse, source: Source, arriving: pa.Table, base: int, where: str | None, leaving: pa.Table
+) -> pa.Table:
+    """Return the retained rows (see `staying_rows`) and the arriving ones, sorted by event time, file and row."""
+    staying = retained_rows(lake, source, base, where, leaving)
+    order = [source.event_time, "_file", "_row"]
+    return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
+
+
 def retained_rows(lake: Lakehouse, source: Source, base: int, where: str | None, leaving: pa.Table) -> pa.Table:
     """The rows at the snapshot `base` that meet the filter, but for those `leaving` (`_fingerprint` and `day`).
 

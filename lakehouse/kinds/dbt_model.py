@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from lakehouse.engines.choice import engine_named
 from lakehouse.kinds.asset import Asset, Check, Icon, Kind, Staleness, staleness_of
 from lakehouse.kinds.column_lineage import ColumnLineage, Edge, distinct
 from lakehouse.kinds.registry import register
@@ -98,7 +99,7 @@ class DbtModelAsset(Asset):
     @property
     def engine(self) -> str:
         """The dbt adapter."""
-        return f"dbt-{'spark' if self.lineage.graph.engine == 'spark' else 'duckdb'}"
+        return f"dbt-{engine_named(self.lineage.graph.engine).sql_engine}"
 
     @property
     def sql(self) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from lakehouse.engines import equal_values
-from lakehouse.engines.feature_tables import CHECKS, plan_feature_build
+from lakehouse.feature_tables import equal_values
+from lakehouse.feature_tables.build import CHECKS, plan_feature_build
 from lakehouse.features.aggregation import PICKS, WindowAggregate
 from lakehouse.features.feature_set import FeatureSet, check_columns
 from lakehouse.features.lineage import feature_lineage

@@ -3,7 +3,7 @@
 What belongs here: spine + label + features -> rows, and which days that concerns. Not: fitting models.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -16,11 +16,9 @@ from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.point_in_time import as_of_join
 from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
 from lakehouse.tables.days import ONE_DAY, days_filter
-from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.provenance import last_published
-from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan, rows_by_day
+from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan
 from lakehouse.tables.shape import TableShape
-from lakehouse.tables.sizes import COPIES
 from lakehouse.training.on_demand import Requested, requested
 from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
@@ -101,46 +99,6 @@ def assemble(
     found = pc.index_in(rows.column(training_set.row_key), labels.column(label.row_key).combine_chunks())
     rows = rows.append_column(label.column, labels.column(label.column).take(found))
     return rows.select(training_set.columns)
-
-
-def assemble_within(
-    lake: Lakehouse,
-    training_set: TrainingSet,
-    input_snapshots: Mapping[str, int],
-    days: Sequence[date] | None,
-    clock: datetime,
-    limit: int,
-) -> pa.Table | RowsOnDisk:
-    """The rows that `assemble` gives; by way of the disk, run of days by run of days, when they need more than `limit`.
-
-    A feature set on another spine is read whole for each run.
-    """
-    one = training_set
-    where = days_filter(one.event_time, days) if days is not None else None
-    rows = rows_by_day(plan(lake, one.spine, at=input_snapshots[one.spine], where=where))
-    runs = list(_runs(rows, limit // (8 * len(one.columns) * COPIES)))
-    if len(runs) <= 1:
-        return assemble(lake, one, input_snapshots, days, clock)
-    made = RowsOnDisk.empty(lake.home.work, [one.event_time, one.row_key], limit)
-    try:
-        for run in runs:
-            made.add(assemble(lake, one, input_snapshots, run, clock))
-    except BaseException:
-        made.let_go()
-        raise
-    return made
-
-
-def _runs(rows: Mapping[date, int], most: int) -> Iterator[list[date]]:
-    """The days in runs of no more than `most` rows, or of one day."""
-    run: list[date] = []
-    for day in sorted(rows):
-        if run and sum(rows[each] for each in run) + rows[day] > most:
-            yield run
-            run = []
-        run.append(day)
-    if run:
-        yield run
 
 
 def with_features(

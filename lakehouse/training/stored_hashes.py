@@ -16,15 +16,12 @@ from datetime import date
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines.protocol import Engine
 from lakehouse.errors import UnknownNameError
-from lakehouse.spark.tables import SparkRows
 from lakehouse.tables.build_plan import BuildPlan
-from lakehouse.tables.days import days_filter
-from lakehouse.tables.on_disk import RowsOnDisk
-from lakehouse.tables.read import read
+from lakehouse.tables.rows import Rows
 from lakehouse.tables.shape import TableShape
 from lakehouse.training.content_hash import fingerprints_by_day
-from lakehouse.training.spark_hashes import days_of_snapshot, days_to_write
 from lakehouse.training.training_set import TrainingSet
 
 CONTENT = "content"
@@ -41,29 +38,18 @@ def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
 
 def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
     """The content of rows of a training set, in any order."""
-    return _text(_sum(_days(training_set, rows)))
+    return _text(_sum(hash_days(training_set, rows)))
 
 
 def content_note(
-    lake: Lakehouse,
-    training_set: TrainingSet,
-    work: BuildPlan,
-    rows: pa.Table | RowsOnDisk | SparkRows,
-    shape: TableShape,
+    lake: Lakehouse, engine: Engine, training_set: TrainingSet, work: BuildPlan, rows: Rows, shape: TableShape
 ) -> dict[str, str]:
-    """The note for the snapshot that `work` makes by writing `rows` to a table of `shape`.
-
-    Rows on Spark are looked at where they are, and held there until they are written.
-    """
+    """The note for the snapshot that `work` makes by writing the engine's `rows` to a table of `shape`."""
 
     def before(pin: int, days: Sequence[date] | None) -> int:
-        if isinstance(rows, SparkRows):
-            return _sum(days_of_snapshot(lake, training_set, pin, days))
-        where = days_filter(training_set.event_time, days) if days is not None else None
-        return _sum(_days(training_set, read(lake, training_set.name, training_set.columns, at=pin, where=where)))
+        return _sum(engine.hash_snapshot(lake, training_set, pin, days))
 
-    on_spark = isinstance(rows, SparkRows)
-    added = _sum(days_to_write(training_set, rows, shape) if on_spark else _days(training_set, rows))
+    added = _sum(engine.hash_rows(training_set, rows, shape))
     if work.days is None or work.before is None:
         return {CONTENT: _text(added)}
     pin = work.before.snapshot_id
@@ -76,11 +62,9 @@ def content_note(
     return {CONTENT: _text(total - gone + added)}
 
 
-def _days(training_set: TrainingSet, rows: pa.Table | RowsOnDisk) -> dict[date, str]:
-    """The fingerprint of each day's rows, in order of time and row key."""
+def hash_days(training_set: TrainingSet, rows: pa.Table) -> dict[date, str]:
+    """Return the content hash of each day's rows, in order of time and row key."""
     time = training_set.event_time
-    if isinstance(rows, RowsOnDisk):
-        return dict(fingerprints_by_day((part.select(training_set.columns) for part in rows.parts()), time))
     ordered = rows.select(training_set.columns).sort_by([(time, "ascending"), (training_set.row_key, "ascending")])
     return dict(fingerprints_by_day([ordered], time))
 

@@ -6,21 +6,17 @@ What belongs here: a training set's way from declaration to published table. Not
 from collections.abc import Sequence
 from datetime import date, datetime
 
-import pyarrow as pa
-
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.choice import engine_name
-from lakehouse.spark.tables import SparkRows
+from lakehouse.engines.choice import engine_of
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
-from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import Draft
-from lakehouse.training.assemble import AS_OF, assemble_within, data_clock, plan_training_build, training_shape
+from lakehouse.training.assemble import AS_OF, data_clock, plan_training_build, training_shape
 from lakehouse.training.lateness import checks_of, late_check_result
 from lakehouse.training.stored_hashes import content_note
 from lakehouse.training.training_set import TrainingSet
@@ -38,12 +34,13 @@ def build_training_set(
 
     Raises AuditError when its rows must not be published.
     """
+    engine = engine_of(lake)
 
     def compute(work: BuildPlan) -> Computed:
         clock = data_clock(lake, training_set, work.input_snapshots[training_set.spine])
-        rows = _rows(lake, training_set, work, clock)
+        rows = engine.training_rows(lake, training_set, work.input_snapshots, work.days, clock)
         shape = training_shape(training_set, rows.schema)
-        notes = {AS_OF: clock.isoformat(), **content_note(lake, training_set, work, rows, shape)}
+        notes = {AS_OF: clock.isoformat(), **content_note(lake, engine, training_set, work, rows, shape)}
         return Computed(shape, rows, notes)
 
     def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:
@@ -55,16 +52,6 @@ def build_training_set(
 
     find = lambda: plan_training_build(lake, training_set, asked=asked, rebuild=rebuild)  # noqa: E731
     return bring_up_to_date(lake, find, compute, audit, run_id=run_id)
-
-
-def _rows(
-    lake: Lakehouse, training_set: TrainingSet, work: BuildPlan, clock: datetime
-) -> pa.Table | RowsOnDisk | SparkRows:
-    if engine_name(lake.settings) == "spark":
-        from lakehouse.training.spark_assemble import assemble_on_spark
-
-        return assemble_on_spark(lake, training_set, work.input_snapshots, work.days, clock)
-    return assemble_within(lake, training_set, work.input_snapshots, work.days, clock, memory_left(lake.settings))
 
 
 def _audit(

@@ -10,10 +10,10 @@ from dbt.adapters.duckdb.utils import TargetConfig  # noqa: TID253
 from duckdb import DuckDBPyConnection
 
 from lakehouse.catalog.lakehouse import open_lakehouse
+from lakehouse.engines.choice import engine_of
 from lakehouse.errors import ContractError, SlipwayError, nearest_name
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.duck import quoted
 from lakehouse.tables.incremental import beginning
 from lakehouse.tables.provenance import Provenance, last_published
 from lakehouse.tables.publish import needs_schema_change
@@ -89,14 +89,7 @@ def _rows(
     replace: str | None,
 ) -> Rows:
     """The model's rows that the filter lets through, computed by the engine of the settings."""
-    if session.lake.settings.engine == "spark":
-        from lakehouse.transforms.on_spark import rows_on_spark
-
-        return rows_on_spark(session.lake, model, sql, work.input_snapshots, cursor, replace)
-    # The filter reaches the scan of the inputs: DuckDB pushes it down through projections and group keys.
-    chosen = f" where {replace}" if replace else ""
-    order = f" order by {quoted(model.day_column)}" if model.day_column else ""
-    return cursor.sql(f"select * from ({sql}){chosen}{order}").to_arrow_table()
+    return engine_of(session.lake).model_rows(session.lake, model, sql, work.input_snapshots, cursor, replace)
 
 
 def _shape(model: TransformModel, schema: Any) -> TableShape:  # noqa: ANN401  # an Arrow schema; pyarrow has no stubs

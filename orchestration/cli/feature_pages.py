@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.cli.output import console, notes, print_facts, print_table
 
 if TYPE_CHECKING:
-    from lakehouse.engines.equal_values import Equal
+    from lakehouse.feature_tables.equal_values import Equal
     from lakehouse.reports.feature_catalog.details import Detail, FeatureDetail
     from lakehouse.reports.feature_catalog.distribution import Distribution
     from lakehouse.reports.feature_catalog.entries import Entry, Found

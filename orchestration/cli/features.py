@@ -155,7 +155,7 @@ def _write_site(lake: "Lakehouse", domains: "Sequence[Domain]", folder: Path, *,
 
 
 def _compare(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> None:
-    from lakehouse.engines.equal_values import equal_features
+    from lakehouse.feature_tables.equal_values import equal_features
 
     sets: list[Any] = [one for domain in domains for one in domain.feature_sets]
     found = equal_features(lake, sets)

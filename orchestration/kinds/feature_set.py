@@ -4,51 +4,25 @@ What belongs here: from a feature set to its Dagster asset, and the warnings abo
 Not: computing features.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
-import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.choice import engine_of
-from lakehouse.engines.equal_values import remembered, twice_check_result
-from lakehouse.engines.feature_tables import build_feature_set
-from lakehouse.engines.protocol import Engine
+from lakehouse.engines.choice import engine_named, engine_of
+from lakehouse.feature_tables.build import build_feature_set
+from lakehouse.feature_tables.equal_values import remembered, twice_check_result
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.lineage import feature_lineage
 from lakehouse.features.sameness import deprecations, warn
 from lakehouse.kinds.feature_set import FeatureSetAsset
-from lakehouse.tables.build_plan import BuildPlan
-from lakehouse.tables.days import in_words
 from lakehouse.tables.incremental import Outcome
-from lakehouse.tables.rows import Rows
 from orchestration.build_config import BuildConfig, report
 from orchestration.factories import Declared, asset_definition, factory
 from orchestration.metadata import column_lineage
 from orchestration.pictures import distributions
 from orchestration.progress import Progress
-
-
-@dataclass(frozen=True)
-class _Telling:
-    """An engine that says what it is about to do."""
-
-    engine: Engine
-    tell: Callable[[str], None]
-
-    def compute(
-        self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
-    ) -> pa.Table:
-        return self.engine.compute(lake, feature_set, input_snapshots, days)
-
-    def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
-        number = len(feature_set.columns)
-        self.tell(f"computing {number} features of {'all days' if work.days is None else in_words(work.days)}")
-        rows = self.engine.rows(lake, feature_set, work)
-        self.tell(f"writing and auditing {len(rows):,} rows" if len(rows) else "writing and auditing")
-        return rows
 
 
 @factory(FeatureSetAsset)
@@ -72,7 +46,7 @@ def feature_asset(asset: FeatureSetAsset, others: Sequence[FeatureSet] = ()) -> 
 
     @asset_definition(
         asset,
-        kinds={"iceberg", "spark" if asset.engine == "spark" else "numpy"},
+        kinds={"iceberg", *engine_named(asset.engine).kinds["features"]},
         tags={"slipway/entity": "-".join(feature_set.entity.keys)},
         metadata={"entity": str(feature_set.entity), "delay": feature_set.delay},
     )
@@ -89,11 +63,12 @@ def feature_asset(asset: FeatureSetAsset, others: Sequence[FeatureSet] = ()) -> 
         def build() -> Outcome:
             built = build_feature_set(
                 lake,
-                _Telling(engine_of(lake, feature_set), tell),
+                engine_of(lake, feature_set.engine),
                 feature_set,
                 run_id=context.run.run_id,
                 asked=config.asked(),
                 rebuild=config.rebuild,
+                progress=tell,
             )
             if not built.recomputed:
                 return built

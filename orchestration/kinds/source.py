@@ -9,6 +9,7 @@ from datetime import date
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines.choice import engine_named
 from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.check_results import check_names, current_check_results
 from lakehouse.ingestion.landing import land
@@ -43,11 +44,10 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
     """The asset that lands a source's deliveries, with its contract's checks."""
     source, domain = asset.declaration, declared.domain
     downstream = [name for name in declared.graph.downstream(source.name) if name in declared.graph]
-    engine = {"spark"} if declared.graph.engine == "spark" else set()
 
     @asset_definition(
         asset,
-        kinds={"iceberg", "pandera", *engine},
+        kinds={"iceberg", "pandera", *engine_named(declared.graph.engine).kinds["ingestion"]},
         tags={"slipway/contract": source.contract.version},
         partitions_def=partitions_of(declared.lake, source),
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines.choice import engine_named
 from lakehouse.features.sameness import deprecations
 from lakehouse.kinds.column_lineage import direct_pairs
 from lakehouse.kinds.training_set import TrainingSetAsset
@@ -32,7 +33,7 @@ def training_asset(asset: TrainingSetAsset) -> dg.AssetsDefinition:
 
     @asset_definition(
         asset,
-        kinds={"iceberg", "spark" if asset.engine == "spark" else "numpy"},
+        kinds={"iceberg", *engine_named(asset.engine).kinds["training_sets"]},
         metadata={"label": training_set.label.column, "label_known_at": training_set.label.known_at},
     )
     def assemble_training_set(

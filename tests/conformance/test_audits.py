@@ -12,9 +12,10 @@ import pytest
 
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from lakehouse.contracts.expressions import in_duckdb, in_spark, understand
-from lakehouse.contracts.on_spark import audit_on_spark
 from lakehouse.contracts.row_checks import sort_rows
-from lakehouse.contracts.table_checks import audit_table, read_referenced
+from lakehouse.contracts.table_checks import read_referenced
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.errors import ContractError
 from lakehouse.spark.session import spark_of
 from lakehouse.tables.duck import connect, literal
@@ -24,7 +25,7 @@ from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import write_draft
 from tests.reference import moment
 
-ENGINES = {"embedded": audit_table, "spark": audit_on_spark}
+ENGINES = {"embedded": EmbeddedEngine().audit, "spark": SparkEngine().audit}
 
 ORDERS = Contract(
     table="shop.orders",

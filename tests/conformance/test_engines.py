@@ -1,6 +1,6 @@
 """What every engine promises: the same pins give the same bits, and they are the reference's.
 
-What belongs here: tests of the protocol in engines/base.py, run on each engine in ENGINES over real tables. Not: an
+What belongs here: tests of the protocol in engines/protocol.py, run on each engine in ENGINES over real tables. Not: an
 engine's own ways (tests/unit/).
 """
 
@@ -18,8 +18,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.spark import SparkEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.features.feature_set import (
     Derived,
     Entity,
@@ -120,7 +120,7 @@ def test_features_are_what_the_reference_says_to_the_bit(engine, shelf):
     @given(world=WORLDS)
     def check(world):
         feature_set, input_snapshots = laid_out(shelf, world)
-        assert bits(engine.compute(shelf, feature_set, input_snapshots, None).to_pylist()) == expected(
+        assert bits(engine.compute_features(shelf, feature_set, input_snapshots, None).to_pylist()) == expected(
             world, feature_set
         )
 
@@ -193,7 +193,7 @@ def everything(number):
 def test_every_aggregation_over_every_window_is_what_the_reference_says(engine, shelf, number):
     world, wanted = everything(number)
     feature_set, input_snapshots = laid_out(shelf, world)
-    found = bits(engine.compute(shelf, feature_set, input_snapshots, None).to_pylist())
+    found = bits(engine.compute_features(shelf, feature_set, input_snapshots, None).to_pylist())
     for mine, theirs in zip(found, sorted(wanted, key=lambda row: (row["at"], row["row"])), strict=True):
         assert mine == theirs
 
@@ -218,7 +218,7 @@ def test_no_row_and_one_row_give_the_reference_s_answer(engine, shelf, number):
     feature_set, input_snapshots = laid_out(
         shelf, World(replace(one, source="tests.events", spine="tests.events"), {"tests.events": table}, table)
     )
-    found = engine.compute(shelf, feature_set, input_snapshots, None)
+    found = engine.compute_features(shelf, feature_set, input_snapshots, None)
     assert bits(found.to_pylist()) == bits(feature_rows(feature_set, {feature_set.source: table}, table.to_pylist()))
     assert found.schema.field("money_mean_7d").type == pa.float64()
 
@@ -245,7 +245,7 @@ def test_times_with_a_zone_mean_the_same_moments(engine, shelf):
         feature_set, input_snapshots = laid_out(
             shelf, World(replace(one, source="tests.events", spine="tests.events"), {"tests.events": table}, table)
         )
-        found.append(engine.compute(shelf, feature_set, input_snapshots, None).drop_columns("at").to_pylist())
+        found.append(engine.compute_features(shelf, feature_set, input_snapshots, None).drop_columns("at").to_pylist())
     assert found[0] == found[1]
     assert [row["amount_sum_1d"] for row in found[0]] == [5, 12]
 
@@ -255,12 +255,12 @@ def test_any_choice_of_days_gives_the_same_bits_as_the_whole(engine, shelf):
     @given(world=WORLDS, data=st.data())
     def check(world, data):
         feature_set, input_snapshots = laid_out(shelf, world)
-        whole = engine.compute(shelf, feature_set, input_snapshots, None)
+        whole = engine.compute_features(shelf, feature_set, input_snapshots, None)
         present = sorted(set(pc.cast(whole.column("at"), pa.date32()).to_pylist()))
         days = data.draw(st.lists(st.sampled_from(present), unique=True)) if present else [date(2018, 4, 1)]
         chosen = whole.filter(pc.is_in(pc.cast(whole.column("at"), pa.date32()), pa.array(days, pa.date32())))
         if days:
-            assert engine.compute(shelf, feature_set, input_snapshots, days).equals(chosen)
+            assert engine.compute_features(shelf, feature_set, input_snapshots, days).equals(chosen)
 
     check()
 
@@ -311,7 +311,7 @@ def test_an_entity_that_memory_does_not_hold_is_cut_by_days_and_keeps_its_bits(e
     )
     world = World(one, {"tests.events": table}, table)
     feature_set, input_snapshots = laid_out(shelf, world)
-    found = LIMITED[engine](limit).compute(shelf, feature_set, input_snapshots, None)
+    found = LIMITED[engine](limit).compute_features(shelf, feature_set, input_snapshots, None)
     assert bits(found.to_pylist()) == expected(world, feature_set)
 
 
@@ -334,10 +334,10 @@ def test_old_input_snapshots_give_the_old_bits(engine, shelf):
         entity=Entity("who"),
         features=[mean("amount").over("7d")],
     )
-    before = engine.compute(shelf, feature_set, {name: pin}, None)
+    before = engine.compute_features(shelf, feature_set, {name: pin}, None)
     _, later = put(shelf, "tests.pinned", events.set_column(3, "amount", pa.array([50, 70], pa.int64())))
-    assert engine.compute(shelf, feature_set, {name: pin}, None).equals(before)
-    after = engine.compute(shelf, feature_set, {name: later}, None)
+    assert engine.compute_features(shelf, feature_set, {name: pin}, None).equals(before)
+    after = engine.compute_features(shelf, feature_set, {name: later}, None)
     assert after.column("amount_mean_7d").to_pylist() == [50.0, 60.0]
 
 
@@ -378,9 +378,9 @@ def said(fraud):
 def test_the_features_of_the_fraud_domain_are_what_the_reference_says(engine, shelf, fraud, said, feature_set):
     one = replace(feature_set, source=fraud[feature_set.source][0], spine=fraud[feature_set.spine][0])
     input_snapshots = {name: pin for name, pin, _ in fraud.values()}
-    found = engine.compute(shelf, one, input_snapshots, TWO_DAYS)
+    found = engine.compute_features(shelf, one, input_snapshots, TWO_DAYS)
     assert bits(found.to_pylist()) == said(feature_set.name)
-    whole = engine.compute(shelf, one, input_snapshots, None)
+    whole = engine.compute_features(shelf, one, input_snapshots, None)
     day = pc.cast(whole.column("tx_datetime"), pa.date32())
     assert whole.filter(pc.is_in(day, pa.array(TWO_DAYS, pa.date32()))).equals(found)
 
@@ -397,5 +397,5 @@ def test_events_beyond_the_longest_window_do_not_matter_and_the_last_that_does_i
     events = pa.table({"row": [1, 2, 3, 4], "who": [1] * 4, "at": pa.array(times, pa.timestamp("us"))})
     name, pin = put(shelf, "tests.reach", events)
     feature_set = replace(feature_set, source=name, spine=name)
-    found = engine.compute(shelf, feature_set, {name: pin}, [last.date()])
+    found = engine.compute_features(shelf, feature_set, {name: pin}, [last.date()])
     assert found.column("tx_count_36h").to_pylist() == [2]

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.catalog.home import scratch_folder
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.features.feature_set import (
     Entity,
     Events,

@@ -353,9 +353,9 @@ def training(*sets: FeatureSet, tolerance: float | None = None) -> TrainingSet:
 
 def build(lake: Lakehouse, feature_set: FeatureSet) -> None:
     from lakehouse.engines.choice import engine_of
-    from lakehouse.engines.feature_tables import build_feature_set
+    from lakehouse.feature_tables.build import build_feature_set
 
-    build_feature_set(lake, engine_of(lake, feature_set), feature_set, run_id="feature-run")
+    build_feature_set(lake, engine_of(lake, feature_set.engine), feature_set, run_id="feature-run")
 
 
 def test_a_training_set_that_serving_could_not_match_is_not_published(shop):

@@ -13,10 +13,10 @@ import pytest
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.equal_values import CHECK
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.errors import SlipwayWarning
+from lakehouse.feature_tables.build import build_feature_set
+from lakehouse.feature_tables.equal_values import CHECK
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, attribute, count, derived, last, total
 from lakehouse.kinds.feature_set import FeatureSetAsset
 from lakehouse.kinds.graph import AssetGraph
@@ -139,8 +139,8 @@ def infinite(rows: pa.Table) -> pa.Table:
 )
 def test_rows_that_an_engine_got_wrong_are_not_published(ledger, spoil, check):
     class Wrong(EmbeddedEngine):
-        def rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
-            rows = super().rows(lake, feature_set, work)
+        def feature_rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
+            rows = super().feature_rows(lake, feature_set, work)
             assert isinstance(rows, pa.Table)
             return spoil(rows)
 

@@ -13,9 +13,11 @@ import pytest
 
 from assets.fraud.features import customer_spend
 from assets.fraud.training import training
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.engines.embedded import features
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.embedded.training_sets import training_rows
 from lakehouse.errors import SlipwayError
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.features.feature_set import Entity, count, last, mean, total
 from lakehouse.settings import LEAST_MEMORY, Settings
 from lakehouse.tables.on_disk import RowsOnDisk
@@ -26,7 +28,7 @@ from lakehouse.tables.shape import TableShape
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import write_draft
 from lakehouse.training import training_tables
-from lakehouse.training.assemble import assemble_within, data_clock
+from lakehouse.training.assemble import data_clock
 from lakehouse.training.stored_hashes import CONTENT, content_of, note
 from lakehouse.training.training_tables import build_training_set
 from tests import scenario
@@ -86,9 +88,9 @@ def test_parts_of_any_size_give_the_same_bits(lake, spine, hot, keys):
         input_snapshots[spine] = put(lake, spine, some(2, keys=keys, hot=hot).drop(["amount"])).snapshot_id
     one = declared(spine)
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in range(20, 33)]):
-        whole = EmbeddedEngine().compute(lake, one, input_snapshots, days)
+        whole = EmbeddedEngine().compute_features(lake, one, input_snapshots, days)
         for limit in (ROWS * WIDTH, ROWS * WIDTH // 3):
-            made = EmbeddedEngine(limit)._made(lake, one, input_snapshots, days)
+            made = features.computed(lake, one, input_snapshots, days, limit)
             assert isinstance(made, RowsOnDisk)
             assert made.to_arrow().equals(whole)
             assert len(made) == len(whole)
@@ -98,12 +100,12 @@ def test_parts_of_any_size_give_the_same_bits(lake, spine, hot, keys):
 def test_an_entity_that_no_bucket_makes_smaller_is_cut_by_days(lake):
     input_snapshots = {"parts.events": put(lake, "parts.events", some(3, hot=1.0)).snapshot_id}
     one = declared()
-    made = EmbeddedEngine(ROWS * WIDTH)._made(lake, one, input_snapshots, None)
+    made = features.computed(lake, one, input_snapshots, None, ROWS * WIDTH)
     assert len(made.files) > 2
-    assert made.to_arrow().equals(EmbeddedEngine().compute(lake, one, input_snapshots, None))
+    assert made.to_arrow().equals(EmbeddedEngine().compute_features(lake, one, input_snapshots, None))
     lifelong = replace(one, features=[total("amount").over("lifetime")])
     with pytest.raises(SlipwayError, match="one day of one part of the entities need"):
-        EmbeddedEngine(ROWS * WIDTH)._made(lake, lifelong, input_snapshots, None)
+        features.computed(lake, lifelong, input_snapshots, None, ROWS * WIDTH)
 
 
 def test_events_that_cannot_be_cut_so_small_are_rejected_before_anything_is_written(lake):
@@ -119,7 +121,7 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     put(lake, "parts.events", some(5, hot=0.3))
     one = declared()
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), one, run_id="run")
-    made = EmbeddedEngine().compute(lake, one, dict(built.input_snapshots), None)
+    made = EmbeddedEngine().compute_features(lake, one, dict(built.input_snapshots), None)
     order = [("at", "ascending"), ("row", "ascending")]
     assert built.rows == built.rows_written == ROWS
     assert read(lake, one.name).sort_by(order).equals(made)
@@ -132,7 +134,7 @@ def test_rows_in_parts_are_published_like_any_others_and_leave_nothing_behind(la
     assert read(lake, one.name).sort_by(order).equals(made)
     wider = replace(one, features=[*one.features, total("amount").over("1d")])
     built = build_feature_set(lake, EmbeddedEngine(ROWS * WIDTH // 2), wider, run_id="wider")
-    expected = EmbeddedEngine().compute(lake, wider, dict(built.input_snapshots), None)
+    expected = EmbeddedEngine().compute_features(lake, wider, dict(built.input_snapshots), None)
     assert read(lake, one.name).sort_by(order).equals(expected)
 
 
@@ -141,7 +143,7 @@ def test_a_training_set_in_parts_has_the_same_rows_and_content(built, monkeypatc
     whole = read(built, training.name, at=made.snapshot_id)
     monkeypatch.setattr(training_tables, "memory_left", lambda _: 500_000)
     clock = data_clock(built, training, made.input_snapshots[training.spine])
-    parts = assemble_within(built, training, made.input_snapshots, None, clock, 500_000)
+    parts = training_rows(built, training, made.input_snapshots, None, clock, 500_000)
     assert isinstance(parts, RowsOnDisk)
     parts.let_go()
     again = build_training_set(built, training, run_id="in parts", rebuild=True)

@@ -16,8 +16,9 @@ import pytest
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set
+from lakehouse.engines.embedded import features
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.tables.days import EPOCH
 from lakehouse.tables.provenance import last_published, read_provenance
 from lakehouse.tables.read import plan, read
@@ -167,17 +168,17 @@ def test_nothing_new_writes_nothing(built):
 
 
 @contextmanager
-def watched(engine, computed):
-    """What an engine computes anew, by feature set."""
-    made = engine._made
+def watched(module, computed):
+    """What an module computes anew, by feature set."""
+    made = module.computed
 
-    def noting(self, lake, one, *given):
-        rows = made(self, lake, one, *given)
+    def noting(lake, one, *given):
+        rows = made(lake, one, *given)
         computed.append((one.name, rows))
         return rows
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_made", noting)
+        patch.setattr(module, "computed", noting)
         yield
 
 
@@ -192,7 +193,7 @@ def test_a_corrected_day_recomputes_the_rows_that_its_windows_reach_and_no_other
     of_5 = pl.col("CUSTOMER_ID") == 5
     corrected(short, day, pl.when(of_5).then(pl.col("TX_AMOUNT") + 1).otherwise("TX_AMOUNT"))
     computed = []
-    with watched(EmbeddedEngine, computed):
+    with watched(features, computed):
         outcomes = bring_up_to_date(short)
     reached = touched("CUSTOMER_ID", scenario.payments_on([day]).filter(of_5), PRESENT)
     assert reached[0] == day

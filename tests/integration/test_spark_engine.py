@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from assets.fraud.features import customer_spend
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.spark import SparkEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import (
     Entity,
@@ -86,8 +86,8 @@ def skewed(spark_lake):
 @pytest.mark.parametrize("tasks", [1, 2, 5])
 def test_any_number_of_parts_gives_the_same_bits(tasks, spark_lake, skewed):
     feature_set, input_snapshots = skewed
-    expected = EmbeddedEngine().compute(spark_lake, feature_set, input_snapshots, None)
-    assert SparkEngine(tasks).compute(spark_lake, feature_set, input_snapshots, None).equals(expected)
+    expected = EmbeddedEngine().compute_features(spark_lake, feature_set, input_snapshots, None)
+    assert SparkEngine(tasks).compute_features(spark_lake, feature_set, input_snapshots, None).equals(expected)
 
 
 def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bits(spark_lake, skewed):
@@ -108,14 +108,14 @@ def test_an_entity_with_half_of_all_events_is_cut_by_days_and_gives_the_same_bit
     assert len(parts.pieces) > 2
     assert len({one.bucket for one in parts.pieces}) == 1
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in range(20, 40)]):
-        expected = EmbeddedEngine().compute(spark_lake, feature_set, input_snapshots, days)
-        assert SparkEngine(1, limit).compute(spark_lake, feature_set, input_snapshots, days).equals(expected)
+        expected = EmbeddedEngine().compute_features(spark_lake, feature_set, input_snapshots, days)
+        assert SparkEngine(1, limit).compute_features(spark_lake, feature_set, input_snapshots, days).equals(expected)
 
 
 def test_events_that_no_worker_can_hold_are_rejected_before_the_work(spark_lake, skewed):
     feature_set, input_snapshots = skewed
     with pytest.raises(SlipwayError, match="of a worker's memory") as caught:
-        SparkEngine(1, 10_000).compute(spark_lake, feature_set, input_snapshots, None)
+        SparkEngine(1, 10_000).compute_features(spark_lake, feature_set, input_snapshots, None)
     assert "SLIPWAY_MEMORY" in (caught.value.fix or "")
 
 
@@ -127,24 +127,24 @@ def test_keys_of_other_widths_meet_and_texts_and_empty_tables_do(spark_lake):
             spine: put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 500)),
         }
         one = declared(events, spine)
-        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
-        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute_features(spark_lake, one, input_snapshots, None).equals(expected)
         input_snapshots[events] = put(spark_lake, events, some(3, 40, kind=mine).slice(0, 0))
-        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
-        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute_features(spark_lake, one, input_snapshots, None).equals(expected)
         input_snapshots[spine] = put(spark_lake, spine, some(4, 50, kind=theirs).slice(0, 0))
-        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
-        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
+        assert SparkEngine().compute_features(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 def test_events_as_their_own_spine_travel_once(spark_lake):
     input_snapshots = {"own.events": put(spark_lake, "own.events", some(5, 30))}
     one = declared("own.events", "own.events")
-    rows = SparkEngine().compute(spark_lake, one, input_snapshots, None)
-    assert rows.equals(EmbeddedEngine().compute(spark_lake, one, input_snapshots, None))
+    rows = SparkEngine().compute_features(spark_lake, one, input_snapshots, None)
+    assert rows.equals(EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None))
     calendar = replace(one, features=[hour_between(0, 6, "is_night")])
-    rows = SparkEngine().compute(spark_lake, calendar, input_snapshots, None)
-    assert rows.equals(EmbeddedEngine().compute(spark_lake, calendar, input_snapshots, None))
+    rows = SparkEngine().compute_features(spark_lake, calendar, input_snapshots, None)
+    assert rows.equals(EmbeddedEngine().compute_features(spark_lake, calendar, input_snapshots, None))
 
 
 def test_events_of_the_spine_s_own_table_by_other_keys_or_times_are_no_rows_of_the_spine(spark_lake):
@@ -156,12 +156,12 @@ def test_events_of_the_spine_s_own_table_by_other_keys_or_times_are_no_rows_of_t
         [count("got").of(by_other).over("7d"), count("sent").over("7d")],
     ):
         one = replace(declared("renamed.events", "renamed.events"), features=features)
-        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+        expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
         counts = replace(one, features=[count("got").over("7d")])
         assert not expected.column("got_count_7d").equals(
-            EmbeddedEngine().compute(spark_lake, counts, input_snapshots, None).column("got_count_7d")
+            EmbeddedEngine().compute_features(spark_lake, counts, input_snapshots, None).column("got_count_7d")
         )
-        assert SparkEngine().compute(spark_lake, one, input_snapshots, None).equals(expected)
+        assert SparkEngine().compute_features(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside others"])
@@ -171,17 +171,17 @@ def test_a_spine_that_is_cut_by_days_has_its_own_earlier_events(beside, spark_la
     features = [count("events").over("7d")]
     features += [total("amount").of(Events("few.others", "at")).over("1d")] if beside else []
     one = replace(declared("few.events", "few.events"), features=features)
-    expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+    expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
     # The spine fits by itself; beside others it does not.
     limit = ROWS * 40 * 5 * 3 // 2 if beside else ROWS * 32 * 5 // 3
-    assert SparkEngine(1, limit).compute(spark_lake, one, input_snapshots, None).equals(expected)
+    assert SparkEngine(1, limit).compute_features(spark_lake, one, input_snapshots, None).equals(expected)
 
 
 def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
     input_snapshots = {"both.events": put(spark_lake, "both.events", some(13, 30))}
     used = replace(declared("both.events", "both.events"), name="both.used", features=[total("amount").over("1d")])
     input_snapshots["both.used"] = put(
-        spark_lake, "both.used", EmbeddedEngine().compute(spark_lake, used, input_snapshots, None)
+        spark_lake, "both.used", EmbeddedEngine().compute_features(spark_lake, used, input_snapshots, None)
     )
     one = replace(
         declared("both.events", "both.events"),
@@ -193,8 +193,8 @@ def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
         uses=[used],
     )
     for days in (None, [(BEGIN + timedelta(days=30)).date()]):
-        expected = EmbeddedEngine().compute(spark_lake, one, input_snapshots, days)
-        assert SparkEngine().compute(spark_lake, one, input_snapshots, days).equals(expected)
+        expected = EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, days)
+        assert SparkEngine().compute_features(spark_lake, one, input_snapshots, days).equals(expected)
 
 
 def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lake):
@@ -202,9 +202,9 @@ def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lak
     input_snapshots = {"odd.events": put(spark_lake, "odd.events", finer)}
     one = replace(declared("odd.events", "odd.events"), features=[mean("amount", scale=2).over("1d")])
     with pytest.raises(SlipwayError) as embedded:
-        EmbeddedEngine().compute(spark_lake, one, input_snapshots, None)
+        EmbeddedEngine().compute_features(spark_lake, one, input_snapshots, None)
     with pytest.raises(SlipwayError) as spark:
-        SparkEngine().compute(spark_lake, one, input_snapshots, None)
+        SparkEngine().compute_features(spark_lake, one, input_snapshots, None)
     assert spark.value.as_dict() == embedded.value.as_dict()
 
 
@@ -246,7 +246,7 @@ def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark
     sold = some(10, 7).rename_columns(["row", "shop", "at", "amount"])
     input_snapshots["many.sales"] = put(lake, "many.sales", sold)
     input_snapshots["many.shops"] = put(
-        lake, "many.shops", EmbeddedEngine().compute(lake, sales, input_snapshots, None)
+        lake, "many.shops", EmbeddedEngine().compute_features(lake, sales, input_snapshots, None)
     )
     refunds = Events("many.refunds", "at", delay="1d", keys=("client",))
     one = replace(
@@ -262,6 +262,6 @@ def test_several_tables_lifetimes_and_sets_of_other_entities_come_together(spark
         uses=[sales],
     )
     for days in (None, [(BEGIN + timedelta(days=number)).date() for number in (30, 31, 45)]):
-        expected = EmbeddedEngine().compute(lake, one, input_snapshots, days)
+        expected = EmbeddedEngine().compute_features(lake, one, input_snapshots, days)
         assert expected.column("share").null_count < len(expected)
-        assert SparkEngine().compute(lake, one, input_snapshots, days).equals(expected)
+        assert SparkEngine().compute_features(lake, one, input_snapshots, days).equals(expected)

@@ -1,6 +1,7 @@
 """DuckDB's SQL on Spark: what is carried over means the same, and what is not is refused by name.
 
-What belongs here: the translation (transforms/spark_sql.py), over rows chosen to tell the two engines apart. Not: dbt.
+What belongs here: the translation (engines/spark/sql_translation.py), over rows chosen to tell the two engines apart.
+Not: dbt.
 """
 
 from datetime import datetime
@@ -9,10 +10,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from lakehouse.engines.spark.sql_translation import to_spark
 from lakehouse.errors import SlipwayError
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.words import in_words
-from lakehouse.transforms.spark_sql import to_spark
 
 # Numbers that are halves, and that a double cannot show exactly; nulls; negative ones; times around midnight and a leap
 # day; texts with upper case, spaces, nothing in them and letters beyond ASCII.

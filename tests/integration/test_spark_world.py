@@ -12,10 +12,10 @@ import pytest
 
 from assets.fraud.features import customer_spend, terminal_risk
 from lakehouse.engines.choice import engine_of
-from lakehouse.engines.embedded import EmbeddedEngine
-from lakehouse.engines.feature_tables import build_feature_set, plan_feature_build
-from lakehouse.engines.spark import SparkEngine
+from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.errors import SlipwayError
+from lakehouse.feature_tables.build import build_feature_set, plan_feature_build
 from lakehouse.features.feature_set import total
 from lakehouse.tables.check_result import AuditError
 from lakehouse.tables.provenance import last_published
@@ -88,9 +88,9 @@ def test_what_spark_made_is_in_line_for_both_engines(spark_built):
 
 def test_settings_choose_the_engine_and_a_feature_set_may_choose_its_own(spark_built, lake):
     for home, chosen in ((spark_built, SparkEngine), (lake, EmbeddedEngine)):
-        assert isinstance(engine_of(home, customer_spend), chosen)
-        assert isinstance(engine_of(home, replace(customer_spend, engine="spark")), SparkEngine)
-        assert isinstance(engine_of(home, replace(customer_spend, engine="embedded")), EmbeddedEngine)
+        assert isinstance(engine_of(home, customer_spend.engine), chosen)
+        assert isinstance(engine_of(home, "spark"), SparkEngine)
+        assert isinstance(engine_of(home, "embedded"), EmbeddedEngine)
     assert replace(customer_spend, engine="spark").fingerprint() == customer_spend.fingerprint()
 
 
@@ -151,7 +151,7 @@ def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):
     spark, embedded = pair
     more = replace(customer_spend, features=[*customer_spend.features, total("amount").over("1d")])
     for lake in pair:
-        outcome = build_feature_set(lake, engine_of(lake, more), more, run_id="more-columns")
+        outcome = build_feature_set(lake, engine_of(lake, more.engine), more, run_id="more-columns")
         assert outcome.days is None
     assert "amount_sum_1d" in rows(spark, more.name).column_names
     assert rows(spark, more.name).equals(rows(embedded, more.name))
@@ -161,7 +161,7 @@ def test_a_feature_set_with_an_engine_of_its_own_is_made_on_spark_where_all_else
     _, embedded = pair
     lake = scenario.make_lake(embedded.home.root, {**scenario.SPARK, "SLIPWAY_ENGINE": "embedded"})
     one, held = replace(terminal_risk, engine="spark"), rows(lake, terminal_risk.name)
-    build_feature_set(lake, engine_of(lake, one), one, run_id="own-engine", rebuild=True)
+    build_feature_set(lake, engine_of(lake, one.engine), one, run_id="own-engine", rebuild=True)
     summary = lake.table(one.name).current_snapshot().summary.additional_properties
     assert "spark" in json.dumps(summary)
     assert rows(lake, one.name).equals(held)

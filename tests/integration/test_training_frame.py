@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lakehouse
-from lakehouse.engines.feature_tables import feature_shape
 from lakehouse.errors import DeclarationError, SlipwayError, SlipwayWarning, UnknownNameError
+from lakehouse.feature_tables.build import feature_shape
 from lakehouse.features.feature_set import Entity, FeatureSet, attribute, count, derived, mean
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish

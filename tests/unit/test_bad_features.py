@@ -12,8 +12,8 @@ import pytest
 
 from lakehouse.domain import Domain
 from lakehouse.engines.choice import engine_of
-from lakehouse.engines.feature_tables import build_feature_set
 from lakehouse.errors import DeclarationError, SlipwayError
+from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import (
     Entity,
@@ -218,7 +218,7 @@ def test_tables_without_rows_are_no_error_and_give_a_table(lake, rows):
     for name, table in (("fraud.stg_transactions", events), ("fraud.orders", spine)):
         publish(lake, write_draft(lake, TableShape(name, table.schema, "tx_datetime"), table, scenario.provenance()))
     one = spend(count("tx").over("1d"), total("amount").over("1d"), spine="fraud.orders")
-    built = build_feature_set(lake, engine_of(lake, one), one, run_id="feature-run")
+    built = build_feature_set(lake, engine_of(lake, one.engine), one, run_id="feature-run")
     assert (built.rows, [one.passed for one in built.check_results]) == (rows[1], [True] * len(built.check_results))
     assert (
         read(lake, one.name).select(["tx_count_1d", "amount_sum_1d"]).to_pylist()

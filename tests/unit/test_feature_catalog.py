@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
-from lakehouse.engines.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.errors import DeclarationError, UnknownNameError
+from lakehouse.feature_tables.equal_values import equal_features, remembered, twice_check_result
 from lakehouse.features.duration import MICROSECONDS
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import (
@@ -308,7 +308,7 @@ def test_a_listing_tells_that_an_input_changed_without_looking_for_the_rows(lake
     def diff(*_):
         pytest.fail("looked at data")
 
-    monkeypatch.setattr("lakehouse.engines.feature_tables.narrowed", diff)
+    monkeypatch.setattr("lakehouse.feature_tables.build.narrowed", diff)
     one = spend()
     put(lake, one.source, {"amount": [1.0]})
     input_snapshots = {one.source: resolve(lake.table(one.source))}

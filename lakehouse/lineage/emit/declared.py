@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lakehouse.contracts.quarantine import quarantine_shape
 from lakehouse.domain import Domain
-from lakehouse.engines import equal_values
-from lakehouse.engines.feature_tables import CHECKS as FEATURE_CHECKS
+from lakehouse.engines.choice import engine_named
+from lakehouse.feature_tables import equal_values
+from lakehouse.feature_tables.build import CHECKS as FEATURE_CHECKS
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.ingestion.check_results import check_names
 from lakehouse.lineage.emit import column_lineage, names
@@ -151,7 +152,7 @@ def _sql_model(model: TransformModel, followed: Followed, code: str, engine: str
         {test.name: test.description for test in model.tests},
         code or "dbt_project",
         model.sql.strip(),
-        f"dbt-{'spark' if engine == 'spark' else 'duckdb'}",
+        f"dbt-{engine_named(engine).sql_engine}",
         fingerprint=model.fingerprint(),
     )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines import equal_values
-from lakehouse.engines.feature_tables import CHECKS
+from lakehouse.feature_tables import equal_values
+from lakehouse.feature_tables.build import CHECKS
 from lakehouse.features.examples import Difference, differences
 from lakehouse.features.feature_set import Declared, Example, Feature, FeatureSet
 from lakehouse.features.lineage import Edge, feature_lineage

@@ -1,7 +1,7 @@
 """The entries of the catalog: feature sets, who uses them, how fresh they are, and finding them by words.
 
 What belongs here: putting declarations and tables' metadata together. Not: declaring (features/feature_set.py), single
-features in depth (details.py) and bringing feature tables up to date (engines/feature_tables.py).
+features in depth (details.py) and bringing feature tables up to date (feature_tables/build.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from datetime import date
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
-from lakehouse.engines.equal_values import Equal, remembered
-from lakehouse.engines.feature_tables import days_to_build
 from lakehouse.errors import UnknownNameError, unknown_name
+from lakehouse.feature_tables.build import days_to_build
+from lakehouse.feature_tables.equal_values import Equal, remembered
 from lakehouse.features.aggregation import Feature
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.sameness import deprecations

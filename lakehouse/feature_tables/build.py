@@ -3,21 +3,21 @@
 What belongs here: a feature set's way from declaration to published table. Not: computing (the engines).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.engines.affected import narrowed
 from lakehouse.engines.protocol import Engine
+from lakehouse.feature_tables.affected import narrowed
 from lakehouse.features.duration import days_touched
 from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.days import days_filter
+from lakehouse.tables.days import days_filter, in_words
 from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
 from lakehouse.tables.read import attach, count_rows, day_column, plan
@@ -65,11 +65,18 @@ def build_feature_set(
     run_id: str,
     asked: Sequence[date] = (),
     rebuild: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Bring a feature set's table up to date. Raises AuditError when its rows must not be published."""
+    """Bring a feature set's table up to date. Raises AuditError when its rows must not be published.
+
+    `progress` is called with a line about each step.
+    """
 
     def compute(work: BuildPlan) -> Computed:
-        rows = engine.rows(lake, feature_set, work)
+        days = "all days" if work.days is None else in_words(work.days)
+        progress(f"computing {len(feature_set.columns)} features of {days}")
+        rows = engine.feature_rows(lake, feature_set, work)
+        progress(f"writing and auditing {len(rows):,} rows" if len(rows) else "writing and auditing")
         return Computed(feature_shape(feature_set, rows.schema), rows)
 
     def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:

@@ -1,6 +1,6 @@
-"""Putting a training set's rows together on Spark: the same as-of join, carried to the data.
+"""Training rows, put together on Spark by the as-of join that the embedded engine uses.
 
-What belongs here: Spark's counterpart of assemble.py. Not: the join itself (features/point_in_time.py).
+What belongs here: running the joins of training/assemble.py on Spark. Not: the join itself (features/point_in_time.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from lakehouse.training.assemble import Join, joins_of, spine_columns
 from lakehouse.training.training_set import TrainingSet
 
 
-def assemble_on_spark(
+def training_rows(
     lake: Lakehouse,
     training_set: TrainingSet,
     input_snapshots: Mapping[str, int],
     days: Sequence[date] | None,
-    clock: datetime,
+    labels_until: datetime,
 ) -> SparkRows:
-    """The rows that assemble.assemble gives, still on Spark."""
+    """Return the training set's rows, still on Spark. See Engine.training_rows."""
     one, time = training_set, training_set.event_time
     where = f"training set {one.name} on Spark"
     chosen = days_filter(time, days) if days is not None else None
@@ -55,7 +55,7 @@ def assemble_on_spark(
                 limit=worker_bytes(lake.settings),
             )
             rows = Pinned(frame, schema, spine.rows)
-        labelled = _with_labels(lake, one, rows, input_snapshots, chosen, clock)
+        labelled = _with_labels(lake, one, rows, input_snapshots, chosen, labels_until)
     return SparkRows(labelled.frame, labelled.schema, [time, one.row_key], where)
 
 
@@ -96,9 +96,9 @@ def _with_labels(
     rows: Pinned,
     input_snapshots: Mapping[str, int],
     chosen: str | None,
-    clock: datetime,
+    labels_until: datetime,
 ) -> Pinned:
-    """The rows with the labels that were known at `clock`, in the training set's columns."""
+    """The rows with the labels that were known at `labels_until`, in the training set's columns."""
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
 
     label = training_set.label
@@ -109,7 +109,8 @@ def _with_labels(
         at=input_snapshots[label.source],
         where=chosen,
     )
-    known = table.frame.where(F.col(identifier(label.known_at)) <= F.lit(clock.isoformat()).cast("timestamp_ntz"))
+    until = F.lit(labels_until.isoformat()).cast("timestamp_ntz")
+    known = table.frame.where(F.col(identifier(label.known_at)) <= until)
     labels = known.select(
         F.col(identifier(label.row_key)).alias("_labelled"), F.col(identifier(label.column)).alias("_label")
     )

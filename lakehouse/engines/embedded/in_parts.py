@@ -1,7 +1,7 @@
 """Computing a feature set that memory does not hold: bucket of entities by bucket, by way of the disk.
 
 What belongs here: spilling the inputs by bucket, computing each, and handing the results out day by day. Not: the
-kernel, and rows that memory holds (embedded.py).
+kernel, and rows that memory holds (features.py).
 
 Every row of an entity is in one bucket, so each bucket's rows are what they would be among all others, to the bit. A
 bucket with too many rows (one entity with half of all events is enough) is cut by days of the spine.

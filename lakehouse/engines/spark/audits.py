@@ -1,6 +1,6 @@
-"""Auditing a whole table on Spark: the same counts, so the same verdicts.
+"""Contract checks of a whole table, on Spark: the same counts, so the same results.
 
-What belongs here: the pass of Spark. Not: what is counted and the verdicts (whole.py).
+What belongs here: running the counts on Spark. Not: what is checked (lakehouse/contracts).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from lakehouse.tables.duck import quoted
 from lakehouse.tables.read import Pin, plan, resolve
 
 
-def audit_on_spark(
+def audit(
     lake: Lakehouse,
     contract: Contract,
     *,
@@ -29,7 +29,7 @@ def audit_on_spark(
     where: str | None = None,
     input_snapshots: Mapping[str, int] | None = None,
 ) -> list[CheckResult]:
-    """What `whole.audit_table` says, found by Spark."""
+    """Check a table against a contract, on Spark. See Engine.audit."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 

@@ -1,6 +1,7 @@
-"""Fingerprints of a training set's days, taken where its rows are: on Spark.
+"""Content hashes of a training set's days, computed on Spark, where the rows are.
 
-What belongs here: Spark's counterpart of the reading and hashing in noted.py. Not: what is noted, and the hash.
+What belongs here: reading and hashing. Not: the hash (training/content_hash.py), and what is stored with a snapshot
+(training/stored_hashes.py).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from lakehouse.spark.carried import carry_stream
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
+from lakehouse.tables.rows import Rows
 from lakehouse.tables.shape import TableShape
 from lakehouse.training.content_hash import fingerprints_by_day
 from lakehouse.training.training_set import TrainingSet
@@ -21,11 +23,13 @@ from lakehouse.training.training_set import TrainingSet
 _MARKS = pa.schema([("day", pa.date32()), ("mark", pa.string())])
 
 
-def days_to_write(training_set: TrainingSet, rows: SparkRows, shape: TableShape) -> dict[date, str]:
-    """The fingerprint of each day of rows that will be written to a table of `shape`.
+def hash_rows(training_set: TrainingSet, rows: Rows, shape: TableShape) -> dict[date, str]:
+    """Return the content hash of each day of rows. See Engine.hash_rows.
 
-    The rows are computed by this, and held on Spark's disks until they are written.
+    The rows are computed by this, and kept on Spark's disks until they are written.
     """
+    if not isinstance(rows, SparkRows):
+        raise TypeError(f"The rows are a {type(rows).__name__} and not on Spark.")
     with in_words(rows.where):
         rows.hold(shape)
     try:
@@ -35,13 +39,8 @@ def days_to_write(training_set: TrainingSet, rows: SparkRows, shape: TableShape)
         raise
 
 
-def days_of_snapshot(
-    lake: Lakehouse, training_set: TrainingSet, pin: int, days: Sequence[date] | None
-) -> dict[date, str]:
-    """The same of the rows of `days` (None: all) that the training set's snapshot `pin` holds.
-
-    Raises UnknownNameError when it has not the columns that are declared now.
-    """
+def hash_snapshot(lake: Lakehouse, training_set: TrainingSet, pin: int, days: Sequence[date] | None) -> dict[date, str]:
+    """Return the content hash of each day of a snapshot. See Engine.hash_snapshot."""
     time = training_set.event_time
     where = days_filter(time, days) if days is not None else None
     table = pinned(lake, training_set.name, training_set.columns, at=pin, where=where)

@@ -1,6 +1,6 @@
 """A model's DuckDB SQL in Spark's words, where both mean the same.
 
-What belongs here: the translation, and what it refuses. Not: running it (plugin.py).
+What belongs here: the translation, and what it refuses. Not: running it (transforms.py).
 There is one dialect for who writes models: DuckDB's. sqlglot reads it and writes Spark's. Where the two engines give
 other values for the same words, the words are changed here; what was not shown to be the same
 (tests/integration/test_spark_sql.py) is refused by name, and never carried over in the hope that it is.

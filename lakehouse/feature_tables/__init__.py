@@ -1,0 +1,1 @@
+"""Feature sets as tables: which rows to recompute, building, checking and publishing them."""
