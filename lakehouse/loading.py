@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
+from typing import Any
 
 from lakehouse.contracts.columns import Column
 from lakehouse.contracts.contract import Contract
@@ -44,9 +45,15 @@ def load_domain(name: str) -> Domain:
         for one in _kinds()
         if find_spec(f"assets.{name}.{one.module}")
         for value in vars(_module(name, one.module)).values()
-        if one.declaration is not None and isinstance(value, one.declaration)
+        if one.declaration is not None and isinstance(value, one.declaration) and not _is_imported(value, name)
     ]
     return Domain(name, declarations, import_module(f"assets.{name}").OWNERS)
+
+
+def _is_imported(value: Any, domain: str) -> bool:  # noqa: ANN401  # a declaration of any kind
+    """Whether a declaration that a domain's module holds is another domain's, imported to be used in its own."""
+    other = getattr(value, "name", "").partition(".")[0]
+    return other != domain and other in domain_names()
 
 
 def _kinds() -> list[Kind]:

@@ -11,14 +11,13 @@ import dagster as dg
 from pydantic import Field
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.errors import SlipwayError
 from lakehouse.tables.check_result import AuditError
-from lakehouse.tables.days import between
 from lakehouse.tables.incremental import Outcome
 from orchestration.checks import asset_check_results, clear_failures, repeated_results
 from orchestration.memory import MemoryWatch
 from orchestration.metadata import materialized
 from orchestration.progress import Progress
+from orchestration.source_days import parse_days
 
 
 class BuildConfig(dg.Config):
@@ -28,16 +27,8 @@ class BuildConfig(dg.Config):
     days: str = Field(default="", description="Recompute these days in any case: 2018-04-01 or 2018-04-01:2018-04-30.")
 
     def asked(self) -> list[date]:
-        """The days that `days` names."""
-        if not self.days:
-            return []
-        first, _, last = self.days.partition(":")
-        try:
-            return between(date.fromisoformat(first), date.fromisoformat(last or first))
-        except ValueError:
-            raise SlipwayError(
-                f"{self.days!r} are no days.", where="config, days", nearest="2018-04-01:2018-04-30"
-            ) from None
+        """The days that `days` names. Raises SlipwayError for a text that names none."""
+        return parse_days(self.days, "config, days")
 
 
 def report(

@@ -12,7 +12,7 @@ from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.kinds.graph import AssetGraph
 from lakehouse.loading import load_domains
-from lakehouse.transforms.project import load_project
+from orchestration.dependencies import asset_graph
 from orchestration.factories import build_assets
 from orchestration.jobs import domain_jobs
 from orchestration.metadata import with_pages
@@ -26,11 +26,11 @@ def build_defs(
 ) -> dg.Definitions:
     """The definitions over a lakehouse (default: the environment's) and domains (default: all)."""
     lake = lake or open_lakehouse()
-    project = load_project(lake.settings, lake.home)
-    graph = AssetGraph(load_domains() if domains is None else domains, project, lake.settings.engine)
+    chosen = load_domains() if domains is None else domains
+    graph = asset_graph(lake, chosen)
     resources: dict[str, Any] = {"lake": lake, "progress": progress or Progress()}
     own = dg.Definitions(resources=resources, executor=dg.in_process_executor)
-    return dg.Definitions.merge(own, *(domain_defs(lake, graph, domain) for domain in graph.domains))
+    return dg.Definitions.merge(own, *(domain_defs(lake, graph, domain) for domain in chosen))
 
 
 def domain_defs(lake: Lakehouse, graph: AssetGraph, domain: Domain) -> dg.Definitions:

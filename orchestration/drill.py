@@ -46,6 +46,7 @@ from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import ensure_table
 from lakehouse.tables.write_audit_publish import write_audit_publish
 from lakehouse.transforms.project import load_project
+from orchestration.dependencies import asset_graph, main_source
 
 HISTORY = 45
 """So many deliveries are landed before the bad one comes: six weeks of daily ones."""
@@ -112,7 +113,7 @@ class Drill:
     control: Alarm | None = None
 
     def __enter__(self) -> Self:
-        (self.source,) = self.domain.sources
+        self.source = main_source(asset_graph(self.lake, [self.domain]), self.domain)
         self.model = next(iter(self.domain.models), None)
         self._folder = TemporaryDirectory(prefix="slipway-drill-")
         try:

@@ -1,6 +1,6 @@
-"""Running a domain's main job in this process: what is new is landed, what is out of line is recomputed.
+"""Running a domain's main job in this process: pending deliveries are landed, what is stale is recomputed.
 
-What belongs here: planning the runs, running them through Dagster, and what became of them. Not: printing (cli/).
+What belongs here: planning the run, running it through Dagster, and its report. Not: printing (cli/).
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from lakehouse import errors
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
+from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
+from orchestration.lineage.metadata import days_tag
 from orchestration.memory import MemoryWatch
-from orchestration.partitions import range_tags
-from orchestration.planning import PlannedRun, plan_predictions, plan_runs
+from orchestration.planning import PlannedRun, plan_builds, plan_predictions, plan_run
 from orchestration.progress import Progress
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -60,15 +61,13 @@ def run_main_job(
     models: bool = True,
     only_made: bool = False,
 ) -> JobReport:
-    """Bring the domain up to date with its deliveries, without `models` all but those. Does nothing when it is.
+    """Bring the domain up to date with its deliveries, leaving out its models without `models`.
 
-    With `only_made` what was never made is left alone: nobody asked for it.
-
-    Raises SlipwayError with the failed step's own words.
+    With `only_made`, tables that were never built are left out. Raises the failed step's SlipwayError.
     """
     report = JobReport(sources=[source.name for source in domain.sources])
-    planned = plan_runs(lake, domain, models=models, only_made=only_made)
-    if not planned:
+    planned = plan_run(lake, domain, models=models, only_made=only_made)
+    if planned is None:
         return report
     instance = open_instance(lake)
     job = build_defs(lake, domains=[domain], progress=progress).resolve_job_def(
@@ -78,7 +77,7 @@ def run_main_job(
     def run(one: PlannedRun) -> dg.ExecuteInProcessResult:
         result = job.execute_in_process(
             instance=instance,
-            tags=range_tags(one.first, one.last),
+            tags=days_tag(one.days),
             run_config=QUIET,
             asset_selection=one.only,
             raise_on_error=False,
@@ -88,14 +87,21 @@ def run_main_job(
         report.because += one.because
         return result
 
-    for one in planned:
-        result = run(one)
-        if not result.success:
-            # A newcomer that was held back is no reason for the champion not to score the new day.
-            for rest in plan_predictions(lake, domain):
-                run(rest)
-            raise failure_of(result)
+    result = run(planned)
+    if not result.success:
+        # A challenger that stays one must not keep the champion from scoring the new day, nor a rejected delivery of
+        # one source what is built from the others.
+        rejected = _failed(result) <= {asset_key(source.name).to_python_identifier() for source in domain.sources}
+        rest = plan_builds(lake, domain, models=models) if rejected else plan_predictions(lake, domain)
+        if rest is not None and not only_made:
+            run(rest)
+        raise failure_of(result)
     return report
+
+
+def _failed(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The names of the steps that failed."""
+    return {event.step_key or "" for event in result.all_events if event.is_step_failure}
 
 
 def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> list[Step]:

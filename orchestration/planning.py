@@ -1,9 +1,9 @@
-"""Which runs a domain needs: for deliveries that wait, else for what is stale.
+"""Which run a domain needs: one that lands pending deliveries, or one that recomputes what is stale.
 
 What belongs here: the plan, shared by the command line, the schedule and the sensor. Not: starting runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -11,65 +11,124 @@ import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
+from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.pending import find_pending
 from lakehouse.kinds.graph import AssetGraph
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.tables.days import spans
+from lakehouse.sources.circuit_breaker import Standing as BreakerStanding
+from lakehouse.sources.circuit_breaker import breaker_status
+from lakehouse.sources.deliveries import new_files, stamps
+from lakehouse.tables.days import in_words
 from lakehouse.tables.provenance import last_published
-from lakehouse.tables.read import published_days
-from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
-from orchestration.partitions import days_of
+from orchestration.dependencies import asset_graph, roots
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of days `first` to `last`, of all of a job's assets or of some `only`, and why."""
+    """A run of all assets of a job (`only` is None) or of some, and why.
 
-    first: date
-    last: date
+    `days` are those that it lands, where they are known. `content` identifies the deliveries that it lands.
+    """
+
     only: list[dg.AssetKey] | None
     because: Sequence[str]
+    days: Sequence[date] = ()
+    content: Sequence[str] = ()
 
 
-def plan_deliveries(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
-    """Runs for what was delivered and not landed: all but the last gapless span of days are only landed.
+@dataclass(frozen=True)
+class _Waiting:
+    """The pending deliveries of one source. `days` is None while their files were not opened yet."""
 
-    Raises DeliveryError where nothing that came can be read, and nothing was ever landed.
+    because: str
+    days: Sequence[date] | None
+    content: Sequence[str]
+
+
+def plan_deliveries(lake: Lakehouse, domain: Domain, *, open_files: bool = True) -> PlannedRun | None:
+    """A run that lands what was delivered to any source of the domain, and updates what is made from it.
+
+    None when nothing is pending. Sources without pending deliveries are left out, and so is what needs a source that
+    was never delivered. Without `open_files`, a file that was never inspected counts as a delivery without being
+    opened. Raises DeliveryError when no source has a place with files.
     """
-    (source,) = domain.sources
-    pending = find_pending(lake, source)
-    landings = [
-        PlannedRun(first, last, [asset_key(source.name)], (f"{source.name}: {first} to {last} were delivered",))
-        for first, last in spans(pending.days)
-    ]
-    if pending.to_land and not landings:
-        # What came has no day of its own; it is judged beside the newest one.
-        known = days_of(lake, source)
-        if not known:
-            raise next(one.error() for one in pending.faulty)
-        newest, because = known[-1], f"{source.name}: something came that has no new day"
-        return [PlannedRun(newest, newest, [asset_key(source.name)], (because,))]
-    return [*landings[:-1], *(PlannedRun(one.first, one.last, None, one.because) for one in landings[-1:])]
+    waiting = _find_waiting(lake, domain, open_files=open_files)
+    if not waiting:
+        return None
+    because = [one.because for one in waiting.values()]
+    content = [text for one in waiting.values() for text in one.content]
+    arriving = [name for name, one in waiting.items() if one.days is None or one.days]
+    if not arriving:
+        # Nothing that came has a readable day: it is evaluated, and no derived table can change.
+        return PlannedRun([asset_key(name) for name in waiting], because, content=content)
+    graph = asset_graph(lake, [domain])
+    chosen = [*waiting, *_buildable(lake, graph, domain, arriving)]
+    every = [asset for asset in graph.of_domain(domain.name) if asset.kind.materializable]
+    only = [asset_key(name) for name in chosen] if len(chosen) < len(every) else None
+    return PlannedRun(only, because, sorted({day for one in waiting.values() for day in one.days or ()}), content)
 
 
-def plan_builds(lake: Lakehouse, domain: Domain, *, models: bool = True) -> list[PlannedRun]:
-    """A run for the stale assets, when no delivery waits to be landed."""
-    graph = _graph(lake, domain)
-    stale = {name: reason for name, reason in _stale(lake, graph).items() if models or not graph[name].kind.trained}
-    return _run_of(lake, domain, stale)
+def _find_waiting(lake: Lakehouse, domain: Domain, *, open_files: bool) -> dict[str, _Waiting]:
+    """What is pending, by source. A source without a place to look at has nothing pending, unless that is so of all."""
+    found: dict[str, _Waiting] = {}
+    errors: list[DeliveryError] = []
+    for source in domain.sources:
+        new = [] if open_files else new_files(lake.home, source)
+        if new:
+            standing = breaker_status(lake, source.name, source.breaker, source.definition())
+            found[source.name] = _Waiting(
+                f"{source.name}: {len(new)} new {'file' if len(new) == 1 else 'files'}", None, _content(standing, new)
+            )
+            continue
+        try:
+            pending = find_pending(lake, source)
+        except DeliveryError as error:
+            errors.append(error)
+            continue
+        if not pending.to_land:
+            continue
+        files = [*(one for one, _ in pending.deliveries.values()), *pending.faulty, *(one for one, _ in pending.copies)]
+        content = [*stamps(lake.home, source, files), *(f"replaced {name}" for name in pending.replaced)]
+        came = f"{in_words(pending.days)} to land" if pending.days else "a delivery without a new day"
+        found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(pending.standing, content))
+    if len(errors) == len(domain.sources):
+        raise errors[0]
+    return found
 
 
-def plan_runs(lake: Lakehouse, domain: Domain, *, models: bool = True, only_made: bool = False) -> list[PlannedRun]:
-    """The runs that are due; none when everything is up to date. With `only_made` no asset is built a first time."""
+def _content(standing: BreakerStanding, files: Sequence[str]) -> list[str]:
+    """What identifies pending files. A breaker that changed its state makes another attempt of the same files."""
+    return [f"{standing.source} {standing.state} {standing.since}", *sorted(files)]
+
+
+def plan_builds(lake: Lakehouse, domain: Domain, *, models: bool = True) -> PlannedRun | None:
+    """A run of what is stale; None when nothing is, or when it cannot be built yet."""
+    graph = asset_graph(lake, [domain])
+    stale = _stale(lake, graph, domain)
+    return _run_of(
+        lake, graph, domain, {name: why for name, why in stale.items() if models or not graph[name].kind.trained}
+    )
+
+
+def plan_run(lake: Lakehouse, domain: Domain, *, models: bool = True, only_made: bool = False) -> PlannedRun | None:
+    """The run that is due; None when everything is up to date. With `only_made` no asset is built a first time."""
     planned = plan_deliveries(lake, domain) or plan_builds(lake, domain, models=models)
-    if not only_made:
+    if planned is None or not only_made:
         return planned
     built = _built(lake, domain, models=models)
-    chosen = [
-        replace(one, only=built if one.only is None else [key for key in one.only if key in built]) for one in planned
-    ]
-    return [one for one in chosen if one.only]
+    chosen = built if planned.only is None else [key for key in planned.only if key in built]
+    return replace(planned, only=chosen) if chosen else None
+
+
+def plan_predictions(lake: Lakehouse, domain: Domain) -> PlannedRun | None:
+    """A run of the predictions alone, where they are all that a live model lacks."""
+    graph = asset_graph(lake, [domain])
+    names = {model.predictions for model in domain.models if open_registry(lake.home).champion(model.name)}
+    stale = _stale(lake, graph, domain)
+    if set(stale) - names:
+        return None  # their inputs are stale themselves
+    return _run_of(lake, graph, domain, stale)
 
 
 def _built(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey]:
@@ -77,34 +136,28 @@ def _built(lake: Lakehouse, domain: Domain, *, models: bool) -> list[dg.AssetKey
     registry = open_registry(lake.home) if models else None
     return [
         asset_key(one.name)
-        for one in _graph(lake, domain)
+        for one in asset_graph(lake, [domain]).of_domain(domain.name)
         if one.kind.materializable and (not one.inputs or one.is_built(lake, registry))
     ]
 
 
-def plan_predictions(lake: Lakehouse, domain: Domain) -> list[PlannedRun]:
-    """A run for predictions alone, where they are all that a live model lacks."""
-    names = {model.predictions for model in domain.models if open_registry(lake.home).champion(model.name)}
-    stale = _stale(lake, _graph(lake, domain))
-    if set(stale) - names:
-        return []  # their inputs are stale themselves
-    return _run_of(lake, domain, stale)
+def _buildable(lake: Lakehouse, graph: AssetGraph, domain: Domain, arriving: Collection[str] = ()) -> list[str]:
+    """What the domain derives from tables that were published, or are about to be (`arriving`)."""
+    missing = [name for name in roots(graph, domain) if name not in arriving and last_published(lake, name) is None]
+    blocked = {name for root in missing for name in graph.downstream(root)}
+    assets = [asset for asset in graph.of_domain(domain.name) if asset.inputs and asset.kind.materializable]
+    return [asset.name for asset in assets if asset.name not in blocked]
 
 
-def _graph(lake: Lakehouse, domain: Domain) -> AssetGraph:
-    return AssetGraph([domain], load_project(lake.settings, lake.home), lake.settings.engine)
-
-
-def _stale(lake: Lakehouse, graph: AssetGraph) -> dict[str, str]:
-    """The reasons of the stale assets, inputs first."""
-    found = graph.staleness(lake, open_registry(lake.home))
+def _stale(lake: Lakehouse, graph: AssetGraph, domain: Domain) -> dict[str, str]:
+    """The reasons of the domain's stale assets, inputs first."""
+    found = graph.staleness(lake, open_registry(lake.home), [domain.name])
     return {name: one.reason for name, one in found.items() if one.stale}
 
 
-def _run_of(lake: Lakehouse, domain: Domain, stale: Mapping[str, str]) -> list[PlannedRun]:
-    (source,) = domain.sources
-    if not stale or last_published(lake, source.name) is None:
-        return []
-    newest = max(published_days(lake, source.name))
-    keys = [asset_key(name) for name in stale]
-    return [PlannedRun(newest, newest, keys, tuple(f"{name}: {reason}" for name, reason in stale.items()))]
+def _run_of(lake: Lakehouse, graph: AssetGraph, domain: Domain, stale: Mapping[str, str]) -> PlannedRun | None:
+    buildable = _buildable(lake, graph, domain)
+    chosen = {name: reason for name, reason in stale.items() if name in buildable}
+    if not chosen:
+        return None
+    return PlannedRun([asset_key(name) for name in chosen], [f"{name}: {reason}" for name, reason in chosen.items()])

@@ -1,4 +1,4 @@
-"""Schedules: the daily load and the weekly retraining. Off until somebody starts them.
+"""Schedules: the daily load and the weekly retraining. Stopped until somebody starts them.
 
 What belongs here: fixed times. Not: reacting to deliveries (sensors.py).
 """
@@ -10,7 +10,7 @@ import dagster as dg
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
-from orchestration.planning import plan_runs
+from orchestration.planning import plan_run
 from orchestration.sensors import run_request
 
 
@@ -22,17 +22,18 @@ def domain_schedules(domain: Domain) -> list[dg.ScheduleDefinition]:
         job_name=f"{domain.name}_daily",
         cron_schedule="0 6 * * *",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Lands what was delivered, brings what is out of line up to date, scores the newest day.",
+        description="Lands pending deliveries, recomputes what is stale, scores the newest day.",
     )
     def load_daily(lake: dg.ResourceParam[Lakehouse]) -> Iterator[dg.RunRequest | dg.SkipReason]:
         try:
-            planned = plan_runs(lake, domain, models=False)
+            planned = plan_run(lake, domain, models=False)
         except SlipwayError as error:
             yield dg.SkipReason(str(error))
             return
-        yield from [run_request(domain, one) for one in planned]
-        if not planned:
-            yield dg.SkipReason("Nothing new was delivered, and everything is in line.")
+        if planned is None:
+            yield dg.SkipReason("No new delivery, and everything is up to date.")
+        else:
+            yield run_request(domain, planned)
 
     weekly = dg.ScheduleDefinition(
         name=f"{domain.name}_weekly_retraining",

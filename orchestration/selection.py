@@ -1,8 +1,9 @@
 """Running any selection of assets in this process.
 
-What belongs here: from a selection text to a finished run. Not: planning a whole domain (main_job.py).
+What belongs here: from a selection text to finished runs. Not: planning a whole domain (main_job.py).
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,17 @@ import dagster as dg
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.loading import load_domains
-from lakehouse.tables.days import spans
+from lakehouse.sources.source import Source
+from lakehouse.tables.days import between, in_words
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
+from orchestration.lineage.metadata import days_tag
 from orchestration.main_job import QUIET, JobReport, failure_of, steps_of
 from orchestration.memory import MemoryWatch
-from orchestration.partitions import days_of, range_tags
 from orchestration.progress import Progress
+from orchestration.source_days import delivered_days, nearest_day
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph  # Dagster does not export the type
@@ -39,33 +42,72 @@ def run_selection(
 ) -> JobReport:
     """Materialize what `selection` names: a table by its name, or any Dagster selection of assets.
 
-    Sources are asked for `days`, or for all days that they were delivered for. Raises SlipwayError with the failed
-    step's own words, UnknownNameError for a name that there is not; a `report` that is given holds what was done then.
+    Sources land their pending deliveries, with `days` (first, last) those of these days. Raises the failed step's
+    SlipwayError, and UnknownNameError for an unknown name; a `report` that is passed in holds what was done until then.
     """
     defs = build_defs(lake, progress=progress)
     graph = defs.resolve_asset_graph()
     chosen = _resolve(lake, graph, selection)
     instance = open_instance(lake)
-    # A job has one kind of partitions, and each domain has days of its own.
-    names = sorted({key.path[0] for key in chosen})
-    domains = {name: [key for key in chosen if key.path[0] == name] for name in names}
-    jobs = [dg.define_asset_job(f"{_JOB}_{name}", dg.AssetSelection.assets(*keys)) for name, keys in domains.items()]
-    merged = dg.Definitions.merge(defs, dg.Definitions(jobs=jobs))
+    declared = {asset_key(source.name): source for domain in load_domains() for source in domain.sources}
+    chosen = _with_deliveries(lake, chosen, declared, days)
     report = JobReport() if report is None else report
-    known = {asset_key(source.name): source.name for domain in load_domains() for source in domain.sources}
-    report.sources += [known[key] for key in chosen if key in known]
-    for name, keys in domains.items():
-        config = _config(defs, keys, days, rebuild=rebuild)
-        for tags in _ranges(graph, keys, days, _delivered(lake, keys)):
-            # A job's own config is not used when it has partitions: it is given with each run.
-            result = merged.resolve_job_def(f"{_JOB}_{name}").execute_in_process(
-                instance=instance, tags=tags, run_config=config, raise_on_error=False
-            )
-            report.runs.append(result.run_id)
-            report.steps += steps_of(instance, result.run_id, watch)
-            if not result.success:
-                raise failure_of(result)
+    report.sources += [declared[key].name for key in chosen if key in declared]
+    # Each domain has a run of its own, so that a failure in one leaves the others alone; what is read comes first.
+    jobs = {name: dg.AssetSelection.assets(*keys) for name, keys in _by_domain(graph, chosen).items()}
+    merged = dg.Definitions.merge(
+        defs, dg.Definitions(jobs=[dg.define_asset_job(f"{_JOB}_{name}", one) for name, one in jobs.items()])
+    )
+    config = _config(defs, chosen, declared, days, rebuild=rebuild)
+    for name, keys in _by_domain(graph, chosen).items():
+        result = merged.resolve_job_def(f"{_JOB}_{name}").execute_in_process(
+            instance=instance,
+            tags=days_tag(days) if days and any(key in declared for key in keys) else {},
+            run_config={"ops": {step: one for step, (own, one) in config.items() if own & {*keys}}, **QUIET},
+            raise_on_error=False,
+        )
+        report.runs.append(result.run_id)
+        report.steps += steps_of(instance, result.run_id, watch)
+        if not result.success:
+            raise failure_of(result)
     return report
+
+
+def _by_domain(graph: "AssetGraph", chosen: Sequence[dg.AssetKey]) -> dict[str, list[dg.AssetKey]]:
+    """The chosen keys by domain, each domain after those that it reads, as far as they do not read each other."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    place = {key: number for number, key in enumerate(graph.toposorted_asset_keys)}
+    for key in sorted(chosen, key=lambda one: place[one]):
+        found.setdefault(key.path[0], []).append(key)
+    return found
+
+
+def _with_deliveries(
+    lake: Lakehouse,
+    chosen: list[dg.AssetKey],
+    declared: Mapping[dg.AssetKey, Source],
+    days: tuple[date, date] | None,
+) -> list[dg.AssetKey]:
+    """The chosen keys without those sources that were not delivered on any of `days`.
+
+    Raises SlipwayError when that is so of all chosen sources.
+    """
+    sources = [key for key in chosen if key in declared]
+    if days is None or not sources:
+        return chosen
+    asked = between(*days)
+    delivered = {key: delivered_days(lake, declared[key]) for key in sources}
+    empty = [key for key in sources if not {*asked} & {*delivered[key]}]
+    every = sorted({day for found in delivered.values() for day in found})
+    if len(empty) == len(sources) and every:
+        names = ", ".join(declared[key].name for key in sources)
+        raise SlipwayError(
+            f"{names} was not delivered for {in_words(asked)}.",
+            where="--days",
+            nearest=str(nearest_day(asked, every)),
+            fix="Deliver these days, or choose days that were delivered.",
+        )
+    return [key for key in chosen if key not in empty] if every else chosen
 
 
 def _resolve(lake: Lakehouse, graph: "AssetGraph", selection: str) -> list[dg.AssetKey]:
@@ -94,42 +136,19 @@ def _unknown(graph: "AssetGraph", selection: str, known: dict[str, dg.AssetKey])
     return unknown_name(kind, selection, options, where="slipway materialize")
 
 
-def _config(defs: dg.Definitions, chosen: list[dg.AssetKey], days: tuple[date, date] | None, *, rebuild: bool) -> dict:
-    """The settings for every chosen step that takes some."""
+def _config(
+    defs: dg.Definitions,
+    chosen: Sequence[dg.AssetKey],
+    declared: Mapping[dg.AssetKey, Source],
+    days: tuple[date, date] | None,
+    *,
+    rebuild: bool,
+) -> dict[str, tuple[set[dg.AssetKey], dict]]:
+    """The config of every chosen step, by the step's name, with the keys that it makes."""
     asked = f"{days[0]}:{days[1]}" if days else ""
-    steps: dict[str, dict] = {}
+    steps: dict[str, tuple[set[dg.AssetKey], dict]] = {}
     for assets in defs.resolve_asset_graph().assets_defs:
-        takes_config = assets.keys & set(chosen) and assets.is_executable and assets.partitions_def is None
-        if takes_config:
-            steps[assets.op.name] = {"config": {"rebuild": rebuild, "days": asked}}
-    return {"ops": steps, **QUIET}
-
-
-def _delivered(lake: Lakehouse, chosen: list[dg.AssetKey]) -> set[date]:
-    """The days that the chosen sources were delivered for: a live source's partitions go on to yesterday."""
-    sources = [source for domain in load_domains() for source in domain.sources if asset_key(source.name) in chosen]
-    return {day for source in sources for day in days_of(lake, source)}
-
-
-def _ranges(
-    graph: "AssetGraph", chosen: list[dg.AssetKey], days: tuple[date, date] | None, delivered: set[date]
-) -> list[dict[str, str]]:
-    """The partition ranges to run; one empty one when nothing chosen has partitions."""
-    definitions = [graph.get(key).partitions_def for key in chosen]
-    partitioned = [definition for definition in definitions if definition is not None]
-    if not partitioned:
-        return [{}]
-    keys = [date.fromisoformat(key) for key in partitioned[0].get_partition_keys()]
-    # Without any delivery the step is run all the same, and says where it looked.
-    known = [key for key in keys if key in delivered] or keys
-    if days is None:
-        return [range_tags(first, last) for first, last in spans(known)]
-    for day in days:
-        if day not in known:
-            raise SlipwayError(
-                f"{day} is not a day that was delivered.",
-                where="--days",
-                nearest=str(min(known, key=lambda one: abs((one - day).days))),
-                fix="Deliver it first, or choose other days.",
-            )
-    return [range_tags(*days)]
+        if assets.keys & {*chosen} and assets.is_executable:
+            own = {"days": asked} if assets.keys & {*declared} else {"days": asked, "rebuild": rebuild}
+            steps[assets.op.name] = ({*assets.keys}, {"config": own})
+    return steps

@@ -113,19 +113,29 @@ def test_every_table_and_model_has_a_blocking_check_and_every_check_says_what_it
         assert rules[name], name
 
 
-def test_only_the_source_is_partitioned_and_backfills_in_one_run(graph) -> None:
-    partitioned = {_name(key) for key in graph.materializable_asset_keys if graph.get(key).is_partitioned}
-    assert partitioned == {"fraud.transactions", "credit.statements"}
-    source = graph.get(dg.AssetKey(["fraud", "transactions"]))
-    assert isinstance(source.partitions_def, dg.DailyPartitionsDefinition)
-    assert source.backfill_policy == dg.BackfillPolicy.single_run()
+def test_every_job_starts_without_a_partition_and_without_config(defs: dg.Definitions, graph) -> None:
+    assert not [key for key in graph.materializable_asset_keys if graph.get(key).is_partitioned]
+    for job in defs.resolve_all_job_defs():
+        assert job.partitions_def is None
+        assert dg.validate_run_config(job), job.name
 
 
-def test_the_partitions_are_the_delivered_days(graph) -> None:
+def test_a_source_takes_the_days_to_land_as_config(defs: dg.Definitions) -> None:
+    step = {"config": {"days": "2018-04-01:2018-04-07, 2018-05-01"}}
+    assert dg.validate_run_config(defs.resolve_job_def("fraud_main"), {"ops": {"fraud__transactions": step}})
+
+
+def test_loading_the_definitions_opens_no_delivered_file(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lakehouse.sources import deliveries
     from tests import scenario
 
-    days = graph.get(dg.AssetKey(["fraud", "transactions"])).partitions_def.get_partition_keys()
-    assert days == [day.isoformat() for day in scenario.EVERY_DAY]
+    scenario.deliver(lake, scenario.payments_on(scenario.EVERY_DAY[:2]))
+
+    def opened(*_: object) -> None:
+        pytest.fail("a delivered file was opened")
+
+    monkeypatch.setattr(deliveries, "_look_into", opened)
+    build_defs(lake).resolve_asset_graph()
 
 
 def test_each_domain_has_its_jobs_and_its_automation_is_off_until_somebody_starts_it(defs: dg.Definitions) -> None:

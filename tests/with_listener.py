@@ -21,7 +21,6 @@ from lakehouse.spark.tables import pinned
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.main_job import QUIET
-from orchestration.partitions import range_tags
 from tests import scenario
 from tests.conftest import flush_lineage
 
@@ -72,8 +71,7 @@ def main(home: str) -> None:
     told = {}
     with open_instance(lake) as instance:
         keys = [dg.AssetKey(["fraud", "transactions"])]
-        days = range_tags(DAYS[0], DAYS[-1])
-        landed = landing.execute_in_process(instance=instance, run_config=QUIET, tags=days, asset_selection=keys)
+        landed = landing.execute_in_process(instance=instance, run_config=QUIET, asset_selection=keys)
         spark_of(lake).range(5).toArrow()
         looked = looking(lake).execute_in_process(instance=instance, run_config=QUIET)
         for one in (landed, looked):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -85,19 +85,11 @@ def inspect(home: Home, source: Source) -> list[Delivery]:
 
     Raises DeliveryError when the place does not exist or holds no file, and nothing is held either.
     """
-    notes_file = home.work / f"deliveries.{source.name}.json"
-    try:
-        notes = json.loads(notes_file.read_text())
-    except (OSError, ValueError):
-        notes = {}
+    notes_file = _notes_file(home, source)
+    notes = _read_notes(notes_file)
     kept: dict[str, dict] = {}
-    deliveries, definition = [], source.definition()
-    for path, name in _files(home, source):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue  # it was taken away just now
-        stamp = f"{path}|{status.st_size}|{status.st_mtime_ns}|{definition}"
+    deliveries = []
+    for path, name, stamp in _stamped(home, source, _files(home, source)):
         note = kept[stamp] = notes.get(stamp) or _look_into(source, path)
         counts = {date.fromisoformat(day): rows for day, rows in note["days"].items()}
         # A mistyped time makes no day: its row comes with the delivery's other days, and goes to quarantine.
@@ -118,6 +110,47 @@ def inspect(home: Home, source: Source) -> list[Delivery]:
             beside.write_text(json.dumps(kept))
             beside.replace(notes_file)
     return sorted(deliveries, key=lambda one: one.order)
+
+
+def new_files(home: Home, source: Source) -> list[str]:
+    """The files that no inspection has opened yet, each as its path, size and modification time. Opens none."""
+    notes = _read_notes(_notes_file(home, source))
+    try:
+        files = _files(home, source)
+    except DeliveryError:
+        return []
+    return [stamp for _, _, stamp in _stamped(home, source, files) if stamp not in notes]
+
+
+def stamps(home: Home, source: Source, deliveries: Iterable[Delivery]) -> list[str]:
+    """The same for deliveries that were inspected: path, size and modification time of each file now."""
+    return [stamp for _, _, stamp in _stamped(home, source, ((one.path, one.name) for one in deliveries))]
+
+
+def _stamped(home: Home, source: Source, files: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str, str]]:
+    """Path, name and what tells whether a file changed since it was inspected under the source's definition.
+
+    A path in the home is relative to it, so that a moved or copied home knows its files.
+    """
+    definition = source.definition()
+    for path, name in files:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        shown = path.relative_to(home.root) if path.is_relative_to(home.root) else path
+        yield path, name, f"{shown}|{status.st_size}|{status.st_mtime_ns}|{definition}"
+
+
+def _notes_file(home: Home, source: Source) -> Path:
+    return home.work / f"deliveries.{source.name}.json"
+
+
+def _read_notes(file: Path) -> dict[str, dict]:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def hold(home: Home, source: str, delivery: Delivery) -> None:

@@ -114,8 +114,15 @@ def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "D
     """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
     from lakehouse.loading import simulator
 
-    (source,) = domain.sources
+    source = domain.sources[0]
     if path is not None:
+        if len(domain.sources) > 1:
+            raise SlipwayError(
+                f"{domain.name} has {len(domain.sources)} sources, and --source names the files of one.",
+                where="slipway demo --source",
+                nearest=str(lake.home.drop_folder(source.name)),
+                fix="Put the files of each source into its drop folder.",
+            )
         if asked is not None:
             raise SlipwayError(
                 "--days says how many days to simulate, and --source that nothing is simulated.",

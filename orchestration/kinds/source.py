@@ -1,16 +1,17 @@
-"""The factory of sources: a day is a partition, a backfill is one run.
+"""The factory of sources: one materialization lands everything that was delivered, or chosen days of it.
 
-What belongs here: from a source to its Dagster asset. Not: landing (lakehouse/ingestion).
+What belongs here: from a source to its Dagster asset. Not: landing (lakehouse/ingestion). A source has no Dagster
+partitions (docs/adr/0011-days-are-config.md): its days are metadata, and chosen by config.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
+from pydantic import Field
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.choice import engine_named
-from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.check_results import check_names, current_check_results
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.result import LandingResult
@@ -20,18 +21,32 @@ from lakehouse.models.model import Model
 from lakehouse.models.snapshot_retention import needed
 from lakehouse.reports.contract.page import rules_table
 from lakehouse.sources.circuit_breaker import blocked
-from lakehouse.sources.deliveries import find_files
 from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import AuditError, CheckResult
-from lakehouse.tables.days import in_words
-from lakehouse.tables.read import published_days
+from lakehouse.tables.read import plan, rows_by_day
 from orchestration.checks import asset_check_results, asset_key, clear_failures, repeated_results
 from orchestration.factories import Declared, asset_definition, factory
 from orchestration.metadata import materialized
 from orchestration.notifications import notify_of_landing
-from orchestration.partitions import days_of, partitions_of
 from orchestration.pictures import rows_per_day
 from orchestration.progress import Progress
+from orchestration.source_days import choose_days, parse_days
+
+_DAYS_SHOWN = 400
+"""So many of a source's newest days are listed in a materialization's metadata."""
+
+
+class LandingConfig(dg.Config):
+    """Which deliveries to land. By default all that are pending."""
+
+    days: str = Field(
+        default="",
+        description="Land only deliveries of these days: 2018-04-01, 2018-04-01:2018-04-30, several separated by ','.",
+    )
+
+    def asked(self) -> list[date]:
+        """The days that `days` names. Raises SlipwayError for a text that names none."""
+        return parse_days(self.days, "config, days")
 
 
 @factory(SourceAsset)
@@ -49,34 +64,27 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
         asset,
         kinds={"iceberg", "pandera", *engine_named(declared.graph.engine).kinds["ingestion"]},
         tags={"slipway/contract": source.contract.version},
-        partitions_def=partitions_of(declared.lake, source),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         metadata={
             "contract": f"{source.contract.table} {source.contract.version}",
             "contract_rules": dg.MetadataValue.md(rules_table(source.contract)),
         },
     )
     def land_deliveries(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lakehouse], progress: dg.ResourceParam[Progress]
+        context: dg.AssetExecutionContext,
+        config: LandingConfig,
+        lake: dg.ResourceParam[Lakehouse],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        asked = [date.fromisoformat(key) for key in context.partition_keys]
         progress.tell(source.name, "looking for deliveries")
         with clear_failures():
-            missing = sorted(set(asked) - set(days_of(lake, source)))
-            if missing:
-                find_files(lake.home, source)  # says where it looked, when there is nothing at all
-                raise DeliveryError(
-                    f"There is no delivery for {in_words(missing)}; nothing was landed.",
-                    where=str(lake.home.delivered_at(source.name)),
-                    nearest=str(max(days_of(lake, source), default="")) or None,
-                    fix="Deliver the missing days, or choose days that were delivered.",
-                )
+            asked = config.asked()
+            chosen = choose_days(lake, source, asked) if asked else None
             try:
                 landed = land(
                     lake,
                     source,
                     run_id=context.run.run_id,
-                    asked=asked,
+                    asked=chosen,
                     progress=lambda text: progress.tell(source.name, text),
                     consumers=[model.name for model in domain.models],
                     learned_from=_learned_from(lake, source, domain.models),
@@ -97,21 +105,28 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
             rest = [name for name in check_names(source) if name not in {one.name for one in standing}]
             yield from repeated_results(context.instance, source.name, rest)
             yield from asset_check_results(source.name, standing)
-        present = published_days(lake, source.name)
-        if present and max(present) not in asked:
-            # The tables downstream follow the newest partition: a late day must reach it, too.
-            context.log_event(
-                dg.AssetMaterialization(
-                    asset_key(source.name),
-                    partition=max(present).isoformat(),
-                    description="An earlier day changed the table.",
-                    tags={"dagster/data_version": str(landed.outcome.snapshot_id)},
-                )
-            )
-        picture = {"rows_of_each_day": rows_per_day(lake, source.name, landed.outcome.snapshot_id)}
-        yield materialized(lake, landed.outcome, picture, quarantined=landed.quarantined)
+        snapshot = landed.outcome.snapshot_id
+        picture = {"rows_of_each_day": rows_per_day(lake, source.name, snapshot)}
+        days = days_metadata(lake, source, snapshot)
+        yield materialized(lake, landed.outcome, picture, quarantined=landed.quarantined, **days)
 
     return land_deliveries
+
+
+def days_metadata(lake: Lakehouse, source: Source, snapshot: int) -> dict[str, dg.MetadataValue]:
+    """The days that the table holds at a snapshot: how many, the first, the last, and the rows of each."""
+    rows = dict(sorted(rows_by_day(plan(lake, source.name, at=snapshot)).items()))
+    if not rows:
+        return {"days": dg.MetadataValue.int(0)}
+    shown = list(rows.items())[-_DAYS_SHOWN:]
+    schema = dg.TableSchema([dg.TableColumn("day", "date"), dg.TableColumn("rows", "int")])
+    records = [dg.TableRecord({"day": day.isoformat(), "rows": number}) for day, number in reversed(shown)]
+    return {
+        "days": dg.MetadataValue.int(len(rows)),
+        "first_day": dg.MetadataValue.text(min(rows).isoformat()),
+        "last_day": dg.MetadataValue.text(max(rows).isoformat()),
+        "rows_by_day": dg.MetadataValue.table(records, schema=schema),
+    }
 
 
 def _learned_from(lake: Lakehouse, source: Source, models: Sequence[Model]) -> int | None:

@@ -3,7 +3,7 @@
 What belongs here: reading one entry. Not: following a run through its log (lineage_events.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,14 +14,15 @@ from lakehouse.lineage.emit.run_events import Fault, OutputVersion, Run
 
 CODE_TAG = "slipway/code-version"
 """A run's tag: the code that ran."""
+DAYS_TAG = "slipway/days"
+"""A run's tag: the first and the last day that it lands, as FIRST:LAST."""
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def run_of(run: dg.DagsterRun, code_version: str = "") -> Run:
-    """A run of Dagster with its nominal time: that of its partitions, or of the schedule that asked for it."""
+    """A run of Dagster with its nominal time: the days that it lands, or the time of the schedule that started it."""
     tags = run.tags
-    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
-    last = tags.get("dagster/asset_partition_range_end") or first
+    first, _, last = tags.get(DAYS_TAG, "").partition(":")
     start = end = None
     days = _day(first), _day(last)
     if days[0] is not None and days[1] is not None:
@@ -29,6 +30,11 @@ def run_of(run: dg.DagsterRun, code_version: str = "") -> Run:
     elif scheduled := tags.get(".dagster/scheduled_execution_time"):
         start = end = _time(scheduled)
     return Run(run.run_id, run.job_name, start, end, code_version=tags.get(CODE_TAG, code_version))
+
+
+def days_tag(days: Collection[date]) -> dict[str, str]:
+    """The tag of a run that lands `days`; none for a run that lands nothing."""
+    return {DAYS_TAG: f"{min(days)}:{max(days)}"} if days else {}
 
 
 def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> OutputVersion:

@@ -214,9 +214,9 @@ def test_a_failure_is_told_without_the_words_of_a_foreign_error(instance: dg.Dag
     assert "a row's value" not in json.dumps(told(lake)), "check metadata holds samples"
 
 
-def test_partitions_and_schedules_are_the_nominal_time(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_landed_days_and_schedules_are_the_nominal_time(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     job = lineage_graph.in_process()
-    days = {"dagster/asset_partition_range_start": "2026-01-01", "dagster/asset_partition_range_end": "2026-01-31"}
+    days = {"slipway/days": "2026-01-01:2026-01-31"}
     for tags in (days, {".dagster/scheduled_execution_time": "2026-02-01T06:00:00+00:00"}):
         job.execute_in_process(instance=instance, tags=tags, run_config=lineage_graph.config())
     flush_lineage(lake)

@@ -6,6 +6,7 @@ What belongs here: whole runs. Not: single steps (unit/, the other files here).
 from dataclasses import replace
 from datetime import timedelta
 
+import dagster as dg
 import polars as pl
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
@@ -26,8 +27,8 @@ from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
 from orchestration.main_job import JobReport
-from orchestration.planning import plan_deliveries, plan_runs
-from orchestration.sensors import run_request
+from orchestration.planning import plan_deliveries, plan_run
+from orchestration.sensors import delivery_sensor, run_request
 from tests import scenario
 
 TABLES = (
@@ -89,9 +90,8 @@ def test_nothing_new_recomputes_nothing_and_starts_no_run(live: Lakehouse) -> No
 def test_a_run_of_the_whole_job_with_nothing_new_leaves_everything_as_it_is(live: Lakehouse) -> None:
     before = {name: resolve(live.table(name)) for name in live.names()}
     defs = build_defs(live, domains=[small_domain()])
-    last = scenario.LAST.isoformat()
     with open_instance(live) as instance:
-        result = defs.resolve_job_def("fraud_main").execute_in_process(instance=instance, partition_key=last)
+        result = defs.resolve_job_def("fraud_main").execute_in_process(instance=instance)
     assert result.success
     assert {name: resolve(live.table(name)) for name in live.names()} == before
     assert _stale(live, small_domain()) == {}
@@ -241,12 +241,43 @@ def test_broken_rows_go_to_quarantine_and_too_many_stop_the_run(live: Lakehouse)
 
 def test_a_waiting_delivery_asks_for_a_run_of_its_days(live: Lakehouse) -> None:
     fraud = small_domain()
-    assert plan_runs(live, fraud) == []
+    assert plan_run(live, fraud) is None
     scenario.deliver(live, _next_day())
-    (planned,) = plan_deliveries(live, fraud)
+    planned = plan_deliveries(live, fraud)
+    assert planned is not None
     request = run_request(fraud, planned)
     assert request.job_name == "fraud_daily"
-    assert request.tags["dagster/asset_partition_range_start"] == "2018-05-16"
+    assert request.asset_selection is None
+    assert request.tags["slipway/days"] == "2018-05-16:2018-05-16"
+    assert "2018-05-16" in request.tags["slipway/because"]
+
+
+def test_the_sensor_requests_one_run_for_new_files_and_opens_none_of_them(
+    live: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lakehouse.sources import deliveries
+
+    sensor = delivery_sensor(small_domain())
+
+    def tick() -> dg.RunRequest | dg.SkipReason:
+        with open_instance(live) as instance:
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": live})
+            (found,) = sensor(context)  # type: ignore[misc]  # one of the two
+            cursors.append(context.cursor)
+        return found
+
+    cursor, cursors = None, []
+    assert isinstance(tick(), dg.SkipReason)
+    cursor = cursors[-1]
+    scenario.deliver(live, _next_day())
+    monkeypatch.setattr(deliveries, "_look_into", lambda *_: pytest.fail("a delivered file was opened"))
+    first, second = tick(), tick()
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(second, dg.RunRequest)
+    assert first.run_key == second.run_key
+    monkeypatch.undo()
+    run(live, small_domain())
+    assert isinstance(tick(), dg.SkipReason)
 
 
 def _next_day() -> pl.DataFrame:
