@@ -33,10 +33,15 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Icon:
-    """A symbol: `shape` is one of Cytoscape's node shapes, `paths` are SVG strokes on a 16 x 16 canvas."""
+    """A symbol: `shape` is one of Cytoscape's node shapes, `paths` are SVG strokes on a 16 x 16 canvas.
+
+    `color` and `dark_color` are hex colors in the light and in the dark scheme.
+    """
 
     shape: str
     paths: Sequence[str]
+    color: str = "#57606a"
+    dark_color: str = "#a5afba"
 
 
 @dataclass(frozen=True)

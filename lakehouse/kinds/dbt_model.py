@@ -52,7 +52,7 @@ class DbtModelAsset(Asset):
         name="dbt model",
         plural="dbt models",
         dataset_type="TABLE",
-        icon=Icon("round-rectangle", ("M2 3h12v10.5H2z", "M2 6.5h12M6.5 6.5v7")),
+        icon=Icon("round-rectangle", ("M2 3h12v10.5H2z", "M2 6.5h12M6.5 6.5v7"), "#0a58b8", "#7ab5ff"),
         rank=20,
     )
     declaration: TransformModel

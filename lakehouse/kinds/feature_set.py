@@ -37,7 +37,12 @@ class FeatureSetAsset(Asset):
         name="feature set",
         plural="feature sets",
         dataset_type="FEATURE_SET",
-        icon=Icon("hexagon", ("M8 1.5l5.6 3.25v6.5L8 14.5l-5.6-3.25v-6.5z", "M5.5 9.8v-2M8 9.8V5.6M10.5 9.8V7")),
+        icon=Icon(
+            "hexagon",
+            ("M8 1.5l5.6 3.25v6.5L8 14.5l-5.6-3.25v-6.5z", "M5.5 9.8v-2M8 9.8V5.6M10.5 9.8V7"),
+            "#6b3fb5",
+            "#bda0f5",
+        ),
         rank=30,
         declaration=FeatureSet,
         module="features",

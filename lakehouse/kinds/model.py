@@ -42,6 +42,8 @@ class ModelAsset(Asset):
         icon=Icon(
             "round-octagon",
             ("M5.4 1.75h5.2l3.65 3.65v5.2l-3.65 3.65H5.4L1.75 10.6V5.4z", "M8 5.2a2.8 2.8 0 1 0 .01 0z"),
+            "#a3276f",
+            "#f08fc3",
         ),
         rank=50,
         declaration=Model,

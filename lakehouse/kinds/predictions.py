@@ -36,7 +36,7 @@ class PredictionsAsset(Asset):
         name="predictions",
         plural="predictions",
         dataset_type="PREDICTIONS",
-        icon=Icon("round-tag", ("M1.75 3.5h8.5L14.5 8l-4.25 4.5h-8.5z", "M4.6 8h4")),
+        icon=Icon("round-tag", ("M1.75 3.5h8.5L14.5 8l-4.25 4.5h-8.5z", "M4.6 8h4"), "#2d6a2f", "#86cf88"),
         rank=60,
         module="model",
     )

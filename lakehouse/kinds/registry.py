@@ -51,14 +51,15 @@ def asset_kinds() -> Sequence[type[Asset]]:
 
 
 def presentation() -> list[dict[str, Any]]:
-    """What pages show of each kind, by rank: its key in lineage, words, symbol and shape (see Icon)."""
+    """What pages show of each kind, by rank: its dataset type in events, labels, icon, shape and colors (see Icon)."""
     return [
         {
-            "key": one.kind.dataset_type,
+            "name": one.kind.dataset_type,
             "label": one.kind.name,
             "plural": one.kind.plural,
+            "icon": list(one.kind.icon.paths),
             "shape": one.kind.icon.shape,
-            "paths": list(one.kind.icon.paths),
+            "color": {"light": one.kind.icon.color, "dark": one.kind.icon.dark_color},
         }
         for one in asset_kinds()
     ]

@@ -36,7 +36,7 @@ class TrainingSetAsset(Asset):
         name="training set",
         plural="training sets",
         dataset_type="TRAINING_SET",
-        icon=Icon("round-diamond", ("M8 1.5L14.5 8 8 14.5 1.5 8z", "M5.4 8L7.4 10l3.4-3.6")),
+        icon=Icon("round-diamond", ("M8 1.5L14.5 8 8 14.5 1.5 8z", "M5.4 8L7.4 10l3.4-3.6"), "#8a5a00", "#e5b454"),
         rank=40,
         declaration=TrainingSet,
         module="training",

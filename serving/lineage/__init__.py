@@ -1,4 +1,4 @@
-"""The lineage server: receives OpenLineage events and shows what they tell.
+"""The lineage server: receives OpenLineage events and serves pages to browse lineage.
 
-What belongs here: HTTP, who may ask, the pages. Not: what an event means (lakehouse/lineage/).
+What belongs here: HTTP, access control, the pages. Not: storing and querying events (lakehouse/lineage/).
 """

@@ -7,7 +7,6 @@ the server (server.py).
 import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,8 +33,9 @@ from lakehouse.lineage.graph.subgraph import MOST_NODES, Selection, column_linea
 from lakehouse.lineage.graph.view import microseconds
 from lakehouse.lineage.store.store import BadEventError, Store, database_error
 from lakehouse.settings import Settings
-from serving.lineage import answers, kinds, run_answers
+from serving.lineage import answers, run_answers
 from serving.lineage.guard import LOOPBACK, Guard
+from serving.lineage.kinds import kinds
 from serving.lineage.posts import Posts
 from serving.lineage.receiving import Receiver
 
@@ -96,7 +96,7 @@ def create_app(
 
     @app.get(f"{API}/kinds", response_model=answers.KindsAnswer)
     def list_kinds() -> Response:
-        return _answer({"kinds": [asdict(one) for one in kinds.KINDS]})
+        return _answer({"kinds": kinds()})
 
     _add_graph(app, graph, pages)
     _add_runs(app, graph, pages)

@@ -1,8 +1,8 @@
-"""Who may talk to the lineage server, and what its pages may do.
+"""Access control of the lineage server, and the security headers of its pages.
 
-What belongs here: hosts, origins, the token, headers. Not: routes. A page of somebody else, open in the same browser,
-can reach a server on this machine; so the host that a request names must be one of ours (a name that a stranger
-resolves to 127.0.0.1 is not), and what changes something must not come from another origin.
+What belongs here: hosts, origins, the token, headers. Not: routes. A foreign page in the same browser can reach
+a server on this machine. So the Host header must be an address of this server (against DNS rebinding), and requests
+that change something must not come from another origin.
 """
 
 import hmac
@@ -28,12 +28,13 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
-_OPEN_PATHS = ("/api/",)
+_PROTECTED_PATHS = ("/api/",)
+_SAME_ORIGIN = "Send the request from the server's own pages, or without a browser."
 
 
 class Guard:
-    """Lets a request through, or answers it. With a token, whatever holds data asks for it; the pages themselves do
-    not, so that they can ask the person for it.
+    """ASGI middleware that rejects requests without permission. With a token, the API requires it; the pages do not, so
+    that they can ask the user for it.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None) -> None:
@@ -54,7 +55,7 @@ class Guard:
 
         rejected = self._rejected(scope)
         if rejected:
-            await _refuse(send_with_headers, *rejected)
+            await _reject(send_with_headers, *rejected)
         else:
             await self._app(scope, receive, send_with_headers)
 
@@ -64,16 +65,26 @@ class Guard:
         if self._hosts is not None and _name(host) not in self._hosts:
             return (
                 421,
-                f"This server is not called {host[:100]!r}.",
+                f"Unknown host {host[:100]!r}.",
                 "Host",
-                "Ask it by the address that it is bound to.",
+                "Use the address that the server is bound to.",
             )
         origin = headers.get(b"origin")
         if origin is not None and _place(origin) != host.lower():
-            return 403, f"Requests from pages of {origin[:100]!r} are refused.", "Origin", "Ask from no other page."
+            return (
+                403,
+                f"Requests from pages of {origin[:100]!r} are rejected.",
+                "Origin",
+                _SAME_ORIGIN,
+            )
         if headers.get(b"sec-fetch-site") in {"cross-site", "same-site"} and scope["method"] not in {"GET", "HEAD"}:
-            return 403, "Requests from pages of other servers are refused.", "Origin", "Ask from no other page."
-        if self._token is not None and scope["path"].startswith(_OPEN_PATHS):
+            return (
+                403,
+                "Requests from pages of other servers are rejected.",
+                "Origin",
+                _SAME_ORIGIN,
+            )
+        if self._token is not None and scope["path"].startswith(_PROTECTED_PATHS):
             given = headers.get(b"authorization", "")
             scheme, _, token = given.partition(" ")
             right = hmac.compare_digest(token.strip().encode("latin-1"), self._token)
@@ -97,7 +108,7 @@ def _name(host: str) -> str:
         return ""
 
 
-async def _refuse(send: Send, status: int, what: str, where: str, fix: str) -> None:
+async def _reject(send: Send, status: int, what: str, where: str, fix: str) -> None:
     problem = {"kind": "SlipwayError", "what": what, "where": where, "nearest": None, "fix": fix}
     body = json.dumps({"error": problem}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

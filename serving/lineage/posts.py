@@ -1,6 +1,6 @@
-"""Where events are posted.
+"""The endpoints that receive events.
 
-What belongs here: the two paths, reading bodies within bounds, answers. Not: what an event must be (validation.py).
+What belongs here: the two paths, reading bodies up to a limit, answers. Not: validating events (validation.py).
 """
 
 import asyncio
@@ -22,16 +22,15 @@ from serving.lineage.receiving import Receiver
 MOST_IN_BATCH = 10_000
 LARGEST_BATCH = 5 * LARGEST_EVENT
 BODY_SECONDS = 60
-"""So long a body may take: whoever sends it drop by drop would hold what came so far in memory for ever."""
+"""The time limit of a body: a slow sender must not occupy memory forever."""
 _AT_ONCE = 100_000
-"""Bytes that are read in passing; what is larger is read on a thread, so that others need not wait."""
+"""Bytes; larger bodies are parsed on a thread, so that other requests do not wait."""
 
 
 class Posts:
-    """Takes what is posted to the two paths; everything else goes on to the application.
+    """ASGI middleware that handles posts to the two paths and passes on everything else.
 
-    It stands in front of the application's routes, because of many small requests their way through a framework is a
-    good part of the time.
+    It comes before the application's routes, because for many small requests routing takes a good part of the time.
     """
 
     def __init__(self, app: ASGIApp, *, receiver: Receiver, under: str) -> None:
@@ -63,14 +62,14 @@ async def _receive(
     except ClientDisconnect:
         return Response(status_code=400)
     except TimeoutError:
-        what = f"The body did not come within {BODY_SECONDS} seconds."
-        return _rejected(SlipwayError(what, where="body", fix="Send it at once."), 408)
+        what = f"The body did not arrive within {BODY_SECONDS} seconds."
+        return _rejected(SlipwayError(what, where="body", fix="Send the body without pauses."), 408)
     except BadEventError as error:
         return _rejected(error, error.status)
     except SQLAlchemyError as error:
         return _rejected(database_error(error), 503)
     except SlipwayError as error:
-        # The database is away or the disk is full: the sender keeps its event and tries again.
+        # The database is unavailable or the disk is full: the sender keeps its event and retries.
         return _rejected(error, 503)
     return Response(to_json({"received": len(events), "new": new}), status_code=201, media_type="application/json")
 
@@ -82,10 +81,10 @@ def _one_event(body: bytes) -> list[Checked]:
 def _events(body: bytes) -> list[Checked]:
     found = read_json(body, LARGEST_BATCH)
     if not isinstance(found, list):
-        raise BadEventError("A batch is a list of events.", where="body", nearest="[{...}, {...}]")
+        raise BadEventError("A batch must be a list of events.", where="body", nearest="[{...}, {...}]")
     if len(found) > MOST_IN_BATCH:
         raise TooLargeError(
-            f"A batch of {len(found):,} events is refused.", where="body", nearest=f"{MOST_IN_BATCH:,} events"
+            f"A batch of {len(found):,} events is too large.", where="body", nearest=f"{MOST_IN_BATCH:,} events"
         )
     events = []
     for number, one in enumerate(found):
@@ -98,16 +97,16 @@ def _events(body: bytes) -> list[Checked]:
 
 
 async def _body(request: Request, largest: int) -> bytes:
-    """The body, unpacked when it came packed. It is given up at the first byte too many."""
+    """Read the body, decompressed if need be; stop at the first byte over the limit."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
-        # Only what asks for leave first (CORS) may be posted from a page, and it gets none.
+        # A foreign page can post this type only after a CORS preflight, which fails.
         raise BadEventError(
-            f"{kind[:80]!r} is no form that events come in.", where="Content-Type", nearest="application/json"
+            f"Unsupported content type {kind[:80]!r}.", where="Content-Type", nearest="application/json"
         )
     packing = request.headers.get("content-encoding", "identity").lower()
     if packing not in {"identity", "gzip"}:
-        raise BadEventError(f"{packing[:80]!r} is not unpacked here.", where="Content-Encoding", nearest="gzip")
+        raise BadEventError(f"Unsupported content encoding {packing[:80]!r}.", where="Content-Encoding", nearest="gzip")
     unpack = zlib.decompressobj(wbits=31) if packing == "gzip" else None
     parts, size = [], 0
     try:
@@ -119,17 +118,17 @@ async def _body(request: Request, largest: int) -> bytes:
                 size += len(plain)
                 if size > largest:
                     raise TooLargeError(
-                        f"More than {largest:,} bytes are refused.",
+                        f"The body has more than {largest:,} bytes.",
                         where="body",
                         nearest=f"{largest:,} bytes",
-                        fix="Leave out what no one asks lineage for, or send it in several events.",
+                        fix="Leave out facets that lineage does not need, or split it into several events.",
                     )
     except zlib.error as error:
-        raise BadEventError("The body is not packed with gzip.", where="body") from error
+        raise BadEventError("The body is not valid gzip.", where="body") from error
     return b"".join(parts)
 
 
 def _rejected(error: SlipwayError, status: int) -> Response:
-    told = error.as_dict()
-    problem = {"kind": told.pop("error"), **told}
+    parts = error.as_dict()
+    problem = {"kind": parts.pop("error"), **parts}
     return Response(to_json({"error": problem}), status_code=status, media_type="application/json")

@@ -1,7 +1,7 @@
-"""Receiving events over HTTP: many senders, one durable commit for all that arrive together.
+"""Group commit: events of many senders that arrive together are stored in one durable transaction.
 
-What belongs here: collecting what arrives while the last commit is on its way. Not: what a commit does
-(lakehouse/lineage/store/store.py). A sender is answered after the commit that its event is in: a 201 is on the disk.
+What belongs here: collecting events while the previous commit runs. Not: storing them (lakehouse/lineage/store).
+A sender is answered after the commit of its event, so an event answered with 201 is on disk.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class _Waiting:
 
 
 class Receiver:
-    """Writes on one thread of its own. `end` waits for what was taken."""
+    """Writes events on one thread of its own. `end` waits for all accepted events."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,7 +35,7 @@ class Receiver:
         self._thread.start()
 
     async def receive(self, events: Sequence[Checked]) -> int:
-        """Take the events in, all or none; returns how many were new, once they are durable."""
+        """Store the events, all or none; return how many were new, once they are durable."""
         loop = asyncio.get_running_loop()
         one = _Waiting(events, loop.create_future(), loop)
         with self._arrived:
@@ -46,7 +46,7 @@ class Receiver:
         return await one.answer
 
     def end(self) -> None:
-        """Write what waits, then stop."""
+        """Write all waiting events, then stop."""
         with self._arrived:
             self._ended = True
             self._arrived.notify()
@@ -68,11 +68,11 @@ class Receiver:
     def _write(self, taken: list[_Waiting]) -> None:
         try:
             new = self._store.receive_checked([event for one in taken for event in one.events])
-        except Exception as error:  # noqa: BLE001  # whatever it is, the senders are told
+        except Exception as error:  # noqa: BLE001  # any error is returned to the senders
             if len(taken) == 1:
                 _answer(taken[0], error)
                 return
-            for one in taken:  # one at a time, so that nobody fails for what another sent
+            for one in taken:  # one at a time, so that no sender fails for another's events
                 self._write([one])
             return
         place = 0
@@ -84,7 +84,7 @@ class Receiver:
 def _answer(waiting: _Waiting, result: int | Exception) -> None:
     def give() -> None:
         if waiting.answer.done():
-            return  # the sender went away
+            return  # the sender disconnected
         if isinstance(result, Exception):
             waiting.answer.set_exception(result)
         else:

@@ -1,6 +1,6 @@
 """Starting the lineage server.
 
-What belongs here: where it listens, and on what conditions. Not: what it answers (app.py).
+What belongs here: the address it is bound to, and its conditions. Not: its routes (app.py).
 """
 
 import signal
@@ -20,7 +20,7 @@ SHORTEST_TOKEN = 16
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """Whether the address can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -30,37 +30,37 @@ def is_loopback(host: str) -> bool:
 
 
 def check_binding(host: str, token: str | None) -> None:
-    """Beyond this machine the server asks for a token. Raises SettingsError when there is none."""
+    """Check that a server that other machines can reach has a token. Raises SettingsError."""
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise SettingsError(
             f"The token is shorter than {SHORTEST_TOKEN} characters.",
             where="SLIPWAY_LINEAGE_TOKEN",
-            fix="Make one: python -c 'import secrets; print(secrets.token_urlsafe())'.",
+            fix="Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'.",
         )
     if token is None and not is_loopback(host):
         raise SettingsError(
-            f"Bound to {host}, the lineage server can be reached from other machines, and it has no token to ask for.",
+            f"Bound to {host}, the lineage server can be reached from other machines, but it has no token.",
             where="SLIPWAY_LINEAGE_TOKEN",
             nearest="--host 127.0.0.1",
-            fix="Set a token of at least 16 characters, which senders and pages then need; or bind to this machine.",
+            fix="Set a token of at least 16 characters, which senders and pages then need, or bind to this machine.",
         )
 
 
-def serve(settings: Settings, host: str, port: int, told: Callable[[str], None]) -> None:
-    """Answer until SIGTERM or SIGINT; what was taken in is durable then. `told` gets the address once it listens."""
+def serve(settings: Settings, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; all accepted events are stored then. `on_listening` gets the address."""
     token = settings.lineage_token
     check_binding(host, token)
     listening = _listen(host, port)
     store = open_store(settings)
-    # Whoever binds to all addresses is asked for by names that nobody here knows; then the token is what guards.
+    # Bound to other addresses, the server is reached by names that it does not know; then the token protects it.
     hosts = LOOPBACK | {host.lower()} if is_loopback(host) else None
     app = create_app(store, settings, hosts=hosts, token=token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
     )
     shown = f"[{host}]" if ":" in host else host
-    told(f"http://{shown}:{listening.getsockname()[1]}")
-    # uvicorn ends in good order and then sends itself the signal again, which would be the end of the process.
+    on_listening(f"http://{shown}:{listening.getsockname()[1]}")
+    # uvicorn shuts down gracefully and then raises the signal again, which would kill the process.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         uvicorn.Server(config).run(sockets=[listening])
@@ -78,9 +78,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise SlipwayError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}.",
+            f"Cannot listen on {host}:{port}: {error.strerror or error}.",
             where="slipway lineage",
             nearest="--port 0",
-            fix="Give a free port (0: any), and an address of this machine.",
+            fix="Choose a free port (0: any), and an address of this machine.",
         ) from None
     return listening

@@ -23,6 +23,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from lakehouse.errors import SettingsError
+from lakehouse.kinds.asset import Asset, Icon, Kind
+from lakehouse.kinds.registry import registered
 from lakehouse.lineage.store.store import open_store
 from lakehouse.lineage.store.validation import LARGEST_EVENT
 from lakehouse.settings import Settings
@@ -157,11 +159,11 @@ def with_job(name):
 
 
 HOSTILE = {
-    "no JSON": (b"{", 422, "no JSON"),
+    "no JSON": (b"{", 422, "Invalid JSON"),
     "not an object": ([], 422, "JSON object"),
-    "nested too deep": (b"[" * 100_000, 422, "no JSON"),
+    "nested too deep": (b"[" * 100_000, 422, "Invalid JSON"),
     "no run id": ({**with_job("x"), "run": {}}, 422, "required"),
-    "in the future": ({**with_job("x"), "eventTime": "2300-01-01T00:00:00Z"}, 422, "no time"),
+    "in the future": ({**with_job("x"), "eventTime": "2300-01-01T00:00:00Z"}, 422, "out of range"),
     "10,000 facets": (
         {
             **with_job("x"),
@@ -266,6 +268,16 @@ def test_answers_are_what_their_types_say(server, question):
     content = server.get(question)
     model = QUESTIONS[question].model_validate(content)
     assert model.model_dump(mode="json") == content
+
+
+def test_a_kind_of_asset_that_is_registered_is_shown_without_another_file_touched(client):
+    topic = Kind(name="topic", plural="topics", dataset_type="TOPIC", icon=Icon("vee", ("M1 1h2",), "#111111"), rank=5)
+    before = [one["name"] for one in client.get("/api/v1/kinds").json()["kinds"]]
+    with registered(type("Topic", (Asset,), {"kind": topic})):
+        found = client.get("/api/v1/kinds").json()["kinds"]
+    assert [one["name"] for one in found] == ["FILE", "TOPIC", *before[1:]]
+    assert found[1]["color"] == {"light": "#111111", "dark": "#a5afba"}
+    assert {"SOURCE", "TABLE", "FEATURE_SET", "TRAINING_SET", "MODEL", "PREDICTIONS", "JOB"} <= set(before)
 
 
 def test_a_node_and_its_column_are_asked_for_by_id(server):
@@ -440,4 +452,4 @@ def test_a_port_that_is_taken_is_a_clear_error(server, home):
     words = [sys.executable, "-m", "orchestration.cli", "lineage", "--home", str(home), "--port", str(server.port)]
     done = subprocess.run([*words, "--json"], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
     assert done.returncode == 1
-    assert "cannot be listened on" in json.loads(done.stdout)["what"]
+    assert "Cannot listen on" in json.loads(done.stdout)["what"]

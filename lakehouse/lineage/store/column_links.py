@@ -1,6 +1,6 @@
-"""What lineage facets say about columns, in one form.
+"""Column lineage in one form, from both facets that OpenLineage has for it (`columnLineage` and `lineage`).
 
-What belongs here: the standard's two ways to tell it (`columnLineage` and `lineage`). Not: which of them is in force.
+What belongs here: reading those facets. Not: which of them is in force (graph/view.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from lakehouse.lineage.store.derivation import hashed
 
 WHOLE = ""
-"""In place of a column: the whole table. A column may choose, group or join its rows; or nobody named its columns."""
+"""In place of a column: the whole table, because a column filters, groups or joins its rows, or none is named."""
 
 
 class Link(NamedTuple):
-    """A column of a source goes into a column of the table that the facet is about."""
+    """An edge from a column of a source to a column of the dataset that has the facet."""
 
     source: int
     source_column: str
@@ -24,15 +24,16 @@ class Link(NamedTuple):
 
 
 def links_in(facet: Mapping[str, Any]) -> tuple[Link, ...]:
-    """All links of a facet, each once, in the order in which they are told."""
+    """Return the links of a facet without duplicates, in order."""
     return () if facet.get("_deleted") else tuple(dict.fromkeys(_links(facet)))
 
 
 def _links(facet: Mapping[str, Any]) -> Iterator[Link]:
-    for column, told in (facet.get("fields") or {}).items():
-        if isinstance(told, dict):
-            old = {"type": "DIRECT", "subtype": told["transformationType"]} if told.get("transformationType") else None
-            for source in told.get("inputFields") or told.get("inputs") or ():
+    for column, lineage in (facet.get("fields") or {}).items():
+        if isinstance(lineage, dict):
+            kind = lineage.get("transformationType")
+            old = {"type": "DIRECT", "subtype": kind} if kind else None
+            for source in lineage.get("inputFields") or lineage.get("inputs") or ():
                 yield from _from(source, column, old)
     for source in [*(facet.get("dataset") or ()), *(facet.get("inputs") or ())]:
         yield from _from(source, WHOLE, None)

@@ -1,7 +1,7 @@
-"""From events to rows of the store.
+"""Rows of the store's tables, derived from events.
 
-What belongs here: what each part of an event says, as rows that add up. Not: reading and writing the database
-(store.py), and what rows mean together (graph.py).
+What belongs here: the rows of each part of an event. Not: merging them with stored rows (merging.py), what rows mean
+together (graph/).
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from lakehouse.lineage.store.validation import Checked
 
 LINEAGE, COLUMN_LINEAGE, ASSERTIONS = "lineage", "columnLineage", "dataQualityAssertions"
 _BY_JOB = {LINEAGE, COLUMN_LINEAGE, ASSERTIONS, "dataQualityMetrics"}
-"""Facets of which each job says its own."""
+"""Facets that each job reports separately."""
 _VERSION = {"version", "datasetVersion"}
-"""The standard's schema calls the facet the one, its documentation the other."""
-_MADE_BY = {"_producer", "_schemaURL"}
+"""OpenLineage's schema uses the first name, its documentation the second."""
+_PROVENANCE = {"_producer", "_schemaURL"}
 WRITTEN, READ = "o", "i"
 
 FacetKey = tuple[int, str, int, str, int, int]
@@ -40,7 +40,7 @@ def _hash(text: bytes) -> int:
 
 @dataclass
 class Facts:
-    """The rows that a batch of events comes to."""
+    """The rows of a batch of events."""
 
     datasets: dict[int, tuple[str, str, int]] = field(default_factory=dict)
     symlinks: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
@@ -53,9 +53,9 @@ class Facts:
     versions: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict)
     edges: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, told: Checked) -> None:
-        """What one more event says."""
-        event, at = told.event, told.at
+    def add(self, checked: Checked) -> None:
+        """Add the rows of an event."""
+        event, at = checked.event, checked.at
         job = run = None
         if event.get("job"):
             job = self._job(event["job"], at)
@@ -71,7 +71,7 @@ class Facts:
                     self.add_edge(source, target, job, at, at)
 
     def add_edge(self, source: int, target: int, job: int, first: int, last: int) -> None:
-        """A job made a thing from another; one that is made from itself is no edge."""
+        """Add an edge from what a job read to what it wrote; self-loops are ignored."""
         if source != target:
             before = self.edges.get((source, target, job), (first, last))
             self.edges[source, target, job] = (min(before[0], first), max(before[1], last))
@@ -135,7 +135,7 @@ class Facts:
                 version = None if facet.get("_deleted") else facet["datasetVersion"]
             else:
                 self._sources_of(name, facet, at)
-                # What a reader says of columns it reads says nothing about how the dataset was made.
+                # A reader's assertions count as the dataset's own; its other facets stay apart from the writer's.
                 side = WRITTEN if name == ASSERTIONS else role
                 self._facet(owner, name, (job or 0) if name in _BY_JOB else 0, side, at, facet)
         own = dataset.get("inputFacets" if role == READ else "outputFacets") or {}
@@ -158,11 +158,11 @@ class Facts:
         for one in facet.get("identifiers") or ():
             other = self._named(one["namespace"], one["name"], at)
             if other != owner:
-                told = (at, one["type"])
-                self.symlinks[owner, other] = max(self.symlinks.get((owner, other), told), told)
+                reported = (at, one["type"])
+                self.symlinks[owner, other] = max(self.symlinks.get((owner, other), reported), reported)
 
     def _sources_of(self, name: str, facet: Mapping[str, Any], at: int) -> None:
-        """What is named as a source exists, even when no event is about it."""
+        """Register sources that only lineage facets name."""
         if name not in {LINEAGE, COLUMN_LINEAGE}:
             return
         columns = [one for one in (facet.get("fields") or {}).values() if isinstance(one, dict)]
@@ -175,7 +175,7 @@ class Facts:
         self.facets.add((owner, name, scope, role, at, self._content(facet)))
 
     def _content(self, facet: Mapping[str, Any]) -> int:
-        kept = {name: value for name, value in facet.items() if name not in _MADE_BY}
+        kept = {name: value for name, value in facet.items() if name not in _PROVENANCE}
         text = to_json(kept)  # its keys are in order
         content = _hash(text)
         if content not in self.contents:

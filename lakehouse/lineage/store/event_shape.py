@@ -1,7 +1,7 @@
-"""The shape that an event must have: the standard's, as far as anything is read from it.
+"""The schema of OpenLineage events, as far as their fields are read.
 
-What belongs here: types of fields, required fields, lengths. Not: sizes, times and what JSON may hold (validation.py).
-Whatever else a facet or an event holds is kept as it is: the standard grows, and facets of others are welcome.
+What belongs here: types, required fields, lengths. Not: sizes, times and JSON values (validation.py). Other fields and
+other facets are kept as they are.
 """
 
 from typing import Annotated, Any, Literal, NotRequired
@@ -27,7 +27,7 @@ _open = with_config(ConfigDict(extra="allow", strict=True))
 
 @_open
 class Facet(TypedDict):
-    """What every facet says of itself."""
+    """The fields of every facet."""
 
     _producer: Uri
     _schemaURL: Uri
@@ -283,7 +283,7 @@ class _Output(_Dataset):
 
 @_open
 class Event(TypedDict):
-    """Any of the standard's three kinds of events; which one is told by what it holds."""
+    """A run event, a job event or a dataset event, depending on its fields."""
 
     eventTime: Annotated[str, Field(max_length=64)]
     producer: Uri

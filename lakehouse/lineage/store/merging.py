@@ -1,7 +1,7 @@
-"""Adding what events say to what the store's tables say already.
+"""Merging derived rows into the store's tables.
 
-What belongs here: rows of all tables but that of the events. Not: what events say (derivation.py), receiving them
-(store.py), the statements (writing.py).
+What belongs here: all tables but that of the events. Not: deriving rows (derivation.py), receiving events (store.py),
+statements (upsert.py).
 """
 
 from sqlalchemy import Connection, select
@@ -14,7 +14,7 @@ from lakehouse.lineage.store.validation import MOST_PAIRS
 
 
 def add_facts(connection: Connection, facts: Facts, generation: int) -> None:
-    """Write the facts into their tables; what the tables know of the same runs is put together with them first."""
+    """Write the facts into their tables, merged with the stored state of the same runs."""
     _merge_with_known_runs(connection, facts)
     mark = {"generation": generation}
     upsert(
@@ -95,7 +95,7 @@ def add_facts(connection: Connection, facts: Facts, generation: int) -> None:
 
 
 def _merge_with_known_runs(connection: Connection, facts: Facts) -> None:
-    """Add what earlier events said of the same runs, and the edges that follow from all of it."""
+    """Merge the stored state of the same runs into the facts, and add the edges that follow."""
     touched = list(facts.runs)
     for group in in_groups(touched):
         for row in connection.execute(select(tables.runs).where(tables.runs.c.id.in_(group))).mappings():

@@ -1,6 +1,6 @@
-"""Making the store's tables anew from the events that it keeps, when another version of Slipway made them.
+"""Rebuilding the store's tables from its events, after another version of Slipway created them.
 
-What belongs here: telling whether that is needed, and doing it. Not: what the tables hold (derivation.py, merging.py).
+What belongs here: whether that is needed, and doing it. Not: what the tables hold (derivation.py, merging.py).
 """
 
 import zlib
@@ -15,8 +15,8 @@ from lakehouse.lineage.store.validation import BadEventError, read_event
 _AT_ONCE = 500
 
 
-def is_of_this_form(engine: Engine) -> bool:
-    """Whether every table has the columns that this version asks for."""
+def has_current_columns(engine: Engine) -> bool:
+    """Whether every table has the columns of this version."""
     found = inspect(engine)
     return all(
         {column.name for column in table.c} <= {column["name"] for column in found.get_columns(table.name)}
@@ -24,12 +24,12 @@ def is_of_this_form(engine: Engine) -> bool:
     )
 
 
-def remake(engine: Engine) -> None:
-    """All tables but that of the events from the events, in one transaction: a kill leaves it as it was."""
+def rebuild(engine: Engine) -> None:
+    """Rebuild all other tables from the events, in one transaction: a killed process changes nothing."""
     derived = [table for table in tables.metadata.sorted_tables if table is not tables.events]
     events = tables.events
     with engine.begin() as connection:
-        # First of all the writers' turn, as everybody takes it: another process may have come to the same conclusion.
+        # Take the writers' lock first: another process may be rebuilding, too.
         counted = update(tables.state).values(generation=tables.state.c.generation + 1)
         generation = connection.execute(counted.returning(tables.state.c.generation)).scalar_one()
         tables.metadata.drop_all(connection, tables=derived)
@@ -43,6 +43,6 @@ def remake(engine: Engine) -> None:
                 try:
                     facts.add(read_event(zlib.decompress(row.body)))
                 except BadEventError:
-                    continue  # what is refused by now
+                    continue  # an event that this version rejects
             add_facts(connection, facts, generation)
             last = rows[-1].id

@@ -1,13 +1,13 @@
-"""What several events say of one run, put together: in any order, and any number of times, to the same.
+"""The state of a run, merged from its events in any order and with duplicates.
 
-What belongs here: the state of a run and of what it read and wrote, and how two accounts of them become one. Not: where
-they are kept. Each `merged` is commutative, associative and idempotent: a test tries all orders.
+What belongs here: the state of a run and of its datasets, and merging two states. Not: storing them (merging.py). Each
+`merged` is commutative, associative and idempotent: a test tries all orders.
 """
 
 from dataclasses import dataclass
 
 NEVER = -1
-"""A time before all times, for what has not been told."""
+"""A time before all times, for what has not been reported."""
 
 _RANK = {"OTHER": 0, "RUNNING": 1, "COMPLETE": 2, "ABORT": 3, "FAIL": 4}
 FINAL = frozenset({"COMPLETE", "ABORT", "FAIL"})
@@ -17,13 +17,13 @@ FINAL = frozenset({"COMPLETE", "ABORT", "FAIL"})
 class RunState:
     """A run. `state`: OTHER (nothing but events of that type), RUNNING, COMPLETE, ABORT, FAIL.
 
-    Once it ended it does not run again, whatever comes late; of two ends the later one counts.
+    A late event does not reopen a run that ended; of two ends the later one counts.
     """
 
     id: str
     job: int
     jobs: str
-    """All jobs that events of the run name, with commas: one, unless somebody mixed runs up."""
+    """The jobs that events of the run name, comma-separated; more than one only if producers share a run id."""
     first: int
     last: int
     state: str
@@ -35,7 +35,7 @@ class RunState:
     parent_at: int | None = None
 
     def merged(self, other: "RunState") -> "RunState":
-        """What both say together."""
+        """Merge two states."""
         end = max(self, other, key=lambda one: (one.state in FINAL, _or_never(one.ended), _RANK[one.state]))
         parent = max(self, other, key=lambda one: (_or_never(one.parent_at), one.parent or "", one.parent_job or 0))
         began = [one.began for one in (self, other) if one.began is not None]
@@ -57,7 +57,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class RunDataset:
-    """What a run read or wrote: which version, and how much of it."""
+    """A dataset that a run read or wrote: its version, rows and bytes."""
 
     version: str | None = None
     version_at: int | None = None
@@ -66,7 +66,7 @@ class RunDataset:
     counted_at: int | None = None
 
     def merged(self, other: "RunDataset") -> "RunDataset":
-        """What both say together: of each the newest."""
+        """Merge two states: the newest of each field."""
         version = max(self, other, key=lambda one: (_or_never(one.version_at), one.version or ""))
         counted = max(
             self, other, key=lambda one: (_or_never(one.counted_at), _or_never(one.rows), _or_never(one.bytes))
@@ -75,7 +75,7 @@ class RunDataset:
 
 
 def state_of(event_type: str | None) -> str:
-    """The state that an event of this type puts a run into."""
+    """The state of a run after an event of this type."""
     if event_type in FINAL:
         return str(event_type)
     return "RUNNING" if event_type in {"START", "RUNNING"} else "OTHER"

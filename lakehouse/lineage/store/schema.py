@@ -2,9 +2,9 @@
 
 What belongs here: tables, and what their rows mean. Not: what is written to them (derivation.py, store.py).
 
-Everything that events tell is kept as points in time, under ids that are hashes of what they name. So rows never
-depend on what arrived earlier: events may come in any order, twice, from several processes, and the rows are the same.
-Each row carries the generation that it was last written in; a reader asks for those that are newer than its own.
+Facts are stored as points in time, under ids that are hashes of names. So rows do not depend on the order of arrival:
+events may come in any order, twice, from several processes, and the rows are the same. Each row has the generation that
+it was last written in; a reader selects the rows that are newer than its own generation.
 Times are microseconds since 1970, UTC.
 """
 
@@ -20,7 +20,7 @@ state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("format", Integer, nullable=False),
     Column("generation", BigInteger, nullable=False),
-    comment="One row. Every writer counts the generation up first, which makes writers take turns.",
+    comment="One row. Every writer increments the generation first, which serializes writers.",
 )
 
 events = Table(
@@ -32,7 +32,7 @@ events = Table(
     Column("body", LargeBinary, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Index("lineage_events_of_run", "run"),
-    comment="Every event as it came, deflated: whatever else is here can be made from them again.",
+    comment="Every event as received, deflated. All other tables can be rebuilt from them.",
 )
 
 datasets = Table(
@@ -53,7 +53,7 @@ symlinks = Table(
     Column("kind", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False, index=True),
-    comment="Two names of one thing; `at`: when it was last said.",
+    comment="Two names of one dataset; `at`: when it was last reported.",
 )
 
 jobs = Table(
@@ -70,7 +70,7 @@ contents = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),
-    comment="What facets say, each text once.",
+    comment="The contents of facets, each stored once.",
 )
 
 facets = Table(
@@ -84,8 +84,8 @@ facets = Table(
     Column("content", BigInteger, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, nullable=False, index=True),
     sqlite_with_rowid=False,
-    comment="What was said of a dataset or a job, and when. `scope`: the job that said it, where jobs may differ. "
-    "`role`: o by who writes it, i by who reads it.",
+    comment="The facets of a dataset or a job over time. `scope`: the job that reported it, where jobs may differ. "
+    "`role`: o from a writer, i from a reader.",
 )
 
 runs = Table(
@@ -142,7 +142,7 @@ versions = Table(
     Column("generation", BigInteger, nullable=False, index=True),
     Index("lineage_versions_in_time", "dataset", "at"),
     sqlite_with_rowid=False,
-    comment="When a version was first written, and by which run (empty: told by no run).",
+    comment="When a version was first written, and by which run (empty: reported without a run).",
 )
 
 edges = Table(
@@ -156,5 +156,5 @@ edges = Table(
     Column("generation", BigInteger, nullable=False, index=True),
     Index("lineage_edges_of_target", "target", "job"),
     sqlite_with_rowid=False,
-    comment="A job made the target from the source, first and last then.",
+    comment="A job read the source and wrote the target; `first` and `last`: when.",
 )

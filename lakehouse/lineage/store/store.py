@@ -1,7 +1,7 @@
-"""The lineage store: what events told, in SQLite in the home or in PostgreSQL.
+"""The lineage store: events and the tables derived from them, in SQLite in the home or in PostgreSQL.
 
-What belongs here: opening the database, and receiving events into it in one transaction. Not: what an event says
-(derivation.py), and asking (graph.py and what stands on it).
+What belongs here: opening the database, receiving events in one transaction. Not: deriving rows (derivation.py),
+queries (lakehouse/lineage/graph).
 """
 
 import zlib
@@ -20,7 +20,7 @@ from lakehouse.errors import SettingsError
 from lakehouse.lineage.store import schema as tables
 from lakehouse.lineage.store.derivation import Facts
 from lakehouse.lineage.store.merging import add_facts
-from lakehouse.lineage.store.rebuild import is_of_this_form, remake
+from lakehouse.lineage.store.rebuild import has_current_columns, rebuild
 from lakehouse.lineage.store.upsert import in_groups
 from lakehouse.lineage.store.validation import BadEventError, Checked, given_event
 from lakehouse.settings import Settings, redact
@@ -32,24 +32,24 @@ _CACHE_KIB = 65_536
 
 
 class Store:
-    """What lineage events told. Many processes may read it and write to it at once."""
+    """A store of lineage events. Any number of processes may read and write at once."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def receive(self, event: Mapping[str, Any]) -> bool:
-        """Take one event in, durably. True: it is new; False: it is known already, and nothing changed.
+        """Store an event durably. Returns whether it is new; a known event changes nothing.
 
-        Raises BadEventError for what is no event of the standard's, or too much of it; nothing is kept then.
+        Raises BadEventError for an event that is invalid or too large; nothing is stored then.
         """
         return self.receive_many([event]) == 1
 
     def receive_many(self, events: Iterable[Mapping[str, Any]]) -> int:
-        """Take events in, all of them or, when one is refused, none; returns how many were new."""
+        """Store events, all or, if one is rejected, none; return how many were new."""
         return sum(self.receive_checked([given_event(one) for one in events]))
 
     def receive_checked(self, events: Sequence[Checked]) -> list[bool]:
-        """Take events in that were looked at already; for each, whether it is new."""
+        """Store validated events; for each, whether it is new."""
         if not events:
             return []
         with self.engine.begin() as connection:
@@ -78,24 +78,24 @@ class Store:
         return new
 
     def generation(self) -> int:
-        """Counts every change, by whichever process."""
+        """The number of changes so far, by any process."""
         with self.engine.connect() as connection:
             return connection.execute(select(tables.state.c.generation)).scalar_one()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for which time stands still: several questions are answered from one state."""
+        """Open a connection whose queries all see the same state."""
         with self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":  # SQLite does so by itself
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.engine.dispose()
 
     def _next_generation(self, connection: Connection) -> int:
-        """Also takes the writers' turn: others wait until this transaction ended."""
+        """Increment the generation, which also locks out other writers until this transaction ends."""
         state = tables.state
         return connection.execute(
             update(state).values(generation=state.c.generation + 1).returning(state.c.generation)
@@ -113,7 +113,7 @@ class Store:
 
 
 def open_store(lake: Lakehouse | Settings | None = None) -> Store:
-    """The lineage store of a lakehouse, of settings, or of the environment's; it is made on first use.
+    """Open the lineage store of a lakehouse or of settings (default: the environment's); create it on first use.
 
     Raises SettingsError when the database cannot be used, HomeError when the home cannot.
     """
@@ -154,11 +154,11 @@ def _engine(url: URL, shown: str) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # a driver's connection
-    # The driver would begin transactions by itself, and late; SQLAlchemy's own BEGIN is the one that counts.
+    # Without this the driver begins transactions itself, later than SQLAlchemy's own BEGIN.
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
-        # An event that was acknowledged is on the disk, and not only handed to the operating system.
+        # An acknowledged event is on disk, not only in the operating system's cache.
         "synchronous=FULL",
         f"busy_timeout={_BUSY_SECONDS * 1_000}",
         f"cache_size=-{_CACHE_KIB}",
@@ -167,7 +167,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # a dri
 
 
 def _make(engine: Engine, shown: str) -> None:
-    # Two processes that begin at once get in each other's way; whoever comes second finds the tables made.
+    # Of two processes that start at once, the second finds the tables created.
     with suppress(IntegrityError, OperationalError, ProgrammingError):
         tables.metadata.create_all(engine)
     tables.metadata.create_all(engine)
@@ -182,14 +182,14 @@ def _make(engine: Engine, shown: str) -> None:
             f"{tables.FORMAT}).",
             where=shown,
             nearest=f"format {tables.FORMAT}",
-            fix="Install the newer Slipway, or name another database.",
+            fix="Install the newer Slipway, or configure another database.",
         )
-    if found < tables.FORMAT or not is_of_this_form(engine):
-        remake(engine)
+    if found < tables.FORMAT or not has_current_columns(engine):
+        rebuild(engine)
 
 
 def database_error(error: BaseException, shown: str = "the lineage store") -> SettingsError:
-    """What went wrong with the database, without the driver's text, which may show the password."""
+    """The error to raise for a failed database, without the driver's text, which may contain the password."""
     return SettingsError(
         f"The lineage database cannot be used ({type(error).__name__}).",
         where=shown,

@@ -1,6 +1,6 @@
-"""What was said of one thing, in time: the newest word up to a moment is the one in force.
+"""The contents of a facet over time; the newest one up to a time is in force.
 
-What belongs here: one timeline in memory. Not: where its points come from (index.py).
+What belongs here: one timeline in memory. Not: loading its points (graph/index.py).
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ ALWAYS = 1 << 63
 
 
 class Timeline:
-    """Contents in order of time; a content that repeats the one before it is left out."""
+    """Contents ordered by time; repeated contents are left out."""
 
     __slots__ = ("points",)
 
@@ -22,7 +22,7 @@ class Timeline:
             self.append(point)
 
     def append(self, point: Point) -> bool:
-        """Add a point at the end; False when it belongs before the end, where nothing can be added."""
+        """Append a point; return False if it is older than the last one, and not appended."""
         if not self.points:
             self.points.append(point)
             return True
@@ -33,10 +33,10 @@ class Timeline:
         return True
 
     def in_force(self, at: int | None) -> int | None:
-        """The content in force at the time (None: now)."""
+        """Return the content in force at the time (None: now)."""
         place = len(self.points) if at is None else bisect_right(self.points, (at, ALWAYS))
         return self.points[place - 1][1] if place else None
 
     def until(self, at: int | None) -> Sequence[Point]:
-        """All points up to the time."""
+        """Return the points up to the time."""
         return self.points if at is None else self.points[: bisect_right(self.points, (at, ALWAYS))]

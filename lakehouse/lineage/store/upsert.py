@@ -1,6 +1,6 @@
-"""Writing rows that may be there already, on SQLite and on PostgreSQL.
+"""Upserts on SQLite and PostgreSQL.
 
-What belongs here: the statements. Not: what the rows say (derivation.py).
+What belongs here: the statements. Not: the rows (derivation.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ from sqlalchemy import ColumnElement, Connection, Executable, Table, and_, case,
 from sqlalchemy.dialects import postgresql, sqlite
 
 _GROUP = 500
-"""Values in one IN (...); what a database takes at once is limited."""
+"""Values in one IN (...), which databases limit."""
 
 Row = Mapping[str, Any]
 
 
 def in_groups(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The values, no more than a statement takes at a time."""
+    """Split values into groups that fit one statement."""
     for start in range(0, len(values), _GROUP):
         yield values[start : start + _GROUP]
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert the rows whose key is not there yet."""
+    """Insert the rows whose key does not exist."""
     if rows:
         connection.execute(_adding(connection.dialect.name, table), rows)
 
@@ -38,10 +38,10 @@ def upsert(
     newest: tuple[str, ...] = (),
     oldest: tuple[str, ...] = (),
 ) -> None:
-    """Insert the rows, or change those whose key is there.
+    """Insert the rows, or update those whose key exists.
 
-    Columns in `smallest` and `largest` keep the smaller and the larger value. With `newest` or `oldest` the row
-    replaces the other when it comes later, or earlier, by these columns in order. With none of them it replaces it.
+    Columns in `smallest` and `largest` keep the smaller and the larger value. With `newest` or `oldest` a row replaces
+    the stored one if it is later, or earlier, by these columns in order. Otherwise it always replaces it.
     """
     if rows:
         connection.execute(_upserting(connection.dialect.name, table, smallest, largest, newest, oldest), rows)
@@ -53,7 +53,7 @@ def _adding(dialect: str, table: Table) -> Executable:
 
 
 @cache
-def _upserting(  # the key that a statement is remembered by
+def _upserting(  # the key of the statement's cache
     dialect: str,
     table: Table,
     smallest: tuple[str, ...],
@@ -77,7 +77,7 @@ def _upserting(  # the key that a statement is remembered by
 
 
 def _comes_first(new: Any, old: Any, oldest: Sequence[str], newest: Sequence[str]) -> ColumnElement[bool] | None:  # noqa: ANN401  # columns by name
-    """The row's columns, compared in order like a tuple."""
+    """Compare columns in order, like tuples."""
     names = oldest or newest
     parts = []
     for place, name in enumerate(names):

@@ -1,7 +1,7 @@
-"""What is let into the store: events of the standard's shape, of a bearable size, of this time.
+"""Validation of events: JSON, schema, size, time.
 
-What belongs here: reading an event's JSON, and refusing it with a reason. Not: its shape (shape.py), and what becomes
-of it (derivation.py). Names are data: script tags and SQL in them are kept as they are, and nothing ever runs them.
+What belongs here: accepting or rejecting an event with a reason. Not: its schema (event_shape.py), deriving rows
+(derivation.py). Names are data: script tags and SQL in them are stored as they are, and never executed.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ LARGEST_EVENT = 10 << 20
 MOST_FACETS = 2_000
 MOST_DATASETS = 2_000
 MOST_PAIRS = 100_000
-"""Inputs times outputs, each of which is an edge."""
+"""Inputs times outputs: the number of edges."""
 MOST_COLUMN_EDGES = 100_000
 FUTURE = timedelta(days=1)
-"""Clocks differ, and time zones get lost; what lies further ahead is no clock's fault."""
+"""Tolerance for clocks that differ and lost time zones."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SHOWN = 200
@@ -36,21 +36,21 @@ _HOLDERS = (dict, list)
 
 
 class BadEventError(SlipwayError):
-    """A lineage event that is not the standard's, or too much of it. Nothing of it was kept."""
+    """An invalid lineage event. Nothing of it was stored."""
 
     status: int = 422
-    """What an HTTP server answers."""
+    """The HTTP status of the answer."""
 
 
 class TooLargeError(BadEventError):
-    """A lineage event that is larger than anything that is told in one."""
+    """A lineage event or batch that is too large."""
 
     status = 413
 
 
 @dataclass(frozen=True)
 class Checked:
-    """An event that may go in. `identity` is the hash of its content: the same event again has the same."""
+    """A valid event. `identity` is the hash of its content, by which duplicates are recognized."""
 
     event: Mapping[str, Any]
     at: int
@@ -67,51 +67,51 @@ class Checked:
 
 
 def read_event(body: bytes) -> Checked:
-    """The event that the JSON text holds. Raises BadEventError."""
+    """Read and validate an event from JSON. Raises BadEventError."""
     return checked(read_json(body))
 
 
 def read_json(body: bytes, largest: int = LARGEST_EVENT) -> object:
-    """Any JSON value of a bearable size and depth. Raises BadEventError."""
+    """Read a JSON value of a limited size and depth. Raises BadEventError."""
     if len(body) > largest:
         raise TooLargeError(
-            f"An event of {len(body):,} bytes is refused.",
+            f"An event of {len(body):,} bytes is too large.",
             where="body",
             nearest=f"{largest:,} bytes",
-            fix="Leave out what no one asks lineage for, or send it in several events.",
+            fix="Leave out facets that lineage does not need, or split it into several events.",
         )
     try:
         return from_json(body, allow_inf_nan=False)
     except (ValueError, RecursionError) as error:
         raise BadEventError(
-            f"This is no JSON: {_short(error)}.", where="body", fix="Send one JSON object, UTF-8."
+            f"Invalid JSON: {_short(error)}.", where="body", fix="Send one JSON object in UTF-8."
         ) from None
 
 
 def given_event(event: Mapping[str, Any]) -> Checked:
-    """The same for an event that is in memory already."""
+    """Validate an event given as a mapping. Raises BadEventError."""
     try:
         body = json.dumps(event, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadEventError(f"This event has no JSON: {_short(error)}.", where="event") from None
+        raise BadEventError(f"The event cannot be written as JSON: {_short(error)}.", where="event") from None
     return read_event(body)
 
 
 def checked(event: object) -> Checked:
-    """The event, when it may go in. Raises BadEventError."""
+    """Validate an event. Raises BadEventError."""
     try:
         valid = EVENT.validate_python(event)
     except ValidationError as error:
         raise _misshapen(error, event) from None
     assert isinstance(event, dict)  # noqa: S101  # the shape says so; pyright wants to hear it
-    _of_one_kind(event)
-    _bearable(event)
+    _check_kind(event)
+    _check_size(event)
     at = _moment(valid["eventTime"])
-    # Half the price of the standard library's sorted JSON, and what facets say is in order from here on.
+    # Twice as fast as the standard library's sorted JSON; the contents of facets are sorted from here on.
     ordered: dict[str, Any] = _in_order(event)
     text = to_json(ordered, inf_nan_mode="constants")
     if b"\\u0000" in text or b"Infinity" in text:
-        _no_oddities(ordered, "event")
+        _check_values(ordered, "event")
     return Checked(ordered, at, hashlib.sha256(text).hexdigest(), text)
 
 
@@ -123,19 +123,19 @@ def _in_order(value: Any) -> Any:  # noqa: ANN401  # an object or a list of JSON
     return [_in_order(one) if one.__class__ in _HOLDERS else one for one in value]
 
 
-def _of_one_kind(event: Mapping[str, Any]) -> None:
+def _check_kind(event: Mapping[str, Any]) -> None:
     kind = tuple(name for name in ("run", "job", "dataset") if event.get(name) is not None)
     if kind in {("run", "job"), ("job",), ("dataset",)}:
         return
     raise BadEventError(
-        f"An event about {' and '.join(kind) or 'nothing'} is none of the standard's.",
+        f"Invalid event: it has {' and '.join(kind) or 'neither run nor job nor dataset'}.",
         where="event",
         nearest="run and job" if "run" in kind else "job or dataset",
         fix="Send a run event (run and job), a job event (job alone) or a dataset event (dataset alone).",
     )
 
 
-def _bearable(event: Mapping[str, Any]) -> None:
+def _check_size(event: Mapping[str, Any]) -> None:
     sides = [event.get("inputs") or [], event.get("outputs") or []]
     datasets = [*sides[0], *sides[1], *([event["dataset"]] if event.get("dataset") else [])]
     holders = [*datasets, *(event[one] for one in ("run", "job") if event.get(one))]
@@ -154,33 +154,33 @@ def _bearable(event: Mapping[str, Any]) -> None:
     ):
         if number > most:
             raise BadEventError(
-                f"An event with {number:,} {what} is refused.",
+                f"An event with {number:,} {what} is too large.",
                 where="event",
                 nearest=f"{most:,} {what}",
-                fix="Tell it in several events: what events of one run say adds up.",
+                fix="Split it into several events of the same run; they are merged.",
             )
 
 
-def _no_oddities(value: object, where: str) -> None:
-    """No text with NUL, which databases do not store, and no number that JSON does not have.
+def _check_values(value: object, where: str) -> None:
+    """Reject NUL in texts, which databases cannot store, and numbers that JSON does not have.
 
-    Half of a character is refused by the JSON reader.
+    The JSON reader rejects unpaired surrogates.
     """
     if isinstance(value, str):
         if "\0" in value:
             raise BadEventError(
-                "A text holds a NUL.", where=where[:_SHOWN], fix="Send texts without control characters."
+                "A text contains a NUL character.", where=where[:_SHOWN], fix="Send texts without control characters."
             )
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise BadEventError("A number is too large for JSON.", where=where[:_SHOWN], fix="Send it as a text.")
+            raise BadEventError("A number is too large for JSON.", where=where[:_SHOWN], fix="Send it as a string.")
     elif isinstance(value, dict):
         for name, one in value.items():
-            _no_oddities(name, f"a name in {where}")
-            _no_oddities(one, f"{where}.{name}" if len(where) < _SHOWN else where)
+            _check_values(name, f"a name in {where}")
+            _check_values(one, f"{where}.{name}" if len(where) < _SHOWN else where)
     elif isinstance(value, list):
         for number, one in enumerate(value):
-            _no_oddities(one, f"{where}[{number}]")
+            _check_values(one, f"{where}[{number}]")
 
 
 def _moment(text: str) -> int:
@@ -190,7 +190,7 @@ def _moment(text: str) -> int:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadEventError(
-            f"{text!r} is no time with a time zone.",
+            f"Invalid time {text!r}: it needs a time zone.",
             where="eventTime",
             nearest=clock.now().isoformat(timespec="milliseconds"),
             fix="Send ISO 8601 with a time zone, or Z.",
@@ -202,10 +202,10 @@ def _moment(text: str) -> int:
         inside = False
     if not inside:
         raise BadEventError(
-            f"{text} is no time at which anything that is told now can have happened.",
+            f"The time {text} is out of range.",
             where="eventTime",
             nearest=clock.now().isoformat(timespec="milliseconds"),
-            fix="Send the time of the event, not before 1970 and at most a day ahead; check the sender's clock.",
+            fix="Send the time of the event, from 1970 to one day ahead; check the sender's clock.",
         )
     return (moment - EARLIEST) // timedelta(microseconds=1)
 
@@ -214,17 +214,17 @@ def _misshapen(error: ValidationError, event: object) -> BadEventError:
     first = error.errors(include_url=False, include_context=False)[0]
     where, kind = _place(first["loc"]), first["type"]
     if not isinstance(event, dict):
-        return BadEventError("An event is a JSON object.", where="body", fix="Send one JSON object.")
+        return BadEventError("An event must be a JSON object.", where="body", fix="Send one JSON object.")
     if kind == "missing":
-        return BadEventError(f"{where} is required.", where=where, nearest=_instead(first), fix="Give it.")
+        return BadEventError(f"{where} is required.", where=where, nearest=_instead(first), fix="Add it.")
     if first["loc"] == ("eventType",):
         nearest = nearest_name(str(first["input"])[:40], EVENT_TYPES)
-        return BadEventError(f"{_short(first['input'])} is no type of event.", where=where, nearest=nearest)
-    return BadEventError(f"{first['msg']}, and it is {_short(first['input'])}.", where=where)
+        return BadEventError(f"Unknown event type {_short(first['input'])}.", where=where, nearest=nearest)
+    return BadEventError(f"{first['msg']}, got {_short(first['input'])}.", where=where)
 
 
 def _instead(missing: Any) -> str | None:  # noqa: ANN401  # pydantic's description of an error
-    """The name there is that looks like the missing one."""
+    """The existing field whose name is nearest to the missing one."""
     there = missing["input"]
     return nearest_name(str(missing["loc"][-1]), there) if isinstance(there, dict) else None
 

@@ -1,4 +1,4 @@
-/* Kinds of nodes, as the server describes them (`GET api/v1/kinds`, serving/lineage/kinds.py): label, icon, shape, color.
+/* Kinds of nodes, as the server describes them (`GET api/v1/kinds`: lakehouse/kinds, serving/lineage/kinds.py).
    What belongs here: loading and showing them. Not: a list of kinds, nor states of a node (badges.js). */
 
 import * as api from "./api.js";
