@@ -69,7 +69,7 @@ def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
     from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
-    from orchestration.lineage.event_log import conversion_of
+    from orchestration.lineage.declared import conversion_of
     from orchestration.lineage.reconcile import reconcile
 
     lake = open_lakehouse(Settings.from_environment(home=home))

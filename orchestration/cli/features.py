@@ -106,13 +106,13 @@ def _all(lake: "Lakehouse", domains: "Sequence[Domain]", *, as_json: bool) -> No
 
 
 def _search(lake: "Lakehouse", domains: "Sequence[Domain]", wanted: "Search", *, as_json: bool) -> None:
+    from lakehouse.kinds.graph import AssetGraph
     from lakehouse.reports.feature_catalog.entries import entries, search
-    from lakehouse.reports.feature_catalog.lineage import Lineage
     from lakehouse.transforms.project import load_project
 
     listed = entries(lake, domains, None)
-    lineage = Lineage(domains, load_project(lake.settings, lake.home))
-    found = search(listed, wanted, {entry.name: lineage.upstream(entry.name) for entry in listed})
+    assets = AssetGraph(domains, load_project(lake.settings, lake.home))
+    found = search(listed, wanted, {entry.name: assets.upstream(entry.name) for entry in listed})
     if as_json:
         print_json({"features": [found_json(one) for one in found]})
     else:
@@ -120,10 +120,10 @@ def _search(lake: "Lakehouse", domains: "Sequence[Domain]", wanted: "Search", *,
 
 
 def _one(lake: "Lakehouse", domains: "Sequence[Domain]", name: str, *, as_json: bool) -> None:
+    from lakehouse.kinds.graph import AssetGraph
     from lakehouse.models.artifact_relocation import existing_registry
     from lakehouse.reports.feature_catalog.details import detail
     from lakehouse.reports.feature_catalog.entries import find_entry
-    from lakehouse.reports.feature_catalog.lineage import Lineage
     from lakehouse.transforms.project import load_project
 
     entry = find_entry(lake, domains, existing_registry(lake.home), name)
@@ -133,8 +133,8 @@ def _one(lake: "Lakehouse", domains: "Sequence[Domain]", name: str, *, as_json: 
         else:
             show_set(entry)
         return
-    lineage = Lineage(domains, load_project(lake.settings, lake.home))
-    page = detail(lake, lineage, entry, only=name.rsplit(".", 1)[1])
+    assets = AssetGraph(domains, load_project(lake.settings, lake.home))
+    page = detail(lake, assets, entry, only=name.rsplit(".", 1)[1])
     if as_json:
         print_json(feature_json(page, page.features[0]))
     else:

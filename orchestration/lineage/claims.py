@@ -1,6 +1,6 @@
 """Which process works on a run, written down before the run says that it began.
 
-What belongs here: claims, and whether who made them is still there. Not: what follows from it (lineage_reconcile.py).
+What belongs here: claims, and whether who made them is still there. Not: what follows from it (reconcile.py).
 Dagster's log names the process of a run only after the run's start: killed in between, nobody could tell that it is
 gone. So the start waits for one small file, `<home>/lineage/running/<run id>`. Numbers of processes are those of one
 machine, or of one container: of a run that another one works on nobody here can tell that it is gone.

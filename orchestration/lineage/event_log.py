@@ -1,7 +1,7 @@
 """Listening to Dagster: its event log's storage, which tells lineage of what it stored, and who works on that.
 
 What belongs here: the storage that dagster.yaml names, and the thread behind it. Not: what entries mean
-(lineage_events.py), what is told of them (lakehouse/lineage), and filling gaps (lineage_reconcile.py).
+(events.py), what is told of them (lakehouse/lineage), and filling gaps (reconcile.py).
 A step must never wait for lineage, nor fail by it. Storing an entry puts it into a queue; everything else happens in a
 thread of its own. What goes wrong there is logged once and counted; Dagster's log still has it all.
 """
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from dagster._config.config_schema import UserConfigSchema
     from dagster._serdes import ConfigurableClassData
 
-    from lakehouse.lineage.emit.conversion import Conversion
     from lakehouse.lineage.emit.outbox import Event
 
 MOST_WAITING = 20_000
@@ -247,6 +246,7 @@ class Works:
         from lakehouse.lineage.emit.outbox import Outbox
         from lakehouse.lineage.emit.relay import Courier, Relay
         from lakehouse.lineage.emit.transports import receivers_of
+        from orchestration.lineage.declared import conversion_of
 
         self.lake = lake
         self.outbox = Outbox(lake.home.lineage / "outbox.db")
@@ -318,14 +318,3 @@ class Works:
 
         fill(storage._instance, self.outbox, self.conversion, but={run_id}, most=_RECONCILED)  # noqa: SLF001
         self.relay.wake()
-
-
-def conversion_of(lake: Lakehouse) -> "Conversion":
-    """The conversion for a lakehouse, by all that is declared now."""
-    from lakehouse.lineage.emit.conversion import Conversion
-    from lakehouse.lineage.emit.declared import declarations
-    from lakehouse.loading import load_domains
-    from lakehouse.transforms.project import load_project
-
-    project = load_project(lake.settings, lake.home)
-    return Conversion(lake, declarations(load_domains(), project, lake.settings.engine))

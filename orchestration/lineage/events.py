@@ -1,6 +1,6 @@
 """What Dagster's events say, in plain records: the one place that knows how a run shows in Dagster's event log.
 
-What belongs here: following one run's log, entry by entry. Not: hearing of entries (lineage.py, lineage_reconcile.py),
+What belongs here: following one run's log, entry by entry. Not: hearing of entries (event_log.py, reconcile.py),
 and what is told of them (lakehouse/lineage).
 """
 

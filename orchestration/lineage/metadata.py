@@ -1,6 +1,6 @@
 """What Dagster's entries carry, read into plain records: tags of runs, metadata of materializations, errors of steps.
 
-What belongs here: reading one entry. Not: following a run through its log (lineage_events.py).
+What belongs here: reading one entry. Not: following a run through its log (events.py).
 """
 
 from collections.abc import Collection, Mapping

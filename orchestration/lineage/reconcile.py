@@ -1,6 +1,6 @@
 """Reconciling lineage with Dagster's event log: what is missing is told, what was killed is closed.
 
-What belongs here: going through Dagster's runs. Not: what their entries mean (lineage_events.py). The log is the truth,
+What belongs here: going through Dagster's runs. Not: what their entries mean (events.py). The log is the truth,
 and conversion gives the same events each time, so it can be done as often as one likes.
 """
 
@@ -66,7 +66,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
     from lakehouse.lineage.emit.outbox import Outbox
     from lakehouse.lineage.emit.relay import Courier, Relay
     from lakehouse.lineage.emit.transports import STORE, receivers_of
-    from orchestration.lineage.event_log import conversion_of
+    from orchestration.lineage.declared import conversion_of
 
     outbox = Outbox(lake.home.lineage / "outbox.db")
     try:

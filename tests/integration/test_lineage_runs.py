@@ -39,7 +39,7 @@ NAMES = {"shop.first", "shop.second", "shop.third", "shop_both", "shop_main"}
 @pytest.fixture(scope="module")
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without tables in which Dagster and dbt have made what they make at first. To be copied."""
-    from orchestration.lineage.event_log import conversion_of
+    from orchestration.lineage.declared import conversion_of
 
     before = dict(os.environ)
     lake = scenario.make_lake(tmp_path_factory.mktemp("empty") / "home")
@@ -510,12 +510,12 @@ def test_hearing_an_event_waits_for_nobody_who_tells_of_it(
 
 def test_listening_imports_nothing_heavy() -> None:
     code = "import sys, orchestration.definitions, orchestration.instance; print([m for m in ('openlineage', 'mlflow',"
-    code += " 'sqlglot', 'lakehouse.lineage.emit.declared') if m in sys.modules])"
+    code += " 'sqlglot', 'lakehouse.lineage.emit.conversion') if m in sys.modules])"
     words = [sys.executable, "-W", "ignore", "-c", code]
     answer = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=True)
     assert "openlineage" not in answer.stdout
     assert "mlflow" not in answer.stdout
-    assert "declared" not in answer.stdout
+    assert "conversion" not in answer.stdout
 
 
 def test_homes_in_one_process_are_told_apart(empty_home: Path, tmp_path: Path) -> None:

@@ -38,12 +38,13 @@ from lakehouse.features.feature_set import (
     weekend,
 )
 from lakehouse.features.sameness import check_together, deprecations
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.loading import load_domains
 from lakehouse.reports.feature_catalog import drawing, wording
 from lakehouse.reports.feature_catalog.details import _since, detail
 from lakehouse.reports.feature_catalog.distribution import BARS, distributions
 from lakehouse.reports.feature_catalog.entries import Search, _freshness, entries, find_entry, search
-from lakehouse.reports.feature_catalog.lineage import Graph, Lineage, Node
+from lakehouse.reports.feature_catalog.lineage import Graph, Node, delivered, graph_of
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
@@ -149,7 +150,7 @@ def test_a_unit_follows_from_the_measures_unit(declared, unit):
 def listed(tmp_path_factory):
     """The fraud domain's entries in an empty lakehouse, and what each set is made from."""
     lake, domains = scenario.make_lake(tmp_path_factory.mktemp("empty") / "home"), load_domains(["fraud"])
-    found, lineage = entries(lake, domains, None), Lineage(domains, load_project(lake.settings, lake.home))
+    found, lineage = entries(lake, domains, None), AssetGraph(domains, load_project(lake.settings, lake.home))
     return found, {one.name: lineage.upstream(one.name) for one in found}, lineage, domains, lake
 
 
@@ -208,17 +209,17 @@ def test_an_unknown_name_names_the_nearest(listed, name, nearest):
 
 def test_columns_are_followed_through_dbt_to_what_was_delivered(listed):
     lineage = listed[2]
-    assert lineage.delivered(("fraud.stg_transactions", "amount")) == [("fraud.transactions", "TX_AMOUNT")]
-    assert lineage.delivered(("fraud.transactions", "TX_FRAUD")) == [("fraud.transactions", "TX_FRAUD")]
+    assert delivered(lineage, ("fraud.stg_transactions", "amount")) == [("fraud.transactions", "TX_AMOUNT")]
+    assert delivered(lineage, ("fraud.transactions", "TX_FRAUD")) == [("fraud.transactions", "TX_FRAUD")]
 
 
 def test_a_set_has_what_it_is_made_from_before_it_and_what_is_made_with_it_behind(listed):
-    graph = listed[2].graph(terminal_risk)
+    graph = graph_of(listed[2], terminal_risk)
     layers = {node.name.removeprefix("fraud."): (node.layer, node.kind) for node in graph.nodes}
     assert layers == {
         "transactions": (0, "source"),
-        "stg_transactions": (1, "transformation"),
-        "fraud_reports": (1, "transformation"),
+        "stg_transactions": (1, "dbt model"),
+        "fraud_reports": (1, "dbt model"),
         "terminal_risk": (2, "feature set"),
         "training": (3, "training set"),
         "scorer": (4, "model"),

@@ -12,9 +12,15 @@ from assets.fraud.sources import transactions
 from assets.fraud.training import training
 from benchmarks.derived_lineage import expected_pairs
 from lakehouse.domain import Domain
-from lakehouse.lineage.emit import column_lineage as columns
-from lakehouse.lineage.emit.column_lineage import Edge, identity
-from lakehouse.lineage.emit.declared import Declarations, declarations
+from lakehouse.kinds import column_lineage as columns
+from lakehouse.kinds.column_lineage import Edge, identity
+from lakehouse.kinds.dbt_model import sql_columns
+from lakehouse.kinds.feature_set import feature_columns
+from lakehouse.kinds.graph import AssetGraph
+from lakehouse.kinds.model import ModelAsset
+from lakehouse.kinds.predictions import PredictionsAsset
+from lakehouse.kinds.source import delivered_columns
+from lakehouse.kinds.training_set import training_columns
 from lakehouse.loading import load_domains
 from lakehouse.transforms.lineage import follow
 from lakehouse.transforms.project import TransformModel, load_project
@@ -107,7 +113,7 @@ def test_rows_are_decided_by_filters_and_groups() -> None:
         0,
         (),
     )
-    told = columns.of_sql(follow(model, INPUT), model.columns)
+    told = sql_columns(follow(model, INPUT), model.columns)
     assert set(told.rows) == {
         Edge("shop.orders", "amount", "INDIRECT", "FILTER"),
         Edge("shop.orders", "customer", "INDIRECT", "GROUP_BY"),
@@ -115,7 +121,7 @@ def test_rows_are_decided_by_filters_and_groups() -> None:
 
 
 def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_rows() -> None:
-    told = columns.of_feature_set(customer_spend).columns
+    told = feature_columns(customer_spend).columns
     spine = customer_spend.spine
     assert set(told) == {*customer_spend.spine_keys(), *customer_spend.columns}
     assert told["customer_id"] == (identity(spine, "customer_id"),)
@@ -125,14 +131,14 @@ def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_r
         Edge(spine, "customer_id", "INDIRECT", "JOIN"),
     }
     assert told["tx_count_1d"], "a count comes from the rows that it counts"
-    (weekend,) = columns.of_feature_set(transaction_time).columns["is_weekend"]
+    (weekend,) = feature_columns(transaction_time).columns["is_weekend"]
     assert weekend == Edge(spine, "tx_datetime", "DIRECT", "TRANSFORMATION")
-    rate = columns.of_feature_set(terminal_risk).columns["is_fraud_rate_7d"]
+    rate = feature_columns(terminal_risk).columns["is_fraud_rate_7d"]
     assert Edge("fraud.fraud_reports", "is_fraud", "DIRECT", "AGGREGATION") in rate
 
 
 def test_what_a_derived_feature_reads_keeps_the_way_that_it_was_made_in() -> None:
-    told = columns.of_feature_set(balance).columns["paid_share"]
+    told = feature_columns(balance).columns["paid_share"]
     assert {(edge.column, edge.type, edge.subtype) for edge in told} == {
         ("pay_amount", "DIRECT", "AGGREGATION"),
         ("bill_amount", "DIRECT", "AGGREGATION"),
@@ -142,24 +148,24 @@ def test_what_a_derived_feature_reads_keeps_the_way_that_it_was_made_in() -> Non
 
 
 @pytest.fixture(scope="module")
-def declared(tmp_path_factory: pytest.TempPathFactory) -> Declarations:
+def declared(tmp_path_factory: pytest.TempPathFactory) -> AssetGraph:
     """All that is declared."""
     lake = scenario.make_lake(tmp_path_factory.mktemp("declared") / "home")
-    return declarations(load_domains(), load_project(lake.settings, lake.home))
+    return AssetGraph(load_domains(), load_project(lake.settings, lake.home))
 
 
 @pytest.mark.parametrize("domain", load_domains(), ids=lambda one: one.name)
-def test_of_every_domain_each_edge_is_known_and_none_is_invented(domain: Domain, declared: Declarations) -> None:
+def test_of_every_domain_each_edge_is_known_and_none_is_invented(domain: Domain, declared: AssetGraph) -> None:
     """Compared with a derivation of its own: sqlglot's lineage over the SQL, and the fields of declarations."""
     (source,) = domain.sources
-    known = {name: list(one.columns.columns) for name, one in declared.by_name.items()}
+    known = {asset.name: list(asset.column_lineage.columns) for asset in declared}
     known = {name: names for name, names in known.items() if name.startswith(f"{domain.name}.")}
     expected = expected_pairs(domain, {**known, source.name: source.shape.schema.names}, [source.name])
     assert len(expected) > 5
     for table, made in expected.items():
         told = {
             column: {(one.table, one.column) for one in edges}
-            for column, edges in declared.of(table).columns.columns.items()
+            for column, edges in declared[table].column_lineage.columns.items()
         }
         assert {column: pairs for column, pairs in told.items() if pairs} == {
             column: pairs for column, pairs in made.items() if pairs
@@ -167,7 +173,7 @@ def test_of_every_domain_each_edge_is_known_and_none_is_invented(domain: Domain,
 
 
 def test_a_training_set_holds_every_column_as_it_is() -> None:
-    told = columns.of_training_set(training)
+    told = training_columns(training)
     assert set(told.columns) == set(training.columns)
     assert told.columns["customer_spend__amount_mean_7d"] == (identity("fraud.customer_spend", "amount_mean_7d"),)
     assert identity("fraud.fraud_reports", "is_fraud") in told.columns["is_fraud"]
@@ -175,9 +181,9 @@ def test_a_training_set_holds_every_column_as_it_is() -> None:
 
 
 def test_a_score_comes_from_the_model_and_from_what_the_models_inputs_are() -> None:
-    learned = columns.of_model(fraud_scorer).columns["score"]
+    learned = ModelAsset(fraud_scorer, training).column_lineage.columns["score"]
     assert {edge.column for edge in learned} == {*fraud_scorer.inputs, "is_fraud"}
-    scored = columns.of_predictions(fraud_scorer, training).columns["score"]
+    scored = PredictionsAsset(fraud_scorer, training).column_lineage.columns["score"]
     assert Edge("fraud.scorer", "score", "DIRECT", "TRANSFORMATION") in scored
     assert Edge("fraud.terminal_risk", "is_fraud_rate_7d", "DIRECT", "TRANSFORMATION") in scored
     assert Edge("fraud.stg_transactions", "amount", "DIRECT", "TRANSFORMATION") in scored
@@ -189,19 +195,21 @@ def test_a_landed_column_is_the_delivered_one_under_each_name_that_a_mapping_rea
 
     from lakehouse.sources.mappings import renamed, scaled
 
-    told = columns.of_source(transactions).columns
+    told = delivered_columns(transactions).columns
     assert told["TX_AMOUNT"] == (identity("fraud.transactions", "TX_AMOUNT"),)
     assert "_file" not in told
     mapped = replace(transactions, mappings=(renamed("AMT", "TX_AMOUNT"), scaled("TX_AMOUNT", 0.01)))
-    assert columns.of_source(mapped).columns["TX_AMOUNT"] == (
+    assert delivered_columns(mapped).columns["TX_AMOUNT"] == (
         Edge("fraud.transactions", "TX_AMOUNT", "DIRECT", "TRANSFORMATION"),
         Edge("fraud.transactions", "AMT", "DIRECT", "TRANSFORMATION"),
     )
 
 
 def test_what_a_step_told_wins_over_what_is_declared_now() -> None:
-    declared = columns.Columns({"a": (Edge("x", "a", "DIRECT", "AGGREGATION"), Edge("x", "b", "INDIRECT", "JOIN"))})
-    told = columns.as_told(declared, {"a": frozenset({("x", "a"), ("y", "c")})})
+    declared = columns.ColumnLineage(
+        {"a": (Edge("x", "a", "DIRECT", "AGGREGATION"), Edge("x", "b", "INDIRECT", "JOIN"))}
+    )
+    told = columns.as_reported(declared, {"a": frozenset({("x", "a"), ("y", "c")})})
     assert set(told.columns["a"]) == {
         Edge("x", "a", "DIRECT", "AGGREGATION"),
         Edge("y", "c", "DIRECT", "TRANSFORMATION"),

@@ -15,8 +15,10 @@ from openlineage.client.event_v2 import InputDataset, OutputDataset, RunState, S
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
+from lakehouse.kinds.asset import Asset
+from lakehouse.kinds.graph import AssetGraph
+from lakehouse.kinds.source import SourceAsset
 from lakehouse.lineage.emit import names
-from lakehouse.lineage.emit.declared import Declarations, Declared
 from lakehouse.lineage.emit.deliveries import Delivered, breaker_at, delivered_in, file_inputs
 from lakehouse.lineage.emit.events import Datasets, Moment, Teller, state_of
 from lakehouse.lineage.emit.facets import Facets, Places
@@ -40,15 +42,15 @@ class Conversion:
     """Events of one lakehouse. `gaps` counts facts that could not be had."""
 
     lake: Lakehouse
-    declared: Declarations
+    graph: AssetGraph
     gaps: int = 0
     _told_gaps: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        masking = masking_of(self.lake.settings, self.declared.names())
+        masking = masking_of(self.lake.settings, declared_names(self.graph))
         self.tables = Tables(self.lake)
         self.facets = Facets(self.lake, masking)
-        self.teller = Teller(self.declared, masking)
+        self.teller = Teller(self.graph, masking)
 
     def run_started(self, run: Run, at: datetime) -> Iterator[Event]:
         """A run of Dagster began."""
@@ -63,7 +65,7 @@ class Conversion:
         if not step.own:
             yield self.teller.step(run, step, RunState.START, at)
         for table in step.tables:
-            declared = self.declared.of(table)
+            declared = self.graph.get(table)
             inputs = [one for name in declared.inputs for one in self._inputs(name, None, {})]
             datasets = Datasets(inputs, self._outputs(declared, None, (), {}))
             yield self.teller.asset(run, step, table, Moment(RunState.START, at, datasets))
@@ -79,11 +81,11 @@ class Conversion:
         """A table is held back by a breaker, or no longer is (`why` is empty)."""
         facts = self._fact("table", lambda: self.tables.facts(table), None)
         if facts is not None:
-            facets = {**self.facets.table(facts, self.declared.of(table)), "slipway_stale": self.facets.stale(why)}
+            facets = {**self.facets.table(facts, self.graph.get(table)), "slipway_stale": self.facets.stale(why)}
             yield self.teller.stale(StaticDataset(*facts.place, facets=facets), at)
 
     def _asset_ended(self, run: Run, step: Step, table: str, ended: Ended) -> Iterator[Event]:
-        declared = self.declared.of(table)
+        declared = self.graph.get(table)
         made = ended.made.get(table)
         checked = [one for one in ended.checked if one.table == table]
         end, at, fault = (ended.end, ended.at, ended.fault) if made is None else (End.COMPLETE, made.at, None)
@@ -106,13 +108,13 @@ class Conversion:
         if declared.engine.startswith("dbt") and checked and (made is None or made.recomputed):
             yield from self._tests(run, step, declared, made, checked)
         training = (made.mlflow_run if made and made.recomputed else "") or ended.mlflow_run
-        if declared.kind == names.MODEL and training:
+        if not declared.kind.table and training:
             parent = self.teller.parent_of_step(run, step, "" if not step.own else table)
             trained = lambda: list(training_runs(self.lake, self.teller, declared, training, parent, inputs))  # noqa: E731
             yield from self._fact("MLflow's runs", trained, [])
 
     def _tests(
-        self, run: Run, step: Step, declared: Declared, made: OutputVersion | None, checked: Sequence[Checked]
+        self, run: Run, step: Step, declared: Asset, made: OutputVersion | None, checked: Sequence[Checked]
     ) -> Iterator[Event]:
         snapshot = made.snapshot if made else None
         facts = self._fact("tested table", lambda: self.tables.facts(declared.name, snapshot), None)
@@ -124,7 +126,7 @@ class Conversion:
                 tested = [InputDataset(dataset.namespace, dataset.name, facets=dataset.facets, inputFacets=assertions)]
             yield from self.teller.test(run, step, one, tested)
 
-    def _read(self, declared: Declared, made: OutputVersion | None, places: Places) -> list[InputDataset]:
+    def _read(self, declared: Asset, made: OutputVersion | None, places: Places) -> list[InputDataset]:
         """What was read, in the states that it was read in; `places` gets where each is."""
         input_snapshots = dict(made.input_snapshots) if made else {}
         summary = {}
@@ -133,20 +135,20 @@ class Conversion:
             if facts is not None and facts.made is not None:
                 input_snapshots = input_snapshots or dict(facts.made.input_snapshots)
                 summary = facts.summary
-        known = dict.fromkeys([*declared.inputs, *(input_snapshots if declared.kind != names.MODEL else ())])
+        known = dict.fromkeys([*declared.inputs, *(input_snapshots if declared.kind.table else ())])
         champion = str(summary.get("slipway.model", "")).rpartition("/")[2]
         version = int(champion) if champion.isdigit() else None
         return [
             one
             for name in known
             for one in self._inputs(
-                name, version if name in self.declared.models else input_snapshots.get(name), places
+                name, input_snapshots.get(name) if self.graph.get(name).kind.table else version, places
             )
         ]
 
     def _inputs(self, name: str, state: int | None, places: Places) -> list[InputDataset]:
-        declared = self.declared.of(name)
-        if declared.kind == names.MODEL:
+        declared = self.graph.get(name)
+        if not declared.kind.table:
             places[name] = [names.Named(names.MODELS, name)]
             return [InputDataset(names.MODELS, name, facets=self.facets.model(declared, state))]
         facts = self._fact("input", lambda: self.tables.facts(name, state), None)
@@ -157,21 +159,21 @@ class Conversion:
 
     def _outputs(
         self,
-        declared: Declared,
+        declared: Asset,
         made: OutputVersion | None,
         checked: Sequence[Checked],
         places: Places,
         run: Run | None = None,
         at: datetime | None = None,
     ) -> list[OutputDataset]:
-        if declared.kind == names.MODEL:
+        if not declared.kind.table:
             return [self.facets.model_output(declared, made, checked, places)]
         snapshot = made.snapshot if made else None
         facts = self._fact("output", lambda: self.tables.facts(declared.name, snapshot), None)
         if facts is None:
             return []
         output = self.facets.table_output(facts, declared, made, checked, places)
-        source = self.declared.sources.get(declared.name)
+        source = declared.declaration if isinstance(declared, SourceAsset) else None
         if source is None or run is None or at is None:
             return [output]
         masking = self.facets.masking
@@ -188,18 +190,18 @@ class Conversion:
             return []
         written = facts.number("added-records") or 0
         made = OutputVersion(name, facts.made.at, facts.made.snapshot_id, recomputed=True, rows_written=written)
-        return [self.facets.table_output(facts, self.declared.of(name), made, (), places)]
+        return [self.facets.table_output(facts, self.graph.get(name), made, (), places)]
 
-    def _delivered(self, declared: Declared, run: Run, made: OutputVersion | None) -> list[Delivered]:
-        source = self.declared.sources.get(declared.name)
+    def _delivered(self, declared: Asset, run: Run, made: OutputVersion | None) -> list[Delivered]:
+        source = declared.declaration if isinstance(declared, SourceAsset) else None
         if source is None or (made is not None and not made.recomputed):
             return []
         return delivered_in(self.lake, source, run.run_id)
 
     def _files(self, table: str, chunk: Sequence[Delivered]) -> list[InputDataset]:
-        return file_inputs(self.lake, self.declared.sources[table], chunk) if chunk else []
+        return file_inputs(self.lake, self.graph[table].declaration, chunk) if chunk else []
 
-    def _definition(self, declared: Declared, made: OutputVersion | None) -> str:
+    def _definition(self, declared: Asset, made: OutputVersion | None) -> str:
         if made is None or made.snapshot is None:
             return declared.fingerprint
         facts: TableFacts | None = self._fact(
@@ -216,3 +218,11 @@ class Conversion:
                 self._told_gaps.add(what)
                 _log.warning("Lineage goes without a fact (%s): %s", what, type(error).__name__)
             return otherwise
+
+
+def declared_names(graph: AssetGraph) -> set[str]:
+    """The names that events may show where a text quotes them: of assets, columns, checks and candidates."""
+    found: set[str] = set()
+    for asset in graph:
+        found |= {asset.name, *asset.column_lineage.columns, *asset.columns, *asset.checks, *asset.parts}
+    return found

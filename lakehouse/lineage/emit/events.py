@@ -37,10 +37,11 @@ from openlineage.client.facet_v2 import (
 )
 from openlineage.client.serde import Serde
 
+from lakehouse.kinds.asset import Asset
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.lineage.emit import names
 from lakehouse.lineage.emit.custom_facets import CodeFacet, DagsterFacet, EnginesFacet, WorkFacet
-from lakehouse.lineage.emit.declared import Declarations, Declared
-from lakehouse.lineage.emit.facets import instant
+from lakehouse.lineage.emit.facets import describe_check, instant
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.outbox import Event
 from lakehouse.lineage.emit.run_events import Checked, End, Fault, OutputVersion, Run, Step
@@ -75,7 +76,7 @@ class Moment:
 class Teller:
     """Tells of runs and steps in events."""
 
-    declared: Declarations
+    graph: AssetGraph
     masking: Masking
     _located: dict[str, Any] = field(default_factory=dict)
 
@@ -93,7 +94,7 @@ class Teller:
 
     def asset(self, run: Run, step: Step, table: str, moment: Moment) -> Event:
         """An event of the making of one asset in a step."""
-        declared = self.declared.of(table)
+        declared = self.graph.get(table)
         facets = self._run_facets(run, step, moment.fault, table)
         made = moment.made
         if made is not None:
@@ -108,7 +109,7 @@ class Teller:
 
     def test(self, run: Run, step: Step, one: Checked, tested: Sequence[InputDataset]) -> Iterator[Event]:
         """A dbt test as a run of its own, below the node that it tested."""
-        declared = self.declared.of(one.table)
+        declared = self.graph.get(one.table)
         run_id = names.step_run(run.run_id, step.key, one.table, one.name)
         facets = self._run_facets(run, step, None, one.table)
         facets["parent"] = self._parent(run, names.step_run(run.run_id, step.key, one.table), one.table)
@@ -118,7 +119,7 @@ class Teller:
                     one.name,
                     "pass" if one.passed else "fail",
                     "error" if one.blocking else "warn",
-                    description=self.masking.plain(declared.checks.get(one.name, "")) or None,
+                    description=self.masking.plain(describe_check(declared, one.name)) or None,
                 )
             ]
         )
@@ -201,15 +202,17 @@ class Teller:
         trace = self.masking.plain("\n".join(fault.frames)) or None
         return error_message_run.ErrorMessageRunFacet(message, "PYTHON", trace)
 
-    def _engine(self, declared: Declared) -> processing_engine_run.ProcessingEngineRunFacet:
-        name, package = _ENGINES.get(declared.engine or self.declared.engine, _ENGINES["embedded"])
+    def _engine(self, declared: Asset) -> processing_engine_run.ProcessingEngineRunFacet:
+        name, package = _ENGINES.get(declared.engine or self.graph.engine, _ENGINES["embedded"])
         return processing_engine_run.ProcessingEngineRunFacet(
             _version(package), name, self._versions.get("openlineage-python")
         )
 
-    def _asset_job(self, declared: Declared, run: Run) -> Job:
+    def _asset_job(self, declared: Asset, run: Run) -> Job:
         dbt = declared.engine.startswith("dbt")
-        facets: dict[str, Any] = {"jobType": _job_type("DBT" if dbt else "SLIPWAY", "MODEL" if dbt else declared.kind)}
+        facets: dict[str, Any] = {
+            "jobType": _job_type("DBT" if dbt else "SLIPWAY", "MODEL" if dbt else declared.kind.dataset_type)
+        }
         if declared.owner:
             facets["ownership"] = ownership_job.OwnershipJobFacet([ownership_job.Owner(declared.owner, "MAINTAINER")])
         if declared.description:
@@ -220,11 +223,11 @@ class Teller:
         if declared.code:
             facets["sourceCodeLocation"] = source_code_location_job.SourceCodeLocationJobFacet(
                 "git",
-                (self.declared.project / declared.code).as_uri(),
+                (self.graph.project.folder.parent / declared.code).as_uri(),
                 path=declared.code,
                 version=run.code_version or None,
             )
-        told = {"slipway/kind": declared.kind.lower(), "slipway/domain": declared.domain}
+        told = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
         facets["tags"] = tags_job.TagsJobFacet(
             [tags_job.TagsJobFacetFields(key, value, "SLIPWAY") for key, value in told.items()]
         )

@@ -29,10 +29,11 @@ from openlineage.client.facet_v2 import (
 )
 
 from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
+from lakehouse.kinds.asset import Asset
+from lakehouse.kinds.column_lineage import ColumnLineage, Edge, as_reported
+from lakehouse.kinds.model import SCORE
 from lakehouse.lineage.emit import names
-from lakehouse.lineage.emit.column_lineage import SCORE, Columns, Edge, as_told
 from lakehouse.lineage.emit.custom_facets import ContractFacet, SnapshotFacet, StaleFacet
-from lakehouse.lineage.emit.declared import Declared
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.run_events import Checked, OutputVersion
 from lakehouse.lineage.emit.table_facts import TableFacts
@@ -51,13 +52,13 @@ class Facets:
     lake: Lakehouse
     masking: Masking
 
-    def table(self, facts: TableFacts, declared: Declared) -> dict[str, Any]:
+    def table(self, facts: TableFacts, declared: Asset) -> dict[str, Any]:
         """What is true of a table whoever reads or writes it."""
         owner = declared.owner or facts.owner
         description = declared.description or facts.description
         found: dict[str, Any] = {
             "symlinks": symlink(declared.name, "TABLE"),
-            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(declared.kind, "ICEBERG"),
+            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(declared.kind.dataset_type, "ICEBERG"),
             "dataSource": datasource_dataset.DatasourceDatasetFacet(CATALOG_NAME, redact(self._catalog)),
             "catalog": catalog_dataset.CatalogDatasetFacet(
                 "iceberg",
@@ -71,7 +72,7 @@ class Facets:
                     schema_dataset.SchemaDatasetFacetFields(
                         one.name,
                         one.type,
-                        self._doc(one.doc or declared.docs.get(one.name, "")),
+                        self._doc(one.doc or declared.columns.get(one.name, "")),
                         ordinal_position=place,
                     )
                     for place, one in enumerate(facts.columns, start=1)
@@ -101,7 +102,7 @@ class Facets:
                 )
         return found
 
-    def table_input(self, facts: TableFacts, declared: Declared) -> InputDataset:
+    def table_input(self, facts: TableFacts, declared: Asset) -> InputDataset:
         """A table that is read."""
         inputs = {}
         if facts.made is not None:
@@ -113,7 +114,7 @@ class Facets:
     def table_output(
         self,
         facts: TableFacts,
-        declared: Declared,
+        declared: Asset,
         made: OutputVersion | None,
         checked: Sequence[Checked],
         places: Places,
@@ -147,9 +148,11 @@ class Facets:
             outputs["dataQualityAssertions"] = self.assertions(checked, declared)
         return OutputDataset(*facts.place, facets=facets, outputFacets=outputs)
 
-    def model(self, declared: Declared, version: int | None) -> dict[str, Any]:
+    def model(self, declared: Asset, version: int | None) -> dict[str, Any]:
         """What is true of a version of a model."""
-        field = schema_dataset.SchemaDatasetFacetFields(SCORE, "double", declared.docs.get(SCORE), ordinal_position=1)
+        field = schema_dataset.SchemaDatasetFacetFields(
+            SCORE, "double", declared.columns.get(SCORE), ordinal_position=1
+        )
         found: dict[str, Any] = {
             "symlinks": symlink(declared.name, "MODEL"),
             "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet("MODEL"),
@@ -167,13 +170,13 @@ class Facets:
         return found
 
     def model_output(
-        self, declared: Declared, made: OutputVersion | None, checked: Sequence[Checked], places: Places
+        self, declared: Asset, made: OutputVersion | None, checked: Sequence[Checked], places: Places
     ) -> OutputDataset:
         """A model that is trained."""
         facets = self.model(declared, made.version if made else None)
         outputs: dict[str, Any] = {}
         if made is not None:
-            facets["columnLineage"] = column_lineage(declared.columns, places, {SCORE})
+            facets["columnLineage"] = column_lineage(declared.column_lineage, places, {SCORE})
             if made.recomputed:
                 facets["lifecycleStateChange"] = changed("CREATE" if made.version == 1 else "ALTER")
         if checked:
@@ -181,10 +184,10 @@ class Facets:
         return OutputDataset(names.MODELS, declared.name, facets=facets, outputFacets=outputs)
 
     def assertions(
-        self, checked: Iterable[Checked], declared: Declared
+        self, checked: Iterable[Checked], declared: Asset
     ) -> data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet:
         """The results of checks. What a check found is told in numbers: its words may quote rows."""
-        columns = sorted({*declared.columns.columns, *declared.docs}, key=len, reverse=True)
+        columns = sorted({*declared.column_lineage.columns, *declared.columns}, key=len, reverse=True)
         return data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(
             [
                 data_quality_assertions_dataset.Assertion(
@@ -193,7 +196,7 @@ class Facets:
                     column=next((name for name in columns if one.name.startswith(f"{name}_")), None),
                     severity="error" if one.blocking else "warn",
                     name=f"{declared.name}.{one.name}",
-                    description=self._doc(declared.checks.get(one.name, "")),
+                    description=self._doc(describe_check(declared, one.name)),
                     expected=_expected(one),
                     actual=_actual(one),
                 )
@@ -213,13 +216,19 @@ class Facets:
         return self.lake.settings.catalog_address or f"sqlite:///{self.lake.home.origin / 'catalog.db'}"
 
 
-def made_columns(declared: Declared, made: OutputVersion) -> Columns:
-    """Column lineage as the step told it, else as it is declared."""
-    return as_told(declared.columns, made.edges) if made.edges is not None else declared.columns
+def describe_check(asset: Asset, name: str) -> str:
+    """The description of an asset's check; empty where the asset has no such check."""
+    check = asset.checks.get(name)
+    return check.description if check else ""
+
+
+def made_columns(declared: Asset, made: OutputVersion) -> ColumnLineage:
+    """The column lineage that the step reported, or else the declared one."""
+    return declared.column_lineage if made.edges is None else as_reported(declared.column_lineage, made.edges)
 
 
 def column_lineage(
-    columns: Columns, places: Places, present: set[str]
+    columns: ColumnLineage, places: Places, present: set[str]
 ) -> column_lineage_dataset.ColumnLineageDatasetFacet:
     """Columns' edges, for those of the table's columns that are `present` and those inputs that have a place."""
     fields = {
@@ -245,9 +254,9 @@ def symlink(name: str, kind: str) -> symlinks_dataset.SymlinksDatasetFacet:
     return symlinks_dataset.SymlinksDatasetFacet([symlinks_dataset.Identifier(names.NAMESPACE, name, kind)])
 
 
-def tags(declared: Declared) -> tags_dataset.TagsDatasetFacet:
+def tags(declared: Asset) -> tags_dataset.TagsDatasetFacet:
     """What a thing can be found by."""
-    told = {"slipway/kind": declared.kind.lower(), "slipway/domain": declared.domain}
+    told = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
     if declared.contract:
         told["slipway/contract"] = declared.contract
     return tags_dataset.TagsDatasetFacet(

@@ -16,8 +16,8 @@ FILES = "file"
 PRODUCER = "urn:slipway:lineage"
 """Who says it. A name and no address: nothing is to be fetched there."""
 
-SOURCE, TABLE, QUARANTINE, FEATURE_SET, TRAINING_SET = "SOURCE", "TABLE", "QUARANTINE", "FEATURE_SET", "TRAINING_SET"
-MODEL, PREDICTIONS, FILE = "MODEL", "PREDICTIONS", "FILE"
+FILE = "FILE"
+"""The dataset type of delivered files; those of assets are facts of their kinds (lakehouse/kinds)."""
 
 _RUNS = uuid5(NAMESPACE_URL, "slipway/lineage/runs")
 

@@ -12,9 +12,9 @@ from openlineage.client.event_v2 import InputDataset, Job, RunState
 from openlineage.client.facet_v2 import external_query_run, job_type_job, parent_run
 
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.kinds.asset import Asset
 from lakehouse.lineage.emit import names
 from lakehouse.lineage.emit.custom_facets import MetricsFacet
-from lakehouse.lineage.emit.declared import Declared
 from lakehouse.lineage.emit.events import Datasets, Teller
 from lakehouse.lineage.emit.outbox import Event
 from lakehouse.models.artifact_relocation import open_registry
@@ -29,7 +29,7 @@ _ENDS = {"FINISHED": RunState.COMPLETE, "FAILED": RunState.FAIL, "KILLED": RunSt
 def training_runs(
     lake: Lakehouse,
     teller: Teller,
-    model: Declared,
+    model: Asset,
     training: str,
     parent: parent_run.ParentRunFacet,
     inputs: Sequence[InputDataset],

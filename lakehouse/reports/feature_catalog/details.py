@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.feature_tables import equal_values
-from lakehouse.feature_tables.build import CHECKS
 from lakehouse.features.examples import Difference, differences
 from lakehouse.features.feature_set import Declared, Example, Feature, FeatureSet
 from lakehouse.features.lineage import Edge, feature_lineage
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.reports.feature_catalog import wording
 from lakehouse.reports.feature_catalog.distribution import Distribution, distributions
 from lakehouse.reports.feature_catalog.entries import Entry
-from lakehouse.reports.feature_catalog.lineage import Graph, Lineage
+from lakehouse.reports.feature_catalog.lineage import Graph, delivered, graph_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Detail:
         }
 
 
-def detail(lake: Lakehouse, lineage: Lineage, entry: Entry, *, only: str = "") -> Detail:
+def detail(lake: Lakehouse, assets: AssetGraph, entry: Entry, *, only: str = "") -> Detail:
     """All there is to say of a feature set, or of it and the feature `only`."""
     one = entry.feature_set
     wanted = [
@@ -98,24 +97,24 @@ def detail(lake: Lakehouse, lineage: Lineage, entry: Entry, *, only: str = "") -
     shown = [feature.column for _, feature in wanted]
     drawn = distributions(lake, one.name, shown, row_key=one.row_key, at=made.snapshot_id) if made else {}
     since = _since(lake, one.name) if made else {}
-    units = _units(lineage)
+    units = _units(assets)
     return Detail(
         entry=entry,
         features=[
-            _feature(lineage, entry, declared, feature, units, since.get(feature.column), drawn.get(feature.column))
+            _feature(assets, entry, declared, feature, units, since.get(feature.column), drawn.get(feature.column))
             for declared, feature in wanted
         ],
-        checks=_checks(lineage, one),
+        checks=_checks(assets, one),
         examples=[
             TriedExample(example, differences(one, number)) for number, example in enumerate(one.examples, start=1)
         ],
-        graph=lineage.graph(one),
-        sources=lineage.upstream(one.name),
+        graph=graph_of(assets, one),
+        sources=assets.upstream(one.name),
     )
 
 
 def _feature(
-    lineage: Lineage,
+    assets: AssetGraph,
     entry: Entry,
     declared: Declared,
     feature: Feature,
@@ -135,7 +134,7 @@ def _feature(
         type=entry.types.get(feature.column),
         unit=wording.unit(one, declared, units),
         reads=reads,
-        delivered=list(dict.fromkeys(end for column in reads for end in lineage.delivered(column))),
+        delivered=list(dict.fromkeys(end for column in reads for end in delivered(assets, column))),
         used_by=[*sets, *entry.training_sets, *models],
         since=since,
         distribution=distribution,
@@ -150,21 +149,17 @@ def _reads(one: FeatureSet, column: str) -> list[Edge]:
     return [edge for edge in read if edge not in plain] or read
 
 
-def _checks(lineage: Lineage, one: FeatureSet) -> list[Check]:
-    """The set's own checks, and dbt's tests of the tables that it is made from."""
-    own = [Check(name, says, one.name) for name, says in CHECKS.items()]
-    own.append(Check(equal_values.CHECK, equal_values.SAYS, one.name, blocking=False))
-    models = {model.table: model for model in lineage.project.models}
-    return own + [
-        Check(test.name, test.description, table, test.blocking)
-        for table in one.inputs()
-        if table in models
-        for test in models[table].tests
+def _checks(assets: AssetGraph, one: FeatureSet) -> list[Check]:
+    """The set's own checks, and those of its inputs."""
+    return [
+        Check(name, check.description, table, check.blocking)
+        for table in (one.name, *one.inputs())
+        for name, check in assets.get(table).checks.items()
     ]
 
 
-def _units(lineage: Lineage) -> dict[Edge, str]:
-    return {(model.table, name): unit for model in lineage.project.models for name, unit in model.units.items()}
+def _units(assets: AssetGraph) -> dict[Edge, str]:
+    return {(model.table, name): unit for model in assets.project.models for name, unit in model.units.items()}
 
 
 def _since(lake: Lakehouse, name: str) -> dict[str, Since]:

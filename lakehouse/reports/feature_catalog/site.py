@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
+from lakehouse.kinds.graph import AssetGraph
 from lakehouse.models.registry import Registry
 from lakehouse.reports.feature_catalog import drawing, wording
 from lakehouse.reports.feature_catalog.details import Detail, detail
 from lakehouse.reports.feature_catalog.entries import entries, text_of
-from lakehouse.reports.feature_catalog.lineage import Lineage
 from lakehouse.tables.provenance import code_version
 from lakehouse.transforms.project import TransformProject
 
@@ -36,8 +36,8 @@ def write_site(
         raise SlipwayError(
             "The site is a folder, and this is a file.", where=str(folder), nearest=str(folder.with_suffix(""))
         )
-    lineage = Lineage(domains, project)
-    pages = [detail(lake, lineage, entry) for entry in entries(lake, domains, registry)]
+    assets = AssetGraph(domains, project)
+    pages = [detail(lake, assets, entry) for entry in entries(lake, domains, registry)]
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"index.html": _rendered("index.html", pages=pages, search_index=_search_index(pages))}
     for page in pages:
