@@ -4,12 +4,13 @@ What belongs here: what people are told of refused and waiting deliveries, whoev
 and writing it down (bookkeeping.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, known_deliveries
+from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, latest_entries
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,17 @@ class BlockedDelivery:
 
 
 def blocked_deliveries(lake: Lakehouse, source: str) -> list[BlockedDelivery]:
-    """Refused and waiting deliveries of the source, in the order in which they were decided."""
-    known = [line for line in known_deliveries(lake, source).values() if line.blocked]
-    if not known:
-        return []
-    lines = all_lines(lake, source)
-    return [_told(line, [one for one in lines if one.key == line.key]) for line in known]
+    """Load the blocked deliveries of the source, in the order in which they were decided."""
+    return blocked_in(all_lines(lake, source))
 
 
-def _told(line: Entry, lines: list[Entry]) -> BlockedDelivery:
+def blocked_in(log: Sequence[Entry]) -> list[BlockedDelivery]:
+    """The blocked deliveries of an ingestion log (oldest first), in the order in which they were decided."""
+    known = [entry for entry in latest_entries(log).values() if entry.blocked]
+    return [_blocked(entry, [one for one in log if one.key == entry.key]) for entry in known]
+
+
+def _blocked(line: Entry, lines: list[Entry]) -> BlockedDelivery:
     since, judged, run_id = line.at, 0, line.run_id
     before: Entry | None = None
     # It may have been published, or replaced, earlier on.

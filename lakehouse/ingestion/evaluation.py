@@ -1,18 +1,17 @@
-"""Arrivals: pending deliveries, read, profiled and judged one by one, before it is decided what becomes of them.
+"""Delivery evaluation: pending deliveries are read, profiled and checked one by one, before anything is decided.
 
-What belongs here: everything that is said of one delivery by itself. Not: deciding (decisions.py), what only shows
-beside others (repeats.py) and publishing (landing.py).
+What belongs here: all that is known of one delivery by itself. Not: what only shows beside others (repeats.py),
+deciding (decisions.py) and publishing (publication.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakehouse import clock
 from lakehouse.contracts.audit import (
     SAMPLE_ROWS,
     Sorted,
@@ -36,7 +35,7 @@ from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.reading import read_leniently
 from lakehouse.sources.remediation import of_nulls, recipe
 from lakehouse.sources.source import Source
-from lakehouse.tables.check_result import AuditError, CheckResult
+from lakehouse.tables.check_result import CheckResult
 
 READABLE = "readable"
 READABLE_SAYS = "Every value can be read as its column's type."
@@ -50,10 +49,11 @@ _SAID = 3
 """Findings that a sentence has room for."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class DeliveryEvaluation:
-    """A delivery and all that is said of it. `good` and `broken` are the rows of `days`; none where it has a fault.
+    """A delivery and all that is known of it by itself.
 
+    `good` and `broken` are the rows of `days` that passed and failed; there are none for a file with a `fault`.
     `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
     the mappings that are proposed, if any are.
     """
@@ -62,8 +62,8 @@ class DeliveryEvaluation:
     days: tuple[date, ...]
     good: pa.Table
     broken: pa.Table
-    check_results: list[CheckResult] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
+    check_results: tuple[CheckResult, ...] = ()
+    issues: tuple[Issue, ...] = ()
     fault: DeliveryError | None = None
     profile: DeliveryProfile | None = None
     delivered: int = 0
@@ -74,151 +74,170 @@ class DeliveryEvaluation:
         """How many rows it brings."""
         return len(self.good) + len(self.broken)
 
-    def rejection(self, table: str) -> DeliveryError | AuditError | None:
-        """Why it cannot be published; None when it can."""
-        if self.fault is not None:
-            return self.fault
-        if any(check_result.blocking and not check_result.passed for check_result in self.check_results):
-            return AuditError(table, self.check_results, remedy=self.remedy or None)
-        return None
+    @property
+    def good_by_itself(self) -> bool:
+        """Whether nothing but what others bring can keep it from being published."""
+        return self.fault is None and all(one.passed or not one.blocking for one in self.check_results)
 
 
-@dataclass
+@dataclass(frozen=True)
 class EvaluationContext:
-    """What a delivery is judged beside.
+    """What deliveries are evaluated beside.
 
-    `known_days` are the rows by day that stay of other deliveries, `dropped` the rows that somebody gave up, `history`
-    the profiles of published deliveries in order of their days; those that are good join it. `referenced` are the
-    tables that the contract refers to, `learned_from` the rows that the champion was trained on, if it asks.
+    `known_days` are the rows by day that stay of other deliveries, `dropped` the rows that somebody dropped from the
+    quarantine, `history` the profiles of published deliveries in order of their days. `referenced` are the tables that
+    the contract refers to, `learned_from` the rows that the champion was trained on, if the contract asks. `now` is
+    when they are taken in.
     """
 
     source: Source
     known_days: Mapping[date, int]
     dropped: Dropped
-    history: list[DeliveryProfile]
+    history: tuple[DeliveryProfile, ...]
+    now: datetime
     referenced: Mapping[str, pa.Table] = field(default_factory=dict)
     learned_from: pa.Table | None = None
+
+    def with_profile(self, profile: DeliveryProfile) -> "EvaluationContext":
+        """The context of those that come after this delivery, if it is good by itself."""
+        together = sorted((*self.history, profile), key=lambda one: (one.first_day or date.max, one.delivery))
+        return replace(self, history=tuple(together))
 
     def before(self, first_day: date | None) -> list[DeliveryProfile]:
         """The profiles of deliveries before this day (None: of all)."""
         if first_day is None:
-            return self.history
+            return list(self.history)
         return [one for one in self.history if one.first_day is not None and one.first_day < first_day]
 
-    def joined_by(self, profile: DeliveryProfile) -> None:
-        """From now on others are judged beside this delivery, too."""
-        self.history.append(profile)
-        self.history.sort(key=lambda one: (one.first_day or date.max, one.delivery))
 
-
-def arrive(
-    around: EvaluationContext,
+def evaluate(
+    context: EvaluationContext,
     deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
+    faulty: Sequence[Delivery],
     progress: Callable[[str], None],
-) -> Iterator[DeliveryEvaluation]:
-    """Read and judge the deliveries, in order."""
-    arriving = dict(around.known_days)
+) -> list[DeliveryEvaluation]:
+    """Read and evaluate the deliveries, in order; those whose days cannot be told come last."""
+    arriving = dict(context.known_days)
     for delivery, days in deliveries:
         for day in days:
             arriving[day] = arriving.get(day, 0) + delivery.days.get(day, 0)
+    evaluations: list[DeliveryEvaluation] = []
     for first in range(0, len(deliveries), _AT_ONCE):
-        yield from _arrive_together(around, deliveries[first : first + _AT_ONCE], arriving, progress)
+        some = deliveries[first : first + _AT_ONCE]
+        for (delivery, days), checked in zip(some, _read_and_check(context, some, progress), strict=True):
+            if isinstance(checked, DeliveryError):
+                evaluations.append(faulty_evaluation(context, delivery, checked))
+                continue
+            evaluation = _evaluated(context, delivery, days, arriving, checked)
+            evaluations.append(evaluation)
+            if evaluation.good_by_itself:
+                context = context.with_profile(checked.profile)
+    return evaluations + [faulty_evaluation(context, one, one.error()) for one in faulty]
 
 
-def _arrive_together(
-    around: EvaluationContext,
+@dataclass(frozen=True)
+class _Checked:
+    """A delivery's rows, parted by the row rules, and their profile."""
+
+    landed: LandedRows
+    parted: Sorted
+    profile: DeliveryProfile
+
+
+def _read_and_check(
+    context: EvaluationContext,
     deliveries: Sequence[tuple[Delivery, tuple[date, ...]]],
-    arriving: Mapping[date, int],
     progress: Callable[[str], None],
-) -> Iterator[DeliveryEvaluation]:
-    """Several deliveries: their rows are sorted and profiled in one pass, and judged one after the other."""
-    now = clock.stored_now()
-    source = around.source
+) -> list[_Checked | DeliveryError]:
+    """Read several deliveries, and check and profile their rows in one pass."""
+    source = context.source
     read: list[LandedRows | DeliveryError] = []
     for delivery, days in deliveries:
         try:
-            read.append(landed_rows(source, delivery, days, now))
+            read.append(landed_rows(source, delivery, days, context.now))
         except DeliveryError as error:
             read.append(error)
         progress(delivery.name)
     landed = [one for one in read if isinstance(one, LandedRows)]
     flags = [
-        _flags(one, around.dropped.get(delivery.fingerprint, {}))
+        _flags(one, context.dropped.get(delivery.fingerprint, {}))
         for one, (delivery, _) in zip(read, deliveries, strict=True)
         if isinstance(one, LandedRows)
     ]
-    sorted_rows = iter(sort_writes(source.contract, [one.rows for one in landed], around.referenced, flags))
+    parted = iter(sort_writes(source.contract, [one.rows for one in landed], context.referenced, flags))
     together = pa.concat_tables([source.shape.schema.empty_table(), *(one.rows for one in landed)])
     profiles = profile_rows(together, source.contract.columns, event_time=source.event_time)
-    for (delivery, days), one in zip(deliveries, read, strict=True):
-        if isinstance(one, DeliveryError):
-            yield faulty_evaluation(around, delivery, one)
-            continue
-        profile = profiles[delivery.fingerprint].named(source.name, delivery.name)
-        evaluation = _judged(around, delivery, days, arriving, one, next(sorted_rows), profile)
-        if evaluation.rejection(source.name) is None:
-            around.joined_by(profile)
-        yield evaluation
+    return [
+        one
+        if isinstance(one, DeliveryError)
+        else _Checked(one, next(parted), profiles[delivery.fingerprint].named(source.name, delivery.name))
+        for one, (delivery, _) in zip(read, deliveries, strict=True)
+    ]
 
 
-def _judged(  # all that is known of one delivery
-    around: EvaluationContext,
+def _evaluated(
+    context: EvaluationContext,
     delivery: Delivery,
     days: tuple[date, ...],
     arriving: Mapping[date, int],
-    landed: LandedRows,
-    parted: Sorted,
-    profile: DeliveryProfile,
+    checked: _Checked,
 ) -> DeliveryEvaluation:
-    source = around.source
+    source, landed, parted, profile = context.source, checked.landed, checked.parted, checked.profile
     contract = source.contract
     check_results = [
         _readable(landed),
         *row_check_results(contract, parted),
         *distribution_check_results(contract, parted.good),
     ]
-    if around.learned_from is not None:
-        check_results += like_reference(contract, parted.good, around.learned_from)
+    if context.learned_from is not None:
+        check_results += like_reference(contract, parted.good, context.learned_from)
     # All that comes for a day counts, in however many files.
     check_results.append(volume_check_result(contract, {day: arriving[day] for day in days}, arriving))
     if len(parted.good):
         check_results.append(freshness_check_result(contract, source.event_time, parted.good, days))
-    before = around.before(profile.first_day)
+    before = context.before(profile.first_day)
     changes = find_changes(source, landed.read, before, profile)
     anomalies = find_anomalies(profile, before, contract)
     check_results.append(_found(contract, CHANGES, "The format is the one of the deliveries before.", changes))
     check_results.append(_found(contract, ANOMALIES, "The values lie as those of the deliveries before.", anomalies))
     delivered = landed.as_delivered(parted.broken.column("_row").to_pylist())
     broken = parted.broken.append_column(DELIVERED, pa.array(delivered, pa.string()))
-    issues = [*changes, *anomalies]
     proposals = [one.proposal for one in changes if one.proposal]
     remedy = recipe(source, proposals) if proposals and contract.action(CHANGES) == "block" else ""
     return DeliveryEvaluation(
-        delivery, days, parted.good, broken, check_results, issues, None, profile, len(landed.read.rows), remedy
+        delivery,
+        days,
+        parted.good,
+        broken,
+        tuple(check_results),
+        (*changes, *anomalies),
+        profile=profile,
+        delivered=len(landed.read.rows),
+        remedy=remedy,
     )
 
 
-def faulty_evaluation(around: EvaluationContext, delivery: Delivery, error: DeliveryError) -> DeliveryEvaluation:
-    """The arrival of a file that is not in the contract's columns, or cannot be read; what changed in it is named."""
-    source = around.source
+def faulty_evaluation(context: EvaluationContext, delivery: Delivery, error: DeliveryError) -> DeliveryEvaluation:
+    """Evaluate a file that is not in the contract's columns, or cannot be read: what changed in it is named."""
+    source = context.source
     landed = source.shape.schema
     evaluation = DeliveryEvaluation(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
     try:
         read = read_leniently(source, delivery.path)
     except EncodingError as other:
         proposal = f"file_encoding({other.encoding!r})"
-        return replace(evaluation, issues=[Issue("encoding_changed", (), error.what, 2.0, 1.0, proposal)])
+        return replace(evaluation, issues=(Issue("encoding_changed", (), error.what, 2.0, 1.0, proposal),))
     except DeliveryError:
         return evaluation
     profile = profile_table(read.rows, delivery.fingerprint, event_time=source.event_time)
     profile = profile.named(source.name, delivery.name)
-    issues = find_changes(source, read, around.before(profile.first_day), profile)
+    issues = find_changes(source, read, context.before(profile.first_day), profile)
     if issues:
         proposals = [one.proposal for one in issues if one.proposal]
         fix = recipe(source, proposals) if proposals else error.fix
         told = " ".join(one.says for one in issues[:_SAID])
         error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
-    return replace(evaluation, fault=error, issues=issues, profile=profile, delivered=len(read.rows))
+    return replace(evaluation, fault=error, issues=tuple(issues), profile=profile, delivered=len(read.rows))
 
 
 def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) -> CheckResult:

@@ -110,15 +110,15 @@ class Entry:
         return same and (self.status is Status.PUBLISHED or self.definition == other.definition)
 
 
-def record(lake: Lakehouse, lines: Iterable[Entry], run_id: str) -> None:
-    """Write the lines down, in their order."""
+def record(lake: Lakehouse, entries_: Iterable[Entry], run_id: str) -> list[Entry]:
+    """Append the entries in their order; returns them as they are stored, with time and run."""
     now = clock.stored_now()
-    rows = [
-        {**asdict(line), "at": now + timedelta(microseconds=place), "run_id": run_id}
-        for place, line in enumerate(lines)
+    stored = [
+        replace(entry, at=now + timedelta(microseconds=place), run_id=run_id) for place, entry in enumerate(entries_)
     ]
-    if rows:
-        append(lake, DELIVERIES, rows, run_id)
+    if stored:
+        append(lake, DELIVERIES, [asdict(entry) for entry in stored], run_id)
+    return stored
 
 
 def all_lines(lake: Lakehouse, source: str) -> list[Entry]:
@@ -131,9 +131,14 @@ def all_lines(lake: Lakehouse, source: str) -> list[Entry]:
 
 
 def known_deliveries(lake: Lakehouse, source: str) -> dict[tuple[str, str], Entry]:
-    """The last line of each delivery of the source, in the order in which they were decided, with that time."""
+    """The entry that holds of each delivery of the source, in the order in which they were decided, with that time."""
+    return latest_entries(all_lines(lake, source))
+
+
+def latest_entries(log: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
+    """Of a log, oldest first, the entry that holds of each delivery, in the order of the decisions, with their time."""
     lines: dict[tuple[str, str], Entry] = {}
-    for line in all_lines(lake, source):
+    for line in log:
         known = lines.get(line.key)
         if known is not None and line.repeats(known):
             lines[line.key] = replace(line, at=known.at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import DROPPED, quarantine_shape, quarantined
 from lakehouse.ingestion.ingestion_log import Status, known_deliveries
-from lakehouse.ingestion.pending import published_rows, quarantined_rows
+from lakehouse.ingestion.row_counts import load_row_counts
 from lakehouse.sources.source import Source
 
 
@@ -47,10 +47,9 @@ class Reconciliation:
 
 
 def reconciliation_of(lake: Lakehouse, source: Source) -> Reconciliation:
-    """Count the source's rows: what the ledger says was delivered, and what the tables hold."""
+    """Count the source's rows: what the ingestion log says was delivered, and what the tables hold."""
     lines = list(known_deliveries(lake, source.name).values())
-    published = {name: sum(days.values()) for name, (_, days) in published_rows(lake, source).items()}
-    held = {name: sum(days.values()) for name, (_, days) in quarantined_rows(lake, source).items()}
+    counts = load_row_counts(lake, source)
     shape = quarantine_shape(source.shape)
     rows = quarantined(lake, shape)
     dropped = len(rows) - rows.column(DROPPED).null_count
@@ -60,8 +59,8 @@ def reconciliation_of(lake: Lakehouse, source: Source) -> Reconciliation:
     given_up = [line for line in lines if line.status is Status.DROPPED]
     return Reconciliation(
         delivered=sum(line.rows for line in [*landed, *rejected, *waiting, *given_up]),
-        published=sum(published.values()),
-        quarantined=sum(held.values()) - dropped,
+        published=sum(one.total for one in counts.published.values()),
+        quarantined=sum(one.total for one in counts.quarantined.values()) - dropped,
         dropped=dropped + sum(line.elsewhere for line in given_up),
         rejected_rows=sum(line.elsewhere for line in rejected),
         waiting_rows=sum(line.elsewhere for line in waiting),
@@ -70,6 +69,6 @@ def reconciliation_of(lake: Lakehouse, source: Source) -> Reconciliation:
         missing=[
             line.delivery
             for line in [*landed, *rejected, *waiting, *given_up]
-            if line.rows - line.elsewhere != published.get(line.fingerprint, 0) + held.get(line.fingerprint, 0)
+            if line.rows - line.elsewhere != counts.total(line.fingerprint)
         ],
     )

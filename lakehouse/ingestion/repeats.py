@@ -1,6 +1,6 @@
 """Repeats: keys that were delivered before, by another delivery.
 
-What belongs here: finding them over published rows and arrivals together. Not: repetition within one delivery (a row
+What belongs here: finding them over published and delivered rows together. Not: repetition within one delivery (a row
 rule of the contract).
 """
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import SAMPLE_ROWS
-from lakehouse.contracts.contract import across
+from lakehouse.contracts.contract import Contract, across
 from lakehouse.ingestion.evaluation import DeliveryEvaluation
 from lakehouse.ingestion.retained_rows import retained_rows
 from lakehouse.sources.source import Source
@@ -27,7 +27,7 @@ _PUBLISHED = -1
 
 @dataclass(frozen=True)
 class Repeat:
-    """A key that came more than once: the places of the arrivals that bring it (-1: it is published), some files."""
+    """A key that came more than once: the places of the deliveries that bring it (-1: it is published), some files."""
 
     value: tuple
     places: frozenset[int]
@@ -40,9 +40,10 @@ class Repeats:
 
     found: Mapping[tuple[str, ...], Sequence["Repeat"]]
 
-    def check_results(self, contract_blocks: Mapping[str, bool], place: int, accepted: set[int]) -> list[CheckResult]:
-        """The verdicts on the arrival at `place`, where those at `accepted` go before it."""
+    def check_results(self, contract: Contract, place: int, accepted: frozenset[int]) -> list[CheckResult]:
+        """Check results of the delivery at `place`, where those at the places `accepted` are published before it."""
         before = accepted | {_PUBLISHED}
+        checks = contract.checks()
         check_results = []
         for key, repeated in self.found.items():
             mine = [one for one in repeated if place in one.places and one.places & before]
@@ -55,7 +56,7 @@ class Repeats:
                     name,
                     passed=not mine,
                     says=says,
-                    blocking=contract_blocks.get(name, True),
+                    blocking=checks[name][1] if name in checks else True,
                     measured={"repeated": len(mine)},
                     sample=[
                         {**dict(zip(key, one.value, strict=True)), "files": list(one.files)}
@@ -69,18 +70,16 @@ class Repeats:
 def find_repeats(
     lake: Lakehouse, source: Source, evaluations: Sequence[DeliveryEvaluation], leaving: pa.Table, base: int
 ) -> Repeats:
-    """The keys that more than one of the arrivals and the snapshot `base` bring, but for the rows that are `leaving`.
+    """The keys that more than one of the deliveries and the snapshot `base` bring, without the rows that are `leaving`.
 
     `leaving` has the columns `_fingerprint` and `day`. Column statistics and days spare reading most files.
     """
     found = {}
     for key in source.contract.unique_keys():
         parts = [
-            evaluation.good.select([*key, "_file"]).append_column(
-                "_place", pa.repeat(pa.scalar(place), len(evaluation.good))
-            )
-            for place, evaluation in enumerate(evaluations)
-            if len(evaluation.good)
+            one.good.select([*key, "_file"]).append_column("_place", pa.repeat(pa.scalar(place), len(one.good)))
+            for place, one in enumerate(evaluations)
+            if len(one.good)
         ]
         if parts:
             found[key] = _repeated(lake, source, key, pa.concat_tables(parts), leaving, base)

@@ -20,8 +20,9 @@ from lakehouse.contracts.audit import sort_rows
 from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined, take_out
 from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
-from lakehouse.ingestion.ingestion_log import Status, known_deliveries, record
-from lakehouse.ingestion.recording import bring_up_to_date
+from lakehouse.ingestion.ingestion_log import Status, all_lines, latest_entries, record
+from lakehouse.ingestion.recording import missing_entries, record_and_release
+from lakehouse.ingestion.row_counts import load_row_counts
 from lakehouse.sources.circuit_breaker import State, breaker_status
 from lakehouse.sources.reading import read_delivery
 from lakehouse.sources.source import METADATA, Source
@@ -66,9 +67,10 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
         return _retry(lake, source, run_id)
 
     published, waiting = attempt()
-    record(lake, bring_up_to_date(lake, source, known_deliveries(lake, source.name)), run_id)
-    lines = known_deliveries(lake, source.name)
-    rejected = [line for line in lines.values() if line.status in {Status.REJECTED, Status.AGAIN}]
+    log = all_lines(lake, source.name)
+    missing = missing_entries(source, latest_entries(log), load_row_counts(lake, source))
+    log += record_and_release(lake, source, missing, missing.entries, run_id)
+    rejected = [line for line in latest_entries(log).values() if line.status in {Status.REJECTED, Status.AGAIN}]
     record(lake, [replace(line, status=Status.AGAIN) for line in rejected if line.status is Status.REJECTED], run_id)
     return Retried(published, waiting, [line.delivery for line in rejected])
 

@@ -6,6 +6,7 @@ branches, audits and publishing, which are the same for every engine.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -107,6 +108,7 @@ class SparkRows:
     where: str
     counted: list[int] = field(default_factory=list)
     held: "DataFrame | None" = None
+    scratch: "TemporaryDirectory[str] | None" = None
 
     def __len__(self) -> int:
         """How many rows were written."""
@@ -152,6 +154,8 @@ class SparkRows:
         if self.held is not None:
             self.held.unpersist()
             self.held = None
+        if self.scratch is not None:
+            self.scratch.cleanup()
 
     def arranged(self, shape: TableShape) -> "DataFrame":
         """The rows as they are written to a table of `shape`: a day in one partition, each day's rows in order."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-import pyarrow as pa
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from lakehouse.catalog.lakehouse import Lakehouse
@@ -19,7 +18,7 @@ from lakehouse.tables.days import days_filter
 from lakehouse.tables.provenance import Provenance, SnapshotProvenance, last_published
 from lakehouse.tables.publish import conflict, needs_schema_change
 from lakehouse.tables.read import resolve
-from lakehouse.tables.rows import Rows
+from lakehouse.tables.rows import Rows, release
 from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import Draft, ensure_table
 from lakehouse.tables.write_audit_publish import write_audit_publish
@@ -80,7 +79,7 @@ def bring_up_to_date(
         made = compute(work)
         if work.days is not None and needs_schema_change(lake, made.shape):
             # Other columns concern all rows: what changed is not known for those that would stay.
-            _let_go(made.rows)
+            release(made.rows)
             work = replace(work, days=None, only=None, causes=(*work.causes, "its columns changed"))
             made = compute(work)
         provenance = Provenance(run_id, work.definition, work.input_snapshots, notes=made.notes)
@@ -96,7 +95,7 @@ def bring_up_to_date(
                 beginning(lake, made.shape, work.before),
             )
         finally:
-            _let_go(made.rows)
+            release(made.rows)
         return Outcome(
             work.name,
             written.published.snapshot_id,
@@ -110,11 +109,6 @@ def bring_up_to_date(
         )
 
     return attempt()
-
-
-def _let_go(rows: Rows) -> None:
-    if not isinstance(rows, pa.Table):
-        rows.let_go()
 
 
 def beginning(lake: Lakehouse, shape: TableShape, before: SnapshotProvenance | None) -> int:

@@ -56,3 +56,9 @@ class RowsElsewhere(Protocol):
 
 
 Rows: TypeAlias = pa.Table | RowsInParts | RowsElsewhere
+
+
+def release(rows: Rows) -> None:
+    """Free what rows outside of this process's memory take."""
+    if not isinstance(rows, pa.Table):
+        rows.let_go()

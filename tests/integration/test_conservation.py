@@ -21,6 +21,7 @@ from lakehouse.ingestion.pending import find_pending
 from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.circuit_breaker import Breaker, State, set_by_hand
+from lakehouse.tables import write_audit_publish as steps
 from lakehouse.tables.read import read
 from tests import scenario
 
@@ -55,12 +56,15 @@ def held(lake):
 
 def kill_before_publishing(lake, monkeypatch):
     """A landing that ends when the quarantine is written and the table is not."""
+    publish = steps.publish
 
-    def killed(*_):
-        raise KeyboardInterrupt
+    def killed(lake, draft):
+        if draft.name == NAME:
+            raise KeyboardInterrupt
+        return publish(lake, draft)
 
     with monkeypatch.context() as patched:
-        patched.setattr(landing_module, "publish", killed)
+        patched.setattr(steps, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
             land(lake, SOURCE, run_id="killed")
 
@@ -127,17 +131,17 @@ def test_a_retry_does_not_let_a_rejected_correction_go(begun):
 
 def test_a_breaker_that_somebody_opens_while_files_are_looked_at_holds_them_back(begun, monkeypatch):
     source = replace(SOURCE, breaker=Breaker(failures=1))
-    find = landing_module.find_pending
+    load = landing_module.load_state
     calls = []
 
-    def slowly(lake, of, asked=None):
-        found = find(lake, of, asked)
+    def slowly(lake, of):
+        found = load(lake, of)
         if not calls:
             set_by_hand(lake, NAME, State.OPEN, "tonight", of.definition(), "hand")
         calls.append(1)
         return found
 
-    monkeypatch.setattr(landing_module, "find_pending", slowly)
+    monkeypatch.setattr(landing_module, "load_state", slowly)
     deliver(begun, 5)
     landed = land(begun, source, run_id="beside")
     assert landed.waiting

@@ -19,6 +19,7 @@ from lakehouse.ingestion.reconciliation import reconciliation_of
 from lakehouse.ingestion.retry import retry_quarantined
 from lakehouse.sources.circuit_breaker import State, set_by_hand
 from lakehouse.sources.mappings import null_spellings
+from lakehouse.tables import write_audit_publish as steps
 from lakehouse.tables.read import read
 from tests import scenario
 
@@ -93,13 +94,13 @@ def test_nothing_is_published_by_a_retry_while_the_breaker_is_open(begun):
     assert retry_quarantined(begun, MENDED, run_id="r").published == 3
 
 
-@pytest.mark.parametrize("step", ["take_out", "publish"])
-def test_a_retry_that_is_killed_is_made_good_by_the_next(begun, monkeypatch, step):
+@pytest.mark.parametrize(("module", "step"), [(retrying, "take_out"), (steps, "publish")])
+def test_a_retry_that_is_killed_is_made_good_by_the_next(begun, monkeypatch, module, step):
     def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(retrying, step, killed)
+        patched.setattr(module, step, killed)
         with pytest.raises(KeyboardInterrupt):
             retry_quarantined(begun, MENDED, run_id="killed")
     done = retry_quarantined(begun, MENDED, run_id="next")

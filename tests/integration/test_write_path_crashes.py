@@ -376,7 +376,7 @@ LAST[land] = 7
         after(DATA_FILE, 4),
         after(DATA_FILE, 5),  # a file of the quarantine
         before("lakehouse.tables.write_audit_publish:require_passed"),
-        before("lakehouse.ingestion.landing:keep_in_quarantine"),
+        before("lakehouse.ingestion.publication:keep_in_quarantine"),
     ],
     ids=str,
 )

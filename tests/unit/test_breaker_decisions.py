@@ -4,24 +4,43 @@ What belongs here: the rule of decisions.py over all orders of good and bad deli
 (tests/integration/test_breaker.py).
 """
 
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.fraud.sources import transactions
 from lakehouse.errors import DeclarationError, DeliveryError
 from lakehouse.ingestion.decisions import decide
+from lakehouse.ingestion.evaluation import DeliveryEvaluation
 from lakehouse.ingestion.ingestion_log import Status
+from lakehouse.ingestion.repeats import Repeats
 from lakehouse.sources.circuit_breaker import Breaker, Standing, State
+from lakehouse.sources.deliveries import Delivery
+
+NO_ROWS = pa.table({})
 
 
 def decided(good, state=State.CLOSED, failures=0, most=3):
     """Decide on deliveries of which `good` says whether they are."""
-
-    def rejection(place, _):
-        return None if good[place] else DeliveryError(f"{place} is bad.")
-
-    names = [f"{place}.csv" for place in range(len(good))]
-    return decide(names, rejection, Standing("shop.payments", state), failures, most, "definition")
+    evaluations = [
+        DeliveryEvaluation(
+            Delivery(Path(), f"{place}.csv", str(place), {}),
+            (),
+            NO_ROWS,
+            NO_ROWS,
+            fault=None if is_good else DeliveryError(f"{place} is bad."),
+        )
+        for place, is_good in enumerate(good)
+    ]
+    source = replace(transactions, breaker=Breaker(failures=most))
+    before = list(evaluations)
+    found = decide(source, evaluations, Repeats({}), Standing(source.name, state), failures)
+    assert evaluations == before, "deciding changes nothing that it is given"
+    return found
 
 
 def statuses(*args, **kwargs):

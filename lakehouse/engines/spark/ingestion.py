@@ -1,79 +1,47 @@
-"""Landed rows, read by Spark's workers and written to the audit branch from there.
+"""Landed rows, joined with retained ones on Spark and written to the audit branch from there.
 
-What belongs here: running the reader of deliveries in workers, and the rows that a draft is made of. Not: which
-deliveries are accepted (lakehouse/ingestion). Workers must see the drop folder under the same path.
+What belongs here: handing evaluated rows to Spark, and the rows that a draft is made of. Not: reading deliveries, which
+is done once, to evaluate them, and which deliveries are accepted (lakehouse/ingestion). Workers must see the home's work
+folder under the same path.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from lakehouse import clock
+from lakehouse.catalog.home import scratch_folder
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.errors import DeliveryError
 from lakehouse.ingestion.evaluation import DeliveryEvaluation
-from lakehouse.sources.delivered_rows import landed_rows
-from lakehouse.sources.deliveries import Delivery
 from lakehouse.sources.source import Source
-from lakehouse.spark.resources import tasks_at_once
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, identifier, pinned, spark_schema
-from lakehouse.spark.worker import on_worker
+from lakehouse.tables.write import storage_guard
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+_ROW_GROUP = 100_000
+"""Rows that one of Spark's tasks reads at least."""
 
 
 def source_rows(
     lake: Lakehouse, source: Source, accepted: Sequence[DeliveryEvaluation], base: int, where: str, leaving: pa.Table
 ) -> SparkRows:
-    """Return the rows of a source's table after landing, still on Spark. See Engine.source_rows."""
+    """Return the rows of a source's table after landing, still on Spark. See Engine.source_rows.
+
+    The accepted rows lie in a file of the home's work folder until the rows are released.
+    """
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
 
-    shape = source.shape
-    good = _delivered(lake, source, [(one.delivery, one.days) for one in accepted], clock.stored_now())
-    session, time = good.sparkSession, identifier(source.event_time)
-    columns = [identifier(name) for name in shape.schema.names]
-    broken = pa.concat_tables([one.broken.select(["_fingerprint", "_row"]) for one in accepted]) if accepted else ()
-    if len(broken):
-        good = good.join(F.broadcast(session.createDataFrame(broken)), ["_fingerprint", "_row"], "left_anti")
+    shape, session = source.shape, spark_of(lake)
+    time, columns = identifier(source.event_time), [identifier(name) for name in shape.schema.names]
+    scratch = scratch_folder(lake.home.work, "landing")
+    file = Path(scratch.name, "rows.parquet")
+    with storage_guard(str(file)), pq.ParquetWriter(file, shape.schema) as writer:
+        for one in accepted:
+            writer.write_table(one.good.cast(shape.schema), _ROW_GROUP)
+    good = session.read.schema(spark_schema(shape.schema)).parquet(file.as_uri())
     held = pinned(lake, source.name, at=base, where=where).frame.withColumn("day", F.to_date(F.col(time)))
-    staying = held.join(F.broadcast(session.createDataFrame(leaving)), ["_fingerprint", "day"], "left_anti")
-    together = staying.select(*columns).unionByName(good.select(*columns))
+    retained = held.join(F.broadcast(session.createDataFrame(leaving)), ["_fingerprint", "day"], "left_anti")
+    together = retained.select(*columns).unionByName(good.select(*columns))
     order = [source.event_time, "_file", "_row"]
-    return SparkRows(together, shape.schema, order, f"source {source.name} on Spark")
-
-
-def _delivered(
-    lake: Lakehouse, source: Source, deliveries: Sequence[tuple[Delivery, Sequence[date]]], now: datetime
-) -> "DataFrame":
-    """The rows of the deliveries' days, as `landed_rows` gives them, read by workers each time that they are used."""
-    schema = source.shape.schema
-    chosen = list(deliveries)
-
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with on_worker():
-            for batch in batches:
-                for place in batch.column(0).to_pylist():
-                    delivery, days = chosen[place]
-                    rows = landed_rows(source, delivery, days, now).rows
-                    _check_unchanged(delivery)
-                    yield from rows.cast(schema).to_batches()
-
-    numbers = spark_of(lake).range(0, len(chosen), 1, min(max(len(chosen), 1), 4 * tasks_at_once(lake.settings)))
-    return numbers.mapInArrow(read, spark_schema(schema))
-
-
-def _check_unchanged(delivery: Delivery) -> None:
-    """A file is read for its audit and once more to be written: in between it must not have changed."""
-    with delivery.path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()[: len(delivery.fingerprint)]
-    if found != delivery.fingerprint:
-        raise DeliveryError(
-            "The file changed while it was being landed.",
-            where=str(delivery.path),
-            fix="Run it again when the delivery is complete; nothing was published.",
-        )
+    return SparkRows(together, shape.schema, order, f"source {source.name} on Spark", scratch=scratch)
