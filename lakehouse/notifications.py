@@ -1,6 +1,7 @@
-"""Notifications: telling people, wherever they look (webhook, mail, chat), by Apprise.
+"""Notifications: messages to people by webhook, mail or chat, sent by Apprise.
 
-What belongs here: sending. Not: what is worth telling (orchestration). A notifier that fails or hangs harms nothing.
+What belongs here: sending. Not: what is worth a message (orchestration). A notifier that fails or hangs does not stop
+a run.
 """
 
 import logging
@@ -8,7 +9,7 @@ from threading import Thread
 
 from lakehouse.settings import Settings
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 """Seconds that a run waits for all notifiers together."""
 
 
@@ -19,7 +20,7 @@ def notify(settings: Settings, title: str, body: str) -> bool:
     sent: list[bool] = []
     thread = Thread(target=_send, args=(settings, title, body, sent), daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
+    thread.join(_TIMEOUT)
     return bool(sent) and sent[0]
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.settings import Settings
 from lakehouse.sources.circuit_breaker import blocked
-from lakehouse.tables.days import in_words
+from lakehouse.tables.days import describe_days
 from lakehouse.tables.incremental import Outcome
 
 
@@ -31,7 +31,7 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     columns = [dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields]
     done = "nothing: it was in line with its inputs"
     if outcome.recomputed:
-        done = "everything" if outcome.days is None else in_words(outcome.days)
+        done = "everything" if outcome.days is None else describe_days(outcome.days)
     stale = blocked(lake, outcome.name.split(".")[0])
     return {
         **({"stale": stale} if stale else {}),

@@ -18,7 +18,7 @@ from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.sources.circuit_breaker import Standing as BreakerStanding
 from lakehouse.sources.circuit_breaker import breaker_status
 from lakehouse.sources.deliveries import new_files, stamps
-from lakehouse.tables.days import in_words
+from lakehouse.tables.days import describe_days
 from lakehouse.tables.provenance import last_published
 from orchestration.checks import asset_key
 from orchestration.dependencies import asset_graph, roots
@@ -90,7 +90,7 @@ def _find_waiting(lake: Lakehouse, domain: Domain, *, open_files: bool) -> dict[
             continue
         files = [*(one for one, _ in pending.deliveries.values()), *pending.faulty, *(one for one, _ in pending.copies)]
         content = [*stamps(lake.home, source, files), *(f"replaced {name}" for name in pending.replaced)]
-        came = f"{in_words(pending.days)} to land" if pending.days else "a delivery without a new day"
+        came = f"{describe_days(pending.days)} to land" if pending.days else "a delivery without a new day"
         found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(pending.standing, content))
     if len(errors) == len(domain.sources):
         raise errors[0]

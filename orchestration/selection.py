@@ -13,7 +13,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, unknown_name
 from lakehouse.loading import load_domains
 from lakehouse.sources.source import Source
-from lakehouse.tables.days import between, in_words
+from lakehouse.tables.days import between, describe_days
 from lakehouse.transforms.project import load_project
 from orchestration.checks import asset_key
 from orchestration.definitions import build_defs
@@ -102,7 +102,7 @@ def _with_deliveries(
     if len(empty) == len(sources) and every:
         names = ", ".join(declared[key].name for key in sources)
         raise SlipwayError(
-            f"{names} was not delivered for {in_words(asked)}.",
+            f"{names} was not delivered for {describe_days(asked)}.",
             where="--days",
             nearest=str(nearest_day(asked, every)),
             fix="Deliver these days, or choose days that were delivered.",

@@ -12,7 +12,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.sources.deliveries import find_files, inspect
 from lakehouse.sources.source import Source
-from lakehouse.tables.days import between, in_words
+from lakehouse.tables.days import between, describe_days
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
 
@@ -38,7 +38,7 @@ def choose_days(lake: Lakehouse, source: Source, asked: Sequence[date]) -> list[
     if not chosen:
         find_files(lake.home, source)  # raises when there is nothing at all, and names the place
         raise DeliveryError(
-            f"{source.name} was not delivered for {in_words(asked)}; nothing was landed.",
+            f"{source.name} was not delivered for {describe_days(asked)}; nothing was landed.",
             where=str(lake.home.delivered_at(source.name)),
             nearest=str(nearest_day(asked, delivered)) if delivered else None,
             fix="Deliver these days, or choose days that were delivered.",

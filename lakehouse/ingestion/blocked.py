@@ -1,32 +1,35 @@
-"""Deliveries that were not let through: which, since when, why, and what would mend it; told from the ledger.
+"""Blocked deliveries: rejected or waiting ones, since when, why, and what would fix them; and discarding them.
 
-What belongs here: what people are told of refused and waiting deliveries, whoever asks. Not: deciding (decisions.py)
-and writing it down (bookkeeping.py).
+What belongs here: whole deliveries that are not published. Not: deciding (decisions.py), and single rows in quarantine
+(contracts/quarantine.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, latest_entries
+from lakehouse.errors import UnknownNameError, nearest_name
+from lakehouse.ingestion.ingestion_log import Entry, Status, all_lines, known_deliveries, latest_entries, record
+from lakehouse.sources.deliveries import let_go
+from lakehouse.sources.source import Source
 
 
 @dataclass(frozen=True)
 class BlockedDelivery:
-    """A delivery that was not let through.
+    """A delivery that is rejected or waits.
 
-    `since` is when it was held back first, `judged` how many times it was refused, each time under another contract or
-    mapping or because somebody asked; `run_id` the run that decided it last. `remedy` is what would mend it, `branch`
-    the audit branch with its rows; both are empty where there is none.
+    `since` is when it was blocked first, `evaluated` how many times it was rejected, each time under another contract
+    or mapping or because a retry was requested; `run_id` the run that decided it last. `remedy` is what would fix it,
+    `branch` the audit branch with its rows; both are empty where there is none.
     """
 
     source: str
     delivery: str
     waits: bool
     since: datetime | None
-    judged: int
+    evaluated: int
     rows: int
     reason: str
     remedy: str
@@ -34,12 +37,12 @@ class BlockedDelivery:
     run_id: str
 
     @property
-    def says(self) -> str:
-        """What became of it, and since when."""
+    def status(self) -> str:
+        """Whether it is rejected or waits, and since when."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         if self.waits:
             return f"waits{since}"
-        return f"is refused{since}" + (f", judged {self.judged} times" if self.judged > 1 else "")
+        return f"is rejected{since}" + (f", evaluated {self.evaluated} times" if self.evaluated > 1 else "")
 
     def as_dict(self) -> dict[str, Any]:
         """All of it by name, for `--json`."""
@@ -58,16 +61,16 @@ def blocked_in(log: Sequence[Entry]) -> list[BlockedDelivery]:
 
 
 def _blocked(line: Entry, lines: list[Entry]) -> BlockedDelivery:
-    since, judged, run_id = line.at, 0, line.run_id
+    since, evaluated, run_id = line.at, 0, line.run_id
     before: Entry | None = None
-    # It may have been published, or replaced, earlier on.
+    # It may have been published, or replaced, before.
     ended = max((place for place, one in enumerate(lines) if not one.blocked), default=-1)
     for one in lines[ended + 1 :]:
-        # A line that says the same once more only brings numbers up to date.
+        # An entry with the same decision only brings numbers up to date.
         decided = before is None or not one.repeats(before)
-        if decided and one.status is not Status.AGAIN:
+        if decided and one.status is not Status.RETRY_REQUESTED:
             run_id = one.run_id
-            judged += one.status is Status.REJECTED
+            evaluated += one.status is Status.REJECTED
         since = one.at if before is None else since
         before = one
     return BlockedDelivery(
@@ -75,10 +78,32 @@ def _blocked(line: Entry, lines: list[Entry]) -> BlockedDelivery:
         delivery=line.delivery,
         waits=line.status is Status.WAITING,
         since=since,
-        judged=judged,
+        evaluated=evaluated,
         rows=line.elsewhere,
         reason=line.reason,
         remedy=line.remedy,
         branch=line.branch,
         run_id=run_id,
     )
+
+
+def discard(lake: Lakehouse, source: Source, delivery: str, reason: str, run_id: str) -> Sequence[Entry]:
+    """Discard the blocked delivery of that name: the reason is recorded, and its held copy is deleted.
+
+    Raises UnknownNameError if no delivery of that name is rejected or waits.
+    """
+    blocked = [line for line in known_deliveries(lake, source.name).values() if line.blocked]
+    chosen = [line for line in blocked if line.delivery == delivery]
+    if not chosen:
+        names = [line.delivery for line in blocked]
+        raise UnknownNameError(
+            f"No delivery named {delivery!r} of {source.name} is rejected or waits.",
+            where="--delivery",
+            nearest=nearest_name(delivery, names),
+            fix=f"Choose one of: {', '.join(names)}." if names else "Nothing of it is rejected or waits.",
+        )
+    dropped = [replace(line, status=Status.DROPPED, reason=reason, remedy="") for line in chosen]
+    record(lake, dropped, run_id)
+    for line in dropped:
+        let_go(lake.home, source.name, line.fingerprint)
+    return dropped

@@ -1,6 +1,6 @@
-"""Verdicts of a landing as a whole: those on its deliveries together, and every check that it can give.
+"""Check results of a landing as a whole: those of its deliveries combined, and every check that it can report.
 
-What belongs here: putting verdicts together and naming them. Not: judging (arrivals.py, repeats.py).
+What belongs here: combining and naming results. Not: the checks (evaluation.py, repeats.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _COUNTED = ("rows_quarantined", "broken", "rows", "repeated", "odd_days")
 
 
 def together(check_results: Sequence[Sequence[CheckResult]]) -> list[CheckResult]:
-    """The verdicts on several deliveries as one of each name: it failed when one failed, and numbers are summed."""
+    """Combine the results of several deliveries into one of each name: failed if one failed, with numbers summed."""
     by_name: dict[str, list[CheckResult]] = {}
     for of_one in check_results:
         for check_result in of_one:
@@ -43,21 +43,21 @@ def _one_of(same: Sequence[CheckResult]) -> CheckResult:
 
 
 def current_check_results(landed: LandingResult) -> list[CheckResult]:
-    """Whether every delivery could be published, and whether the breaker lets them pass."""
-    # Copies are refused once and nobody waits for them; what was refused earlier is so until it is mended.
+    """Whether every delivery could be published, and whether the circuit breaker accepts deliveries."""
+    # A copy is reported once; what was rejected earlier is so until the rejection is resolved.
     rejected = {one.delivery: one.reason.what for one in landed.rejected}
     rejected |= {one.delivery: one.reason for one in landed.blocked if not one.waits}
     waiting = list(dict.fromkeys([*landed.waiting, *(one.delivery for one in landed.blocked if one.waits)]))
-    told = []
+    problems = []
     if rejected:
         shown = " ".join(f"{name}: {reason}" for name, reason in list(rejected.items())[:3])
-        told.append(f"{len(rejected)} deliveries are refused: {shown}")
+        problems.append(f"{len(rejected)} deliveries are rejected: {shown}")
     if waiting:
-        told.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
+        problems.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
     names = ", ".join([*rejected, *waiting][:SAMPLE_ROWS])
     measured = {"rejected": len(rejected), "waiting": len(waiting), **({"deliveries": names} if names else {})}
-    says = " ".join(told) or "Every delivery could be published."
-    check_results = [CheckResult(DELIVERIES, not told, says, blocking=False, measured=measured)]
+    says = " ".join(problems) or "Every delivery could be published."
+    check_results = [CheckResult(DELIVERIES, not problems, says, blocking=False, measured=measured)]
     if landed.breaker is not None:
         passes, says = landed.breaker.passes, landed.breaker.says
         check_results.append(CheckResult(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
@@ -65,11 +65,11 @@ def current_check_results(landed: LandingResult) -> list[CheckResult]:
 
 
 def check_names(source: Source) -> Mapping[str, tuple[str, bool]]:
-    """Every verdict that landing can give: name -> (what it says, whether it blocks)."""
+    """Every check that landing can report: name -> (description, whether it blocks)."""
     own = {
         READABLE: (READABLE_SAYS, False),
         DELIVERIES: ("Every delivery could be published.", False),
-        BREAKER: ("The breaker is closed: deliveries pass.", False),
+        BREAKER: ("The circuit breaker is closed: deliveries are accepted.", False),
         CONSERVATION: ("Every delivered row is either published or in quarantine.", True),
     }
     return {**source.contract.checks(), **own}

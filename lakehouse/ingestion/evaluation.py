@@ -45,8 +45,8 @@ DROPPED_RULE = "dropped"
 Dropped = Mapping[str, Mapping[int, str]]
 _AT_ONCE = 32
 """Deliveries that are held in memory as they were delivered."""
-_SAID = 3
-"""Findings that a sentence has room for."""
+_SHOWN_ISSUES = 3
+"""Issues that an error message has room for."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def evaluate(
     faulty: Sequence[Delivery],
     progress: Callable[[str], None],
 ) -> list[DeliveryEvaluation]:
-    """Read and evaluate the deliveries, in order; those whose days cannot be told come last."""
+    """Read and evaluate the deliveries, in order; those whose days are not known come last."""
     arriving = dict(context.known_days)
     for delivery, days in deliveries:
         for day in days:
@@ -235,7 +235,7 @@ def faulty_evaluation(context: EvaluationContext, delivery: Delivery, error: Del
     if issues:
         proposals = [one.proposal for one in issues if one.proposal]
         fix = recipe(source, proposals) if proposals else error.fix
-        told = " ".join(one.says for one in issues[:_SAID])
+        told = " ".join(one.says for one in issues[:_SHOWN_ISSUES])
         error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
     return replace(evaluation, fault=error, issues=tuple(issues), profile=profile, delivered=len(read.rows))
 
@@ -245,7 +245,7 @@ def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) ->
     blocking = contract.action(name) == "block"
     if not issues:
         return CheckResult(name, passed=True, says=says, blocking=blocking)
-    told = " ".join(one.says for one in issues[:_SAID])
+    told = " ".join(one.says for one in issues[:_SHOWN_ISSUES])
     lines = [one.proposal for one in issues if one.proposal]
     proposals = ", ".join(lines)
     if proposals:
@@ -263,7 +263,7 @@ def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) ->
 
 
 def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[np.bool_]]:
-    """What is judged already: a value that could not be read breaks its row, and a dropped row stays out."""
+    """What is known before the rules run: a row with an unreadable value fails, and a dropped row stays out."""
     flags = {f"{column}_readable": mask for column, mask in landed.unreadable.items() if mask.any()}
     if dropped:
         flags[DROPPED_RULE] = np.isin(landed.rows.column("_row").to_numpy(), list(dropped))

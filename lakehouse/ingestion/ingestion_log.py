@@ -1,9 +1,9 @@
-"""The ledger: what became of each delivery, in the journal `slipway.deliveries`.
+"""The ingestion log: what became of each delivery, in the system table `slipway.deliveries`.
 
-What belongs here: writing it down and reading it. Not: deciding it (landing.py). A delivery is known by its content's
-fingerprint and its name; what was written last of it holds. Of what is published the table itself is the truth: after
-a crash the ledger can lack a line of it, which the next landing adds. A line that says what the one before said, with
-other numbers, is no new decision: the delivery keeps its place among the others.
+What belongs here: appending to it and reading it. Not: deciding (decisions.py). A delivery is known by its content's
+fingerprint and its name; its newest entry holds. Of what is published the table itself is the truth: after a crash the
+log can lack an entry, which the next landing adds. An entry with the decision of the one before, with other numbers,
+is no new decision: the delivery keeps its place among the others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,18 +38,18 @@ DELIVERIES = SystemTable(
             ("remedy", pa.string()),
         ]
     ),
-    "What became of each delivery: published, refused, waiting behind an open breaker, or replaced by a corrected one.",
+    "What became of each delivery: published, rejected, waiting behind an open breaker, or superseded by another file.",
     {
         "at": "When it was decided (UTC).",
         "delivery": "The file, by its path below the drop folder.",
         "fingerprint": "The hash of its content.",
-        "status": "published, refused, waiting, superseded, copy, again or dropped.",
+        "status": "published, rejected, waiting, superseded, copy, retry_requested or dropped.",
         "rows": "Rows that it has; 0 where it could not be read.",
         "published": "Rows of it that are published.",
         "quarantined": "Rows of it that are in quarantine.",
-        "definition": "The fingerprint of the contract and the mappings that it was judged by.",
-        "reason": "Why it was not published, or why somebody gave it up.",
-        "remedy": "What would mend it.",
+        "definition": "The fingerprint of the contract and the mappings that it was evaluated by.",
+        "reason": "Why it was not published, or why a person dropped it.",
+        "remedy": "What would fix it.",
         "branch": "The audit branch that holds its rows, where there is one.",
     },
 )
@@ -58,8 +58,8 @@ DELIVERIES = SystemTable(
 class Status(StrEnum):
     """What became of a delivery.
 
-    `COPY`: it has the content of another file, so there was nothing to land. `AGAIN`: a person asked that it is judged
-    once more. `DROPPED`: a person gave it up; it is never judged again, under whatever name its content comes.
+    `COPY`: it has the content of another file, so there was nothing to land. `RETRY_REQUESTED`: a person asked that it
+    is evaluated again. `DROPPED`: a person dropped it; its content is never evaluated again, under any name.
     """
 
     PUBLISHED = "published"
@@ -67,13 +67,13 @@ class Status(StrEnum):
     WAITING = "waiting"
     SUPERSEDED = "superseded"
     COPY = "copy"
-    AGAIN = "again"
+    RETRY_REQUESTED = "retry_requested"
     DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger; `at` is set when it is written."""
+    """One entry of the log; `at` is set when it is stored."""
 
     source: str
     delivery: str
@@ -96,8 +96,8 @@ class Entry:
 
     @property
     def blocked(self) -> bool:
-        """Whether it was not let through, or not all of it."""
-        return self.status in {Status.REJECTED, Status.WAITING, Status.AGAIN}
+        """Whether it was not published, or not all of it."""
+        return self.status in {Status.REJECTED, Status.WAITING, Status.RETRY_REQUESTED}
 
     @property
     def elsewhere(self) -> int:
@@ -105,7 +105,7 @@ class Entry:
         return self.rows - self.published - self.quarantined
 
     def repeats(self, other: "Entry") -> bool:
-        """Whether both say the same decision, each with the numbers of its time."""
+        """Whether both are the same decision, each with the numbers of its time."""
         same = self.status is other.status
         return same and (self.status is Status.PUBLISHED or self.definition == other.definition)
 
@@ -122,7 +122,7 @@ def record(lake: Lakehouse, entries_: Iterable[Entry], run_id: str) -> list[Entr
 
 
 def all_lines(lake: Lakehouse, source: str) -> list[Entry]:
-    """Every line that was ever written down of the source's deliveries, oldest first."""
+    """Every entry of the source's deliveries, oldest first."""
     found = pl.DataFrame(pl.from_arrow(entries(lake, DELIVERIES, f"source = {literal(source)}"))).sort("at")
     return [
         Entry(**{**row, "status": Status(row["status"]), "remedy": row["remedy"] or ""})

@@ -33,7 +33,7 @@ from lakehouse.profiling.history import published_history, remember
 from lakehouse.sources.circuit_breaker import Standing, breaker_status, state_table, transit
 from lakehouse.sources.deliveries import Delivery, hold
 from lakehouse.sources.source import Source
-from lakehouse.tables.incremental import Outcome, beginning
+from lakehouse.tables.incremental import Outcome, base_snapshot
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import read, resolve
@@ -85,7 +85,7 @@ def _target(lake: Lakehouse, state: IngestionState, run_id: str) -> Target:
     source = state.source
     input_snapshots = {one.table: resolve(lake.table(one.table)) for one in source.contract.references}
     provenance = Provenance(run_id, state.definition, input_snapshots, source.contract.version)
-    base = beginning(lake, source.shape, state.table)
+    base = base_snapshot(lake, source.shape, state.table)
     return Target(lake, source, provenance, base, new_columns=bool(needs_schema_change(lake, source.shape)))
 
 

@@ -20,7 +20,7 @@ from lakehouse.ingestion.pending import DaysByDelivery
 from lakehouse.ingestion.retained_rows import with_retained_rows
 from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.days import days_filter, describe_days
 from lakehouse.tables.draft_checks import check_columns_match
 from lakehouse.tables.duck import borrow, quoted
 from lakehouse.tables.incremental import Outcome
@@ -97,7 +97,7 @@ def publish_accepted(
         written.published.rows,
         delivered - len(broken),
         tuple(days),
-        (f"{len(accepted)} new deliveries with {in_words(days)}",),
+        (f"{len(accepted)} new deliveries with {describe_days(days)}",),
         {},
         recomputed=True,
         check_results=written.check_results,

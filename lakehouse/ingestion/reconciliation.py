@@ -1,7 +1,7 @@
-"""The account of a source: that every row that was ever delivered is somewhere, and where.
+"""Reconciliation of a source: every row that was ever delivered is accounted for.
 
 What belongs here: counting. Not: deciding (decisions.py). Delivered = published + in quarantine (waiting or dropped) +
-in refused deliveries + in deliveries that wait. A delivery that was given up counts as dropped.
+in rejected deliveries + in deliveries that wait. A discarded delivery counts as dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from lakehouse.sources.source import Source
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """Rows by where they are. `refused` and `waiting` name deliveries (refused: with the reason), in order.
+    """Rows by where they are. `rejected` and `waiting` name deliveries (rejected: with the reason), in order.
 
-    `missing` names deliveries whose rows, as the ledger has them, are not all found in the tables.
+    `missing` names deliveries whose rows, as the ingestion log has them, are not all found in the tables.
     """
 
     delivered: int
@@ -39,10 +39,10 @@ class Reconciliation:
 
     @property
     def says(self) -> str:
-        """The account in a sentence."""
+        """The reconciliation in a sentence."""
         return (
             f"{self.delivered:,} rows delivered = {self.published:,} published + {self.quarantined:,} in quarantine + "
-            f"{self.dropped:,} dropped + {self.rejected_rows:,} in refused deliveries + {self.waiting_rows:,} waiting."
+            f"{self.dropped:,} dropped + {self.rejected_rows:,} in rejected deliveries + {self.waiting_rows:,} waiting."
         )
 
 
@@ -54,21 +54,21 @@ def reconciliation_of(lake: Lakehouse, source: Source) -> Reconciliation:
     rows = quarantined(lake, shape)
     dropped = len(rows) - rows.column(DROPPED).null_count
     landed = [line for line in lines if line.status is Status.PUBLISHED]
-    rejected = [line for line in lines if line.status in {Status.REJECTED, Status.AGAIN}]
+    rejected = [line for line in lines if line.status in {Status.REJECTED, Status.RETRY_REQUESTED}]
     waiting = [line for line in lines if line.status is Status.WAITING]
-    given_up = [line for line in lines if line.status is Status.DROPPED]
+    discarded = [line for line in lines if line.status is Status.DROPPED]
     return Reconciliation(
-        delivered=sum(line.rows for line in [*landed, *rejected, *waiting, *given_up]),
+        delivered=sum(line.rows for line in [*landed, *rejected, *waiting, *discarded]),
         published=sum(one.total for one in counts.published.values()),
         quarantined=sum(one.total for one in counts.quarantined.values()) - dropped,
-        dropped=dropped + sum(line.elsewhere for line in given_up),
+        dropped=dropped + sum(line.elsewhere for line in discarded),
         rejected_rows=sum(line.elsewhere for line in rejected),
         waiting_rows=sum(line.elsewhere for line in waiting),
         rejected={line.delivery: line.reason for line in rejected},
         waiting=[line.delivery for line in waiting],
         missing=[
             line.delivery
-            for line in [*landed, *rejected, *waiting, *given_up]
+            for line in [*landed, *rejected, *waiting, *discarded]
             if line.rows - line.elsewhere != counts.total(line.fingerprint)
         ],
     )

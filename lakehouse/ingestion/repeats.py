@@ -1,4 +1,4 @@
-"""Repeats: keys that were delivered before, by another delivery.
+"""Repeated keys: keys that another delivery brought before.
 
 What belongs here: finding them over published and delivered rows together. Not: repetition within one delivery (a row
 rule of the contract).
@@ -94,17 +94,17 @@ def _repeated(
     with borrow() as connection:
         connection.register("arriving", arriving)
         if needs_schema_change(lake, source.shape):
-            connection.register("staying", retained_rows(lake, source, base, None, leaving))
-            staying = "staying"
+            connection.register("retained", retained_rows(lake, source, base, None, leaving))
+            retained = "retained"
         else:
             where = _where(source, key, arriving)
             published = attach(connection, plan(lake, source.name, at=base, where=where), "published")
             connection.register("leaving", leaving)
-            staying = f"{published} as p anti join leaving on p._fingerprint = leaving._fingerprint "
-            staying += f"and {quoted(source.event_time)}::date = leaving.day"
+            retained = f"{published} as p anti join leaving on p._fingerprint = leaving._fingerprint "
+            retained += f"and {quoted(source.event_time)}::date = leaving.day"
         connection.execute(
             f"create temp view everything as select {columns}, _file, _place from arriving union all "
-            f"select {columns}, _file, {_PUBLISHED} from {staying}"
+            f"select {columns}, _file, {_PUBLISHED} from {retained}"
         )
         # Which keys come twice is found first: lists of places are only made for those.
         rows = connection.execute(

@@ -1,7 +1,7 @@
-"""The rows of a landed table that stay when others come, in the columns that the source's contract has now.
+"""Retained rows: rows of a source's table that stay when others come, in the columns of its present contract.
 
-What belongs here: reading them, whatever contract they were landed by. Not: which rows go (landing.py), and putting
-new columns in place (tables/publish.py).
+What belongs here: reading them, whatever contract they were landed by. Not: which rows go (pending.py), and changing
+the table's columns (tables/publish.py).
 """
 
 import pyarrow as pa
@@ -29,8 +29,8 @@ def retained_rows(lake: Lakehouse, source: Source, base: int, where: str | None,
     """
     rows = read(lake, source.name, at=base, where=where)
     marked = rows.append_column("day", rows.column(source.event_time).cast(pa.date32()))
-    staying = marked.join(leaving, keys=["_fingerprint", "day"], join_type="left anti")
-    columns = [_column(source, staying, field) for field in source.shape.schema]
+    retained = marked.join(leaving, keys=["_fingerprint", "day"], join_type="left anti")
+    columns = [_column(source, retained, field) for field in source.shape.schema]
     return pa.table(columns, schema=source.shape.schema)
 
 

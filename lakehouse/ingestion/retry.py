@@ -1,7 +1,7 @@
-"""Retrying: rows in quarantine are run again, after the contract or the mappings were mended.
+"""Retries: rows in quarantine are checked again, after the contract or the mappings were fixed.
 
-What belongs here: from quarantined rows, as they were delivered, to published ones. Not: judging whole deliveries
-(landing.py); a refused one is asked for again here, and judged by the next landing.
+What belongs here: from quarantined rows, as they were delivered, to published ones. Not: evaluating whole deliveries
+(landing.py): for a rejected one a retry is requested here, and the next landing evaluates it.
 """
 
 import json
@@ -41,7 +41,7 @@ _KEY = ["_fingerprint", "_row"]
 
 @dataclass(frozen=True)
 class Retried:
-    """How many rows were published, how many still break a rule, and which refused deliveries are judged once more."""
+    """How many rows were published, how many still fail, and which rejected deliveries are evaluated again."""
 
     published: int
     waiting: int
@@ -49,14 +49,14 @@ class Retried:
 
 
 def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retried:
-    """Judge every waiting row once more, publish those that are good now, and ask for refused deliveries again.
+    """Check every waiting row again, publish those that pass now, and request a retry of rejected deliveries.
 
-    Raises ContractError while the breaker is open: nothing of the source passes then.
+    Raises ContractError while the breaker is open: nothing of the source is published then.
     """
-    standing = breaker_status(lake, source.name, source.breaker, source.definition())
-    if standing.state is State.OPEN:
+    breaker = breaker_status(lake, source.name, source.breaker, source.definition())
+    if breaker.state is State.OPEN:
         raise ContractError(
-            f"{standing.says} While it is open, no row of the source is published.",
+            f"{breaker.says} While it is open, no row of the source is published.",
             where=source.name,
             nearest=f"slipway breaker {source.name} --close --reason '...'",
             fix="Close the breaker first, or wait until its cool-down is over.",
@@ -70,8 +70,14 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
     log = all_lines(lake, source.name)
     missing = missing_entries(source, latest_entries(log), load_row_counts(lake, source))
     log += record_and_release(lake, source, missing, missing.entries, run_id)
-    rejected = [line for line in latest_entries(log).values() if line.status in {Status.REJECTED, Status.AGAIN}]
-    record(lake, [replace(line, status=Status.AGAIN) for line in rejected if line.status is Status.REJECTED], run_id)
+    rejected = [
+        line for line in latest_entries(log).values() if line.status in {Status.REJECTED, Status.RETRY_REQUESTED}
+    ]
+    record(
+        lake,
+        [replace(line, status=Status.RETRY_REQUESTED) for line in rejected if line.status is Status.REJECTED],
+        run_id,
+    )
     return Retried(published, waiting, [line.delivery for line in rejected])
 
 
@@ -82,28 +88,28 @@ def _retry(lake: Lakehouse, source: Source, run_id: str) -> tuple[int, int]:
     held = quarantined(lake, shape)
     held = held.filter(pc.is_null(held.column(DROPPED)))
     made = last_published(lake, source.name)
-    # The rows that were published before are still of the definition that they were judged by.
+    # The rows that were published before are still of the definition that they were checked by.
     definition = made.definition if made else source.definition()
     provenance = Provenance(run_id, definition, {}, source.contract.version)
     if not len(held):
         return 0, 0
     there = _already_published(lake, source, held, base)
-    if len(there):  # left by a process that was killed between publishing and taking out
+    if len(there):  # left by a process that was killed before it took them out
         take_out(lake, shape, there, provenance)
         held = held.join(there, keys=_KEY, join_type="left anti").select(shape.schema.names)
     good = _good_again(lake, source, held, base)
     if len(good):
         if needs_schema_change(lake, source.shape):
             raise ContractError(
-                f"{source.name} does not have the columns of its contract yet, so {len(good)} rows that are good now "
+                f"{source.name} does not have the columns of its contract yet, so {len(good)} rows that pass now "
                 "cannot be published.",
                 where=source.name,
-                fix=f"Land a delivery under this contract first: `slipway materialize {source.name}`.",
+                fix=f"Land a delivery with this contract first: `slipway materialize {source.name}`.",
             )
         days = source.possible(pc.unique(good.column(source.event_time).cast(pa.date32())).to_pylist())
         where = days_filter(source.event_time, days)
-        staying = read(lake, source.name, at=base, where=where).select(good.schema.names).cast(good.schema)
-        rows = pa.concat_tables([staying, good])
+        retained = read(lake, source.name, at=base, where=where).select(good.schema.names).cast(good.schema)
+        rows = pa.concat_tables([retained, good])
         order = [(source.event_time, "ascending"), ("_file", "ascending"), ("_row", "ascending")]
 
         def audit(lake: Lakehouse, draft: Draft) -> list[CheckResult]:
@@ -125,7 +131,7 @@ def _already_published(lake: Lakehouse, source: Source, held: pa.Table, base: in
 
 
 def _good_again(lake: Lakehouse, source: Source, held: pa.Table, base: int) -> pa.Table:
-    """The rows that break no rule any more, in the landed table's columns; their keys are new to the table."""
+    """The rows that pass now, in the source table's columns; their keys are new to the table."""
     columns = source.shape.schema
     shape = columns.append(pa.field(DELIVERED, pa.string()))
     rows, flags = [], []
@@ -155,7 +161,7 @@ def _good_again(lake: Lakehouse, source: Source, held: pa.Table, base: int) -> p
 
 
 def _read_again(source: Source, held: pa.Table, path: Path) -> tuple[pa.Table, pa.Array]:
-    """One delivery's rows, read once more from what was delivered; and which of them still cannot be read."""
+    """One delivery's rows, read again from what was delivered; and which of them still cannot be read."""
     texts = held.column(DELIVERED).to_pylist()
     nothing = pa.repeat(pa.scalar(value=False), len(held))
     if any(text is None for text in texts):  # put there by an older version, as it was read then

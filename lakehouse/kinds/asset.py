@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from lakehouse.errors import UnknownNameError
 from lakehouse.kinds.column_lineage import ColumnLineage
 from lakehouse.tables.build_plan import BuildPlan
-from lakehouse.tables.days import in_words
+from lakehouse.tables.days import describe_days
 from lakehouse.tables.provenance import last_published
 
 if TYPE_CHECKING:
@@ -205,6 +205,6 @@ def staleness_of(find: Callable[[], BuildPlan], stale_inputs: Sequence[str]) -> 
     except UnknownNameError as error:
         return Staleness.because(error.what)
     if work.needed:
-        extent = "all of it" if work.days is None else in_words(work.days)
+        extent = "all of it" if work.days is None else describe_days(work.days)
         return Staleness.because(f"{'; '.join(work.causes)} ({extent})")
     return Staleness.because(f"{stale_inputs[0]} is stale") if stale_inputs else UP_TO_DATE

@@ -20,7 +20,7 @@ from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
 from lakehouse.sources.circuit_breaker import blocked
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.days import days_filter, describe_days
 from lakehouse.tables.duck import borrow
 from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
 from lakehouse.tables.provenance import changed_by_others, current_snapshots, last_published
@@ -104,9 +104,9 @@ def plan_prediction_build(
     elif before.input_snapshots != input_snapshots:
         causes.append("new snapshots of its inputs")
     elif not wanted <= scored:
-        causes.append(f"{in_words(sorted(wanted - scored))} not scored yet")
+        causes.append(f"{describe_days(sorted(wanted - scored))} not scored yet")
     if asked:
-        causes.append(f"asked for: {in_words(sorted(wanted))}")
+        causes.append(f"asked for: {describe_days(sorted(wanted))}")
     if rebuild:
         causes.append("a rebuild was asked for")
     # Scores of days that left the spine go.

@@ -11,14 +11,14 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.tables.days import in_words
+from lakehouse.tables.days import describe_days
 from lakehouse.tables.provenance import SnapshotProvenance, changed_by_others, current_snapshots, last_published
 from lakehouse.tables.read import changed_days, day_column, is_by_day, published_days
 
 
 @dataclass(frozen=True)
 class Input:
-    """A table that another one is made from. A changed day of it touches `reach` following days as well (None: all).
+    """An input table of another one. A changed day of it affects `reach` following days as well (None: all).
 
     `times` are the columns by which its rows count (default: the one whose days the table is cut by). By another one, a
     change can touch any day.
@@ -31,10 +31,10 @@ class Input:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What has to be done to a table, and why.
+    """What a build has to compute, and why.
 
-    `days` is None when the whole table is to be made anew, and empty when there is nothing to do. `only` holds the keys
-    of the rows to make anew on these days, where the others stay as they are (None: all).
+    `days` is None if the whole table is to be rebuilt, and empty if the table is up to date. `only` holds the keys of
+    the rows to compute on these days, where the others stay as they are (None: all).
     """
 
     name: str
@@ -47,13 +47,8 @@ class BuildPlan:
 
     @property
     def needed(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether there is anything to build."""
         return self.days is None or bool(self.days)
-
-    @property
-    def in_words(self) -> str:
-        """What is recomputed, for people."""
-        return "everything" if self.days is None else in_words(self.days)
 
 
 def plan_build(
@@ -68,7 +63,7 @@ def plan_build(
     drafts: Mapping[str, int] | None = None,
     days_from: Sequence[str] = (),
 ) -> BuildPlan:
-    """What table `name` must recompute: the days that changed inputs reach, or everything.
+    """Plan a build of the table `name`: the days that changed inputs reach, or everything.
 
     The table has the days of the inputs `days_from` (default: of the first) and no others. `asked` days are recomputed
     in any case.
@@ -86,17 +81,17 @@ def plan_build(
     if whole or before is None:
         return work(None, whole)
     touched = set(asked)
-    causes = [f"{asked_because}: {in_words(asked)}"] if asked else []
+    causes = [f"{asked_because}: {describe_days(asked)}"] if asked else []
     endless: date | None = None  # from this day on, all days are touched
     for one in inputs:
         built_from = before.input_snapshots.get(one.table)
         if built_from is None:
-            return work(None, f"it was not made from {one.table} before")
+            return work(None, f"{one.table} is a new input")
         days = changed_days(lake, one.table, built_from, input_snapshots[one.table])
         if days is None or (days and not is_by_day(lake.table(name))):
             return work(None, f"{one.table} has a new snapshot")
         if built_from != input_snapshots[one.table]:
-            causes.append(f"{one.table} has a new snapshot: {in_words(list(days))} changed")
+            causes.append(f"{one.table} has a new snapshot: {describe_days(list(days))} changed")
         first = _all_from(lake, one, list(days))
         endless = min([day for day in (first, endless) if day], default=None)
         touched.update(day + timedelta(days=later) for day in days for later in range((one.reach or 0) + 1))
@@ -108,7 +103,7 @@ def plan_build(
 
 
 def _all_from(lake: Lakehouse, one: Input, changed: Sequence[date]) -> date | None:
-    """The day from which on changed days of an input touch all days; None when they touch some days only."""
+    """The day from which on changed days of an input affect all days; None if they affect some days only."""
     if not changed:
         return None
     if any(time != day_column(lake.table(one.table)) for time in one.times):
@@ -117,7 +112,7 @@ def _all_from(lake: Lakehouse, one: Input, changed: Sequence[date]) -> date | No
 
 
 def _why_everything(name: str, before: SnapshotProvenance | None, definition: str, *, rebuild: bool) -> str:
-    """Why the table is to be made anew whatever its inputs are; empty when it is not."""
+    """Why the table has to be rebuilt whatever its inputs are; empty if it has not."""
     if before is None:
         return f"{name} was never built"
     if rebuild:

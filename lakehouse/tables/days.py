@@ -1,6 +1,6 @@
 """Days as the unit of incremental work: sets of UTC calendar days, and the filters and texts made from them.
 
-What belongs here: pure functions on days. Not: which days a table has or needs (read.py, upkeep.py).
+What belongs here: pure functions on days. Not: which days a table has (read.py) or has to build (build_plan.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,8 +36,8 @@ def days_filter(column: str, days: Iterable[date]) -> str:
     return " or ".join(runs)
 
 
-def in_words(days: Sequence[date], most: int = 3) -> str:
-    """For people: `3 days (2018-04-01 to 2018-04-03)`."""
+def describe_days(days: Sequence[date], most: int = 3) -> str:
+    """Describe days in words: `3 days (2018-04-01 to 2018-04-03)`."""
     runs = spans(days)
     if not runs:
         return "no day"

@@ -1,7 +1,7 @@
-"""What a table is, for people: its columns, snapshots, branches and tags, and who made it.
+"""Table descriptions: columns, snapshots with their provenance, branches and tags.
 
-What belongs here: reading Iceberg's metadata into words and numbers, and dropping a table. Not: what a table is to its
-domain (a source, a feature set) and whether it is in line with its inputs, which its declarations decide.
+What belongs here: what Iceberg's metadata says of a table, and dropping it. Not: what kind of asset a table is, and
+whether it is up to date with its inputs, which its declaration decides.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from lakehouse.tables.write import AUDIT_PREFIX, BRANCH_AGE
 
 @dataclass(frozen=True)
 class Overview:
-    """A table in one line. `published` is its present snapshot with its provenance; None when it has none."""
+    """A table in one line. `published` is the provenance of its current snapshot; None if it has none."""
 
     name: str
     owner: str
@@ -59,7 +59,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Description:
-    """All there is to say of a table; snapshots are newest first."""
+    """The full description of a table; snapshots are newest first."""
 
     overview: Overview
     location: str
@@ -75,7 +75,7 @@ def overviews(lake: Lakehouse) -> list[Overview]:
 
 
 def describe(lake: Lakehouse, name: str) -> Description:
-    """All there is to say of the table `name`. Raises UnknownNameError with the nearest table there is."""
+    """Describe the table `name`. Raises UnknownNameError with the nearest table there is."""
     table = lake.table(name)
     main = _ancestry(table)
     fields = table.schema().fields
@@ -122,7 +122,7 @@ def _overview(table: Table) -> Overview:
 
 
 def _ancestry(table: Table) -> set[int]:
-    """The snapshots that were published: the present one and those that it was made from."""
+    """The snapshots that were published: the current one and its ancestors."""
     found: set[int] = set()
     step = table.current_snapshot()
     while step is not None:

@@ -92,7 +92,7 @@ def bring_up_to_date(
                 provenance,
                 days_filter(cut_by, days) if cut_by and days is not None else None,
                 lambda _, draft: [*made.check_results, *audit(draft, work)],
-                beginning(lake, made.shape, work.before),
+                base_snapshot(lake, made.shape, work.before),
             )
         finally:
             release(made.rows)
@@ -111,10 +111,10 @@ def bring_up_to_date(
     return attempt()
 
 
-def beginning(lake: Lakehouse, shape: TableShape, before: SnapshotProvenance | None) -> int:
-    """The snapshot that a draft begins at whose work was found when `before` was published (None: nothing was).
+def base_snapshot(lake: Lakehouse, shape: TableShape, before: SnapshotProvenance | None) -> int:
+    """The snapshot to write on, for a build that was planned when `before` was published (None: nothing was).
 
-    Raises PublishConflictError when somebody published since: the work may be another now.
+    Raises PublishConflictError if somebody published since: the plan may be another now.
     """
     main = resolve(ensure_table(lake, shape))
     now = last_published(lake, shape.name)
@@ -124,7 +124,7 @@ def beginning(lake: Lakehouse, shape: TableShape, before: SnapshotProvenance | N
 
 
 def unchanged(lake: Lakehouse, work: BuildPlan) -> Outcome:
-    """The outcome of having nothing to do. The pins are those that the rows were made from."""
+    """The outcome of a table that is up to date, with the input snapshots that its rows were computed from."""
     made = last_published(lake, work.name)
     snapshot_id = made.snapshot_id if made else resolve(lake.table(work.name))
     rows, input_snapshots = (made.rows, made.input_snapshots) if made else (0, work.input_snapshots)

@@ -1,4 +1,4 @@
-"""When rows of a table really became readable, from the history of its snapshots.
+"""Data lateness: when rows of a table became readable, from the history of its snapshots.
 
 What belongs here: publishing times by row. Not: what was declared, and what follows from the two (training/).
 

@@ -1,4 +1,4 @@
-"""Rows that memory does not hold: computed part by part into files, and handed out by runs of days.
+"""Rows on disk: rows that do not fit into memory are computed part by part into files, and read by runs of days.
 
 What belongs here: keeping them on the disk and handing them out in order. Not: computing them (engines, training).
 """

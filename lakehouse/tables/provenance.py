@@ -1,7 +1,7 @@
-"""What a snapshot says of its making: run, code, contract, definition and the pins of what it was made from.
+"""Snapshot provenance: the run, code, contract, definition and input snapshots that made a snapshot.
 
 What belongs here: writing and reading these notes in Iceberg's snapshot summaries. Not: deciding anything by them
-(upkeep.py does).
+(build_plan.py does).
 """
 
 import json
@@ -24,10 +24,10 @@ _PREFIX = "slipway."
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who made a snapshot, with what, from what.
+    """The provenance to record with a write.
 
-    `pins` maps table names to the snapshot ids that were read. `definition` is the fingerprint of the declaration,
-    `contract` the contract's version, `notes` anything else worth finding again (texts).
+    `input_snapshots` maps table names to the snapshot ids that were read. `definition` is the fingerprint of the
+    declaration, `contract` the contract's version, `notes` anything else worth finding again (texts).
     """
 
     run_id: str
@@ -52,7 +52,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class SnapshotProvenance:
-    """What a published snapshot's summary says; empty texts where the writer was not Slipway."""
+    """The recorded provenance of a snapshot; empty texts where the writer was not Slipway."""
 
     snapshot_id: int
     at: datetime
@@ -84,7 +84,7 @@ def read_provenance(snapshot: Snapshot) -> SnapshotProvenance:
 
 
 def ancestry(table: Table, snapshot_id: int | None = None) -> Iterator[Snapshot]:
-    """The snapshot (default: the published one) and those that it was made from, newest first."""
+    """The snapshot (default: the published one) and its ancestors, newest first."""
     step = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else table.current_snapshot()
     while step is not None:
         yield step
@@ -92,7 +92,7 @@ def ancestry(table: Table, snapshot_id: int | None = None) -> Iterator[Snapshot]
 
 
 def is_compaction(snapshot: Snapshot) -> bool:
-    """Whether the snapshot only wrote the same rows to other files: Iceberg calls that a replacement."""
+    """Whether the snapshot is a compaction: the same rows in other files (Iceberg's operation `replace`)."""
     return snapshot.summary is not None and snapshot.summary.operation is Operation.REPLACE
 
 
@@ -116,13 +116,13 @@ def last_published(lake: Lakehouse, name: str) -> SnapshotProvenance | None:
 
 
 def changed_by_others(made: SnapshotProvenance) -> str:
-    """Who else changed a table, as the cause of making it anew; empty when it was Slipway."""
+    """Who else changed a table, as the cause of a rebuild; empty if it was Slipway."""
     when = made.at.strftime("%Y-%m-%d %H:%M UTC")
     return "" if made.definition else f"somebody else changed it: {made.operation} {made.snapshot_id} of {when}"
 
 
 def current_snapshots(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
-    """The newest published change of each table, so that a compaction of one changes nothing that is made from it.
+    """The snapshot id of the newest published change of each table; compactions are passed over.
 
     Raises UnknownNameError for a table that was never published.
     """
@@ -131,7 +131,7 @@ def current_snapshots(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:
         made = last_published(lake, name)
         if made is None:
             raise UnknownNameError(
-                f"{name} was never published, so nothing can be made from it.",
+                f"{name} was never published, so it cannot be an input.",
                 where=name,
                 fix=f"Run `slipway materialize {name}` first.",
             )

@@ -1,7 +1,7 @@
-"""Publishing: making an audited draft the table's current state, or refusing to.
+"""Publishing: an audited draft becomes the table's current state.
 
-What belongs here: the compare-and-swap on main and the schema change. Not: writing drafts (write.py) and judging
-them (contracts/).
+What belongs here: the compare-and-swap on main, and schema changes. Not: writing drafts (write.py), and their audit
+(write_audit_publish.py, which alone publishes).
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Published:
     rows: int
 
 
-# Only the commit is tried again, never the decision: each attempt looks at main anew.
+# Only the commit is tried again, never the decision: each attempt reads main again.
 _commit_again = retry(
     retry=retry_if_exception_type(CommitFailedException),
     stop=stop_after_attempt(20),
@@ -77,7 +77,7 @@ def change_schema(
 
     Iceberg's schema belongs to the table and not to a branch: changed on a branch, it would show in main before the
     audit. So the new columns and the new rows arrive on main together, under the same compare-and-swap.
-    Columns that changed their type are dropped and made anew.
+    Columns that changed their type are dropped and added.
     """
     with storage_guard(shape.name):
         rows = rows.to_arrow() if isinstance(rows, RowsElsewhere) else rows
@@ -99,7 +99,7 @@ def _replace_all(
         raise ContractError(
             f"{day!r} partitions the table by day, so it can neither go nor change its type.",
             where=shape.name,
-            fix=f"Drop the table with `slipway tables {shape.name} --drop`; the next run makes it anew.",
+            fix=f"Drop the table with `slipway tables {shape.name} --drop`; the next run creates it.",
         )
     # One try here: pyiceberg's next one would build on whatever main is then, and take its rows away.
     table.metadata.properties["commit.retry.num-retries"] = "0"
@@ -116,12 +116,12 @@ def _replace_all(
 
 
 def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
-    """How the shape differs from the table that is there, in words; empty when it does not or there is none."""
+    """How the shape differs from the existing table, in words; empty if it does not, or there is none."""
     return schema_change(lake.table(shape.name).schema(), shape) if lake.has(shape.name) else ""
 
 
 def _check_ancestry(table: Table, draft: Draft, main: int) -> None:
-    """A branch may only replace main when it continues main: otherwise main's rows would be lost."""
+    """Raise PublishConflictError unless the draft's branch continues main: otherwise main's rows would be lost."""
     if main != draft.base_snapshot_id or not _continues(table, draft.snapshot_id, main):
         raise conflict(draft.name, draft.base_snapshot_id, main)
     if draft.branch not in table.metadata.refs:
@@ -133,7 +133,7 @@ def _check_ancestry(table: Table, draft: Draft, main: int) -> None:
 
 
 def _continues(table: Table, snapshot_id: int, ancestor: int) -> bool:
-    """Whether the snapshot is `ancestor` or was made from it."""
+    """Whether the snapshot is `ancestor` or descends from it."""
     step = table.snapshot_by_id(snapshot_id)
     while step is not None and step.snapshot_id != ancestor:
         step = table.snapshot_by_id(step.parent_snapshot_id) if step.parent_snapshot_id else None

@@ -13,7 +13,7 @@ from lakehouse.tables.shape import TableShape
 
 
 class RowsInParts(Protocol):
-    """Rows that memory does not hold: they come in tables of whole days."""
+    """Rows that do not fit into memory: they come in tables of whole days."""
 
     schema: pa.Schema
 
@@ -22,11 +22,11 @@ class RowsInParts(Protocol):
         ...
 
     def parts(self) -> Iterator[pa.Table]:
-        """All of them, in order of days; each call begins anew."""
+        """All of them, in order of days; each call starts from the beginning."""
         ...
 
     def let_go(self) -> None:
-        """Give back what they take of the disk: they are not wanted any more."""
+        """Free the disk space that they take."""
         ...
 
 
@@ -51,7 +51,7 @@ class RowsElsewhere(Protocol):
         ...
 
     def let_go(self) -> None:
-        """Give back what they take where they are: they are not wanted any more."""
+        """Free what they take where they are."""
         ...
 
 

@@ -1,9 +1,8 @@
-"""Journals: Slipway's own records (audits, profiles, deliveries, breakers, contracts) as Iceberg tables.
+"""System tables: Slipway's own records (audits, profiles, deliveries, breakers, contracts) as Iceberg tables.
 
-What belongs here: appending records in one commit, reading them, and keeping a journal small. Not: what is recorded.
-A record is written down by the platform after it happened, so it needs no audit of its own; it is never changed. A
-journal that has grown by many small commits is rewritten into one file, so that reading it stays as quick as on its
-first day.
+What belongs here: appending records in one commit, reading them, and compaction. Not: what is recorded. A record says
+what happened, so it needs no audit of its own, and it is never changed. A system table that has grown by many small
+commits is rewritten into one file, so that reading it stays as quick as on its first day.
 """
 
 import logging
@@ -25,9 +24,9 @@ from lakehouse.tables.write import ensure_table, storage_guard
 
 NAMESPACE = "slipway"
 MOST_FILES = 40
-"""With more small files than so many a journal is rewritten."""
+"""With more small files a system table is compacted."""
 _KEPT_SNAPSHOTS = 10
-_log = logging.getLogger("slipway.journal")
+_log = logging.getLogger("slipway.system_table")
 
 
 @dataclass(frozen=True)
@@ -59,25 +58,25 @@ def append(
 ) -> int:
     """Write the records down in one commit; returns the snapshot id.
 
-    With `after` the journal must still be at that snapshot (see `state`): else CommitFailedException is
+    With `after` the table must still be at that snapshot (see `state`): else CommitFailedException is
     raised and nothing is written, so that of two processes that decide by what they read only one does.
     """
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), system_table.schema)
     with storage_guard(system_table.name):
         snapshot_id = _append(lake, system_table, table, run_id, after)
-    # The records are written down, so what stops the rewrite must not be told as if they were not: whoever tries again
+    # The records are stored, so a failed compaction must not raise as if they were not: whoever tries again
     # would write them twice. The next append tries to rewrite again.
     try:
         _keep_small(lake, system_table, run_id)
     except CommitFailedException:
         pass  # somebody else's append
     except Exception as error:  # noqa: BLE001
-        _log.warning("The journal %s could not be rewritten into one file: %s", system_table.name, type(error).__name__)
+        _log.warning("The system table %s could not be compacted: %s", system_table.name, type(error).__name__)
     return snapshot_id
 
 
 def entries(lake: Lakehouse, system_table: SystemTable, where: str | None = None, *, at: int | None = None) -> pa.Table:
-    """The records that meet the filter, in no promised order; none where nothing was ever written down."""
+    """The records that meet the filter, in no promised order; none where nothing was ever recorded."""
     if at == NO_SNAPSHOT or not lake.has(system_table.name):
         return system_table.schema.empty_table()
     rows = read(lake, system_table.name, at=at, where=where)
@@ -89,7 +88,7 @@ def entries(lake: Lakehouse, system_table: SystemTable, where: str | None = None
 
 
 def state(lake: Lakehouse, system_table: SystemTable) -> int:
-    """The journal's present snapshot; it is made when there is none."""
+    """The table's current snapshot; the table is created if it does not exist."""
     return resolve(ensure_table(lake, system_table.shape))
 
 
@@ -124,7 +123,7 @@ def _append(lake: Lakehouse, system_table: SystemTable, rows: pa.Table, run_id: 
 
 @_again
 def _with_columns(lake: Lakehouse, system_table: SystemTable) -> Table:
-    """The journal's table, with the columns that a newer version of the journal has."""
+    """Load the table, with the columns that this version of it has."""
     table = ensure_table(lake, system_table.shape)
     have = {one.name for one in table.schema().fields}
     if any(name not in have for name in system_table.schema.names):
@@ -148,6 +147,6 @@ def _keep_small(lake: Lakehouse, system_table: SystemTable, run_id: str) -> None
             snapshot_properties=Provenance(run_id, "system table").summary(),
         )
     table = lake.table(system_table.name)
-    # Nobody pins a journal, so its older states are not needed: only their records are, and the rewrite holds them.
+    # No build reads a system table at a snapshot, so older ones are not needed: the newest holds all records.
     history = [one.snapshot_id for one in sorted(table.metadata.snapshots, key=lambda one: one.sequence_number or 0)]
     table.maintenance.expire_snapshots().by_ids(history[:-_KEPT_SNAPSHOTS]).commit()

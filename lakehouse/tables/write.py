@@ -58,7 +58,7 @@ class Draft:
 
 
 def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
-    """The table of `shape`, made empty on first use.
+    """Load the table of `shape`; it is created on first use.
 
     An Iceberg branch needs a snapshot to start from, so a new table gets one without rows.
     """
@@ -72,9 +72,9 @@ def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
 
 
 def _keep_documented(lake: Lakehouse, table: Table, shape: TableShape) -> Table:
-    """Bring the table's description, owner and column docs to what is declared now; rows are not concerned."""
-    said = {"comment": shape.description, "owner": shape.owner}
-    changed = {key: text for key, text in said.items() if text and table.properties.get(key) != text}
+    """Update the table's description, owner and column docs to what is declared now."""
+    declared = {"comment": shape.description, "owner": shape.owner}
+    changed = {key: text for key, text in declared.items() if text and table.properties.get(key) != text}
     have = {one.name: one.doc for one in table.schema().fields}
     docs = {name: text for name, text in shape.column_docs.items() if name in have and have[name] != text}
     if not changed and not docs:
@@ -176,7 +176,7 @@ def _arranged(shape: TableShape, rows: pa.Table | RowsInParts) -> Iterator[pa.Ta
 
 @contextmanager
 def storage_guard(where: str) -> Iterator[None]:
-    """Turn an operating system's refusal to write into a clear error."""
+    """Raise a clear error if the operating system cannot write."""
     try:
         yield
     except OSError as error:
@@ -190,7 +190,7 @@ def storage_guard(where: str) -> Iterator[None]:
     reraise=True,
 )
 def _open_branch(lake: Lakehouse, name: str, branch: str, base: int) -> None:
-    """Make the branch at `base`; branches that were not published in time are dropped in the same commit."""
+    """Create the branch at `base`; branches that were not published in time are dropped in the same commit."""
     table = lake.table(name)
     now = clock.now()
     # An age is counted from the newest snapshot, and as yet that is the base, which can be old already.
@@ -211,6 +211,6 @@ def expired_branches(table: Table, now: datetime) -> list[str]:
 
 
 def _age(table: Table, snapshot_id: int, now: datetime) -> int:
-    """Milliseconds since the snapshot was made; 0 for one that is not there."""
+    """Milliseconds since the snapshot was created; 0 for one that does not exist."""
     snapshot = table.snapshot_by_id(snapshot_id)
     return int(now.timestamp() * 1000) - snapshot.timestamp_ms if snapshot else 0

@@ -14,7 +14,7 @@ from lakehouse.engines.choice import engine_of
 from lakehouse.errors import ContractError, SlipwayError, nearest_name
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
-from lakehouse.tables.incremental import beginning
+from lakehouse.tables.incremental import base_snapshot
 from lakehouse.tables.provenance import Provenance, last_published
 from lakehouse.tables.publish import needs_schema_change
 from lakehouse.tables.read import attach, plan
@@ -67,7 +67,7 @@ class Plugin(BasePlugin):
         rows = _rows(session, model, config["sql"], work, cursor, replace)
         shape = _shape(model, rows.schema)
         provenance = Provenance(session.run_id, work.definition, work.input_snapshots)
-        base = beginning(session.lake, shape, work.before)
+        base = base_snapshot(session.lake, shape, work.before)
         if replace and needs_schema_change(session.lake, shape):  # other columns concern all rows
             rows = _rows(session, model, config["sql"], work, cursor, None)
         staged = stage(session.lake, shape, rows, provenance, replace, base)

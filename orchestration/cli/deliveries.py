@@ -31,7 +31,7 @@ def told_of(
     rejected, waiting, left_out, rows = [], [], [], {}
     for source in sources:
         for one in blocked_deliveries(lake, source.name):
-            told = {**one.as_dict(), "judged_now": one.run_id in runs, "says": one.says}
+            told = {**one.as_dict(), "judged_now": one.run_id in runs, "says": one.status}
             (waiting if one.waits else rejected).append(told)
         left_out += _left_out(lake, source)
         number = waiting_rows(lake, source.shape) if source.name in recomputed else 0
@@ -74,7 +74,7 @@ def became_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list
     told = []
     for name in names:
         line = last[name]
-        became = Status.REJECTED if line.status is Status.AGAIN else line.status
+        became = Status.REJECTED if line.status is Status.RETRY_REQUESTED else line.status
         told.append({"delivery": name, "became": str(became), "reason": line.reason})
     return told
 
@@ -100,7 +100,7 @@ def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
 
 def show_rejected(one: dict[str, Any]) -> None:
     """One refused delivery: since when, why, and what to do."""
-    again = ". It was judged again, and refused again" if one.get("judged_now") and one["judged"] > 1 else ""
+    again = ". It was judged again, and refused again" if one.get("judged_now") and one["evaluated"] > 1 else ""
     _say(f"{one['delivery']} {one['says']}{again}.", "red")
     _say(f"  why:  {one['reason']}")
     if one["remedy"]:

@@ -115,11 +115,11 @@ def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[st
 
 
 def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: str) -> dict[str, Any]:
-    from lakehouse.ingestion.discard import give_up
+    from lakehouse.ingestion.blocked import discard
 
     _check_reason(reason)
     with at_work(lake.home, f"slipway quarantine {source.name} --drop"):
-        dropped = give_up(lake, source, delivery, reason, uuid.uuid4().hex)
+        dropped = discard(lake, source, delivery, reason, uuid.uuid4().hex)
     return {"dropped_delivery": delivery, "dropped_now": sum(one.elsewhere for one in dropped)}
 
 

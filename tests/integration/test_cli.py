@@ -964,8 +964,8 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
 
 def test_what_was_judged_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
-    show_rejected({**line, "judged": 2, "judged_now": True})
-    show_rejected({**line, "judged": 2, "judged_now": False})
+    show_rejected({**line, "evaluated": 2, "judged_now": True})
+    show_rejected({**line, "evaluated": 2, "judged_now": False})
     assert capsys.readouterr().out.count("It was judged again, and refused again.") == 1
 
 

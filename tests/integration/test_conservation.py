@@ -13,8 +13,7 @@ from assets.fraud.sources import transactions
 from lakehouse.errors import UnknownNameError
 from lakehouse.ingestion import landing as landing_module
 from lakehouse.ingestion import retry as retrying
-from lakehouse.ingestion.blocked import blocked_deliveries
-from lakehouse.ingestion.discard import give_up
+from lakehouse.ingestion.blocked import blocked_deliveries, discard
 from lakehouse.ingestion.ingestion_log import known_deliveries
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
@@ -217,11 +216,11 @@ def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(
     name = deliver(begun, 4, bad="all").name
     land(begun, SOURCE, run_id="rejected")
     (told,) = blocked_deliveries(begun, NAME)
-    assert (told.delivery, told.waits, told.judged) == (name, False, 1)
+    assert (told.delivery, told.waits, told.evaluated) == (name, False, 1)
     assert told.since is not None
     land(begun, MENDED, run_id="judged again")
     (again,) = blocked_deliveries(begun, NAME)
-    assert (again.judged, again.run_id, again.since) == (2, "judged again", told.since)
+    assert (again.evaluated, again.run_id, again.since) == (2, "judged again", told.since)
     deliver(begun, 4)
     assert find_pending(begun, MENDED).to_land
     assert not land(begun, MENDED, run_id="back").blocked
@@ -238,10 +237,10 @@ def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(
 def test_a_delivery_that_was_given_up_is_never_judged_again(begun):
     path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
     land(begun, SOURCE, run_id="rejected")
-    with pytest.raises(UnknownNameError, match="is refused or waits") as caught:
-        give_up(begun, SOURCE, path.name[1:], "a mistake", "r")
+    with pytest.raises(UnknownNameError, match="is rejected or waits") as caught:
+        discard(begun, SOURCE, path.name[1:], "a mistake", "r")
     assert caught.value.nearest == path.name
-    give_up(begun, SOURCE, path.name, "a mistake", "r")
+    discard(begun, SOURCE, path.name, "a mistake", "r")
     assert held(begun) == []
     path.rename(path.with_name("again.parquet"))
     for source in (SOURCE, MENDED):
