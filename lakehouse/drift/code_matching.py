@@ -1,4 +1,4 @@
-"""Which new code stands for which old one, told by how often each comes and by how it is written.
+"""Code matching: which new code stands for which old one, by frequency and by how it is written.
 
 What belongs here: the matching. Not: whether a column was recoded at all (changes_of_texts.py).
 """
@@ -67,7 +67,7 @@ def match_codes(
 
 
 def _in_order(sent: Mapping, known: Mapping[Category, float], rows: int) -> Matched | None:
-    """As many codes as values, in the order of the values: what somebody numbers or letters anew."""
+    """As many codes as values, in the order of the values: what somebody numbered or lettered from scratch."""
     if len(sent) != len(known):
         return None
     codes, values = sorted(sent, key=_natural), sorted(known, key=_natural)

@@ -1,7 +1,7 @@
-"""Changes of columns: renamed, and two that changed places.
+"""Column drift: renamed columns, and two that changed places.
 
 What belongs here: telling by its values which column it is. Not: what changed within a column (changes_of_values.py,
-changes_of_times.py).
+times.py).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Changes of a delivery as a whole: one that came before, yesterday's under a new name, rows that came twice.
+"""Repeated deliveries: one that came before, yesterday's under a new name, rows that came twice.
 
 What belongs here: comparing sketches of rows. Not: columns (the other changes_of_*.py).
 """

@@ -1,9 +1,9 @@
-"""Changes of a delivery's format, named by what is in it: compared with the contract and the deliveries before.
+"""Drift detection: a delivery is compared with its contract and with the deliveries before it, by all detectors.
 
 What belongs here: asking every detector in turn, and one answer for each column. Not: the detectors (changes_of_*.py),
 and alarms without an explanation (lakehouse/profiling/anomalies.py).
 
-A finding blocks a delivery, so a change is only named when the delivery does not fit what was, far beyond what clean
+An issue blocks a delivery, so a change is only named when the delivery does not fit what was, far beyond what clean
 deliveries do, and the change explains it. A changed order of columns, another delimiter or encoding mark change no
 value, and raise nothing.
 """

@@ -1,7 +1,7 @@
-"""Changes of what is written: values that cannot be read any more, other codes, null as a word, encoding, cut texts.
+"""Text drift: values that cannot be read any more, other codes, null as a word, encoding, truncated texts.
 
 What belongs here: columns as texts and as categories. Not: numbers that could be read (changes_of_values.py) and times
-(changes_of_times.py).
+(times.py).
 """
 
 from collections import Counter

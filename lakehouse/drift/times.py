@@ -1,4 +1,4 @@
-"""Changes of times: written in another way, day and month mistaken for each other, another clock.
+"""Time drift: another notation, day and month swapped, another time zone.
 
 What belongs here: columns of times. Not: other columns (changes_of_values.py, changes_of_texts.py). An event time is
 known by where it should lie: right after the deliveries before, at the hours that are usual.

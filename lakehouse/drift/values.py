@@ -1,7 +1,7 @@
-"""Changes of numbers: another unit or scale, the sign, a value in the place of null.
+"""Number drift: another unit or scale, the sign, a value that stands for null.
 
 What belongs here: columns of numbers that could be read. Not: codes and texts (changes_of_texts.py), times
-(changes_of_times.py). A change is named when the column does not fit what it was, and mended does.
+(times.py). A change is named when the column does not fit what it was, and fixed does.
 """
 
 import re

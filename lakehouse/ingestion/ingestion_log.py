@@ -149,7 +149,7 @@ def latest_entries(log: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
 
 
 def failures_in_a_row(lines: Mapping[tuple[str, str], Entry], since: datetime | None) -> int:
-    """How many of the deliveries decided last were refused, one after the other, after the time `since`."""
+    """How many of the deliveries decided last were rejected, one after the other, after the time `since`."""
     number = 0
     for line in reversed(list(lines.values())):
         if line.status is Status.PUBLISHED or (since is not None and line.at is not None and line.at <= since):

@@ -1,9 +1,9 @@
-"""From surprises to alarms: how surprising a delivery may be at all, by what is usual among those before it.
+"""Alarm levels: how surprising a delivery may be, by what is usual among those before it.
 
-What belongs here: arithmetic that controls false alarms over all readings together. Not: readings (readings.py), their
+What belongs here: arithmetic that controls false alarms over all metrics together. Not: metrics (metrics.py), their
 forecasts (expectation.py), words (anomalies.py).
 
-Readings of one kind in one column are a family. How much a family tells against a delivery is minus the logarithm of
+Metrics of one kind in one column are a family. How much a family tells against a delivery is minus the logarithm of
 the share of good ones that surprise as much, as its own history has it: few deliveries say little about a tail, so
 what they showed is drawn towards what a normal distribution would. A column's score is the mean of the two families
 that tell most, since what is wrong shows in several and what is chance in one. A delivery's limit is drawn from
@@ -42,7 +42,7 @@ Family = tuple[tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class Judgement:
-    """Families of readings with their sizes (1: at the limit), and columns (the empty name: the delivery as a whole)
+    """Families of metrics with their sizes (1: at the limit), and columns (the empty name: the delivery as a whole)
     with their scores; a delivery with a score above 1 is an anomaly.
     """
 
@@ -51,7 +51,7 @@ class Judgement:
 
 
 def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_time: str = "") -> Judgement:
-    """Judge the last of T deliveries. `families`: of each of S readings; `surprise`: shape (T, S); `level`: the share
+    """Evaluate the last of T deliveries. `families`: of each of S metrics; `surprise`: shape (T, S); `level`: the share
     of good deliveries that may be alarmed by; `event_time`: the column whose times tell which part of a delivery may
     be missing.
     """
@@ -80,7 +80,7 @@ def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_
 def _told(most: np.ndarray, settled: slice, many: np.ndarray) -> np.ndarray:
     """How much each family tells against each delivery, in natural units of information: (T, F) to (T, F).
 
-    `many`: how many readings each family has. Above its middle a family's surprise, to the power, is taken to fall off
+    `many`: how many metrics each family has. Above its middle a family's surprise, to the power, is taken to fall off
     as an exponential distribution does.
     """
     powers = most**_TAIL

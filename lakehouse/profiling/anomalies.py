@@ -1,7 +1,7 @@
-"""Anomalies: what about a delivery is unlike the deliveries before it, most surprising first.
+"""Anomaly detection: how a delivery differs from the deliveries before it, most surprising first.
 
-What belongs here: from judged readings to findings in words and numbers. Not: the readings (readings.py,
-column_readings.py), what is to be expected (expectation.py), how much is too much (judgement.py), what a change means
+What belongs here: from evaluated metrics to issues in words and numbers. Not: the metrics (metrics.py,
+column_metrics.py), what is to be expected (expectation.py), how much is too much (judgement.py), what a change means
 and how it can be undone (changes.py). Nothing here has a threshold but the level of false alarms.
 """
 
@@ -22,9 +22,9 @@ from lakehouse.profiling.metrics import metrics_of
 from lakehouse.profiling.profile import DeliveryProfile
 
 LEVEL = 0.01
-"""The share of good deliveries that may be alarmed by, all columns and readings together."""
+"""The share of good deliveries that may be alarmed by, all columns and metrics together."""
 FEWEST = 4
-"""Deliveries that history must have: the fifth is the first that is judged."""
+"""Deliveries that history must have: the fifth is the first that is evaluated."""
 _AT_LEAST, _AT_ONCE = 12, 120_000
 """Of very wide deliveries fewer before are looked at: this many at least, and so many of their columns in all, which
 bounds time and memory. Limits are then those of the normal distribution at least (judgement.py).
@@ -41,7 +41,7 @@ _SHOWN_AT = tuple(
 )
 """Points of the grid that a plot shows: every second, and all in the tails."""
 _A_COLUMN = 3
-"""Findings of one column at most."""
+"""Issues of one column at most."""
 _CLOCK_KINDS = frozenset({"values", "values_outside", "values_far", "values_distance", "span", "hours", "deviation"})
 
 _SAYS = {
@@ -87,7 +87,7 @@ _MARKED = "{now} of {column} are {mark}, where {expected} were to be expected"
 
 @dataclass(frozen=True)
 class _Shown:
-    """The reading of a family that surprises most, and what was expected of it."""
+    """The metric of a family that surprises most, and what was expected of it."""
 
     family: Family
     size: float
@@ -138,7 +138,7 @@ def find_anomalies(
 
 
 def _shown(metrics: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
-    """The families by size, each by its most surprising reading."""
+    """The families by size, each by its most surprising metric."""
     best: dict[Family, int] = {}
     surprise = np.nan_to_num(judged.surprise[-1], nan=-1.0)
     for number, one in enumerate(metrics):
@@ -153,7 +153,7 @@ def _shown(metrics: Sequence[Reading], judged: Judged, judgement: Judgement) -> 
 
 
 def _of(column: str, shown: Sequence[_Shown]) -> list[_Shown]:
-    """What a column's findings are about: its own families, pairs with others only where no family of its own tells."""
+    """What a column's issues are about: its own families, pairs with others only where no family of its own tells."""
     concerned = [one for one in shown if column in (one.family[0] or ("",))]
     single = [one for one in concerned if len(one.family[0]) <= 1 and one.size > 1]
     chosen = (single or concerned)[:_A_COLUMN]
@@ -165,7 +165,7 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
     columns: tuple[str, ...] = (column, *(other for other in reading.columns if other != column)) if column else ()
     now = float(reading.values[-1])
     values = {
-        # What is decided comes first in the reading, whichever of the two is what is wrong.
+        # What is decided comes first, whichever of the two is what is wrong.
         "column": next(iter(reading.columns), ""),
         "other": next(iter(reading.columns[1:]), ""),
         "detail": _clock(reading.detail) if _is_clock(reading, deliveries[-1]) else reading.detail,
@@ -190,7 +190,7 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
 
 def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
     """What a plot of a column before and after needs: shares by label, and of numbers and times some quantiles by
-    share. `before` is of the deliveries before together (or of the training rows), `after` of what is judged.
+    share. `before` is of the deliveries before together (or of the training rows), `after` of what is evaluated.
     """
     labels, first, second = shares_of(before, after)
     if len(labels) > _PLOTTED:  # categories: those that differ most, and what is left of all others

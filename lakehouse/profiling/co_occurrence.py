@@ -1,6 +1,6 @@
-"""Companions: which value of one column came with which of another, of a few values that every delivery samples alike.
+"""Value co-occurrence: which value of one column came with which of another, for values that all deliveries sample.
 
-What belongs here: the record of a delivery, and how many companions are new beside those of the deliveries before it.
+What belongs here: the record of a delivery, and how many co-occurring values are new beside those of deliveries before.
 Not: how strongly one column decides another within a delivery (dependencies.py), what is usual (expectation.py).
 
 An article has its name and few prices, a customer one country. Whatever is wrong with a row breaks that, also where
@@ -17,20 +17,20 @@ from lakehouse.profiling.column_values import Values
 from lakehouse.profiling.dependencies import COLUMNS
 
 MOST = 192
-"""Companions of a pair of columns that are kept at most."""
+"""Co-occurring values of a pair of columns that are kept at most."""
 PAIRS = 20
 """Pairs of columns at most, those that repeat most."""
 _REPEATS = 0.3
-"""Of a value's rows after the first, the share that repeat a companion: 1 where it decides, 0 where all differ."""
+"""Of a value's rows after the first, the share beside a repeated value: 1 where it decides, 0 where all differ."""
 _FEWEST = 20
 """Values that the first column must have, and rows that must repeat one."""
 _ROWS = 5_000
 """Rows that are looked at, at most."""
 _BITS = 16
-"""Of a companion's hash, which is only compared with others of the same value."""
+"""Of a co-occurring value's hash, which is only compared with others of the same value."""
 _MIX = np.uint64(0x100000001B3)
 _KNOWN_AGAIN = 0.25
-"""The share of values that must be known from before; numbers that never come again have no companions to compare."""
+"""The share of values that must be known from before; numbers that never come again have nothing to compare."""
 
 
 def co_occurrences_of(
@@ -62,7 +62,7 @@ def co_occurrences_of(
 def new_co_occurrences(
     sketches: Sequence[np.ndarray], co_occurrences: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """How many of each delivery's companions are new beside values that came before, and of how many; shape (T,).
+    """How many of each delivery's co-occurring values are new, of values that came before, and of how many; shape (T,).
 
     `sketches`: of the deciding column. None where its values do not come again.
     """

@@ -1,6 +1,6 @@
-"""The readings of one column: shares of marks and categories, where its values lie, how many are new.
+"""Column metrics: shares of marks and categories, the distribution of values, how many are new.
 
-What belongs here: which numbers are taken of a column. Not: of a delivery and of pairs (readings.py).
+What belongs here: which numbers are taken of a column. Not: of a delivery and of pairs (metrics.py).
 
 The values of a column are read as the shares of them that lie below fixed values, which history's quantiles give: that
 needs no scale, and is right for numbers of which many are equal. Values that move on (running numbers, days) are read
@@ -19,7 +19,7 @@ from lakehouse.profiling.metric import Form, Metrics, new_hashes
 from lakehouse.profiling.profile import DeliveryProfile
 
 CATEGORIES = 15
-"""Categories of a column that are read one by one; the rest are one reading together."""
+"""Categories of a column that are read one by one; the rest are one metric together."""
 _SHAPES = 8
 _INSIDE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _OUTSIDE = (0.001, 0.999)

@@ -1,4 +1,4 @@
-"""What is kept of one column of a delivery: counts, a grid of quantiles, categories, shapes, a sketch of its values.
+"""Column profiles: counts, a grid of quantiles, categories, shapes and a sketch of the values of one column.
 
 What belongs here: the record, how two are merged, its JSON. Not: making it from values (column_values.py).
 The size is bounded whatever the delivery's; merged records answer as if the rows had come together: counts exactly,

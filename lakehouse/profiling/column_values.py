@@ -1,4 +1,4 @@
-"""The values of a column, made ready so that many deliveries in it can be profiled one after the other.
+"""Column values, prepared so that many deliveries in one column can be profiled one after the other.
 
 What belongs here: from an Arrow column to hashes and ranks, once for all rows; from the rows of one delivery to its
 ColumnProfile. Not: what belongs to a delivery as a whole (profile.py).

@@ -1,4 +1,4 @@
-"""How columns of a delivery depend on each other, where that is cheap: rank correlations and functional dependencies.
+"""Dependencies between columns of a delivery, where they are cheap: rank correlations, functional dependencies.
 
 What belongs here: measuring them on a sample of rows. Not: whether they changed (anomalies.py).
 """

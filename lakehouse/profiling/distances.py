@@ -1,4 +1,4 @@
-"""How far two distributions lie apart, by the names that people know: PSI, Jensen-Shannon, Wasserstein, KS.
+"""Distances of two distributions: PSI, Jensen-Shannon, Wasserstein, Kolmogorov-Smirnov.
 
 What belongs here: the definitions, on shares and on grids of quantiles, and all of them for two profiles of a column.
 Not: how far is too far (anomalies.py, shift.py).

@@ -1,4 +1,4 @@
-"""Likeness: how well a column of a delivery fits what the deliveries before it looked like.
+"""Distribution fit: how well a column of a delivery fits the deliveries before it.
 
 What belongs here: distances between profiles of a column, and how far clean deliveries lie from each other. Not: which
 change explains a distance (lakehouse/drift/detection.py), and alarms for columns without an explanation (anomalies.py).

@@ -1,9 +1,9 @@
-"""What is to be expected of the next delivery's readings, and how surprising is what came.
+"""Forecasts of the next delivery's metrics, and how surprising the delivered values are.
 
-What belongs here: arithmetic on a matrix of readings; it knows nothing of columns and kinds. Not: which readings there
-are (readings.py), what is said about them (anomalies.py).
+What belongs here: arithmetic on a matrix of metrics; it knows nothing of columns and kinds. Not: which metrics there
+are (metrics.py), what is said about them (anomalies.py).
 
-Each reading has several plain forecasts. What history was off by tells how much each of them counts in one of all, and
+Each metric has several plain forecasts. What history was off by tells how much each of them counts in one of all, and
 how far off that usually is; nothing is set by hand but the level of false alarms.
 """
 
@@ -17,7 +17,7 @@ LONG, SHORT, WEEKDAY, STEPS = 28, 5, 5, 8
 _WEEKDAYS = 3
 """Deliveries of a weekday that there must be before it is told apart."""
 _AT_ONCE = 2_000
-"""Readings, so that memory stays small."""
+"""Metrics, so that memory stays small."""
 _NEARLY = 1.5
 """Forecasts count that were off by at most this many times the best one's."""
 _CENTRES = ((0.5, 0.6745), (0.75, 1.1503), (0.9, 1.6449), (0.95, 1.96))
@@ -29,8 +29,8 @@ _LEAST = 1e-12
 
 @dataclass(frozen=True)
 class Judged:
-    """Readings of T deliveries, S of them, judged. `expected` (S,): of the last delivery. `surprise` (T, S): how far
-    each was off, as a standard normal variable would be that is as rare; NaN where it could not be judged.
+    """Metrics of T deliveries, S of them, evaluated. `expected` (S,): of the last delivery. `surprise` (T, S): how far
+    each was off, as a standard normal variable would be that is as rare; NaN where it could not be evaluated.
     """
 
     expected: np.ndarray
@@ -38,7 +38,7 @@ class Judged:
 
 
 def judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Judged:
-    """Judge the last of T deliveries, and those before it in the same way; `values` and `noise` have shape (T, S)."""
+    """Evaluate the last of T deliveries, and those before in the same way; `values` and `noise` have shape (T, S)."""
     cuts = range(_AT_ONCE, values.shape[1], _AT_ONCE)
     parts = zip(np.split(values, cuts, axis=1), np.split(noise, cuts, axis=1), strict=True)
     judged = [_judge(*part, weekdays) for part in parts]
@@ -54,7 +54,7 @@ def _judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]
     off = np.abs(values - expected)
     spread = _spread(off[None], sampling[None], past)[0]
     known = np.isfinite(off[past]).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # what could not be judged
+    with np.errstate(invalid="ignore", divide="ignore"):  # what could not be evaluated
         freedom = (known - 1) * (spread**2 / np.maximum(spread**2 - sampling**2, 1e-12 * spread**2)) ** 2
         surprise = normal_of_t(off / spread, np.clip(freedom, 1.0, known + _CERTAIN))
     return Judged(expected[-1], np.where(np.isfinite(surprise), surprise, np.nan))

@@ -1,7 +1,7 @@
-"""What is kept of the profiles of deliveries: the journal slipway.profiles, and the part of it that judges the next.
+"""Profile history: the system table slipway.profiles, and the part of it that the next delivery is compared with.
 
 What belongs here: writing profiles down and reading them. Not: which deliveries were published (the caller knows), nor
-judging (anomalies.py, changes.py).
+evaluating (anomalies.py, changes.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from lakehouse.tables.duck import literal
 from lakehouse.tables.system_table import SystemTable, append, entries
 
 MOST = 60
-"""Deliveries that the next one is judged by, the newest: what judging costs does not grow with all that ever came."""
+"""The newest deliveries, which the next one is compared with: the cost does not grow with all that ever came."""
 
 PROFILES = SystemTable(
     "slipway.profiles",

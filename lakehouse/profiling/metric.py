@@ -1,7 +1,7 @@
-"""A reading: one number taken of every delivery, with how far it may be off because a delivery is a sample.
+"""A metric: one number per delivery, with its sampling noise.
 
-What belongs here: what a reading is, and taking shares, numbers and how many hashes are new. Not: which are taken
-(readings.py, column_readings.py).
+What belongs here: what a metric is, and taking shares, numbers and how many hashes are new. Not: which are taken
+(metrics.py, column_metrics.py).
 """
 
 from bisect import insort
@@ -16,7 +16,7 @@ Form = Literal["share", "log", "root", "count", "plain"]
 
 @dataclass(frozen=True)
 class Reading:
-    """One number taken of each of T deliveries, the last of which is judged.
+    """One number taken of each of T deliveries, the last of which is evaluated.
 
     `values`, `noise`: shape (T,), NaN where a delivery has none; `noise` is the standard deviation of sampling alone.
     Shares are kept as arcsin(sqrt(share)), whose noise depends on the rows alone (Anscombe, "The Transformation of
@@ -43,7 +43,7 @@ class Reading:
 
 @dataclass
 class Metrics:
-    """Readings as they are taken."""
+    """Metrics as they are taken."""
 
     found: list[Reading] = field(default_factory=list)
 

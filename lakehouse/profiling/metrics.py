@@ -1,7 +1,7 @@
-"""Readings: the numbers that are taken of every delivery and compared with those of the deliveries before it.
+"""Delivery metrics: the numbers per delivery that are compared with those of the deliveries before it.
 
 What belongs here: all of them together, those of a delivery as a whole and of pairs of columns, and how many
-independent rows a row is worth. Not: what a reading is (reading.py), the readings of a column (column_readings.py),
+independent rows a row is worth. Not: what a metric is (metric.py), the metrics of a column (column_metrics.py),
 what is to be expected (expectation.py), what is said about it (anomalies.py).
 """
 
@@ -19,12 +19,12 @@ _DEPENDS, _DECIDES = 0.2, 0.5
 """Dependencies that history shows at least so strong are read."""
 
 _NEW = 0.2
-"""Where more companions are new, one column does not decide the other."""
+"""Where more co-occurring values are new, one column does not decide the other."""
 _NONE = np.zeros(0, np.int64)
 
 
 def metrics_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
-    """All readings of deliveries in order, the last of which is judged against the others; of these columns only."""
+    """All metrics of deliveries in order, the last of which is evaluated against the others; of these columns only."""
     metrics = Metrics()
     chosen = [name for name in profiles[-1].columns if names is None or name in names]
     _read_delivery(metrics, profiles)

@@ -1,7 +1,7 @@
-"""What a delivery looks like: a record of bounded size, from which it can be compared with others without its rows.
+"""Delivery profiles: a record of bounded size, by which a delivery can be compared with others without its rows.
 
 What belongs here: the record of a delivery, making it from rows (many deliveries at once), merging, its JSON. Not: the
-record of a column (column_profile.py), keeping records (history.py), judging them (anomalies.py, changes.py).
+record of a column (column_profile.py), keeping records (history.py), evaluating them (anomalies.py, changes.py).
 """
 
 import json
@@ -40,7 +40,7 @@ class DeliveryProfile:
     `day`: the day (UTC) that most of its rows are of, `first_day` and `last_day` those of its first and last event;
     None where no row has an event time. `event_time`: the column that tells it. `repeated`: rows that equal another one
     before them. `row_sketch`: the smallest hashes of its different rows, ascending. `dependencies`: strength and rows
-    by pair (dependencies.py). `companions`: which values come together, by pair (companions.py).
+    by pair (dependencies.py). `companions`: which values come together, by pair (co_occurrence.py).
     """
 
     fingerprint: str
@@ -64,7 +64,7 @@ class DeliveryProfile:
 
     @cached_property
     def co_occurrence_arrays(self) -> dict[str, np.ndarray]:
-        """The companions as arrays."""
+        """The co-occurring values as arrays."""
         return {pair: np.array(one, np.int64) for pair, one in self.co_occurrences.items()}
 
     @cached_property
@@ -177,8 +177,8 @@ def profile_table(rows: pa.Table, fingerprint: str, *, event_time: str | None = 
 def merge(profiles: Sequence[DeliveryProfile], fingerprint: str = "") -> DeliveryProfile:
     """Several deliveries as one, in whatever order. Raises ValueError when there is none.
 
-    `repeated` counts repetitions within each delivery; a dependency's strength is the mean over rows. Companions are
-    of single deliveries only.
+    `repeated` counts repetitions within each delivery; a dependency's strength is the mean over rows. Co-occurring
+    values are of single deliveries only.
     """
     if not profiles:
         raise ValueError("There is nothing to merge.")

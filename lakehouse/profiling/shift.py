@@ -1,4 +1,4 @@
-"""Shift: how far what a model sees now lies from what it learned from, weighted by how much it uses each feature.
+"""Feature drift: how far a model's inputs now are from its training data, weighted by feature importance.
 
 What belongs here: comparing one delivery, or a table of features, with a training snapshot. Not: comparing deliveries
 with those before them (anomalies.py), and what a model's weights are (lakehouse/models).
