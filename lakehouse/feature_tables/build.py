@@ -17,7 +17,7 @@ from lakehouse.features.examples import all_differences
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.tables.build_plan import BuildPlan, Input, plan_build
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.days import days_filter, in_words
+from lakehouse.tables.days import days_filter, describe_days
 from lakehouse.tables.duck import connect, quoted
 from lakehouse.tables.incremental import Computed, Outcome, bring_up_to_date
 from lakehouse.tables.read import attach, count_rows, day_column, plan
@@ -73,7 +73,7 @@ def build_feature_set(
     """
 
     def compute(work: BuildPlan) -> Computed:
-        days = "all days" if work.days is None else in_words(work.days)
+        days = "all days" if work.days is None else describe_days(work.days)
         progress(f"computing {len(feature_set.columns)} features of {days}")
         rows = engine.feature_rows(lake, feature_set, work)
         progress(f"writing and auditing {len(rows):,} rows" if len(rows) else "writing and auditing")

@@ -15,10 +15,10 @@ from lakehouse.tables.read import read
 def with_retained_rows(
     lake: Lakehouse, source: Source, arriving: pa.Table, base: int, where: str | None, leaving: pa.Table
 ) -> pa.Table:
-    """Return the retained rows (see `staying_rows`) and the arriving ones, sorted by event time, file and row."""
-    staying = retained_rows(lake, source, base, where, leaving)
+    """Return the retained rows (see `retained_rows`) and the arriving ones, sorted by event time, file and row."""
+    retained = retained_rows(lake, source, base, where, leaving)
     order = [source.event_time, "_file", "_row"]
-    return pa.concat_tables([staying, arriving]).sort_by([(name, "ascending") for name in order])
+    return pa.concat_tables([retained, arriving]).sort_by([(name, "ascending") for name in order])
 
 
 def retained_rows(lake: Lakehouse, source: Source, base: int, where: str | None, leaving: pa.Table) -> pa.Table:

@@ -6,7 +6,6 @@ branches, audits and publishing, which are the same for every engine.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,6 +19,8 @@ from lakehouse.tables.read import Plan, arrow_field, check_columns, plan
 from lakehouse.tables.shape import TableShape
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import StructType
 

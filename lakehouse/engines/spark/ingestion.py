@@ -1,8 +1,8 @@
 """Landed rows, joined with retained ones on Spark and written to the audit branch from there.
 
-What belongs here: handing evaluated rows to Spark, and the rows that a draft is made of. Not: reading deliveries, which
-is done once, to evaluate them, and which deliveries are accepted (lakehouse/ingestion). Workers must see the home's work
-folder under the same path.
+What belongs here: handing evaluated rows to Spark, and the rows that a draft is made of. Not: reading deliveries,
+which is done once, to evaluate them (lakehouse/ingestion). Workers must see the home's work folder under the same
+path.
 """
 
 from collections.abc import Sequence
