@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.fraud.contracts import transactions_contract
-from benchmarks.figures import Figure, median_seconds, options, tell, transactions_option
+from benchmarks.arguments import Arguments, transactions
+from benchmarks.figures import Figure, median_seconds, report
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.contracts.contract import Contract, Rule
 from lakehouse.contracts.table_checks import audit_table
@@ -56,18 +57,18 @@ CONTRACT = replace(
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("25 rules on all published transactions, beside one read and beside Great Expectations.")
-    transactions_option(parser)
+    """Measure, and print the figures."""
+    parser = Arguments("25 rules on all published transactions, beside one read and beside Great Expectations.")
+    parser.transactions()
     parser.add_argument("--without-peer", action="store_true", help="leave Great Expectations out")
     parser.add_argument("--only-audit", type=Path, metavar="HOME", help="audit the table of this home, nothing else")
-    given = parser.parse_args()
+    given = parser.given()
     if given.only_audit:
         return _only_audit(given.only_audit)
     figures = []
-    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
+    with transactions(given) as file, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         lake = _lake(Path(folder, "home"))
-        rows = pq.read_table(given.transactions).cast(CONTRACT.schema)
+        rows = pq.read_table(file).cast(CONTRACT.schema)
         tables = {CONTRACT.table: rows, BROKEN: _with_faults(rows)}
         for name, content in tables.items():
             shape = TableShape(name, content.schema, "TX_DATETIME")
@@ -75,9 +76,9 @@ def main() -> int:
         figures += _ours(lake, len(rows))
         del rows
         figures.append(_memory(lake))
-        if not given.without_peer:
+        if not (given.without_peer or given.quick):
             figures += _beside_great_expectations(lake, Path(folder), tables)
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def _lake(home: Path) -> Lakehouse:

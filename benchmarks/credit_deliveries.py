@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.credit.simulator import SCHEMA, write_monthly_files
+from assets.credit.simulator import SCHEMA, CreditSimulation, write_monthly_files
 from benchmarks.figures import HANDBOOK
 
 CLIENTS = HANDBOOK.parent / "credit_default_taiwan" / "credit_default.parquet"
@@ -42,6 +42,24 @@ def statements(file: Path = CLIENTS) -> pl.DataFrame:
 def defaults(file: Path = CLIENTS) -> pl.DataFrame:
     """The set's own label: client_id and is_default in October 2005."""
     return pl.read_parquet(file).select(pl.col("ID").alias("client_id"), pl.col(LABEL).alias("is_default"))
+
+
+def simulated_clients(number: int) -> pl.DataFrame:
+    """Clients of a simulation in the columns of the published set; a default is a payment that is late in September."""
+    rows = CreditSimulation(months=len(DAYS), clients=number).simulate()
+    months = rows.partition_by("statement_date", maintain_order=True)[::-1]
+    about = ("credit_limit", "sex", "education", "marriage", "age")
+    clients = months[0].select(
+        pl.col("client_id").alias("ID"),
+        *(pl.col(name).alias("LIMIT_BAL" if name == "credit_limit" else name.upper()) for name in about),
+        (pl.col("pay_status") > 0).cast(pl.Int64).alias(LABEL),
+    )
+    for number_of_month, (month, status) in enumerate(zip(months, STATUS, strict=True), start=1):
+        columns = {"pay_status": status, "bill_amount": f"BILL_AMT{number_of_month}"}
+        columns |= {"pay_amount": f"PAY_AMT{number_of_month}"}
+        one = month.select(pl.col("client_id").alias("ID"), *(pl.col(old).alias(new) for old, new in columns.items()))
+        clients = clients.join(one, on="ID")
+    return clients
 
 
 def write_deliveries(folder: Path, months: int = 6, file: Path = CLIENTS) -> list[Path]:

@@ -1,10 +1,10 @@
-"""The three published data sets as sources, with their deliveries in order: what corruptions are tried on.
+"""The three published data sets as sources, with their deliveries in order, and a small simulated one.
 
 What belongs here: declarations of these sources, their deliveries, and which column plays which part. Not: corrupting
 them (corruptions.py). The contracts say types only, so that a benchmark measures what is found without rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -75,11 +75,22 @@ def online_retail() -> DataSet:
 @cache
 def fraud_handbook() -> DataSet:
     """183 days of card payments, about 9,500 rows each; whole numbers, amounts and times only."""
-    from assets.fraud.sources import transactions
-
     frame = pl.read_parquet(DATA / "fraud_handbook" / "transactions.parquet")
     # Six amounts of ten thousand have more digits than cents: rounding errors of the simulation, not money.
-    frame = frame.with_columns(pl.col("TX_AMOUNT").round(2))
+    return _payments(frame.with_columns(pl.col("TX_AMOUNT").round(2)))
+
+
+@cache
+def small_payments() -> DataSet:
+    """30 days of simulated card payments, about 190 rows each."""
+    from assets.fraud.simulator import Simulation
+
+    return _payments(Simulation(days=30, customers=100, terminals=50).simulate())
+
+
+def _payments(frame: pl.DataFrame) -> DataSet:
+    from assets.fraud.sources import transactions
+
     days = frame.with_columns(day=pl.col("TX_DATETIME").dt.date()).partition_by(
         "day", maintain_order=True, include_key=False
     )
@@ -140,7 +151,13 @@ def credit_default_taiwan() -> DataSet:
     )
 
 
-DATA_SETS = {"online_retail": online_retail, "fraud_handbook": fraud_handbook, "credit": credit_default_taiwan}
+Loader = Callable[[], DataSet]
+DATA_SETS: Mapping[str, Loader] = {
+    "online_retail": online_retail,
+    "fraud_handbook": fraud_handbook,
+    "credit": credit_default_taiwan,
+}
+SMALL: Mapping[str, Loader] = {"small_payments": small_payments}
 
 
 def write_file(rows: pl.DataFrame, path: Path) -> Path:

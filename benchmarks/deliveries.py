@@ -19,10 +19,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from benchmarks.arguments import Arguments, Measured, by_seed
 from benchmarks.corruptions import BUILDING, HELD_OUT, STRENGTHS, NotApplicableError, applicable, corrupt
-from benchmarks.delivered import DATA, DataSet, online_retail, write_file
+from benchmarks.delivered import DATA, DataSet, online_retail, small_payments, write_file
 from benchmarks.drift_peer import PEER, drifted
-from benchmarks.figures import Figure, options, tell
+from benchmarks.figures import Figure, report
 from benchmarks.harmless import WAYS, write_harmless
 from lakehouse.drift.detection import find_changes
 from lakehouse.errors import DeliveryError
@@ -35,8 +36,6 @@ from lakehouse.sources.reading import read_leniently
 CAUGHT = {"weak": 0.85, "medium": 0.97, "strong": 0.97}
 FALSE_ALARMS = 0.02
 NAMED = 0.95
-CLEAN = 200
-HARMLESS = 100
 
 
 @dataclass(frozen=True)
@@ -61,29 +60,35 @@ class Tried:
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Daily deliveries of a web shop: corrupted ones noticed, good ones alarmed by; beside Evidently.")
-    parser.add_argument("--cases", type=int, default=6, help="corrupted deliveries of each kind and strength")
+    """Measure, and print the figures."""
+    parser = Arguments(
+        "Daily deliveries of a web shop: corrupted ones noticed, good ones alarmed by; beside Evidently."
+    )
+    parser.size("--cases", 4, quick=1, full=6, about="corrupted deliveries of each kind and strength")
+    parser.size("--good", 200, quick=4, about="good deliveries")
+    parser.size("--harmless", 100, quick=3, about="deliveries with harmless changes")
     parser.add_argument("--kinds", choices=("building", "held_out", "all"), default="all", help="kinds of corruption")
-    parser.add_argument("--seed", type=int, default=1, help="where the cases are drawn from")
-    parser.add_argument("--without-evidently", action="store_true", help="leave Evidently out")
+    parser.seeds([1], full=[1, 2, 3])
+    parser.add_argument("--evidently", action="store_true", help="beside Evidently, too (--full does it anyway)")
     parser.add_argument("--of-evidently", type=int, default=20, help="Evidently sees one delivery of so many")
-    given = parser.parse_args()
-    if not (DATA / "online_retail").exists():
+    given = parser.given()
+    if not given.quick and not (DATA / "online_retail").exists():
         print(f"Skipped: there is no folder online_retail under {DATA}.", file=sys.stderr)
         return 0
     with TemporaryDirectory(prefix="slipway-benchmark-") as name:
-        return _measure(given, Path(name))
+        shop = _Shop(small_payments() if given.quick else online_retail(), Path(name))
+        found = by_seed(given, "deliveries", lambda seed: _measure(given, shop, seed))
+    return report(found.figures, given, **found.cases)
 
 
-def _measure(given: Namespace, folder: Path) -> int:
-    data = online_retail()
-    shop = _Shop(data, folder)
-    random = np.random.default_rng(given.seed)
-    places = np.sort(random.choice(np.arange(FEWEST, len(data.deliveries)), CLEAN, replace=False))
+def _measure(given: Namespace, shop: "_Shop", seed: int) -> Measured:
+    data, folder = shop.data, shop.folder
+    random = np.random.default_rng(seed)
+    places = np.sort(random.choice(np.arange(FEWEST, len(data.deliveries)), given.good, replace=False))
     clean = [shop.try_(data.deliveries[place], int(place)) for place in places]
-    harmless = [shop.try_harmless(number, int(random.choice(places))) for number in range(HARMLESS)]
+    harmless = [shop.try_harmless(number, int(random.choice(places))) for number in range(given.harmless)]
     kinds = {"building": BUILDING, "held_out": HELD_OUT, "all": (*BUILDING, *HELD_OUT)}[given.kinds]
+    kinds = kinds[::5] if given.quick else kinds
     bad = [
         shop.try_corrupted(kind, strength, place, number)
         for kind in kinds
@@ -93,20 +98,19 @@ def _measure(given: Namespace, folder: Path) -> int:
     ]
     bad = [one for one in bad if one is not None]
     figures = [*_caught(bad), *_alarms(clean, harmless), *_by_rule(bad, clean)]
-    if not given.without_evidently:
+    if given.evidently or given.full:
         figures += _by_evidently(data, bad[:: given.of_evidently], clean[:: given.of_evidently], folder)
     figures.append(
         Figure("one delivery judged, reading included", shop.seconds / shop.tried, "s", None, "", holds=True)
     )
     if not given.json:
         _tell_kinds(bad)
-    return tell(
-        figures,
-        as_json=given.json,
-        missed=[f"{one.kind} {one.strength} {one.place} {one.columns}" for one in bad if not one.found],
-        wrongly_named=[_said(one) for one in bad if one.found and not one.named],
-        false_alarms=[_said(one) for one in [*clean, *harmless] if one.found],
-    )
+    cases = {
+        "missed": [f"{one.kind} {one.strength} {one.place} {one.columns}" for one in bad if not one.found],
+        "wrongly_named": [_said(one) for one in bad if one.found and not one.named],
+        "false_alarms": [_said(one) for one in [*clean, *harmless] if one.found],
+    }
+    return Measured(figures, cases)
 
 
 class _Shop:

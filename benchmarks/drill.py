@@ -15,16 +15,22 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
+from benchmarks.fraud_tables import build_features, land_and_transform
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
+from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import write_texts
 from lakehouse.drills.fault_injection import INCIDENTS, Stage, play
 from lakehouse.errors import SlipwayError
 from lakehouse.loading import load_domain
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.models.retraining import retrain
 from lakehouse.settings import Settings
 from orchestration.drill import Drill, Played
 from orchestration.sensors import delivery_sensor
@@ -42,17 +48,18 @@ TOP = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Every incident of `slipway drill`, and the story with Dagster's daemon.")
+    """Measure, and print the figures."""
+    parser = Arguments("Every incident of `slipway drill`, and the story with Dagster's daemon.")
     parser.add_argument("--domain", default="credit", help="the domain whose source is delivered badly")
     parser.add_argument("--home", type=Path, help="a home in which the domain has a champion (default: a new one)")
-    given = parser.parse_args()
+    given = parser.given()
     domain = load_domain(given.domain)
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        home = given.home or _demo(given.domain, Path(folder, "home"))
+        home = given.home or (_small if given.quick else _demo)(domain, Path(folder, "home"))
         with Drill(_lake(home), domain) as drill:
-            played = [one for one in (_play(drill, name) for name in INCIDENTS) if one is not None]
-            waited, seconds = _with_daemon(drill, Path(folder, "daemon"))
+            incidents = [STORY] if given.quick else [*INCIDENTS]
+            played = [one for one in (_play(drill, name) for name in incidents) if one is not None]
+            waited, seconds = (0.0, 0.0) if given.quick else _with_daemon(drill, Path(folder, "daemon"))
             interval = delivery_sensor(domain).minimum_interval_seconds
             good, alarmed, control = drill.good, [one for one in played if one.alarm.raised], drill.control
     soon = seconds < MOST_SECONDS
@@ -76,14 +83,27 @@ def main() -> int:
         Figure("accuracy without contracts", story.without["accuracy"], "", good["accuracy"], "told", holds=lost > 0),
         Figure("accuracy with contracts", story.within["accuracy"], "", good["accuracy"], "within 0.02", kept <= 0.02),
     ]  # fmt: skip
-    return tell(figures, as_json=given.json, incidents=[one.as_dict() for one in played])
+    return report(figures, given, incidents=[one.as_dict() for one in played])
 
 
-def _demo(domain: str, home: Path) -> Path:
+def _small(domain: Domain, home: Path) -> Path:
+    """A home with the statements of 900 clients and a champion, for `--quick`, which also leaves the daemon out."""
+    from assets.credit.simulator import CreditSimulation, write_monthly_files
+
+    lake = _lake(home)
+    write_monthly_files(CreditSimulation(clients=900).simulate(), lake.home.drop_folder(domain.sources[0].name))
+    land_and_transform(lake, domain)
+    build_features(lake, domain)
+    model = replace(domain.models[0], candidates=domain.models[0].candidates[:1])
+    retrain(lake, open_registry(lake.home), model, domain.training_sets[0], run_id="benchmark")
+    return home
+
+
+def _demo(domain: Domain, home: Path) -> Path:
     """A home that the installed command made."""
     command = Path(sys.executable).with_name("slipway")
     done = subprocess.run(
-        [str(command), "demo", "--domain", domain, "--home", str(home), "--json"],
+        [str(command), "demo", "--domain", domain.name, "--home", str(home), "--json"],
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
-"""How every benchmark tells its figures: a table for people, or one JSON object.
+"""The figures of a benchmark, printed as a table or as one JSON object.
 
-What belongs here: the figure, its showing, and the options that all benchmarks share. Not: measuring anything.
+What belongs here: the figure, printing figures and judging goals. Not: measuring, and arguments (arguments.py).
 """
 
 import argparse
@@ -22,7 +22,7 @@ HANDBOOK = Path(__file__).resolve().parents[2] / "shared" / "data" / "fraud_hand
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value beside its reference, and whether it holds the goal."""
+    """A measured value beside its reference, and whether it reaches the goal (`holds`)."""
 
     name: str
     value: float
@@ -32,33 +32,19 @@ class Figure:
     holds: bool
 
 
-def options(description: str) -> argparse.ArgumentParser:
-    """A parser with `--json`."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
-
-
-def transactions_option(parser: argparse.ArgumentParser) -> None:
-    """`--transactions FILE`: the published transactions."""
-    parser.add_argument(
-        "--transactions", type=Path, default=HANDBOOK / "transactions.parquet", help="the published transactions"
-    )
-
-
-def tell(figures: Sequence[Figure], *, as_json: bool, **more: Any) -> int:  # whatever JSON can hold
-    """Print the figures; the exit code is 1 when one does not hold."""
-    if as_json:
-        sys.stdout.write(
-            json.dumps({"figures": [asdict(one) for one in figures], **more}, indent=2, default=str) + "\n"
-        )
+def report(figures: Sequence[Figure], given: argparse.Namespace, **more: Any) -> int:  # whatever JSON can hold
+    """Print the figures. The exit code is 1 when a goal is not reached, and always 0 with `--quick`."""
+    if given.json:
+        shown = {"figures": [asdict(one) for one in figures], "quick": given.quick, **more}
+        sys.stdout.write(json.dumps(shown, indent=2, default=str) + "\n")
     else:
-        table = Table("figure", "value", "unit", "reference", "goal", "holds")
+        table = Table("figure", "value", "unit", "reference", "goal", "not judged" if given.quick else "reached")
         for one in figures:
             reference = "" if one.reference is None else _short(one.reference)
-            table.add_row(one.name, _short(one.value), one.unit, reference, one.goal, "yes" if one.holds else "NO")
+            reached = "" if given.quick else "yes" if one.holds else "NO"
+            table.add_row(one.name, _short(one.value), one.unit, reference, one.goal, reached)
         Console(width=160).print(table)
-    return 0 if all(one.holds for one in figures) else 1
+    return 0 if given.quick or all(one.holds for one in figures) else 1
 
 
 def median_seconds(work: Callable[[], object], times: int = 5) -> float:

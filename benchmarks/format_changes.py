@@ -6,7 +6,8 @@ kind and the columns are, and the proposals, declared as mappings, read the file
 """
 
 import sys
-from collections import Counter
+from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -17,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks import format_cases
+from benchmarks.arguments import Arguments, Measured, by_seed
 from benchmarks.corruptions import NotApplicableError, applicable, corrupt
-from benchmarks.delivered import DATA_SETS, DataSet, write_file
-from benchmarks.figures import Figure, options, tell
+from benchmarks.delivered import DATA_SETS, SMALL, DataSet, Loader, write_file
+from benchmarks.figures import Figure, report
 from benchmarks.format_cases import Change, NothingToChangeError
 from benchmarks.harmless import WAYS, write_harmless
 from lakehouse.drift.detection import find_changes
@@ -31,6 +33,7 @@ from lakehouse.sources.reading import read_delivery, read_leniently
 from lakehouse.sources.source import Source
 
 LEAST = 0.9
+Sets = Mapping[str, Loader]
 HISTORY = 30
 OTHER = {
     "columns_swapped": {"columns_swapped"},
@@ -57,19 +60,29 @@ class Told:
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Changed formats named rightly, over three data sets; clean deliveries and harmless changes.")
-    parser.add_argument("--cases", type=int, default=200, help="changed deliveries")
+    """Measure, and print the figures."""
+    parser = Arguments("Changed formats named rightly, over three data sets; clean deliveries and harmless changes.")
+    parser.size("--cases", 200, quick=6, about="changed deliveries")
+    parser.size("--others", 90, quick=4, about="deliveries with changes of other kinds")
+    parser.size("--harmless", 100, quick=3, about="deliveries with harmless changes")
+    parser.size("--clean", 200, quick=5, about="clean deliveries")
     # Seeds 1 to 3 were looked at while building.
-    parser.add_argument("--seed", type=int, default=4, help="where the cases are drawn from")
-    parser.add_argument("--all-clean", action="store_true", help="judge every clean delivery, not 200 of them")
-    given = parser.parse_args()
+    parser.seeds([4], full=[4, 5, 6])
+    parser.add_argument("--all-clean", action="store_true", help="every clean delivery")
+    given = parser.given()
+    sets = SMALL if given.quick else DATA_SETS
     with TemporaryDirectory(prefix="slipway-benchmark-") as name:
-        folder = Path(name)
-        cases = _cases(folder, given.cases, given.seed)
-        other = _others(folder, 90, given.seed)
-        harmless = _harmless(folder, 100, given.seed)
-        clean, looked = _clean(folder, None if given.all_clean else 200, given.seed)
+        found = by_seed(given, "format_changes", lambda seed: _measure(given, sets, Path(name), seed))
+    if not given.json:
+        print("\n".join(found.cases["wrong"]))
+    return report(found.figures, given, **found.cases)
+
+
+def _measure(given: Namespace, sets: Sets, folder: Path, seed: int) -> Measured:
+    cases = _cases(sets, folder, given.cases, seed)
+    other = _others(sets, folder, given.others, seed)
+    harmless = _harmless(sets, folder, given.harmless, seed)
+    clean, looked = _clean(sets, folder, None if given.all_clean else given.clean, seed)
     right = sum(case.right for case in cases) / len(cases)
     figures = [Figure(f"{len(cases)} changes named and undone rightly", right, "", None, f">= {LEAST}", right >= LEAST)]
     for group in format_cases.GROUPS:
@@ -81,7 +94,7 @@ def main() -> int:
     figures += [
         Figure(f"{len(other)} other changes (swapped, null, encoding, ...) named", named, "", None, "", holds=True),
         Figure(
-            "harmless changes alarmed, of 100",
+            f"harmless changes alarmed, of {len(harmless)}",
             sum(not one.right for one in harmless),
             "",
             None,
@@ -91,21 +104,19 @@ def main() -> int:
         Figure(f"clean deliveries alarmed, of {looked}", len(clean), "", None, "<= 2%", len(clean) <= 0.02 * looked),
     ]
     wrong = [f"{one.group}: {one.what} -> {one.found}" for one in [*cases, *other, *harmless] if not one.right] + clean
-    if not given.json:
-        print("\n".join(wrong))
-    return tell(figures, as_json=given.json, wrong=wrong, kinds=Counter(case.group for case in cases))
+    return Measured(figures, {"wrong": wrong})
 
 
 @cache
-def _profile(name: str, place: int) -> DeliveryProfile:
-    data = DATA_SETS[name]()
+def _profile(load: Loader, place: int) -> DeliveryProfile:
+    data = load()
     rows = data.deliveries[place].to_arrow().select(data.source.contract.schema.names).cast(data.source.contract.schema)
-    profile = profile_table(rows, f"{name} {place}", event_time=data.time)
+    profile = profile_table(rows, f"{data.name} {place}", event_time=data.time)
     return profile.named(data.source.name, f"{data.deliveries[place][data.time].min():%Y-%m-%d}")
 
 
-def _history(name: str, place: int) -> list[DeliveryProfile]:
-    return [_profile(name, one) for one in range(max(0, place - HISTORY), place)]
+def _history(load: Loader, place: int) -> list[DeliveryProfile]:
+    return [_profile(load, one) for one in range(max(0, place - HISTORY), place)]
 
 
 def _place(data: DataSet, random: np.random.Generator) -> int:
@@ -113,13 +124,13 @@ def _place(data: DataSet, random: np.random.Generator) -> int:
     return int(random.integers(2, len(data.deliveries)))
 
 
-def _cases(folder: Path, number: int, seed: int) -> list[Told]:
+def _cases(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
     random = np.random.default_rng(seed)
     told = []
-    groups, names = list(format_cases.GROUPS), list(DATA_SETS)
+    groups, names = list(format_cases.GROUPS), list(sets)
     while len(told) < number:
         group, name = groups[len(told) % len(groups)], names[(len(told) // len(groups)) % len(names)]
-        data = DATA_SETS[name]()
+        data = sets[name]()
         place = _place(data, random)
         try:
             change = format_cases.draw(group, data, data.deliveries[place], random)
@@ -127,7 +138,7 @@ def _cases(folder: Path, number: int, seed: int) -> list[Told]:
             continue
         ending = ("csv", "parquet")[int(random.integers(2))]
         path = write_file(change.rows, folder / f"delivery_{place}.{ending}")
-        found = _found(data.source, path, _history(name, place))
+        found = _found(data.source, path, _history(sets[name], place))
         right = _right(change, found, data, place, path)
         told.append(Told(group, f"{name} {place} {ending}: {change.what}", right, _shown(found)))
         path.unlink()
@@ -157,12 +168,13 @@ def _rows(data: DataSet, place: int) -> pa.Table:
     return data.deliveries[place].to_arrow().select(schema.names).cast(schema)
 
 
-def _others(folder: Path, number: int, seed: int) -> list[Told]:
+def _others(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
     random = np.random.default_rng(seed + 1)
-    told, kinds, names = [], list(OTHER), list(DATA_SETS)
+    told, names = [], list(sets)
+    kinds = [kind for kind in OTHER if any(applicable(kind, load()) for load in sets.values())]
     while len(told) < number:
         kind, name = kinds[len(told) % len(kinds)], names[int(random.integers(len(names)))]
-        data = DATA_SETS[name]()
+        data = sets[name]()
         place, strength = _place(data, random), ("medium", "strong")[int(random.integers(2))]
         try:
             if not applicable(kind, data):
@@ -171,7 +183,7 @@ def _others(folder: Path, number: int, seed: int) -> list[Told]:
         except NotApplicableError:
             continue
         path = write_file(made.rows, folder / f"delivery_{place}.parquet")
-        found = _found(data.source, path, _history(name, place))
+        found = _found(data.source, path, _history(sets[name], place))
         hit = [one for one in found if one.kind in OTHER[kind]]
         right = bool(hit) and (not made.columns or set(made.columns) >= {hit[0].columns[0]})
         what = f"{name} {place} {kind} {strength} {made.columns} {made.detail}"
@@ -179,31 +191,31 @@ def _others(folder: Path, number: int, seed: int) -> list[Told]:
     return told
 
 
-def _harmless(folder: Path, number: int, seed: int) -> list[Told]:
+def _harmless(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
     random = np.random.default_rng(seed + 2)
     told = []
     for case in range(number):
-        way, name = WAYS[case % len(WAYS)], list(DATA_SETS)[case % len(DATA_SETS)]
-        data = DATA_SETS[name]()
+        way, name = WAYS[case % len(WAYS)], list(sets)[case % len(sets)]
+        data = sets[name]()
         place = _place(data, random)
         path = write_harmless(data.deliveries[place], way, folder, f"harmless_{case}", case)
-        found = _found(data.source, path, _history(name, place))
+        found = _found(data.source, path, _history(sets[name], place))
         same = read_delivery(data.source, path).rows.equals(_rows(data, place))
         told.append(Told("harmless", f"{name} {place} {way}", not found and same, _shown(found)))
         path.unlink()
     return told
 
 
-def _clean(folder: Path, most: int | None, seed: int) -> tuple[list[str], int]:
-    places = [(name, place) for name, load in DATA_SETS.items() for place in range(1, len(load().deliveries))]
+def _clean(sets: Sets, folder: Path, most: int | None, seed: int) -> tuple[list[str], int]:
+    places = [(name, place) for name, load in sets.items() for place in range(1, len(load().deliveries))]
     if most is not None:
         chosen = np.random.default_rng(seed + 3).choice(len(places), most, replace=False)
         places = [places[one] for one in sorted(chosen.tolist())]
     alarms = []
     for name, place in places:
-        data = DATA_SETS[name]()
+        data = sets[name]()
         path = write_file(data.deliveries[place], folder / "clean.parquet")
-        found = _found(data.source, path, _history(name, place))
+        found = _found(data.source, path, _history(sets[name], place))
         if found:
             alarms.append(f"clean: {name} {place} -> {_shown(found)}")
     return alarms, len(places)

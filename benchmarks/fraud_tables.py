@@ -37,11 +37,12 @@ def home_with(deliveries: Path, environment: Mapping[str, str] | None = None) ->
 
 
 def land_and_transform(lake: Lakehouse, domain: Domain) -> None:
-    """Landing and dbt models."""
+    """Land the domain's sources and build its dbt models."""
     for source in domain.sources:
-        land(lake, source, run_id=RUN)
+        land(lake, source, run_id=RUN).raise_if_nothing_passed()
     project = load_project(lake.settings, lake.home)
-    for result in build(lake, project, [model.table for model in project.models], run_id=RUN):
+    models = [model.table for model in project.models if model.table.startswith(f"{domain.name}.")]
+    for result in build(lake, project, models, run_id=RUN):
         if result.failure:
             raise SystemExit(result.failure)
 

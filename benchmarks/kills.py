@@ -23,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 
 STEPS = 4
 """Assets of the job, two of them in one step."""
@@ -34,15 +35,15 @@ SEED = 6
 
 def main() -> int:
     """Kill and tell."""
-    parser = options("SIGKILLs of runs, and of the lineage server, at random moments: nothing lost, nothing doubled.")
-    parser.add_argument("--runs", type=int, default=200, help="runs to kill")
-    parser.add_argument("--server", type=int, default=0, help="times to kill the lineage server while it receives")
+    parser = Arguments("SIGKILLs of runs, and of the lineage server, at random moments: nothing lost, nothing doubled.")
+    parser.size("--runs", 200, quick=2, about="runs to kill")
+    parser.size("--server", 0, quick=0, full=40, about="times to kill the lineage server while it receives")
     parser.add_argument(
         "--server-command",
         default=f"{sys.executable} -m orchestration.cli lineage --port {{port}} --home {{home}}",
         help="how the server is started; {home} and {port} are filled in",
     )
-    given = parser.parse_args()
+    given = parser.given()
     with TemporaryDirectory(prefix="slipway-kills-") as folder:
         found = kill_runs(Path(folder, "home"), given.runs, random.Random(SEED))
         figures = [
@@ -61,7 +62,7 @@ def main() -> int:
                 Figure("events acknowledged and lost by it", told["lost"], "events", 0, "0", not told["lost"]),
                 Figure("events doubled by it", told["doubled"], "events", 0, "0", not told["doubled"]),
             ]
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:

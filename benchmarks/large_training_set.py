@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import psutil
 import pyarrow.parquet as pq
 
+from benchmarks.arguments import Arguments
 from benchmarks.feature_tables import feature_sets, published, spine
-from benchmarks.figures import Figure, options, tell
+from benchmarks.figures import Figure, report
 from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.settings import Settings
 from lakehouse.training.training_frame import training_frame
@@ -27,12 +28,12 @@ PART = 1_000_000
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("A training frame of 10 million spine rows and 3 feature tables of 1 million rows, to Parquet.")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the spine")
-    parser.add_argument("--table-rows", type=int, default=1_000_000, help="rows of each feature table")
-    parser.add_argument("--entities", type=int, default=10_000, help="how many customers there are")
-    given = parser.parse_args()
+    """Measure, and print the figures."""
+    parser = Arguments("A training frame of 10 million spine rows and 3 feature tables of 1 million rows, to Parquet.")
+    parser.size("--rows", 10_000_000, quick=5_000, about="rows of the spine")
+    parser.size("--table-rows", 1_000_000, quick=2_000, about="rows of each feature table")
+    parser.size("--entities", 10_000, quick=50, about="how many customers there are")
+    given = parser.given()
     with published(given.table_rows, given.entities) as lake, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         file, out = Path(folder, "spine.parquet"), Path(folder, "frame.parquet")
         with pq.ParquetWriter(file, spine(1, given.entities).schema) as writer:
@@ -53,7 +54,7 @@ def main() -> int:
         Figure("of which before the spine was read", told["before_mb"], "MB", None, "", holds=True),
         Figure("the file", size, "MB", None, "", holds=True),
     ]
-    return tell(figures, as_json=given.json, fingerprint=told["fingerprint"])
+    return report(figures, given, fingerprint=told["fingerprint"])
 
 
 def _measure(home: Path, file: Path, out: Path) -> dict:

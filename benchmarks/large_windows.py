@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.feature_tables.build import build_feature_set
@@ -78,13 +79,13 @@ class Events:
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Windowed features of 100 million events, published, within SLIPWAY_MEMORY.")
-    parser.add_argument("--events", type=int, default=100_000_000, help="rows of the table of events")
-    parser.add_argument("--days", type=int, default=200, help="over how many days")
-    parser.add_argument("--customers", type=int, default=1_000_000, help="how many customers there are")
-    parser.add_argument("--memory", default="7g", help="SLIPWAY_MEMORY of the process that computes")
-    given = parser.parse_args()
+    """Measure, and print the figures."""
+    parser = Arguments("Windowed features of 100 million events, published, within SLIPWAY_MEMORY.")
+    parser.size("--events", 20_000_000, quick=10_000, full=100_000_000, about="rows of the table of events")
+    parser.size("--days", 200, quick=20, about="over how many days")
+    parser.size("--customers", 1_000_000, quick=500, about="how many customers there are")
+    parser.size("--memory", "7g", quick="1g", about="SLIPWAY_MEMORY of the process that computes")
+    given = parser.given()
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         home = Path(folder, "home")
         _publish(
@@ -99,7 +100,7 @@ def main() -> int:
         Figure("events a second", given.events / told["seconds"], "rows/s", None, "", holds=True),
         Figure("peak memory of the process", told["peak_mb"], "MB", f"limit {given.memory}", f"< {MOST_MB:,}", within),
     ]
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def _publish(lake: Lakehouse, events: Events) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.figures import Figure, options, tell, transactions_option
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from lakehouse.models.model import Gate, Model
 
 MOST_SHARE, MOST_MILLISECONDS = 1.0, 1.0
@@ -36,18 +37,18 @@ event_log_storage:
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("The main job with and without lineage, and whether all of it is told.")
-    transactions_option(parser)
-    parser.add_argument("--days", type=int, default=0, help="a simulated world of so many days instead")
+    """Measure, and print the figures."""
+    parser = Arguments("The main job with and without lineage, and whether all of it is told.")
+    parser.transactions()
+    parser.size("--days", 0, quick=40, about="a simulated world of so many days instead")
     parser.add_argument("--child", nargs=2, metavar=("HOME", "WITH"), help="(the measured process itself)")
-    given = parser.parse_args()
+    given = parser.given()
     if given.child:
         sys.stdout.write(json.dumps(measure(Path(given.child[0]), given, listening=given.child[1] == "with")))
         return 0
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        without = child(Path(folder, "without"), "without", given)
         found = child(Path(folder, "with"), "with", given)
+        without = found if given.quick else child(Path(folder, "without"), "without", given)
     share = 100 * found["cost"] / found["seconds"]
     heard = found["heard_ms"]
     missing, invented = len(found["missing"]), len(found["invented"])
@@ -64,13 +65,14 @@ def main() -> int:
         Figure("edges told", found["edges"] - missing, "edges", found["edges"], "all", not missing),
         Figure("edges invented", invented, "edges", 0, "0", not invented),
     ]
-    return tell(figures, as_json=given.json, missing=found["missing"], invented=found["invented"])
+    return report(figures, given, missing=found["missing"], invented=found["invented"])
 
 
 def child(home: Path, kind: str, given: Any) -> dict[str, Any]:
     """Measure in a process of its own."""
     words = [sys.executable, "-W", "ignore", "-m", "benchmarks.lineage", "--child", str(home), kind]
     words += ["--transactions", str(given.transactions), "--days", str(given.days)]
+    words += ["--quick"] if given.quick else []
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)  # our own command
     if done.returncode:
         raise SystemExit(done.returncode)
@@ -94,7 +96,7 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
     if given.days:
         from assets.fraud.simulator import Simulation, write_daily_files
 
-        rows = Simulation(days=given.days, customers=400, terminals=800).simulate()
+        rows = Simulation(days=given.days, customers=100 if given.quick else 400, terminals=800).simulate()
         write_daily_files(rows, lake.home.drop_folder("fraud.transactions"), "parquet")
         domain = domain.with_only(Model, [replace(one, gates=_GATES) for one in domain.models])
     else:

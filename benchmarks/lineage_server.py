@@ -26,7 +26,8 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from benchmarks.lineage_graph import BEGIN, events, table_name
 from serving.lineage.app import STATIC
 
@@ -40,20 +41,20 @@ _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def main() -> int:
-    parser = options(__doc__ or "")
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--tables", type=int, default=5_000)
-    chosen = parser.parse_args()
+    parser = Arguments(__doc__ or "")
+    parser.size("--events", 100_000, quick=400, about="events to post")
+    parser.size("--tables", 5_000, quick=60, about="tables in the graph")
+    given = parser.given()
     with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "home") as address:
-        seconds = asyncio.run(send(address, chosen.tables, chosen.events))
+        seconds = asyncio.run(send(address, given.tables, given.events))
         received = ask(f"{address}/api/v1/overview")["events"]
-        client = by_client(address, chosen.tables, CLIENT_EVENTS)
-        answers = measure_answers(address, chosen.tables)
+        client = by_client(address, given.tables, CLIENT_EVENTS)
+        answers = measure_answers(address, given.tables)
         size = ask(f"{address}/api/v1/graph?limit=5000")
-        drawn = draw_seconds(address, chosen.tables)
-    rate = chosen.events / seconds
+        drawn = draw_seconds(address, given.tables)
+    rate = given.events / seconds
     figures = [
-        Figure("events received", received, "", chosen.events, "all of them", holds=received == chosen.events),
+        Figure("events received", received, "", given.events, "all of them", holds=received == given.events),
         Figure("received", rate, "events/s", client, f"at least {PER_SECOND:,}", holds=rate >= PER_SECOND),
         Figure("tables", len(size["nodes"]), "", None, "", holds=True),
         Figure("edges between columns", size["column_edge_count"], "", None, "", holds=True),
@@ -64,9 +65,9 @@ def main() -> int:
     ]
     if isinstance(drawn, float):
         figures.append(Figure("drawn", drawn, "s", None, f"under {DRAWN_SECONDS}", holds=drawn < DRAWN_SECONDS))
-    elif not chosen.json:
+    elif not given.json:
         sys.stdout.write(f"Not drawn: {drawn}.\n")
-    return tell(figures, as_json=chosen.json, drawn=drawn)
+    return report(figures, given, drawn=drawn)
 
 
 @contextmanager

@@ -10,19 +10,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks.figures import Figure, options, tell, transactions_option
+from benchmarks.arguments import Arguments, transactions
+from benchmarks.figures import Figure, report
 
 MOST_SECONDS, MOST_MEGABYTES, MOST_SECONDS_AGAIN = 120.0, 4096.0, 15.0
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("The main job on all published transactions, and once more with nothing new.")
-    transactions_option(parser)
-    given = parser.parse_args()
-    with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        first, first_seconds = demo(given.transactions, Path(folder, "home"))
-        again, again_seconds = demo(given.transactions, Path(folder, "home"))
+    """Measure, and print the figures."""
+    parser = Arguments("The main job on all published transactions, and once more with nothing new.")
+    parser.transactions()
+    given = parser.given()
+    small = transactions(given, days=40)
+    with small as file, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
+        first, first_seconds = demo(file, Path(folder, "home"))
+        again, again_seconds = demo(file, Path(folder, "home"))
     rows = first["tables"]["fraud.transactions"]["rows"]
     peak = first["peak_memory_mb"]
     figures = [
@@ -52,7 +54,7 @@ def main() -> int:
         ),
         Figure("assets recomputed then", len(again["recomputed"]), "assets", 0, "0", not again["recomputed"]),
     ]
-    return tell(figures, as_json=given.json, steps=first["steps"], models=first["models"])
+    return report(figures, given, steps=first["steps"], models=first["models"])
 
 
 def demo(source: Path, home: Path) -> tuple[dict, float]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from assets.fraud.simulator import Simulation, write_daily_files
 from assets.fraud.sources import transactions
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.ingestion.landing import land
 from lakehouse.settings import Settings
@@ -24,15 +25,15 @@ landings is rewritten."""
 
 
 def main() -> int:
-    parser = options(__doc__ or "")
-    parser.add_argument("--deliveries", type=int, default=365)
-    parser.add_argument("--customers", type=int, default=500, help="customers, who pay 1.9 times a day")
-    chosen = parser.parse_args()
+    parser = Arguments(__doc__ or "")
+    parser.size("--deliveries", 365, quick=3, about="daily deliveries, landed one by one")
+    parser.size("--customers", 500, quick=30, about="customers, who pay 1.9 times a day")
+    given = parser.given()
     source = replace(transactions, contract=replace(transactions.contract, quarantine_share=0.05))
     with tempfile.TemporaryDirectory() as folder:
         lake = open_lakehouse(Settings.from_environment({}, home=Path(folder) / "home"))
         files = write_daily_files(
-            Simulation(days=chosen.deliveries, customers=chosen.customers, terminals=1_000).simulate(),
+            Simulation(days=given.deliveries, customers=given.customers, terminals=1_000).simulate(),
             Path(folder) / "later",
         )
         drop = lake.home.drop_folder(source.name)
@@ -44,14 +45,14 @@ def main() -> int:
             landed = land(lake, source, run_id=file.stem)
             seconds.append(time.perf_counter() - began)
             landed.raise_if_nothing_passed()
-    early = statistics.median(seconds[30 - _AROUND : 30 + _AROUND])
+    early = statistics.median(seconds[30 - _AROUND : 30 + _AROUND] or seconds)
     late = statistics.median(seconds[-2 * _AROUND :])
     figures = [
         Figure("the 30th delivery", early, "s", None, "", holds=True),
         Figure("the last delivery", late, "s", early, f"at most {GOAL} x the 30th", holds=late <= GOAL * early),
         Figure("the slowest of all", max(seconds), "s", early, "", holds=True),
     ]
-    return tell(figures, as_json=chosen.json, deliveries=len(files), seconds=[round(one, 3) for one in seconds])
+    return report(figures, given, deliveries=len(files), seconds=[round(one, 3) for one in seconds])
 
 
 if __name__ == "__main__":

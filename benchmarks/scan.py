@@ -11,7 +11,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.figures import Figure, median_seconds, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, median_seconds, report
 from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.settings import Settings
 from lakehouse.tables.provenance import Provenance
@@ -25,10 +26,10 @@ TWO = ["k", "x"]
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Full and two-column scans of 10 million published rows, beside DuckDB on the same files.")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table")
-    given = parser.parse_args()
+    """Measure, and print the figures."""
+    parser = Arguments("Full and two-column scans of 10 million published rows, beside DuckDB on the same files.")
+    parser.size("--rows", 10_000_000, quick=10_000, about="rows of the table")
+    given = parser.given()
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         lake = open_lakehouse(Settings.from_environment({}, home=Path(folder, "home")))
         rows = _rows(given.rows)
@@ -45,7 +46,7 @@ def main() -> int:
             figures.append(Figure(f"{name}, DuckDB on the files", reference, "s", None, "reference", holds=True))
             figures.append(Figure(f"{name}, published table", ours, "s", reference, "", holds=True))
             figures.append(Figure(f"{name}, speed beside DuckDB's", speed, "", 1.0, f">= {LEAST}", speed >= LEAST))
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def _duckdb(files: list[str], columns: list[str] | None) -> pa.Table:

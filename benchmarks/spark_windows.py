@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.engines.spark.engine import SparkEngine
@@ -46,14 +47,14 @@ features = FeatureSet(
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("Windowed features on Spark, beside the embedded engine and Spark SQL's RANGE windows.")
-    parser.add_argument("--events", type=int, default=5_000_000)
-    parser.add_argument("--keys", type=int, default=20_000)
-    parser.add_argument("--spine", type=int, default=1_000_000)
+    """Measure, and print the figures."""
+    parser = Arguments("Windowed features on Spark, beside the embedded engine and Spark SQL's RANGE windows.")
+    parser.size("--events", 5_000_000, quick=5_000, about="rows of the table of events")
+    parser.size("--keys", 20_000, quick=50, about="how many entities there are")
+    parser.size("--spine", 1_000_000, quick=1_000, about="rows of the spine")
     parser.add_argument("--master", default="local[2]", help="where Spark runs")
-    parser.add_argument("--times", type=int, default=3, help="warm runs, of which the median is told")
-    given = parser.parse_args()
+    parser.size("--times", 3, quick=1, about="warm runs, of which the median is reported")
+    given = parser.given()
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         settings = Settings.from_environment({"SLIPWAY_SPARK_MASTER": given.master}, home=Path(folder, "home"))
         lake = open_lakehouse(settings)
@@ -88,9 +89,7 @@ def main() -> int:
         Figure("means of RANGE windows that differ in their bits", differing, "share", None, "", holds=True),
         Figure("tables of both engines equal to the bit", float(equal), "", 1.0, "1", holds=equal),
     ]
-    return tell(
-        figures, as_json=given.json, events=given.events, keys=given.keys, spine=given.spine, master=given.master
-    )
+    return report(figures, given, events=given.events, keys=given.keys, spine=given.spine, master=given.master)
 
 
 def _put(lake: Lakehouse, name: str, rows: int, keys: int, seed: int) -> int:

@@ -19,8 +19,9 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from benchmarks.arguments import Arguments
 from benchmarks.feature_tables import feature_sets, published, spine
-from benchmarks.figures import Figure, median_seconds, options, tell
+from benchmarks.figures import Figure, median_seconds, report
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.tables.read import plan, read
 from lakehouse.training.training_frame import training_frame
@@ -35,11 +36,13 @@ SMALL = 100_000
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("1 million spine rows, 3 feature tables of 1 million rows, 12 features; beside Feast and Polars.")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the spine and of each feature table")
+    """Measure, and print the figures."""
+    parser = Arguments(
+        "1 million spine rows, 3 feature tables of 1 million rows, 12 features; beside Feast and Polars."
+    )
+    parser.size("--rows", 1_000_000, quick=2_000, about="rows of the spine and of each feature table")
     parser.add_argument("--without-feast", action="store_true", help="leave Feast out")
-    given = parser.parse_args()
+    given = parser.given()
     figures = []
     with published(given.rows, ENTITIES) as lake:
         wanted = pl.DataFrame(pl.from_arrow(spine(given.rows, ENTITIES)))
@@ -62,10 +65,10 @@ def main() -> int:
                 "training_frame, in times of Polars by hand", times, "x", 1.0, f"<= {OF_POLARS}", times <= OF_POLARS
             ),
         ]
-    if not given.without_feast:
+    if not (given.without_feast or given.quick):
         figures += _beside_feast(given.rows)
         figures += _lost_rows()
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def _by_hand(lake: Lakehouse, wanted: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.figures import Figure, median_seconds, options, tell, transactions_option
+from benchmarks.arguments import Arguments, transactions
+from benchmarks.figures import Figure, median_seconds, report
 from benchmarks.fraud_tables import home_with, land_and_transform
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.embedded.engine import EmbeddedEngine
@@ -24,11 +25,11 @@ DAYS = (1, 7, 30)
 
 
 def main() -> int:
-    """Measure and tell."""
-    parser = options("12 windowed features of all transactions, beside what else computes them.")
-    transactions_option(parser)
-    given = parser.parse_args()
-    with home_with(given.transactions) as (lake, domain):
+    """Measure, and print the figures."""
+    parser = Arguments("12 windowed features of all transactions, beside what else computes them.")
+    parser.transactions()
+    given = parser.given()
+    with transactions(given) as file, home_with(file) as (lake, domain):
         land_and_transform(lake, domain)
         windowed = [one for one in domain.feature_sets if one.aggregates]
         input_snapshots = current_snapshots(lake, sorted({name for one in windowed for name in one.inputs()}))
@@ -64,7 +65,7 @@ def main() -> int:
         Figure("values that DuckDB has otherwise (beyond 1e-9)", same_duckdb, "", 0, "0", holds=same_duckdb == 0),
         Figure("values that Polars has otherwise (beyond 1e-9)", same_polars, "", 0, "0", holds=same_polars == 0),
     ]
-    return tell(figures, as_json=given.json)
+    return report(figures, given)
 
 
 def _measures(one: FeatureSet) -> tuple[str, str, int]:
