@@ -169,7 +169,7 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
     """The rules of single columns, as the peer is told of them."""
     found = []
     for column in contract.columns:
-        for name in column.rules():
+        for name in column.row_rules:
             kind = name.removeprefix(f"{column.name}_")
             bounds = {"at_least": column.at_least, "at_most": column.at_most}
             if column.kind == "timestamp":

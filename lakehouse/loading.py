@@ -17,8 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from lakehouse.contracts.columns import Column
-from lakehouse.contracts.contract import Contract
-from lakehouse.contracts.rules import Distribution, Reference, Rule
+from lakehouse.contracts.contract import Contract, Distribution, Reference, Rule
 from lakehouse.domain import Domain
 from lakehouse.errors import DeclarationError, ProjectError, SlipwayError, nearest_name, unknown_name
 from lakehouse.features.sameness import check_together

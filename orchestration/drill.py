@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
-from lakehouse.contracts.table_checks import read_referenced
+from lakehouse.contracts.referenced_tables import read_referenced
 from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import read_texts, write_texts
 from lakehouse.drills.fault_injection import Incident, Roles, Spoilt, Stage, play, roles_of

@@ -1,59 +1,84 @@
 """A contract as JSON and back, without loss.
 
-What belongs here: the one form in which contracts are kept and compared. Not: the public standard (odcs.py).
+What belongs here: the one form in which contracts are stored and compared. Not: the public standard (odcs.py), and the
+form of each rule (rules/).
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any
 
-from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
-from lakehouse.errors import DeclarationError, nearest_name
-
-_PARTS: Mapping[str, type] = {"rules": Rule, "references": Reference, "distributions": Distribution}
+from lakehouse.contracts.contract import Column, Contract
+from lakehouse.contracts.rules.registry import column_rule_of, table_rule_of, table_rules
+from lakehouse.contracts.rules.table_rule import checked
+from lakehouse.errors import DeclarationError
 
 
 def to_json(contract: Contract) -> str:
-    """The contract as a JSON object; the same contract gives the same text."""
+    """Return the contract as a JSON object; the same contract gives the same text."""
     return json.dumps(as_object(contract), sort_keys=True, ensure_ascii=False)
 
 
 def as_object(contract: Contract) -> dict[str, Any]:
-    """The contract in JSON's kinds of values; what is as it is by default is left out."""
-    told = {**_told(contract), "columns": [_told(column) for column in contract.columns]}
-    for name in _PARTS:
-        if name in told:
-            told[name] = [_told(one) for one in getattr(contract, name)]
-    return told
+    """Return the contract as JSON values; fields at their default are left out."""
+    found = {**_given(contract), "columns": [_column(column) for column in contract.columns]}
+    for name in _parts():
+        if name in found and name != "keys":
+            found[name] = [one.as_object() for one in getattr(contract, name)]
+    return found
 
 
 def from_json(text: str, where: str = "contract") -> Contract:
-    """The contract. Raises DeclarationError for a text that is none, and for a contract that contradicts itself."""
+    """Return the contract. Raises DeclarationError for a text that is not one, and for an invalid contract."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DeclarationError(f"This is no JSON: {error}.", where=where) from None
+        raise DeclarationError(f"The text is not JSON: {error}.", where=where) from None
     return from_object(found, where)
 
 
 def from_object(found: Any, where: str = "contract") -> Contract:  # noqa: ANN401  # whatever JSON holds
-    """The same from JSON's kinds of values."""
-    given = _checked(Contract, found, where)
+    """Return the contract of JSON values."""
+    given = checked(Contract, found, where)
     columns = []
     for one in given.pop("columns"):
-        told = _checked(Column, one, f"{where}, column {one.get('name') if isinstance(one, dict) else one!r}")
+        named = one.get("name") if isinstance(one, dict) else one
+        told = checked(Column, one, f"{where}, column {named!r}")
         if told["type"] == "timestamp":
             told |= {name: _moment(told[name], where) for name in ("at_least", "at_most") if told.get(name) is not None}
+        place = f"{where}, column {named}, rules"
+        told["rules"] = [column_rule_of(rule["rule"], place).from_object(rule) for rule in told.get("rules", ())]
         columns.append(Column(**told))
-    for name, kind in _PARTS.items():
-        given[name] = [kind(**_checked(kind, one, f"{where}, {name}")) for one in given.get(name, ())]
+    for name, kind in _parts().items():
+        if name != "keys":
+            place = f"{where}, {name}"
+            given[name] = [_rule(one, kind, place) for one in given.get(name, ())]
     return Contract(columns=columns, **given)
 
 
-def _told(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the declarations
-    """The fields that were given, as JSON can hold them."""
+def _rule(found: Any, kind: str, where: str) -> Any:  # noqa: ANN401  # whatever JSON holds
+    named = found.get("rule", kind) if isinstance(found, dict) else kind
+    return table_rule_of(named, where).from_object(found if isinstance(found, dict) else {}, where)
+
+
+def _parts() -> dict[str, str]:
+    """Return the fields of a contract that hold rules, with the kind of an entry that names none."""
+    found: dict[str, str] = {}
+    for kind in table_rules():
+        found.setdefault(kind.field, kind.kind)
+    return found
+
+
+def _column(column: Column) -> dict[str, Any]:
+    found = _given(column)
+    if column.rules:
+        found["rules"] = [rule.as_object() for rule in column.rules]
+    return found
+
+
+def _given(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the declarations
+    """Return the fields that were given, as JSON values."""
     found = {}
     for one in fields(declared):
         value = getattr(declared, one.name)
@@ -65,29 +90,11 @@ def _told(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the declar
 def _plain(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
-
-
-def _checked(kind: Any, found: Any, where: str) -> dict[str, Any]:  # noqa: ANN401
-    """The fields, when they are those of the declaration."""
-    if not isinstance(found, dict):
-        raise DeclarationError(f"{found!r} is no object.", where=where)
-    names = [one.name for one in fields(kind)]
-    for name in found:
-        if name not in names:
-            raise DeclarationError(
-                f"{kind.__name__} has no field {name!r}.", where=where, nearest=nearest_name(name, names)
-            )
-    for one in fields(kind):
-        if one.default is MISSING and one.name not in found:
-            raise DeclarationError(f"The field {one.name} is missing.", where=where, nearest=f'"{one.name}": ...')
-    return dict(found)
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def _moment(text: str, where: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise DeclarationError(f"{text!r} is no time.", where=where, nearest="2018-04-01T00:00:00") from None
+        raise DeclarationError(f"{text!r} is not a time.", where=where, nearest="2018-04-01T00:00:00") from None

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import FRESHNESS, QUARANTINE_SHARE, VOLUME, Contract
+from lakehouse.contracts.declaration_checks import Action
 from lakehouse.contracts.row_checks import SAMPLE_ROWS, Sorted, readable_rules, sort_rows
-from lakehouse.contracts.rules import Action
 from lakehouse.features.duration import MICROSECONDS, microseconds
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import ONE_DAY

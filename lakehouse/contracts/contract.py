@@ -9,18 +9,28 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pyarrow as pa
 
-from lakehouse.contracts.columns import ARROW_TYPES, Column, ColumnType
-from lakehouse.contracts.expressions import understand
-from lakehouse.contracts.rules import Action, AddedAction, Distribution, Reference, Rule, check_action, pairs
+from lakehouse.contracts.columns import Column
+from lakehouse.contracts.declaration_checks import Action, AddedAction, check_action, pairs
+from lakehouse.contracts.rules.condition import Rule
+from lakehouse.contracts.rules.distribution import Distribution
+from lakehouse.contracts.rules.pandera_check import PanderaCheck
+from lakehouse.contracts.rules.reference import Reference
+from lakehouse.contracts.rules.registry import table_rules
+from lakehouse.contracts.rules.table_rule import TableRule
+from lakehouse.contracts.rules.unique import key_rule
+from lakehouse.contracts.types import ARROW_TYPES, ColumnType
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.features.duration import microseconds
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.rules.column_rule import ColumnRule
 
 QUARANTINE_SHARE = "quarantine_share"
 SCHEMA = "schema"
@@ -29,33 +39,31 @@ FRESHNESS = "freshness"
 CHANGES = "changes"
 ANOMALIES = "anomalies"
 TABLE_CHECKS = {
-    QUARANTINE_SHARE: "Few enough rows break a rule.",
+    QUARANTINE_SHARE: "The share of rows that fail a rule is tolerated.",
     SCHEMA: "The delivered columns and types are those of the contract.",
     VOLUME: "Each delivered day has about as many rows as others.",
     FRESHNESS: "The newest event belongs to the newest delivered day.",
-    CHANGES: "The format is the one of the deliveries before.",
-    ANOMALIES: "The values lie as those of the deliveries before.",
+    CHANGES: "The format is that of earlier deliveries.",
+    ANOMALIES: "The values are distributed as in earlier deliveries.",
 }
 """The checks that every contract has, besides those that it declares."""
-
-_SINCE_THE_BEGINNING = ("table", "version", "columns", "quarantine_share", "freshness", "volume")
-_COLUMN_SINCE_THE_BEGINNING = ("name", "type", "description", "nullable", "unique", "at_least", "at_most", "one_of")
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What the consumers of a source rely on.
+    """What the consumers of a table rely on.
 
-    `keys` are combinations of columns that appear once, in one write and across deliveries. `rules`, `references` and
-    `distributions` are declared in rules.py. `may_add` says what happens when a column comes that the contract does
-    not have: a pattern of names (`note_*`) -> `ignore`, `warn` or `block`; other columns block. With `ordered` the
-    columns must come in the contract's order.
-    `quarantine_share` is the largest share of rows of a write that may be quarantined; above it the write is refused.
+    `keys` are combinations of columns that appear once, in one write and across deliveries. `rules` holds conditions
+    on a row (Rule), custom pandera checks (PanderaCheck) and other table rules (contracts/rules/), `references` and
+    `distributions` their own kinds. `may_add` is the action for a column that the contract does not have, by a pattern
+    of names: `note_*` -> `ignore`, `warn` or `block`; other columns block. With `ordered` the columns must come in the
+    contract's order.
+    `quarantine_share` is the largest share of rows of a write that may be quarantined; above it the write is rejected.
     `freshness`: the newest event of a write lies at most this long before the end of the newest day it delivers.
     `volume`: rows of a day, as multiples (least, most) of the median of the days before and beside it; by "weekday", of
     the same weekday's days as soon as five of them are known, by "day" of all.
-    `then` says what happens when a check is broken, by its name, where that is not what usually does: rows that break a
-    rule of a column wait in quarantine, what is found over a whole write blocks it.
+    `then` overrides the default action of a check, by check name. By default rows that fail a row rule are
+    quarantined, and a failed check on a whole write blocks it.
     """
 
     table: str
@@ -66,7 +74,7 @@ class Contract:
     freshness: str = "24h"
     volume: tuple[float, float] = (0.5, 2.0)
     keys: Sequence[Sequence[str]] = ()
-    rules: Sequence[Rule] = ()
+    rules: Sequence[TableRule] = ()
     references: Sequence[Reference] = ()
     distributions: Sequence[Distribution] = ()
     may_add: Mapping[str, AddedAction] | Sequence[tuple[str, AddedAction]] = ()
@@ -75,7 +83,7 @@ class Contract:
     then: Mapping[str, Action] | Sequence[tuple[str, Action]] = ()
 
     def __post_init__(self) -> None:
-        """Raises DeclarationError for what no rows could meet, and for names that are not there."""
+        """Raise DeclarationError for what no rows could pass, and for unknown names."""
         for field in ("columns", "rules", "references", "distributions"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         object.__setattr__(self, "keys", tuple(tuple(key) for key in self.keys))
@@ -87,61 +95,37 @@ class Contract:
         doubled = _doubled(names)
         if doubled or not names:
             raise DeclarationError(
-                f"Columns are missing or doubled: {', '.join(doubled) or 'none given'}.",
+                f"Duplicate columns: {', '.join(doubled)}." if doubled else "The contract has no columns.",
                 where=where,
-                fix="Name each once.",
+                fix="Name each column once.",
             )
         if not 0 <= self.quarantine_share < 1:
             raise DeclarationError(
-                f"{self.quarantine_share} is not a share.", where=f"{where}, quarantine_share", nearest="0.01"
+                f"{self.quarantine_share} is not a share: it must lie between 0 and 1.",
+                where=f"{where}, quarantine_share",
+                nearest="0.01",
             )
         if not 0 <= self.volume[0] < 1 < self.volume[1]:
             raise DeclarationError(
-                f"{self.volume} are not multiples around 1.", where=f"{where}, volume", nearest="(0.5, 2.0)"
+                f"{self.volume} must be a multiple below 1 and one above 1.",
+                where=f"{where}, volume",
+                nearest="(0.5, 2.0)",
             )
-        check_action(self.volume_by, ("day", "weekday"), f"{where}, volume_by")
+        check_action(self.volume_by, ("day", "weekday"), f"{where}, volume_by", what="value")
         microseconds(self.freshness, where=f"{where}, freshness")
-        self._check_parts(where)
+        for rule in self.table_rules():
+            rule.validate(self, where)
         self._check_actions(where)
-
-    def _check_parts(self, where: str) -> None:
-        """That keys, rules, references and distributions are about columns that are there."""
-        named = [(f"keys {list(key)}", column) for key in self.keys for column in key]
-        named += [(f"reference to {one.table}", column) for one in self.references for column in one.columns]
-        named += [(f"distribution of {one.column}", one.column) for one in self.distributions]
-        for part, column in named:
-            self.column(column, f"{where}, {part}")
-        for key in self.keys:
-            if len(set(key)) < 2:  # noqa: PLR2004  # a key of one column is that column's `unique`
-                raise DeclarationError(
-                    f"{list(key)} is no combination of columns.",
-                    where=f"{where}, keys",
-                    nearest=f"Column({key[0]!r}, ..., unique=True)" if key else None,
-                )
-        for rule in self.rules:
-            understand(rule.sql, tuple(self.columns), f"{where}, rule {rule.name}")
-        for one in self.distributions:
-            kind = self.column(one.column, where).type
-            values = [value for value, _ in pairs(one.shares)]
-            numeric = kind.startswith(("int", "float"))
-            if one.quantiles and not numeric:
-                raise DeclarationError(
-                    f"Values of kind {kind} have no quantiles here.",
-                    where=f"{where}, distribution of {one.column}",
-                    nearest="shares",
-                )
-            if any(isinstance(value, str) != (kind == "text") for value in values):
-                raise DeclarationError(
-                    f"{values[0]!r} can be no value of a column of kind {kind}.",
-                    where=f"{where}, distribution of {one.column}, shares",
-                )
 
     def _check_actions(self, where: str) -> None:
         checks = [*(name for name, _ in self._row_rules()), *TABLE_CHECKS, *self._further_checks()]
         doubled = _doubled(checks)
         if doubled:
             raise DeclarationError(
-                f"Two rules are called {doubled[0]}.", where=where, nearest=f"{doubled[0]}_2", fix="Rename one of them."
+                f"Two rules have the name {doubled[0]}.",
+                where=where,
+                nearest=f"{doubled[0]}_2",
+                fix="Rename one of them.",
             )
         for name, action in pairs(self.then):
             if name not in checks:
@@ -149,7 +133,7 @@ class Contract:
                     f"There is no check named {name!r}.",
                     where=f"{where}, then",
                     nearest=nearest_name(name, checks),
-                    fix="Use one of: " + ", ".join(checks) + ".",
+                    fix="Checks of the contract: " + ", ".join(checks) + ".",
                 )
             options = get_args(Action) if name in self._by_name else ("block", "warn")
             check_action(action, options, f"{where}, then[{name!r}]")
@@ -174,12 +158,24 @@ class Contract:
             f"The contract has no column {name!r}.",
             where=where or f"contract of {self.table}",
             nearest=nearest_name(name, names),
-            fix="Use one of: " + ", ".join(names) + ".",
+            fix="Columns of the contract: " + ", ".join(names) + ".",
         )
 
+    def table_rules(self) -> list[TableRule]:
+        """Return the rules on several columns, other tables or all rows, in the order in which they are checked."""
+        return [one for kind in table_rules() for one in kind.of(self)]
+
     def row_rules(self) -> dict[str, str]:
-        """The names of all row rules, with what each says, in the order in which they are judged."""
+        """Return the names of all row rules with their descriptions, in the order in which they are checked."""
         return dict(self._by_name)
+
+    def libraries(self) -> set[str]:
+        """Return the libraries that run rules of the contract, besides the engine."""
+        return {rule.library for rule in (*self.table_rules(), *self._column_rules()) if rule.library}
+
+    def _column_rules(self) -> "Iterable[ColumnRule]":
+        for column in self.columns:
+            yield from column.row_rules.values()
 
     @cached_property
     def _by_name(self) -> dict[str, str]:
@@ -187,68 +183,58 @@ class Contract:
 
     def _row_rules(self) -> Iterable[tuple[str, str]]:
         for column in self.columns:
-            yield from column.rules().items()
-        yield from ((key_rule(key), f"{' and '.join(key)} together appear once.") for key in self.keys)
-        yield from ((rule.name, rule.description) for rule in self.rules)
-        yield from ((one.name, one.description) for one in self.references)
+            yield from ((name, rule.description(column.name)) for name, rule in column.row_rules.items())
+        yield from ((rule.name, rule.description) for rule in self.table_rules() if rule.on_rows)
 
     def _further_checks(self) -> list[str]:
-        return [*(across(key) for key in self.unique_keys()), *(one.name for one in self.distributions)]
+        return [
+            *(across(key) for key in self.unique_keys()),
+            *(rule.name for rule in self.table_rules() if not rule.on_rows),
+        ]
 
     def unique_keys(self) -> list[tuple[str, ...]]:
-        """The columns, and combinations of columns, of which no value comes twice."""
+        """Return the columns, and combinations of columns, of which no value appears twice."""
         return [*((column.name,) for column in self.columns if column.unique), *map(tuple, self.keys)]
 
     def action(self, check: str) -> Action:
-        """What happens when a check is broken, by its name."""
+        """Return what happens when the check of that name fails."""
         usual: Action = "quarantine" if check in self._by_name else "warn" if check == ANOMALIES else "block"
         return self._chosen.get(check, usual)
 
     @cached_property
     def _chosen(self) -> dict[str, Action]:
-        chosen: dict[str, Action] = {one.name: one.action for one in (*self.rules, *self.references)}
-        chosen |= {one.name: one.action for one in self.distributions}
-        chosen |= dict(pairs(self.then))
-        return chosen
+        return {one.name: one.action for one in self.table_rules()} | dict(pairs(self.then))
 
     def checks(self) -> dict[str, tuple[str, bool]]:
-        """Every check that the contract asks for: name -> (what it says, whether it blocks)."""
+        """Return every check of the contract: name -> (its description, whether it blocks)."""
         says = self.row_rules() | TABLE_CHECKS
         for key in self.unique_keys():
             says[across(key)] = f"No {' and '.join(key)} was delivered before."
-        says |= {one.name: one.description for one in self.distributions}
+        says |= {rule.name: rule.description for rule in self.table_rules() if not rule.on_rows}
         return {name: (text, self.action(name) == "block") for name, text in says.items()}
 
     def on_added(self, column: str) -> AddedAction:
-        """What happens when a delivery brings this column, which the contract does not have."""
+        """Return what happens when a delivery has this column, which the contract does not have."""
         for pattern, action in pairs(self.may_add):
             if fnmatchcase(column, pattern):
                 return action
         return "block"
 
     def fingerprint(self) -> str:
-        """A short hash of what decides the verdicts."""
-        # A field that came later counts where it is used, so that tables stay in line when the platform learns more.
-        content = {one.name: getattr(self, one.name) for one in fields(self) if one.name in _SINCE_THE_BEGINNING}
-        content["columns"] = []
-        for column in self.columns:
-            told = asdict(column)
-            told.pop("known_after")  # it decides no row
-            later = [name for name in told if name not in _COLUMN_SINCE_THE_BEGINNING]
-            content["columns"].append(
-                {name: told[name] for name in told if name not in later or told[name] not in {None, ""}}
-            )
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name not in {*_SINCE_THE_BEGINNING, "owner"} and value != one.default:
-                content[one.name] = [asdict(part) for part in value] if _declared(value) else value
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        """Return a short hash of what decides check results."""
+        from lakehouse.contracts.as_json import as_object
+
+        found = as_object(self)
+        del found["owner"]
+        for column in found["columns"]:
+            column.pop("known_after", None)  # it decides no row
+        return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def check_as_declared(contract: Contract) -> None:
-    """What a contract has to say where it is declared; one that others wrote, or that was kept, may lack it.
+    """Raise DeclarationError for a version that is not three numbers, and for an owner of no known form.
 
-    Raises DeclarationError for a version that is not three numbers, and for an owner of no known form.
+    Only declared contracts are checked: one of another tool, or of an older version, may lack both.
     """
     where = f"contract of {contract.table}"
     if not re.fullmatch(r"\d+\.\d+\.\d+", contract.version):
@@ -257,7 +243,7 @@ def check_as_declared(contract: Contract) -> None:
             f"{contract.version!r} is not a version.",
             where=f"{where}, version",
             nearest=".".join(numbers) or "1.0.0",
-            fix="Give three numbers: a new first one says that consumers have to be ready for it.",
+            fix="Use major.minor.patch: a new major version announces a breaking change.",
         )
     if not re.fullmatch(r"(team|user):[\w.-]+|[^@\s:]+@[^@\s:]+", contract.owner):
         name = re.sub(r"[^\w.-]+", "-", contract.owner.rpartition(":")[2].strip()).strip("-")
@@ -265,26 +251,28 @@ def check_as_declared(contract: Contract) -> None:
             f"{contract.owner!r} is not an owner.",
             where=f"{where}, owner",
             nearest=f"team:{name or contract.table.partition('.')[0]}",
-            fix="Name a team (team:orders), a person (user:ada) or a mail address.",
+            fix="Use a team (team:orders), a person (user:ada) or a mail address.",
         )
 
 
-def key_rule(key: Sequence[str]) -> str:
-    """The name of the rule that says that a key appears once in a write."""
-    return f"{'_'.join(key)}_unique"
-
-
 def across(key: Sequence[str]) -> str:
-    """The name of the check that says that no earlier delivery brought a key."""
+    """Return the name of the check that no earlier delivery brought a key."""
     return f"{'_'.join(key)}_unique_across_deliveries"
-
-
-def _declared(value: object) -> bool:
-    return isinstance(value, tuple) and any(isinstance(one, Rule | Reference | Distribution) for one in value)
 
 
 def _doubled(names: Sequence[str]) -> list[str]:
     return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
-__all__ = ["ARROW_TYPES", "Column", "ColumnType", "Contract", "Distribution", "Reference", "Rule", "across", "key_rule"]
+__all__ = [
+    "ARROW_TYPES",
+    "Column",
+    "ColumnType",
+    "Contract",
+    "Distribution",
+    "PanderaCheck",
+    "Reference",
+    "Rule",
+    "across",
+    "key_rule",
+]

@@ -1,26 +1,16 @@
-"""Judging how values lie: what a contract declares of a column's distribution, and "as in a reference".
+"""Check results on the distribution of rows in memory: as declared, and as in the live model's training rows.
 
-What belongs here: counts that decide a declared distribution, and the comparison with rows that are good by
-definition. Not: the declaration (rules.py), and finding odd deliveries without one (lakehouse/monitoring).
-
-Whether a quantile lies in a range is decided by counting: the q-quantile of n values is the k-th smallest, k the
-smallest whole number that is at least q times n (and 1), so it lies between two bounds when fewer than k values are
-below the lower one and at least k are not above the upper one. That is exact, needs no sorting, and is the same in
-every engine.
+What belongs here: counting, and the comparison with rows that are good by definition. Not: the declaration
+(rules/distribution.py), and anomalies against history (lakehouse/profiling).
 """
-
-import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
-from lakehouse.contracts.rules import Distribution, pairs
 from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.duck import borrow, quoted
+from lakehouse.tables.duck import borrow
 
 LIMIT = 0.25
 """The population stability index from which on a shift is usually called large."""
@@ -28,67 +18,28 @@ _BINS = 10
 _CATEGORIES = 20
 
 
-def counts_of(contract: Contract, one: Distribution) -> dict[str, str]:
-    """What has to be counted of the rows: label -> DuckDB's condition, to be true of the counted rows."""
-    name = quoted(one.column)
-    number = contract.column(one.column).type == "float64"
-    absent = f"{name} is null" + (f" or coalesce(isnan({name}), false)" if number else "")
-    found = {"absent": absent}
-    for place, (_, (low, high)) in enumerate(pairs(one.quantiles)):
-        # NaN is above every number, in DuckDB and in Spark.
-        found[f"below_{place}"] = f"{name} < {_bound(low)}"
-        found[f"up_to_{place}"] = f"{name} <= {_bound(high)}"
-    for place, (value, _) in enumerate(pairs(one.shares)):
-        found[f"value_{place}"] = f"{name} = {sql_value(value)}"
-    return found
-
-
-def judge_counts(one: Distribution, rows: int, counts: Mapping[str, int], *, blocking: bool) -> CheckResult:
-    """The verdict, from the counts that `counts_of` asks for among `rows` rows."""
-    measured: dict[str, float | int | str] = {"rows": rows}
-    if rows < one.least_rows:
-        says = f"{rows} rows are fewer than the {one.least_rows} from which on {one.column} is judged."
-        return CheckResult(one.name, passed=True, says=says, blocking=blocking, measured=measured)
-    given = rows - counts["absent"]
-    faults = []
-    measured["null_share"] = counts["absent"] / rows
-    if one.null_share is not None and counts["absent"] > one.null_share * rows:
-        faults.append(f"{counts['absent'] / rows:.2%} are not given")
-    for place, (quantile, (low, high)) in enumerate(pairs(one.quantiles) if given else ()):
-        rank = max(1, math.ceil(round(quantile * given, 6)))
-        below, up_to = counts[f"below_{place}"] / given, counts[f"up_to_{place}"] / given
-        measured |= {f"share_below_{low:g}": below, f"share_up_to_{high:g}": up_to}
-        if counts[f"below_{place}"] >= rank:
-            faults.append(f"the {quantile:g}-quantile is below {low:g}: {below:.2%} are")
-        if counts[f"up_to_{place}"] < rank:
-            faults.append(f"the {quantile:g}-quantile is above {high:g}: only {up_to:.2%} are not")
-    for place, (value, (low, high)) in enumerate(pairs(one.shares) if given else ()):
-        share = counts[f"value_{place}"] / given
-        measured[f"share_of_{value}"] = share
-        if not low <= share <= high:
-            faults.append(f"{share:.2%} are {value}")
-    says = one.description + (f" Not so: {'; '.join(faults)}." if faults else "")
-    return CheckResult(one.name, not faults, says, blocking=blocking, measured=measured)
-
-
 def distribution_check_results(contract: Contract, rows: pa.Table) -> list[CheckResult]:
-    """The verdicts on rows in memory, of all declared distributions but those that ask for the champion's."""
-    declared = [one for one in contract.distributions if one.null_share is not None or one.quantiles or one.shares]
+    """Return the check results of the distributions that counting the rows decides."""
+    declared = [one for one in contract.distributions if one.is_counted]
     if not declared:
         return []
-    wanted = [counts_of(contract, one) for one in declared]
+    wanted = [one.counts(contract) for one in declared]
     sql = ", ".join(f"count_if({condition})" for one in wanted for condition in one.values())
     with borrow() as connection:
         connection.register("rows", rows.select([one.column for one in declared]))
         found = iter(connection.execute(f"select {sql} from rows").fetchall()[0])
     return [
-        judge_counts(one, len(rows), {label: int(next(found) or 0) for label in labels}, blocking=one.action == "block")
+        one.result(
+            len(rows),
+            {label: int(next(found) or 0) for label in labels},
+            blocking=contract.action(one.name) == "block",
+        )
         for one, labels in zip(declared, wanted, strict=True)
     ]
 
 
 def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> list[CheckResult]:
-    """Whether the columns with `like_champion` lie as in `reference`: the rows that the champion was trained on.
+    """Compare the columns with `like_champion` with `reference`, the rows that the live model was trained on.
 
     The measure is the population stability index over the reference's tenths (or its most frequent values), null a
     value of its own. Chance alone makes (bins - 1) * (1/n + 1/m) of it on average (Yurdakul, Statistical properties of
@@ -107,7 +58,7 @@ def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> l
         index = float(np.sum((after - before) * np.log(after / before)))
         limit = LIMIT + 2 * (len(before) - 1) * (1 / len(rows) + 1 / len(reference))
         says = (
-            f"{one.column} differs from what the champion learned from by a PSI of {index:.3f}; {limit:.3f} is allowed."
+            f"The PSI of {one.column} against the live model's training rows is {index:.3f}; the limit is {limit:.3f}."
         )
         measured = {"psi": index, "limit": limit, "rows": len(rows), "reference_rows": len(reference)}
         check_results.append(
@@ -134,14 +85,10 @@ def _shares(before: pl.Series, after: pl.Series) -> tuple[np.ndarray, np.ndarray
             for bins, one in zip(placed, (before, after), strict=True)
         ]
     else:
-        top: Sequence[object] = before.drop_nulls().value_counts(sort=True)[before.name].head(_CATEGORIES).to_list()
+        top: list[object] = before.drop_nulls().value_counts(sort=True)[before.name].head(_CATEGORIES).to_list()
         counted = []
         for one in (before, after):
             known = [int((one == value).sum()) for value in top]
             counted.append([*known, len(one) - one.null_count() - sum(known), one.null_count()])
     first, second = (np.array(one, dtype=float) + 0.5 for one in counted)
     return first / first.sum(), second / second.sum()
-
-
-def _bound(value: float) -> str:
-    return sql_value(float(value))

@@ -11,6 +11,7 @@ behind AND and OR is only looked at where what stands before leaves it open.
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import duckdb
 import sqlglot
@@ -18,10 +19,13 @@ from sqlglot import Expr
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from lakehouse.contracts.columns import SQL_TYPES, Column
 from lakehouse.contracts.patterns import in_java
+from lakehouse.contracts.types import SQL_TYPES
 from lakehouse.errors import DeclarationError, nearest_name
 from lakehouse.tables.duck import borrow, quoted
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.columns import Column
 
 DIVIDED_BY_ZERO = "division by zero"
 
@@ -69,7 +73,7 @@ _MAY_RAISE = (exp.Div, exp.Mod, exp.Cast, exp.Add, exp.Sub, exp.Mul, exp.Neg, ex
 
 
 @cache
-def understand(sql: str, columns: tuple[Column, ...], where: str) -> Expr:
+def understand(sql: str, columns: "tuple[Column, ...]", where: str) -> Expr:
     """The expression in DuckDB's words as both engines reckon it; `sql` is true, false or null of a row.
 
     Raises DeclarationError for SQL that cannot be read, for a column that is not there, for words that are not the same
@@ -182,7 +186,7 @@ def _check_compared(node: Expr, truths: set[str], where: str) -> None:
         )
 
 
-def _sort_of_kind(column: Column) -> str:
+def _sort_of_kind(column: "Column") -> str:
     return "number" if column.type.startswith(("int", "float")) else column.type
 
 
@@ -211,7 +215,7 @@ def _check_mixed(node: Expr, sorts: dict[str, str], where: str) -> None:
     )
 
 
-def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
+def _check_kinds(tree: Expr, columns: "Sequence[Column]", where: str) -> None:
     """DuckDB itself says whether the kinds fit, of a row without values."""
     values = ", ".join(f"null::{SQL_TYPES[one.type]}" for one in columns)
     names = ", ".join(quoted(one.name) for one in columns)
@@ -235,7 +239,7 @@ def _check_kinds(tree: Expr, columns: Sequence[Column], where: str) -> None:
         )
 
 
-def _with_same_arithmetic(tree: Expr, columns: Sequence[Column]) -> Expr:
+def _with_same_arithmetic(tree: Expr, columns: "Sequence[Column]") -> Expr:
     whole = {one.name for one in columns if one.type.startswith("int")}
 
     def rewritten(node: Expr) -> Expr:

@@ -14,9 +14,9 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakehouse.contracts.compile import RowRule, compile_rules, given, unjudged
+from lakehouse.contracts.compile import compile_rules, not_evaluated
 from lakehouse.contracts.contract import Contract
-from lakehouse.errors import ContractError
+from lakehouse.contracts.rules.row_rule import PLACE, WRITE, RowRule, RowsInMemory
 from lakehouse.tables.check_result import RULE
 from lakehouse.tables.duck import borrow, literal, quoted
 
@@ -26,8 +26,6 @@ SAMPLE_CELLS = 1_000_000
 
 AT_ONCE = 200
 """So many rules are judged in one pass: a statement with many more takes longer to plan than its rows to read."""
-
-_PLACE, _WRITE = "_place", "_write"
 
 
 @dataclass(frozen=True)
@@ -87,20 +85,20 @@ def sort_writes(
     rules = [RowRule(name, "", "quarantine") for name in named] + compile_rules(contract)
     there = set(rows.schema.names)
     columns = [name for name in contract.schema.names if name in there]
-    looked_at = rows.select(columns).append_column(_PLACE, pa.array(np.arange(len(rows))))
-    looked_at = looked_at.append_column(_WRITE, pa.array(np.repeat(np.arange(len(sizes)), sizes)))
+    looked_at = rows.select(columns).append_column(PLACE, pa.array(np.arange(len(rows))))
+    looked_at = looked_at.append_column(WRITE, pa.array(np.repeat(np.arange(len(sizes)), sizes)))
     with borrow() as connection:
         connection.register("rows", looked_at)
+        in_memory = RowsInMemory(connection, looked_at, referenced or {}, f"contract of {contract.table}")
         for rule in rules:
-            if rule.key:
-                masks[rule.name] = _repeated(connection, rule.key, len(rows))
-            elif rule.reference:
-                masks[rule.name] = _not_found(connection, contract, rule, referenced or {}, len(rows))
+            mask = rule.mask(in_memory)
+            if mask is not None:
+                masks[rule.name] = mask
         # A mask that says nothing of any row needs no look.
         marks = {name: f"_mark_{place}" for place, (name, mask) in enumerate(masks.items()) if mask.any()}
         for name, mark in marks.items():
             looked_at = looked_at.append_column(mark, pa.array(masks[name]))
-        judged = [rule for rule in rules if rule.breaks is not None or rule.name in marks]
+        judged = [rule for rule in rules if rule.failing is not None or rule.name in marks]
         found = [
             _broken(connection, contract, looked_at, judged[first : first + AT_ONCE], marks)
             for first in range(0, len(judged), AT_ONCE)
@@ -120,19 +118,17 @@ def _broken(
 ) -> pa.Table:
     """Of each row that breaks a rule: its place, whether it breaks each rule (by the rule's name), and their names."""
     conditions = {rule.name: marks.get(rule.name, rule.in_duckdb) for rule in rules}
-    needed = {_PLACE, *(marks[rule.name] for rule in rules if rule.name in marks)}.union(
-        *(one.columns for one in rules)
-    )
+    needed = {PLACE, *(marks[rule.name] for rule in rules if rule.name in marks)}.union(*(one.columns for one in rules))
     connection.register("judged", looked_at.select([name for name in looked_at.schema.names if name in needed]))
     named = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in conditions.items())
     flags = ", ".join(f"coalesce({condition}, false) as {quoted(name)}" for name, condition in conditions.items())
     breaks = " or ".join(f"({condition})" for condition in conditions.values())
     try:
         return connection.sql(
-            f"select {_PLACE}, concat_ws(', ', {named}) as {RULE}, {flags} from judged where {breaks} order by {_PLACE}"
+            f"select {PLACE}, concat_ws(', ', {named}) as {RULE}, {flags} from judged where {breaks} order by {PLACE}"
         ).to_arrow_table()
     except duckdb.Error as error:
-        raise unjudged(
+        raise not_evaluated(
             contract,
             rules,
             lambda rule: connection.sql(f"select count_if({rule.in_duckdb}) from judged").fetchall(),
@@ -150,7 +146,7 @@ def _parted(
     firsts = {}
     for one in found:
         own = _of_places(one, begin, len(rows))
-        places = own.column(_PLACE).to_numpy() - begin
+        places = own.column(PLACE).to_numpy() - begin
         for name in own.schema.names[2:] if len(own) else ():
             broken = places[own.column(name).to_numpy()]
             counts[name] = len(broken)
@@ -159,7 +155,7 @@ def _parted(
                 if name in stopping:
                     stopped[broken] = True
     told = _of_places(reasons, begin, len(rows))
-    known, names = told.column(_PLACE).to_numpy() - begin, told.column(RULE).combine_chunks()
+    known, names = told.column(PLACE).to_numpy() - begin, told.column(RULE).combine_chunks()
 
     def marked(places: NDArray[np.int64]) -> pa.Table:
         return rows.take(pa.array(places)).append_column(RULE, names.take(pa.array(np.searchsorted(known, places))))
@@ -177,59 +173,15 @@ def _parted(
 
 def _of_places(found: pa.Table, begin: int, rows: int) -> pa.Table:
     """The part of a table in the order of places that is about these."""
-    first, last = np.searchsorted(found.column(_PLACE).to_numpy(), [begin, begin + rows])
+    first, last = np.searchsorted(found.column(PLACE).to_numpy(), [begin, begin + rows])
     return found.slice(first, last - first)
 
 
 def _reasons(found: Sequence[pa.Table]) -> pa.Table:
     """The names of all rules that each row breaks, in the order of places."""
-    named = [pl.DataFrame(pl.from_arrow(one.select([_PLACE, RULE]))) for one in found]
-    together = pl.concat([pl.DataFrame(schema={_PLACE: pl.Int64, RULE: pl.String}), *named])
+    named = [pl.DataFrame(pl.from_arrow(one.select([PLACE, RULE]))) for one in found]
+    together = pl.concat([pl.DataFrame(schema={PLACE: pl.Int64, RULE: pl.String}), *named])
     if len(named) > 1:
-        together = together.group_by(_PLACE, maintain_order=True).agg(pl.col(RULE).str.join(", "))
-    kinds = pa.schema([(_PLACE, pa.int64()), (RULE, pa.string())])
-    return together.sort(_PLACE).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(kinds)
-
-
-def _repeated(connection: duckdb.DuckDBPyConnection, key: Sequence[str], rows: int) -> NDArray[np.bool_]:
-    """Which rows have a key that an earlier row of the same write has; a null is no key."""
-    names = ", ".join([_WRITE, *(quoted(one) for one in key)])
-    found = connection.sql(
-        f"with again as (select {names}, min({_PLACE}) as first from rows where {given(key)} group by {names} "
-        f"having count(*) > 1) select {_PLACE} from rows join again using ({names}) where {_PLACE} > first"
-    ).to_arrow_table()
-    return _mask(found, rows)
-
-
-def _not_found(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    rule: RowRule,
-    referenced: Mapping[str, pa.Table],
-    rows: int,
-) -> NDArray[np.bool_]:
-    """Which rows have values that the other table does not hold; where one is null, nothing is looked up."""
-    reference = rule.reference
-    assert reference is not None  # noqa: S101  # the caller's choice
-    if reference.table not in referenced:
-        raise ContractError(
-            f"The rule {rule.name} cannot be judged: the rows of {reference.table} were not given.",
-            where=f"contract of {contract.table}",
-            nearest="read_referenced(lake, contract)",
-            fix="Hand in the tables that the contract refers to.",
-        )
-    connection.register("held", referenced[reference.table])
-    same = " and ".join(
-        f"rows.{quoted(one)} = held.{quoted(other)}"
-        for one, other in zip(reference.columns, reference.to_columns, strict=True)
-    )
-    needed = " and ".join(f"rows.{quoted(one)} is not null" for one in reference.columns)
-    found = connection.sql(f"select {_PLACE} from rows anti join held on {same} where {needed}").to_arrow_table()
-    connection.unregister("held")
-    return _mask(found, rows)
-
-
-def _mask(places: pa.Table, rows: int) -> NDArray[np.bool_]:
-    mask = np.zeros(rows, dtype=bool)
-    mask[places.column(_PLACE).to_numpy()] = True
-    return mask
+        together = together.group_by(PLACE, maintain_order=True).agg(pl.col(RULE).str.join(", "))
+    kinds = pa.schema([(PLACE, pa.int64()), (RULE, pa.string())])
+    return together.sort(PLACE).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(kinds)

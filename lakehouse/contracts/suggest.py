@@ -14,8 +14,8 @@ import pyarrow as pa
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_python import to_python
 from lakehouse.contracts.columns import ARROW_TYPES, Column, ColumnType
-from lakehouse.contracts.compile import sql_value
 from lakehouse.contracts.contract import Contract
+from lakehouse.contracts.sql import sql_value
 from lakehouse.contracts.versions import diff, major, next_minor
 from lakehouse.errors import ContractError
 from lakehouse.tables.duck import borrow, quoted

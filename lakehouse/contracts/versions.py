@@ -7,10 +7,9 @@ promised, those who deliver have to do more, and consumers lose nothing.
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +17,8 @@ from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.as_json import from_json, to_json
 from lakehouse.contracts.contract import Column, Contract
-from lakehouse.contracts.rules import pairs
+from lakehouse.contracts.declaration_checks import pairs
+from lakehouse.contracts.rules.registry import column_rules, table_rules
 from lakehouse.errors import ContractError, SlipwayWarning
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import literal
@@ -182,26 +182,10 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     name = old.name
     if old.type != new.type:
         yield f"{name} was {old.type} and is {new.type}.", not _fits(new, old.type)
-    if old.nullable != new.nullable:
-        yield f"{name} {'may now be null' if new.nullable else 'is now always given'}.", new.nullable
-    if old.unique != new.unique:
-        yield f"{name} {'appears once' if new.unique else 'may now appear more than once'}.", old.unique
     comparable = (old.type == "timestamp") == (new.type == "timestamp")
-    for field, sign, words in (
-        ("at_least", 1, "at least"),
-        ("at_most", -1, "at most"),
-        ("shortest", 1, "at least so long"),
-        ("longest", -1, "at most so long"),
-    ):
-        one, two = getattr(old, field), getattr(new, field)
-        if one != two:
-            looser = two is None or (one is not None and (not comparable or (two < one if sign > 0 else two > one)))
-            yield f"{name} was {words}: {_none(one)}, and is {words}: {_none(two)}.", bool(looser)
-    if old.one_of != new.one_of:
-        gone = not new.one_of or (bool(old.one_of) and not set(new.one_of) <= set(old.one_of))
-        yield f"{name} was one of {_none(old.one_of)}, and is one of {_none(new.one_of)}.", gone and bool(old.one_of)
-    if old.matches != new.matches:
-        yield f"{name} had the form {_none(old.matches)}, and has {_none(new.matches)}.", bool(old.matches)
+    rules = [{rule.kind: rule for rule in column.row_rules.values()} for column in (old, new)]
+    for kind in column_rules():
+        yield from kind.changes(name, *(each.get(kind.kind) for each in rules), comparable=comparable)
     if old.known_after != new.known_after:
         where = f"column {name}"
         one, two = (microseconds(each.known_after or "0d", where=where) for each in (old, new))
@@ -218,37 +202,15 @@ def _fits(column: Column, kind: str) -> bool:
 
 
 def _parts(old: Contract, new: Contract) -> Iterator[Change]:
-    """Keys, rules, references, distributions, and what happens when one is broken."""
-    for key in (one for one in (*old.keys, *new.keys) if (one in old.keys) != (one in new.keys)):
-        gone, names = key in old.keys, " and ".join(key)
-        says = f"{names} together {'may now appear more than once' if gone else 'appear once'}."
-        yield Change(says, gone, tuple(key))
-    for before, after in (
-        ({one.name: one for one in old.rules}, {one.name: one for one in new.rules}),
-        ({one.name: one for one in old.references}, {one.name: one for one in new.references}),
-        ({one.name: one for one in old.distributions}, {one.name: one for one in new.distributions}),
-    ):
-        yield from _named(before, after)
+    """Yield changed table rules, and changed actions of checks."""
+    for kind in table_rules():
+        for says, breaking, columns in kind.changes(old, new):
+            yield Change(says, breaking, columns)
     now = new.checks()
     for check in old.checks():
         one, two = old.action(check), new.action(check)
         if check in now and one != two:
-            yield Change(f"{check} did {one}, and does {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
-
-
-def _named(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
-    for name, one in before.items():
-        columns = _concerned(one)
-        # What only warned promised nothing.
-        promised = one.action != "warn"
-        if name not in after:
-            yield Change(f"{name} is gone.", promised, columns)
-        elif _content(one) != _content(after[name]):
-            # Whether other words promise more or less cannot be told from them.
-            before_it, now = (_content(each).removesuffix(".") for each in (one, after[name]))
-            yield Change(f"{name} changed: {before_it} became {now}.", promised, columns)
-    for name in (one for one in after if one not in before):
-        yield Change(f"{name} is new.", breaking=False, columns=_concerned(after[name]))
+            yield Change(f"The action of {check} was {one}, and is {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
 
 
 def _limits(old: Contract, new: Contract) -> Iterator[Change]:
@@ -261,21 +223,3 @@ def _limits(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change(f"{field} was {one}, and is {two}.", breaking=False, of_rows=False)
     if dict(pairs(old.may_add)) != dict(pairs(new.may_add)):
         yield Change("What columns may be added changed; none of them is landed.", breaking=False, of_rows=False)
-
-
-def _concerned(one: Any) -> tuple[str, ...]:  # noqa: ANN401  # a rule, a reference or a distribution
-    return tuple(getattr(one, "columns", ())) or ((one.column,) if hasattr(one, "column") else ())
-
-
-def _content(one: Any) -> str:  # noqa: ANN401
-    if hasattr(one, "sql"):
-        return one.sql
-    if hasattr(one, "least_rows"):
-        return f"{one.description} From {one.least_rows} rows on."
-    return one.description
-
-
-def _none(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(map(str, value)) or "anything"
-    return "anything" if value in {None, ""} else str(value)

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from lakehouse import clock
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import dropped_rows, of_deliveries, quarantine_shape, quarantined, take_back
-from lakehouse.contracts.table_checks import check_references, read_referenced
+from lakehouse.contracts.referenced_tables import check_references, read_referenced
 from lakehouse.contracts.versions import check_kept, keep_version
 from lakehouse.errors import PublishConflictError
 from lakehouse.ingestion.blocked import blocked_in

@@ -18,7 +18,7 @@ from lakehouse.catalog.home import scratch_folder
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.audit import sort_rows
 from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined, take_out
-from lakehouse.contracts.table_checks import read_referenced
+from lakehouse.contracts.referenced_tables import read_referenced
 from lakehouse.errors import ContractError, DeliveryError, PublishConflictError
 from lakehouse.ingestion.ingestion_log import Status, all_lines, latest_entries, record
 from lakehouse.ingestion.recording import missing_entries, record_and_release

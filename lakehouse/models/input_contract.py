@@ -51,7 +51,7 @@ class Expected:
     @property
     def says(self) -> str:
         """What the check says."""
-        parts = [says.rstrip(".") for says in self.column().rules().values()]
+        parts = [rule.description(self.name).rstrip(".") for rule in self.column().row_rules.values()]
         parts += [f"up to {self.outside_share:.2%} are not"] if parts and self.outside_share else []
         parts += [f"at most {self.null_share:.2%} of its rows have no value"]
         return "; ".join(parts) + "."
@@ -88,7 +88,7 @@ def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) 
     for one in expects:
         nulls = inputs[one.name].null_count()
         # A value that breaks two rules is counted for the one that more break.
-        outside = max((counts[rule] for rule in one.column().rules()), default=0)
+        outside = max((counts[rule] for rule in one.column().row_rules), default=0)
         check_results.append(_check_result(one, inputs.height, nulls, outside))
     if any(not check_result.passed for check_result in check_results):
         error = AuditError(name, check_results)

@@ -62,7 +62,7 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
 
     @asset_definition(
         asset,
-        kinds={"iceberg", "pandera", *engine_named(declared.graph.engine).kinds["ingestion"]},
+        kinds={"iceberg", *source.contract.libraries(), *engine_named(declared.graph.engine).kinds["ingestion"]},
         tags={"slipway/contract": source.contract.version},
         metadata={
             "contract": f"{source.contract.table} {source.contract.version}",

@@ -10,10 +10,10 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
+from lakehouse.contracts.contract import Column, Contract, Distribution, PanderaCheck, Reference, Rule
 from lakehouse.contracts.expressions import in_duckdb, in_spark, understand
+from lakehouse.contracts.referenced_tables import read_referenced
 from lakehouse.contracts.row_checks import sort_rows
-from lakehouse.contracts.table_checks import read_referenced
 from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.engines.spark.engine import SparkEngine
 from lakehouse.errors import ContractError
@@ -119,6 +119,31 @@ def test_a_whole_table_breaks_what_its_rows_in_memory_break(shop, audit):
     for name, number in counted.items():
         if not name.endswith("_unique"):  # of equal rows a sample shows the first, too
             assert len(check_results[name].sample) == min(number, 5), name
+
+
+def whole_cents(data):
+    import polars as pl
+
+    value = pl.col(data.key)
+    return data.lazyframe.select((value * 100 - (value * 100).round()).abs() < 1e-6)
+
+
+def test_a_custom_pandera_check_and_a_rule_of_ones_own_run_on_both_engines(shop):
+    from tests.own_rule import MultipleOf
+
+    amount = replace(ORDERS.column("id"), rules=[MultipleOf(7)])
+    columns = [amount if one.name == "id" else one for one in ORDERS.columns]
+    checks = [
+        PanderaCheck("cents", whole_cents, column="amount"),
+        PanderaCheck("cheap", lambda frame: frame.amount < 50, backend="pandas", action="warn"),
+    ]
+    declared = replace(ORDERS, columns=columns, rules=checks)
+    embedded, on_spark = (told(audit(shop, declared)) for audit in ENGINES.values())
+    assert on_spark == embedded
+    broken = {name: measured["broken"] for name, _, _, _, measured in embedded if "broken" in measured}
+    parted = sort_rows(declared, orders(), read_referenced(shop, declared))
+    assert broken == parted.counts
+    assert min(broken[name] for name in ("cents", "cheap", "id_multiple_of")) > 0, broken
 
 
 def test_a_rule_that_raises_is_one_error_that_names_it(shop, audit):

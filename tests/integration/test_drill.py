@@ -19,7 +19,7 @@ from assets.credit.simulator import CreditSimulation, write_monthly_files
 from assets.credit.sources import statements
 from assets.fraud.contracts import transactions_contract
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.rules import Reference
+from lakehouse.contracts.contract import Reference
 from lakehouse.drills.fault_files import read_texts, write_texts
 from lakehouse.drills.fault_injection import INCIDENTS, Stage, incident, play, roles_of
 from lakehouse.drills.unvalidated_baseline import read_as_it_comes

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lakehouse.contracts.audit import row_check_results
 from lakehouse.contracts.contract import Column, Contract, Distribution, Reference, Rule
 from lakehouse.contracts.distributions import distribution_check_results, like_reference
-from lakehouse.contracts.pandera_schema import as_pandera, pandera_column
+from lakehouse.contracts.pandera_schema import pandera_column, to_pandera
 from lakehouse.contracts.row_checks import readable_rules, sort_rows
 from lakehouse.errors import ContractError, DeclarationError
 from lakehouse.tables.check_result import RULE
@@ -83,27 +83,27 @@ def broken(declared, *given_rows, **more):
             "compares a truth",
             "sure = true",
         ),
-        (lambda: Rule("no name", "amount > 1", "More."), "not a name", "no_name"),
-        (lambda: Rule("r", "amount > 1", "More.", action="blok"), "cannot happen", "block"),
+        (lambda: Rule("no name", "amount > 1", "More."), "not a valid name", "no_name"),
+        (lambda: Rule("r", "amount > 1", "More.", action="blok"), "Invalid", "block"),
         (lambda: contract(rules=[Rule("id_unique", "id > 1", "More.")]), "Two rules", "id_unique_2"),
         (lambda: contract(keys=[("id", "lien")]), "no column 'lien'", "line"),
-        (lambda: contract(keys=[("line",)]), "no combination", "Column('line', ..., unique=True)"),
+        (lambda: contract(keys=[("line",)]), "not a combination", "Column('line', ..., unique=True)"),
         (lambda: contract(references=[Reference("kinds", "shop.kinds")]), "no column 'kinds'", "kind"),
         (lambda: Reference("kind", "kinds"), "not a table name", "domain.kinds"),
         (lambda: Reference(("kind", "line"), "shop.kinds", ("name",)), "2 columns", None),
         (lambda: contract(distributions=[Distribution("amont", null_share=0.1)]), "no column 'amont'", "amount"),
         (lambda: contract(distributions=[Distribution("kind", quantiles={0.5: (1, 2)})]), "no quantiles", "shares"),
-        (lambda: contract(distributions=[Distribution("line", shares={"a": (0, 1)})]), "no value", None),
-        (lambda: Distribution("amount"), "Nothing is asked", "null_share=0.05"),
+        (lambda: contract(distributions=[Distribution("line", shares={"a": (0, 1)})]), "not a valid value", None),
+        (lambda: Distribution("amount"), "has no bounds", "null_share=0.05"),
         (lambda: Distribution("amount", null_share=1.5), "not a share", "1"),
         (lambda: Distribution("amount", quantiles={0.5: (3, 2)}), "Nothing lies between", "(2, 3)"),
         (lambda: Distribution("kind", shares={"a": (0.5, 1.5)}), "cannot lie", None),
-        (lambda: Distribution("kind", null_share=0.1, action="quarantine"), "cannot happen", "block"),
+        (lambda: Distribution("kind", null_share=0.1, action="quarantine"), "Invalid", "block"),
         (lambda: contract(then={"volum": "warn"}), "no check named 'volum'", "volume"),
-        (lambda: contract(then={"volume": "quarantine"}), "cannot happen", "block"),
-        (lambda: contract(may_add={"*": "ignor"}), "cannot happen", "ignore"),
-        (lambda: contract(volume_by="month"), "cannot happen", "day"),
-        (lambda: Column("a", "text", description="A.", matches="[a"), "no regular expression", None),
+        (lambda: contract(then={"volume": "quarantine"}), "Invalid", "block"),
+        (lambda: contract(may_add={"*": "ignor"}), "Invalid", "ignore"),
+        (lambda: contract(volume_by="month"), "Invalid", "day"),
+        (lambda: Column("a", "text", description="A.", matches="[a"), "not a regular expression", None),
         (
             lambda: Column("a", "text", description="A.", matches=r"(?s)a.\C"),
             "does not mean the same",
@@ -112,10 +112,10 @@ def broken(declared, *given_rows, **more):
         (lambda: Column("a", "int64", description="A.", matches="a"), "about texts", "one_of"),
         (lambda: Column("a", "int64", description="A.", shortest=1), "about texts", "at_least"),
         (lambda: Column("a", "text", description="A.", shortest=3, longest=2), "No text", "shortest=2, longest=3"),
-        (lambda: Column("a", "text", description="A.", longest=-1), "no length", "0"),
-        (lambda: Column("a", "int64", description="A.", one_of=("1",)), "no value", "1"),
-        (lambda: Column("a", "text", description="A.", one_of=(1,)), "no value", "'1'"),
-        (lambda: Column("a", "float64", description="A.", at_most=math.inf), "no bound", None),
+        (lambda: Column("a", "text", description="A.", longest=-1), "not a valid length", "0"),
+        (lambda: Column("a", "int64", description="A.", one_of=("1",)), "not a valid value", "1"),
+        (lambda: Column("a", "text", description="A.", one_of=(1,)), "not a valid value", "'1'"),
+        (lambda: Column("a", "float64", description="A.", at_most=math.inf), "not a valid bound", None),
     ],
 )
 def test_a_wrong_declaration_is_found_when_it_is_made(make, what, nearest):
@@ -385,7 +385,7 @@ def pandera_says(declared, table):
 
 
 @given(contracts_and_rows())
-def test_rows_are_sorted_as_pandera_says(drawn):
+def test_rows_are_sorted_to_pandera_says(drawn):
     declared, table = drawn
     expected = pandera_says(declared, table)
     parted = sort_rows(declared, table.append_column("place", pa.array(range(len(table)), pa.int64())))
@@ -401,7 +401,7 @@ def test_rows_are_sorted_as_pandera_says(drawn):
 def test_a_whole_schema_for_pandera_says_the_same_at_once():
     import pandera.errors
 
-    as_pandera(contract()).validate(pl.DataFrame(pl.from_arrow(rows({}, {}))), lazy=True)
+    to_pandera(contract()).validate(pl.DataFrame(pl.from_arrow(rows({}, {}))), lazy=True)
     with pytest.raises(pandera.errors.SchemaErrors) as caught:
-        as_pandera(contract()).validate(pl.DataFrame(pl.from_arrow(rows({"id": None}))), lazy=True)
+        to_pandera(contract()).validate(pl.DataFrame(pl.from_arrow(rows({"id": None}))), lazy=True)
     assert caught.value.failure_cases["check"].to_list() == ["not_nullable"]

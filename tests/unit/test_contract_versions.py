@@ -189,8 +189,8 @@ def test_nothing_is_lost_on_the_way_through_json_yaml_and_python(contract):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("{", "no JSON"),
-        ("[]", "no object"),
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
         (
             '{"table": "a.b", "version": "1", "owner": "o", "columns": [{"name": "a", "type": "text"}]}',
             "description is missing",
@@ -206,8 +206,8 @@ def test_json_that_is_no_contract_is_one_clear_error(text, what):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("a: [", "no YAML"),
-        ("a: b", "no data contract"),
+        ("a: [", "not YAML"),
+        ("a: b", "not a data contract"),
         ("kind: DataContract\napiVersion: v2.2.2", "cannot be read"),
         ("kind: DataContract\napiVersion: v3.1.0\nschema: []", "0 tables"),
     ],

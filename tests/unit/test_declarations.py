@@ -286,25 +286,29 @@ def test_bounds_that_no_value_meets_are_rejected(kind, least, most):
 )
 def test_bounds_that_the_column_cannot_be_compared_with_are_rejected(kind, bound):
     rejected(
-        lambda: Column("amount", kind, description="Paid.", at_least=bound), says="is no bound", where="column amount"
+        lambda: Column("amount", kind, description="Paid.", at_least=bound),
+        says="not a valid bound",
+        where="column amount",
     )
     rejected(lambda: Column("amount", kind, description="Paid.", at_most=bound), says=kind, where="column amount")
 
 
 def test_one_bound_alone_and_equal_bounds_are_fine():
     assert (
-        Column("amount", "int32", description="Paid.", at_least=5).rules()["amount_in_range"] == "amount is at least 5."
+        Column("amount", "int32", description="Paid.", at_least=5).row_rules["amount_in_range"].description("amount")
+        == "amount is at least 5."
     )
     assert (
-        Column("amount", "int32", description="Paid.", at_most=5).rules()["amount_in_range"] == "amount is at most 5."
+        Column("amount", "int32", description="Paid.", at_most=5).row_rules["amount_in_range"].description("amount")
+        == "amount is at most 5."
     )
     both = Column("amount", "int32", description="Paid.", at_least=5, at_most=5)
-    assert both.rules()["amount_in_range"] == "amount is at least 5 and at most 5."
+    assert both.row_rules["amount_in_range"].description("amount") == "amount is at least 5 and at most 5."
 
 
 def test_a_contract_names_each_column_once():
     rejected(lambda: contract(AMOUNT, AMOUNT), says="amount", where="contract of shop.payments")
-    rejected(contract, says="none given", where="contract of shop.payments")
+    rejected(contract, says="no columns", where="contract of shop.payments")
 
 
 @pytest.mark.parametrize("share", [-0.1, 1, 1.5, float("nan")])
@@ -319,7 +323,7 @@ def test_a_share_of_rows_lies_below_1(share):
 
 @pytest.mark.parametrize("volume", [(-1, 2), (1, 2), (0.5, 1), (2, 0.5)])
 def test_the_volume_of_a_day_is_given_as_multiples_around_1(volume):
-    rejected(lambda: contract(AMOUNT, volume=volume), says="multiples around 1", where="volume", nearest="(0.5, 2.0)")
+    rejected(lambda: contract(AMOUNT, volume=volume), says="a multiple below 1", where="volume", nearest="(0.5, 2.0)")
 
 
 def test_freshness_is_a_length_of_time():
