@@ -11,11 +11,11 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test lint format lock bench clean
+.PHONY: help install demo up test test-fast wheel lint format lock bench clean
 
 help: ## list what there is
 	@echo "usage: make TARGET [PYTHON=python3.12] [SLIPWAY_HOME=folder] [ARGS=\"further arguments\"]"
-	@sed -n 's/^\([a-z][a-z]*\):[^#]*## \(.*\)$$/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-11s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)$$/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-11s %s\n", $$1, $$2 }'
 
 install: $(INSTALLED) ## make .venv and install the locked packages and the project into it
 
@@ -24,6 +24,9 @@ demo: $(INSTALLED) ## run the main job end to end on simulated card transactions
 
 up: $(INSTALLED) ## open the graph in Dagster's pages, on this machine only
 	@$(BIN)/slipway up $(ARGS)
+
+test-fast: $(INSTALLED) ## run the tests that need no server, no Spark, no browser and no long run: for everyday work
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS) tests/unit tests/test_definitions.py
 
 test: $(INSTALLED) ## run the tests
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -47,6 +50,10 @@ lock: ## write requirements.lock anew from pyproject.toml; ARGS=--upgrade takes 
 	@$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 --quiet \
 		--no-emit-index-url --no-annotate --no-header $(ARGS) pyproject.toml --output-file requirements.lock
 	@echo "lock: requirements.lock is written; 'make install' brings .venv up to it."
+
+wheel: $(INSTALLED) ## build the package into dist/, which pip installs without this checkout
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist .
+	@ls dist/*.whl
 
 bench: $(INSTALLED) ## run every benchmark, one after the other
 	@failed=; \

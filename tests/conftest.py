@@ -60,8 +60,15 @@ LONGEST_FIRST = (*ON_SPARK, "test_main_job", "test_spark_cluster", "test_cli", "
 LONGEST_FIRST += ("test_bad_deliveries", "test_write_path_crashes", "test_reproduce", "test_credit", "test_new_domain")
 
 
+SLOW = {"live_home", "spark_lake", "spark_built"}
+"""Fixtures whose tests `make test-fast` leaves out."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, so that no worker is left with one when the others are done."""
+    """Mark what is slow. The files that take longest come first, so that no worker waits with one for the others."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     endings = {name: place for place, name in enumerate(LONGEST_FIRST)}
 
     def place(item: pytest.Item) -> int:

@@ -26,7 +26,7 @@ from tests.environment import environment
 
 TOP = Path(__file__).resolve().parents[1]
 COMMANDS: dict[str, Command] = generate_cli_docs.all_commands()
-TARGETS = re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
+TARGETS = re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), flags=re.MULTILINE)
 
 
 class Shell:

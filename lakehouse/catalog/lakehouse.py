@@ -31,6 +31,7 @@ from tenacity import retry, stop_after_attempt, wait_random
 from lakehouse.catalog.home import Home, open_home, storage_error
 from lakehouse.catalog.iceberg import ManySnapshotsTable, unchanging
 from lakehouse.errors import DeclarationError, SettingsError, unknown_name
+from lakehouse.extras import require
 from lakehouse.settings import Settings, redact
 
 CATALOG_NAME = "lake"
@@ -223,7 +224,8 @@ def _open_catalog(settings: Settings, home: Home) -> Catalog:
         "py-io-impl": "lakehouse.catalog.lakehouse.HomeFileIO",
         **settings.catalog_properties,
     }
-    # The driver is the one that the extra `postgres` installs.
+    if address.startswith("postgresql"):
+        require("psycopg2", where="SLIPWAY_CATALOG")
     properties["uri"] = address.replace("postgresql://", "postgresql+psycopg2://", 1)
     # Two processes that make the catalog's tables at once get in each other's way; the next try finds them made.
     database = retry(stop=stop_after_attempt(5), wait=wait_random(max=0.2), reraise=True)(ManyWritersCatalog)

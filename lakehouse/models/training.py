@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lakehouse import extras
 from lakehouse.errors import DeclarationError, SlipwayError, unknown_name
 from lakehouse.models.metrics import METRICS, measure
 from lakehouse.models.model import Candidate, Classifier, Model
@@ -54,7 +55,8 @@ def fit(
     test_inputs = design(split.test, model.inputs, model.training_set)
     trained: list[Trained] = []
     for candidate in model.candidates:
-        estimator = candidate.build()
+        with extras.named(f"Candidate({candidate.name!r}).build"):
+            estimator = candidate.build()
         if not hasattr(estimator, "predict_proba"):
             raise DeclarationError(
                 f"{type(estimator).__name__} gives no probabilities.",

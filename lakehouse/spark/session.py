@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.catalog.home import Home
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
+from lakehouse.extras import require
 from lakehouse.settings import Settings
 from lakehouse.spark.catalog import catalog_properties, on_s3
 from lakehouse.spark.jars import jars_of
@@ -60,15 +61,9 @@ def spark_of(lake: Lakehouse) -> "SparkSession":
 
 def _new_session(lake: Lakehouse) -> "SparkSession":
     settings = lake.settings
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise SettingsError(
-            "Spark is asked for, but it is not installed.",
-            where="SLIPWAY_ENGINE=spark",
-            nearest="SLIPWAY_ENGINE=embedded",
-            fix="Install the extra: pip install 'slipway[spark]', or use the embedded engine.",
-        ) from None
+    require("pyspark", where="SLIPWAY_ENGINE=spark")
+    from pyspark.sql import SparkSession
+
     _check_answers(settings.spark_master)
     if settings.spark_master.startswith("sc://"):
         warn_of_connect(settings)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from lakehouse.catalog.home import open_home, storage_error
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
+from lakehouse.extras import require
 from lakehouse.lineage.store import schema as tables
 from lakehouse.lineage.store.derivation import Facts
 from lakehouse.lineage.store.merging import add_facts
@@ -119,6 +120,8 @@ def open_store(lake: Lakehouse | Settings | None = None) -> Store:
     """
     settings = lake.settings if isinstance(lake, Lakehouse) else lake or Settings.from_environment()
     if settings.lineage_database:
+        if settings.lineage_database.startswith("postgresql"):
+            require("psycopg2", where="SLIPWAY_LINEAGE_DATABASE")
         address = settings.lineage_database.replace("postgresql://", "postgresql+psycopg2://", 1)
         url, shown = make_url(address), f"SLIPWAY_LINEAGE_DATABASE={redact(address)}"
     else:
