@@ -21,7 +21,7 @@ from orchestration.source_days import parse_days
 
 
 class BuildConfig(dg.Config):
-    """How much to recompute. By default: what is not in line with its inputs, and nothing else."""
+    """How much to recompute. By default: what is stale, and nothing else."""
 
     rebuild: bool = Field(default=False, description="Make the whole table anew.")
     days: str = Field(default="", description="Recompute these days in any case: 2018-04-01 or 2018-04-01:2018-04-30.")

@@ -29,7 +29,7 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     """Rows, snapshot, what was recomputed and why, pins and the table's schema."""
     table = lake.table(outcome.name)
     columns = [dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields]
-    done = "nothing: it was in line with its inputs"
+    done = "nothing: it was up to date"
     if outcome.recomputed:
         done = "everything" if outcome.days is None else describe_days(outcome.days)
     stale = blocked(lake, outcome.name.split(".")[0])

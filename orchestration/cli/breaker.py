@@ -32,7 +32,7 @@ EXAMPLES = """\
 
 slipway breaker                                    all sources
 
-slipway breaker fraud.transactions                 one, with everything that it ever did and what waits
+slipway breaker fraud.transactions                 one, with its transitions and blocked deliveries
 
 slipway breaker fraud.transactions --close --reason "the vendor delivered again"
 
@@ -41,17 +41,17 @@ slipway breaker fraud.transactions --open --reason "the vendor migrates tonight"
 
 
 def command(
-    source: Annotated[str | None, typer.Argument(help="A source; without it all of them.", show_default=False)] = None,
+    source: Annotated[str | None, typer.Argument(help="A source (default: all).", show_default=False)] = None,
     *,
-    open_it: Annotated[bool, typer.Option("--open", help="Let nothing pass from now on.")] = False,
-    close_it: Annotated[bool, typer.Option("--close", help="Let deliveries pass, first those that wait.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; it is written down.", show_default=False)] = "",
+    open_it: Annotated[bool, typer.Option("--open", help="Block deliveries from now on.")] = False,
+    close_it: Annotated[bool, typer.Option("--close", help="Accept deliveries again, blocked ones first.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; stored with the transition.", show_default=False)] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a source's circuit breaker, or set it.
+    """Show or set the circuit breakers of sources: accepting or blocking deliveries.
 
-    It opens by itself after too many refused deliveries in a row. Then deliveries wait on audit branches, in order.
+    It opens after too many rejected deliveries in a row; later deliveries are then blocked on audit branches, in order.
     """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named, sources
@@ -69,13 +69,13 @@ def command(
 
 def _check(source: str | None, reason: str, *, both: bool) -> None:
     if both:
-        raise SlipwayError("A breaker is opened or closed, not both.", where="--open, --close", nearest="--close")
+        raise SlipwayError("--open and --close exclude each other.", where="--open, --close", nearest="--close")
     if not source:
         nearest = "slipway breaker fraud.transactions --close"
-        raise SlipwayError("It is not said which source.", where="slipway breaker", nearest=nearest)
+        raise SlipwayError("Specify a source.", where="slipway breaker", nearest=nearest)
     if not reason.strip():
         raise MissingOptionError(
-            "The option --reason is missing: whoever reads the record later wants to know why.",
+            "The option --reason is missing; it is stored with the transition.",
             where="slipway breaker",
             nearest="--reason 'mapping declared'",
         )
@@ -123,21 +123,21 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
 
 
 def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
-    columns = ["source", "state", "since", "waiting", "rejected", "why"]
+    columns = ["source", "state", "since", "blocked", "rejected", "reason"]
     rows = [
         [one["source"], one["state"], _time(one["since"]), len(one["waiting"]), len(one["rejected"]), one["reason"]]
         for one in told
     ]
-    print_table("Breakers", columns, rows)
+    print_table("Circuit breakers", columns, rows)
     if not whole:
         return
     (one,) = told
     if one["waiting"]:
-        print_table("Deliveries that wait, in order", ["delivery"], [[name] for name in one["waiting"]])
+        print_table("Blocked deliveries, in order", ["delivery"], [[name] for name in one["waiting"]])
     if one["rejected"]:
         print_table(
-            "Refused deliveries",
-            ["delivery", "why, and what to do"],
+            "Rejected deliveries",
+            ["delivery", "reason and remediation"],
             [[of["delivery"], lines(of["reason"], of["remedy"])] for of in one["rejected_deliveries"]],
         )
     if one["transitions"]:
@@ -145,9 +145,9 @@ def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
             [_time(step["at"]), step["before"], step["state"], step["by"], step["reason"]]
             for step in one["transitions"]
         ]
-        print_table("Transitions", ["at (UTC)", "from", "to", "by", "why"], steps)
+        print_table("Transitions", ["at (UTC)", "from", "to", "by", "reason"], steps)
     else:
-        console.print("It never opened.", highlight=False)
+        console.print("No transition yet.", highlight=False)
 
 
 def _time(moment: Any) -> str:  # noqa: ANN401  # a time or nothing

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lakehouse.contracts.contract import Contract
 
 app = typer.Typer(
-    help="Propose, show, compare, export and import contracts: what is relied on in a table.",
+    help="Suggest, show, compare, export and import data contracts.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -53,7 +53,7 @@ def suggest_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draft a contract from what was published so far, for a person to edit."""
+    """Draft a contract from the published data, to be edited."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.suggest import suggest
     from orchestration.sources_by_name import sources
@@ -65,7 +65,9 @@ def suggest_command(
         _write(file, draft.source)
     elif file:
         _write(file, draft.source)
-        console.print(f"{file} holds the draft: say what each column is, and strike what held by chance.", markup=False)
+        console.print(
+            f"{file} holds the draft: describe each column, and remove rules that hold by chance.", markup=False
+        )
     else:
         console.print(draft.source, markup=False, highlight=False, soft_wrap=True, end="")
 
@@ -115,7 +117,7 @@ def show_command(
     results = {one["rule"]: one for one in audits}
     print_table(
         "Checks",
-        ["check", "when broken", "says", "last audit"],
+        ["check", "action", "description", "last audit"],
         [
             [name, contract.action(name), says, result_of(results.get(name))]
             for name, (says, _) in contract.checks().items()
@@ -206,7 +208,7 @@ def diff_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what changed between two contracts, and what of it breaks consumers (exit code 1 then)."""
+    """Compare two contracts; exit code 1 when a change is breaking."""
     from lakehouse.contracts.versions import diff, major
 
     lake = lakehouse_at(home)
@@ -247,7 +249,9 @@ def _found(lake: "Lakehouse", word: str) -> "Contract":
             f"No contract of {table} was kept with the version {version}.",
             where=word,
             nearest=f"{table}@{nearest_name(version, kept) or list(kept)[-1]}" if kept else None,
-            fix="Kept are: " + ", ".join(kept) + "." if kept else "A version is kept when rows are judged by it.",
+            fix="Stored versions: " + ", ".join(kept) + "."
+            if kept
+            else "A contract version is stored after it was first used in an audit.",
         )
     return kept[version]
 
@@ -315,9 +319,9 @@ def result_of(audit: dict[str, Any] | None) -> str:
     if audit["passed"]:
         return "passed"
     if audit["broken"]:
-        return f"broken by {audit['broken']:,} of {audit['rows']:,} rows"
+        return f"failed by {audit['broken']:,} of {audit['rows']:,} rows"
     # What is measured over a whole delivery is broken by no row of it.
-    return f"broken: {audit['says'].rpartition('Not so: ')[2]}"
+    return f"failed: {audit['says'].rpartition('Not so: ')[2]}"
 
 
 def _write(file: Path | None, text: str) -> None:

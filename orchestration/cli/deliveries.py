@@ -58,7 +58,7 @@ def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
     told = []
     for one in there:
         if one.fingerprint in dropped:
-            says = f"{one.name} was dropped and is not landed: {dropped[one.fingerprint].reason}"
+            says = f"{one.name} was discarded and is not landed: {dropped[one.fingerprint].reason}"
             told.append({"source": source.name, "delivery": one.name, "status": "dropped", "says": says})
         elif (one.fingerprint, one.name) in copies and one.fingerprint in names:
             says = f"{one.name} is {names[one.fingerprint]} once more, and was not landed."
@@ -82,7 +82,7 @@ def became_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list
 def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
     """What `told_of` found, in words; nothing where there is nothing to say. `more` names commands that say more."""
     for name, number in told["rows_in_quarantine"].items():
-        _say(f"{number:,} rows wait in quarantine: `slipway quarantine {name}` shows them.")
+        _say(f"{number:,} rows are in quarantine: `slipway quarantine {name}` shows them.")
     for one in told["left_out"]:
         _say(one["says"])
     for one in told["rejected"]:
@@ -92,7 +92,8 @@ def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
         waiting = [one["delivery"] for one in told["waiting"] if one["source"] == name]
         since = min((one["since"] for one in told["waiting"] if one["source"] == name and one["since"]), default=None)
         _say("")
-        _say(f"{len(waiting)} deliveries of {name} wait behind its breaker{_since(since)}: {', '.join(waiting)}", "red")
+        names = ", ".join(waiting)
+        _say(f"{len(waiting)} deliveries of {name} are blocked by its circuit breaker{_since(since)}: {names}", "red")
         _say(f"  more: slipway breaker {name}")
     for name in dict.fromkeys(one["source"] for one in told["rejected"] if more):
         _say(f"  more: slipway quarantine {name}")
@@ -100,7 +101,7 @@ def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
 
 def show_rejected(one: dict[str, Any]) -> None:
     """One refused delivery: since when, why, and what to do."""
-    again = ". It was judged again, and refused again" if one.get("judged_now") and one["evaluated"] > 1 else ""
+    again = ". It was checked again, and rejected again" if one.get("judged_now") and one["evaluated"] > 1 else ""
     _say(f"{one['delivery']} {one['says']}{again}.", "red")
     _say(f"  why:  {one['reason']}")
     if one["remedy"]:

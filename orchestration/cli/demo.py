@@ -125,7 +125,7 @@ def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "D
             )
         if asked is not None:
             raise SlipwayError(
-                "--days says how many days to simulate, and --source that nothing is simulated.",
+                "--days and --source exclude each other: with --source nothing is simulated.",
                 where="slipway demo",
                 fix="Give one of the two.",
             )
@@ -180,7 +180,7 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
             ],
         )
     else:
-        console.print("Nothing new was delivered and everything is in line: [bold]nothing was recomputed[/bold].")
+        console.print("No new deliveries, and everything is up to date: [bold]nothing was recomputed[/bold].")
     print_table(
         "Tables",
         ["table", "rows", "snapshot"],
@@ -190,7 +190,7 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
     if models:
         names = list(dict.fromkeys(metric for model in models.values() for metric in model["metrics"]))
         print_table(
-            "Models, and how good they are on days that they were not trained on",
+            "Models, with metrics on test days",
             ["", *models],
             [
                 ["", *(f"version {one['version']} ({one['alias']})\n{one['candidate']}" for one in models.values())],
@@ -199,14 +199,12 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
         )
     print_table(
         "Gates",
-        ["gate", "passed", "says"],
+        ["gate", "passed", "description"],
         [[f"{gate['model']}\n{gate['name']}", gate["passed"], gate["says"]] for gate in summary["gates"]],
     )
     console.print(
         f"[bold]{summary['seconds']:.1f} s[/bold], at most [bold]{summary['peak_memory_mb']:.0f} MB[/bold]. "
         f"Everything is in {lake.home.root}."
     )
-    console.print("Look at it: [bold]slipway up[/bold] opens the graph on http://127.0.0.1:3000 (this machine only).")
-    console.print(
-        "Where each number comes from: [bold]slipway lineage[/bold], on http://127.0.0.1:5050 (this machine only)."
-    )
+    console.print("[bold]slipway up[/bold] opens the asset graph on http://127.0.0.1:3000 (this machine only).")
+    console.print("[bold]slipway lineage serve[/bold] opens the lineage on http://127.0.0.1:5050 (this machine only).")

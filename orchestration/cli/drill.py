@@ -30,7 +30,7 @@ slipway drill --list                                     what can be played
 
 def command(
     domain: Annotated[
-        str | None, typer.Argument(help="The domain whose source is delivered badly.", show_default=False)
+        str | None, typer.Argument(help="The domain whose deliveries get faults.", show_default=False)
     ] = None,
     *,
     incident: Annotated[
@@ -42,7 +42,7 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play a bad delivery on a copy: what the model falls to without contracts, and what happens with them."""
+    """Inject faults into a delivery on a copy, and compare the model with and without contracts."""
     from lakehouse.drills.fault_injection import INCIDENTS
     from lakehouse.drills.fault_injection import incident as incident_of
 
@@ -54,7 +54,7 @@ def command(
     names = domain_names()
     if domain is None:
         raise SlipwayError(
-            "Which domain's source is to be delivered badly?",
+            "Specify a domain.",
             where="slipway drill",
             nearest=f"slipway drill {next(reversed(names), 'DOMAIN')}",
             fix=f"Name one of {', '.join(names)}, or see `slipway drill --list`.",
@@ -145,7 +145,7 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
     every = delivery_sensor(drill.domain).minimum_interval_seconds
     console.print(
         "\nWithout contracts: the model scores what was delivered, as it comes. With contracts: it scores what was "
-        "published; of a refused delivery nothing is, and the numbers are those of the delivery before, which stays."
+        "published; of a rejected delivery nothing is, and the numbers are those of the delivery before, which stays."
         f"\nSeconds count from the file's arrival; a running daemon looks for files every {every} s in addition. "
         "Your home was only read.",
         markup=False,
@@ -155,10 +155,10 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
 
 def _outcome(one: "Played") -> str:
     if one.alarm.rejected:
-        return "the delivery is refused, and the scores of the one before it stay in use"
+        return "the delivery is rejected, and the scores of the one before it stay in use"
     if one.alarm.quarantined:
-        return f"{one.alarm.quarantined:,} rows wait in quarantine, the others are published"
-    return "it is published, and somebody is told" if one.alarm.raised else "nobody noticed"
+        return f"{one.alarm.quarantined:,} rows are in quarantine, the others are published"
+    return "it is published with a warning" if one.alarm.raised else "not detected"
 
 
 def _of(metrics: dict[str, float], names: list[str]) -> str:

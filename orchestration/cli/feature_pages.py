@@ -35,7 +35,7 @@ def show_all(found: Sequence["Entry"]) -> None:
     )
     for one in found:
         if one.freshness.because:
-            _say(f"{one.name} is out of line: {one.freshness.because}")
+            _say(f"{one.name} is stale: {one.freshness.because}")
         for warning in one.warnings:
             notes.print(f"Warning: {warning}", markup=False, highlight=False)
 
@@ -69,14 +69,14 @@ def show_set(entry: "Entry") -> None:
         {
             "deprecated": f"use {one.deprecated}" if one.deprecated else None,
             "entity": str(one.entity),
-            "made from": f"{', '.join(one.inputs()[1:]) or one.source}, for each row of {one.spine} ({one.row_key})",
+            "inputs": f"{', '.join(one.inputs()[1:]) or one.source}, for each row of {one.spine} ({one.row_key})",
             "windows": ", ".join(_windows(entry)) or "none: read off each row's own time",
             "delay": one.delay,
             "newest day": fresh.newest_day,
             "published": _minute(entry),
             "snapshot": str(fresh.published.snapshot_id) if fresh.published else None,
             "rows": fresh.published.rows if fresh.published else None,
-            "standing": f"out of line: {fresh.because}" if fresh.because else "in line with its inputs",
+            "staleness": f"stale: {fresh.because}" if fresh.because else "up to date",
             "examples": f"{len(one.examples)}, run as tests" if one.examples else None,
         }
     )
@@ -111,11 +111,11 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
             "type": feature.type,
             "unit": feature.unit,
             "newest day": entry.freshness.newest_day,
-            "standing": f"out of line: {entry.freshness.because}" if entry.freshness.because else "in line",
+            "staleness": f"stale: {entry.freshness.because}" if entry.freshness.because else "up to date",
             "since": _since(feature),
             "distribution": _in_a_line(found) if found else None,
             "nulls": f"{found.null_share:.1%} of {found.rows:,} rows" if found else None,
-            "made from": ", ".join(map(".".join, feature.reads)),
+            "inputs": ", ".join(map(".".join, feature.reads)),
             "delivered as": ", ".join(map(".".join, feature.delivered)),
             "used by": ", ".join(feature.used_by) or "nobody yet",
             "checked by": ", ".join(check.name for check in page.checks if check.table == one.name),

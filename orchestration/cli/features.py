@@ -59,9 +59,7 @@ def command(
     ] = None,
     *,
     entity: Annotated[str, typer.Option(help="Only features of this entity, by a key of it.", show_default=False)] = "",
-    source: Annotated[
-        str, typer.Option(help="Only features made from this table, directly or not.", show_default=False)
-    ] = "",
+    source: Annotated[str, typer.Option(help="Only features with this table upstream.", show_default=False)] = "",
     owner: Annotated[str, typer.Option(help="Only features that this team owns.", show_default=False)] = "",
     html: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the catalog as a site there.", show_default=False)

@@ -76,6 +76,8 @@ def project_files(title: str, *, demo: bool = False) -> dict[str, bytes]:
     """The content of a new project's files, by their path in it."""
     name = _distribution_name(title)
     requirement, wheel = _slipway()
+    if demo:  # one candidate of its fraud model
+        requirement = requirement.replace("slipway", "slipway[xgboost]", 1)
     find = "--find-links wheels " if wheel else ""
     words = {
         "NAME": name,

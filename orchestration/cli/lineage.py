@@ -62,7 +62,7 @@ def _examples(*lines: str) -> str:
     "serve",
     epilog=_examples(
         "slipway lineage                     http://127.0.0.1:5050",
-        "slipway lineage serve --port 0      any free port; it is told",
+        "slipway lineage serve --port 0      any free port, which is printed",
     ),
 )
 def serve_command(
@@ -104,7 +104,7 @@ def serve_command(
 @app.command(
     "show",
     epilog=_examples(
-        "slipway lineage show fraud.customer_spend               what it is made from, and what is made from it",
+        "slipway lineage show fraud.customer_spend               upstream and downstream",
         "slipway lineage fraud.predictions --upstream            down to the delivered files",
         "slipway lineage fraud.customer_spend.amount_mean_7d --upstream        one column",
         "slipway lineage fraud.transactions --downstream --depth 2 --json",
@@ -113,8 +113,8 @@ def serve_command(
 def show_command(
     name: NameArgument,
     *,
-    upstream: Annotated[bool, typer.Option("--upstream", help="Only what it is made from.")] = False,
-    downstream: Annotated[bool, typer.Option("--downstream", help="Only what is made from it.")] = False,
+    upstream: Annotated[bool, typer.Option("--upstream", help="Only upstream.")] = False,
+    downstream: Annotated[bool, typer.Option("--downstream", help="Only downstream.")] = False,
     depth: Annotated[
         int | None, typer.Option(help="So many steps; default: all the way.", min=0, show_default=False)
     ] = None,
@@ -185,7 +185,7 @@ def impact_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a change of a column, or of a whole table, would reach, and who owns that."""
+    """Show the downstream impact of a change of a column or table, with the owners."""
     from lakehouse.lineage.graph.impact import downstream_impact
 
     with _graph(lakehouse_at(home), at) as (graph, view):
@@ -199,7 +199,7 @@ def impact_command(
 
 @app.command("reconcile", epilog=_examples("slipway lineage reconcile", "slipway lineage reconcile --json"))
 def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Send what killed runs left untold: events that wait in the outbox, and ends that nobody reported."""
+    """Send the events that killed runs did not emit: those in the outbox, and missing ends of runs."""
     from orchestration.instance import open_instance
     from orchestration.lineage.reconcile import reconcile
 
@@ -228,7 +228,7 @@ def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, Vie
                     "No lineage is known yet." if at is None else "Nothing was known at that time.",
                     where=str(lake.home.lineage),
                     nearest="slipway materialize",
-                    fix="Run something: every run tells its lineage by itself.",
+                    fix="Run something: every run emits its lineage.",
                 )
             yield graph, view
     finally:

@@ -23,7 +23,7 @@ def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str,
     """What a place comes from, and what comes from it."""
     place = ".".join(filter(None, (told["name"], told["column"])))
     for direction, nodes in found.items():
-        title = f"{place} is made from" if direction == up else f"From {place} is made"
+        title = f"Upstream of {place}" if direction == up else f"Downstream of {place}"
         if not nodes:
             console.print(f"{title}: nothing that is known.", markup=False, highlight=False)
             continue

@@ -25,7 +25,7 @@ slipway materialize '+fraud.training'                a training set and everythi
 
 slipway materialize fraud.transactions --days 2018-04-01:2018-04-07
 
-slipway materialize fraud.scorer --rebuild           train again, even from the same snapshots
+slipway materialize fraud.scorer --rebuild           retrain, even from the same snapshots
 """
 
 
@@ -39,13 +39,13 @@ def command(
     ],
     *,
     days: Annotated[str, typer.Option(help="2018-04-01 or 2018-04-01:2018-04-30.", show_default=False)] = "",
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute even what is in line.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute even what is up to date.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring assets up to date.
 
-    Ends with exit code 1 as long as a delivery of a source among them is refused or waits, and says what would mend it.
+    Exit code 1 while a delivery of a selected source is rejected or blocked; the output names the remediation.
     """
     from orchestration.memory import MemoryWatch
 
@@ -84,7 +84,7 @@ def command(
     if blocked:
         leave(1)
     if not report.recomputed:
-        console.print("Everything was in line with its inputs; --rebuild recomputes it anyway.")
+        console.print("Everything was up to date; --rebuild recomputes it anyway.")
 
 
 def _days(text: str) -> tuple[date, date] | None:
@@ -104,6 +104,6 @@ def _day(word: str, text: str) -> date:
         found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", word)
         year, month, _ = map(int, found.groups()) if found else (0, 0, 0)
         if not (1 <= month <= 12 and year):  # noqa: PLR2004  # months
-            raise SlipwayError(f"{text!r} are no days.", where="--days", nearest="2018-04-01:2018-04-30") from None
+            raise SlipwayError(f"Invalid days {text!r}.", where="--days", nearest="2018-04-01:2018-04-30") from None
         last = date(year, month, monthrange(year, month)[1])
-        raise SlipwayError(f"There is no day {word}.", where="--days", nearest=text.replace(word, f"{last}")) from None
+        raise SlipwayError(f"Invalid day {word}.", where="--days", nearest=text.replace(word, f"{last}")) from None

@@ -152,8 +152,8 @@ def _show(model: dict[str, Any]) -> None:
         ],
     )
     print_table(
-        "Gates, as they judged last",
-        ["gate", "passed", "says"],
+        "Gates, last evaluation",
+        ["gate", "passed", "description"],
         [[gate["name"], gate["passed"], gate["says"]] for gate in model["gates"]],
     )
     for one in model["versions"]:
@@ -162,7 +162,7 @@ def _show(model: dict[str, Any]) -> None:
     live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
     if live:
         print_table(
-            f"Version {live['version']}, the champion, was made from",
+            f"Version {live['version']}, the champion: input snapshots",
             ["table", "snapshot"],
             live["input_snapshots"].items(),
         )

@@ -42,7 +42,7 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a new domain which runs at once, to be made your own."""
+    """Write a new domain with a sample delivery, which runs as it is."""
     lake = lakehouse_at(home)
     assets = _assets_folder(lake)
     with at_work(lake.home, f"slipway new-domain {name}"):

@@ -45,21 +45,21 @@ slipway quarantine fraud.transactions --drop --delivery transactions_2018-05-02.
 def command(
     table: Annotated[str, typer.Argument(help="A source, such as fraud.transactions.")],
     *,
-    retry: Annotated[bool, typer.Option("--retry", help="Judge waiting rows and refused deliveries again.")] = False,
-    drop: Annotated[
-        bool, typer.Option("--drop", help="Give waiting rows, or a delivery, up: they are never published.")
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Check quarantined rows and rejected deliveries again.")
     ] = False,
-    rule: Annotated[str, typer.Option(help="Only rows that break this rule.", show_default=False)] = "",
-    delivery: Annotated[
-        str, typer.Option(help="Drop this refused or waiting delivery as a whole.", show_default=False)
-    ] = "",
-    reason: Annotated[str, typer.Option(help="Why something is dropped; it is written down.", show_default=False)] = "",
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Discard quarantined rows, or a delivery; they are never published.")
+    ] = False,
+    rule: Annotated[str, typer.Option(help="Only rows that failed this rule.", show_default=False)] = "",
+    delivery: Annotated[str, typer.Option(help="Discard this rejected or blocked delivery.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="Why; stored with what is discarded.", show_default=False)] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is not published of a source, run it again, or drop it.
+    """List, retry or discard rows in quarantine and rejected deliveries of a source.
 
-    That is: rows in quarantine, by rule; refused deliveries and those that wait, with the reason and what to do.
+    Rows are listed by rule; rejected and blocked deliveries with the reason and the remediation.
     """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named
@@ -67,10 +67,10 @@ def command(
     source = source_named(table)
     done: dict[str, Any] = {}
     if retry and drop:
-        raise SlipwayError("Rows are run again or dropped, not both.", where="--retry, --drop", nearest="--retry")
+        raise SlipwayError("--retry and --drop exclude each other.", where="--retry, --drop", nearest="--retry")
     if delivery and (rule or not drop):
         nearest = f"slipway quarantine {source.name} --drop --delivery {delivery} --reason '...'"
-        raise SlipwayError("A delivery is dropped as a whole.", where="--delivery", nearest=nearest)
+        raise SlipwayError("--delivery needs --drop, and no --rule.", where="--delivery", nearest=nearest)
     failed: SlipwayError | None = None
     if retry:
         done, failed = _retry(lake, source, quiet=as_json)
@@ -99,7 +99,7 @@ def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[st
     with working, MemoryWatch() as watch:
         done = retry_quarantined(lake, source, run_id=uuid.uuid4().hex)
         if not quiet:  # before anything else can fail
-            console.print(f"{done.published:,} rows are published now, {done.waiting:,} still break a rule.")
+            console.print(f"{done.published:,} rows published, {done.waiting:,} still fail a rule.")
         # What is made from the touched days is brought in line; refused deliveries that are good now are landed.
         try:
             with shown_progress(quiet=quiet) as progress:
@@ -126,7 +126,7 @@ def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: s
 def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise MissingOptionError(
-            "The option --reason is missing: whoever misses the rows later wants to know why.",
+            "The option --reason is missing; it is stored with what is discarded.",
             where="slipway quarantine --drop",
             nearest="--reason 'test payments'",
         )
@@ -189,11 +189,11 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
 def _show(told: dict[str, Any]) -> None:
     if "retried" in told:
         for one in told["judged_again"]:
-            console.print(f"{one['delivery']} was judged again and is {one['became']}.", markup=False, highlight=False)
+            console.print(f"{one['delivery']} was checked again: {one['became']}.", markup=False, highlight=False)
         console.print(f"Recomputed: {', '.join(told['recomputed']) or 'nothing'}.")
     if "dropped_now" in told:
         whole = f" with {told['dropped_delivery']}" if "dropped_delivery" in told else ""
-        console.print(f"{told['dropped_now']:,} rows were dropped{whole}.", markup=False, highlight=False)
+        console.print(f"{told['dropped_now']:,} rows were discarded{whole}.", markup=False, highlight=False)
     rows = [
         [name, one["rows"], len(one["deliveries"]), "\n".join(_place(row) for row in one["samples"])]
         for name, one in sorted(told["rules"].items(), key=lambda pair: -pair[1]["rows"])
@@ -201,7 +201,7 @@ def _show(told: dict[str, Any]) -> None:
     if rows:
         print_table(f"Quarantine of {told['table']}", ["rule", "rows", "deliveries", "samples, as delivered"], rows)
     else:
-        console.print("No row waits in quarantine.")
+        console.print("No row is in quarantine.")
     deliveries = {
         "rejected": told["rejected_deliveries"],
         "waiting": told["waiting_deliveries"],

@@ -40,9 +40,7 @@ class Format(StrEnum):
 
 
 def command(
-    sql: Annotated[
-        str, typer.Argument(help="One statement that reads; tables are named as `slipway tables` shows them.")
-    ],
+    sql: Annotated[str, typer.Argument(help="One SELECT statement; table names as in `slipway tables`.")],
     *,
     at: Annotated[
         str | None,
@@ -60,7 +58,7 @@ def command(
     home: HomeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json: an array of objects.")] = False,
 ) -> None:
-    """Ask the lakehouse in SQL (DuckDB's). Nothing can be written."""
+    """Run a read-only SQL query (DuckDB dialect)."""
     chosen = _format(form, output, as_json=as_json)
     lake = lakehouse_at(home, must_be=True)
     from lakehouse.query import ask
@@ -85,7 +83,7 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
     """The format that the options ask for together."""
     if as_json and form not in {None, Format.JSON}:
         raise SlipwayError(
-            f"--json and --format {form} contradict each other.", where="slipway query", fix="Give one of the two."
+            f"--json and --format {form} exclude each other.", where="slipway query", fix="Give one of the two."
         )
     chosen = Format.JSON if as_json else form
     if chosen is None and output is not None:

@@ -1,4 +1,4 @@
-"""`slipway reproduce`: a training set or a model version made once more, and proved to be the same.
+"""`slipway reproduce`: a training set or a model version rebuilt and compared.
 
 What belongs here: the command. Not: rebuilding and comparing (lakehouse/training/reproduce.py, models/reproduction.py).
 """
@@ -42,14 +42,15 @@ def command(
     ],
     *,
     retrain: Annotated[
-        bool, typer.Option("--retrain/--no-retrain", help="Train a model's winner again, and compare its scores.")
+        bool,
+        typer.Option("--retrain/--no-retrain", help="Retrain the model's winning candidate and compare its scores."),
     ] = True,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild what was trained on from its pins, and prove it the same to the bit.
+    """Rebuild a training set or model version from its input snapshots, and compare it bit by bit.
 
-    Ends with 1 when it is not the same.
+    Exit code 1 when it differs.
     """
     lake = lakehouse_at(home)
     if what.startswith("models:/"):
@@ -102,7 +103,7 @@ def _model(lake: "Lakehouse", what: str, *, retrain: bool, as_json: bool) -> boo
             [
                 ["scores of its files, on rebuilt and on stored rows, to the bit", done.scores_equal],
                 ["metrics, as they were written down", done.metrics_equal],
-                ["scores when it is trained again, to the bit", _said(done.retrained_equal)],
+                ["scores of the retrained model, bit by bit", _said(done.retrained_equal)],
             ],
         )
         _conclude(identical=done.identical, remarks=[*done.training.remarks, *done.remarks])
@@ -112,7 +113,7 @@ def _model(lake: "Lakehouse", what: str, *, retrain: bool, as_json: bool) -> boo
 def _show_rows(done: "Reproduction") -> None:
     console.print(f"[bold]{done.name}@{done.snapshot_id}[/bold], labels as known at {done.as_of}", highlight=False)
     print_table(
-        f"{len(done.rows):,} rows rebuilt from these snapshots, which were read and not made again",
+        f"{len(done.rows):,} rows rebuilt from these input snapshots",
         ["table", "snapshot"],
         [[table, str(pin)] for table, pin in sorted(done.input_snapshots.items())],
     )

@@ -190,7 +190,7 @@ def _check_options(domain: World, given: list[str]) -> None:
         owner = next(world for world, names in OF_WORLD.items() if name in names)
         if owner is not domain:
             raise SlipwayError(
-                f"--{name} says nothing about the world of {domain.value}.",
+                f"--{name} is no option of the domain {domain.value}.",
                 where=f"--{name}",
                 nearest=f"--domain {owner.value} --{name}",
                 fix="Leave it out, or name the other domain.",
@@ -201,4 +201,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise SlipwayError(f"{text!r} is no day.", where="--start", nearest="2018-04-01") from None
+        raise SlipwayError(f"Invalid day {text!r}.", where="--start", nearest="2018-04-01") from None

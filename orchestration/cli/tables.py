@@ -121,7 +121,7 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
     )
     print_table(
         "Snapshots, newest first",
-        ["snapshot", "made by", "made from"],
+        ["snapshot", "made by", "input snapshots"],
         [
             [
                 lines(

@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913  # an option each
         str | None,
         typer.Option(
             help="Snapshot id, tag, branch or UTC time: read each table there, if it has it. A snapshot of a training "
-            "set means the snapshots that it was made from.",
+            "set means its input snapshots.",
             show_default=False,
         ),
     ] = None,

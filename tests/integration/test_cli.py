@@ -363,14 +363,14 @@ def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
     ("words", "says", "nearest", "code"),
     [
         (("materialize", "group:fruad"), "There is no group named 'group:fruad'", "group:fraud", 1),
-        (("materialize", "x", "--days", "2018-04-31"), "There is no day 2018-04-31.", "2018-04-30", 1),
+        (("materialize", "x", "--days", "2018-04-31"), "Invalid day 2018-04-31.", "2018-04-30", 1),
         (
             ("materialize", "x", "--days", "2018-04-01:2018-02-30"),
-            "There is no day 2018-02-30.",
+            "Invalid day 2018-02-30.",
             "2018-04-01:2018-02-28",
             1,
         ),
-        (("materialize", "x", "--days", "2018-13-01"), "are no days", "2018-04-01:2018-04-30", 1),
+        (("materialize", "x", "--days", "2018-13-01"), "Invalid days", "2018-04-01:2018-04-30", 1),
         (
             ("quarantine", "fraud.transactions", "--drop"),
             "The option --reason is missing",
@@ -921,7 +921,7 @@ def days_landed(slipway: Slipway, lake: Lakehouse) -> Lakehouse:
     scenario.deliver(lake, rows.with_columns(TX_AMOUNT=pl.when(one).then(-1.0).otherwise("TX_AMOUNT")))
     said = slipway("materialize", "fraud.transactions", "--home", lake.home.root)
     assert said.code == 0
-    assert "1 rows wait in quarantine: `slipway quarantine fraud.transactions`" in said.words
+    assert "1 rows are in quarantine: `slipway quarantine fraud.transactions`" in said.words
     return lake
 
 
@@ -937,7 +937,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     again = slipway("materialize", table, *home)
     assert again.code == 1
     assert f"{path.name} is refused since 2" in again.words
-    assert "in line with its inputs" not in again.words
+    assert "was up to date" not in again.words
     asked = slipway("materialize", table, *home, "--json")
     assert (asked.code, [one["delivery"] for one in asked.json["rejected"]]) == (1, [path.name])
     instance = open_instance(days_landed)
@@ -951,8 +951,8 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     # Nothing was ever made but the source, so nothing else is made by judging it again.
     retried = slipway("quarantine", table, "--retry", *home)
     assert retried.code == 1
-    assert f"{path.name} was judged again and is refused" in retried.words
-    assert "0 rows are published now, 1 still break a rule." in retried.words
+    assert f"{path.name} was checked again: rejected" in retried.words
+    assert "0 rows published, 1 still fail a rule." in retried.words
     assert "champion" not in retried.words
     scenario.deliver(days_landed, good)
     mended = slipway("materialize", table, *home, "--json")
@@ -966,7 +966,7 @@ def test_what_was_judged_again_and_rejected_again_is_called_so(capsys: pytest.Ca
     line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
     show_rejected({**line, "evaluated": 2, "judged_now": True})
     show_rejected({**line, "evaluated": 2, "judged_now": False})
-    assert capsys.readouterr().out.count("It was judged again, and refused again.") == 1
+    assert capsys.readouterr().out.count("It was checked again, and rejected again.") == 1
 
 
 def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
@@ -994,5 +994,5 @@ def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed
     assert slipway(*drop, "none.csv", "--reason", "a mistake", *home).code == 0
     said = slipway("materialize", table, *home)
     assert said.code == 0
-    assert "latin.csv was dropped and is not landed: a mistake" in said.words
+    assert "latin.csv was discarded and is not landed: a mistake" in said.words
     assert f"copy.parquet is {first.name} once more, and was not landed." in said.words

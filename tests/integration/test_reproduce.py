@@ -362,7 +362,7 @@ def test_reproduce_tells_what_it_rebuilt_and_that_it_is_the_same(slipway, traine
     assert told["content"]["noted"] == told["content"]["stored"] == told["content"]["rebuilt"]
     code, said = slipway("reproduce", "models:/fraud.scorer@champion", *home)
     assert code == 0
-    assert "scores when it is trained again, to the bit" in said
+    assert "scores of the retrained model, bit by bit" in said
     assert "The model's definition is not the one it was trained by" in said  # the declared one has more candidates
     code, said = slipway("reproduce", "models:/fraud.scorer/1", *home, "--json", "--no-retrain")
     told = json.loads(said)

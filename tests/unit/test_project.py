@@ -114,6 +114,8 @@ def test_the_demo_project_has_this_repositorys_domains(tmp_path):
     for part in ("assets/__init__.py", "assets/fraud/model.py", "dbt_project/models/marts/fraud/fraud_reports.sql"):
         assert (tmp_path / "demo" / part).read_bytes() == (TOP / part).read_bytes()
     assert not list((tmp_path / "demo").rglob("__pycache__"))
+    declared = tomllib.loads((tmp_path / "demo" / "pyproject.toml").read_text())
+    assert declared["project"]["dependencies"][0].startswith("slipway[xgboost]==")  # a candidate of the fraud model
 
 
 def test_init_says_what_it_wrote_and_what_comes_next(tmp_path):
