@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse.errors import SlipwayError, nearest_name
+from lakehouse.errors import SlipwayError
+from orchestration.cli.contract_lookup import contract_in, contract_named, declared_contract
 from orchestration.cli.output import (
     HomeOption,
     JsonOption,
@@ -22,7 +23,6 @@ from orchestration.cli.output import (
 
 if TYPE_CHECKING:
     from lakehouse.catalog.lakehouse import Lakehouse
-    from lakehouse.contracts.contract import Contract
 
 app = typer.Typer(
     help="Suggest, show, compare, export and import data contracts.",
@@ -94,7 +94,7 @@ def show_command(
     from lakehouse.contracts.versions import versions_of
 
     lake = lakehouse_at(home)
-    contract = _declared(table)
+    contract = declared_contract(table)
     if html is not None:
         _write_page(lake, table, html)
         if not as_json:
@@ -152,7 +152,7 @@ def export_command(
     """Write a contract as YAML of the Open Data Contract Standard (ODCS v3)."""
     from lakehouse.contracts.odcs import to_odcs
 
-    text = to_odcs(_found(lakehouse_at(home), table))
+    text = to_odcs(contract_named(lakehouse_at(home), table))
     _write(file, text)
     if as_json:
         print_json({"table": table, "file": str(file) if file else None, "odcs": text})
@@ -183,7 +183,7 @@ def import_command(
     from lakehouse.contracts.as_python import to_python
 
     lakehouse_at(home)
-    contract = _from_file(source)
+    contract = contract_in(source)
     text = to_python(contract, f"What is relied on in {contract.table}, as {source.name} says it.")
     _write(file, text)
     if as_json:
@@ -212,7 +212,7 @@ def diff_command(
     from lakehouse.contracts.versions import diff, major
 
     lake = lakehouse_at(home)
-    before, after = _found(lake, old), _found(lake, new)
+    before, after = contract_named(lake, old), contract_named(lake, new)
     changes = diff(before, after)
     breaking = any(one.breaking for one in changes)
     hit = _models_on(after.table) if breaking else []
@@ -232,53 +232,6 @@ def diff_command(
             console.print(f"It needs a new major version: {needed}.", markup=False, highlight=False)
     if told:
         leave(1)
-
-
-def _found(lake: "Lakehouse", word: str) -> "Contract":
-    """The contract that a word names: a file, a kept version, or what is declared."""
-    from lakehouse.contracts.versions import versions_of
-
-    if word.lower().endswith((".yaml", ".yml", ".json")):
-        return _from_file(Path(word))
-    table, _, version = word.partition("@")
-    if not version:
-        return _declared(table)
-    kept = {one.contract.version: one.contract for one in versions_of(lake, table)}
-    if version not in kept:
-        raise SlipwayError(
-            f"No contract of {table} was kept with the version {version}.",
-            where=word,
-            nearest=f"{table}@{nearest_name(version, kept) or list(kept)[-1]}" if kept else None,
-            fix="Stored versions: " + ", ".join(kept) + "."
-            if kept
-            else "A contract version is stored after it was first used in an audit.",
-        )
-    return kept[version]
-
-
-def _from_file(path: Path) -> "Contract":
-    from lakehouse.contracts.as_json import from_json
-    from lakehouse.contracts.odcs import from_odcs
-
-    if not path.is_file():
-        there = [str(one) for one in path.parent.glob("*") if one.suffix in {".yaml", ".yml", ".json"}]
-        raise SlipwayError(f"There is no file {path}.", where=str(path), nearest=nearest_name(str(path), there))
-    if path.suffix.lower() not in {".yaml", ".yml", ".json"}:
-        raise SlipwayError(
-            f"{path.name} is of no kind that a contract is read from.",
-            where=str(path),
-            nearest=f"{path.stem}.odcs.yaml",
-            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or our own JSON (.json). A draft in Python "
-            "is put into a domain's contracts.py as it is.",
-        )
-    text = path.read_text(encoding="utf-8")
-    return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)
-
-
-def _declared(table: str) -> "Contract":
-    from orchestration.sources_by_name import source_named
-
-    return source_named(table).contract
 
 
 def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:

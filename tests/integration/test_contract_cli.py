@@ -105,7 +105,7 @@ def test_only_what_holds_a_contract_is_read(ask, tmp_path):
     draft, wrong = tmp_path / "draft.py", tmp_path / "wrong.yaml"
     draft.write_text("contract = 1\n")
     wrong.write_text("kind: [\nversion: ]]\n")
-    with pytest.raises(SlipwayError, match="no kind that a contract is read from") as caught:
+    with pytest.raises(SlipwayError, match="no format of a contract") as caught:
         ask("import", draft)
     assert "Open Data Contract Standard" in str(caught.value.fix)
     with pytest.raises(SlipwayError) as caught:
@@ -147,11 +147,11 @@ def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys
     monkeypatch.setattr(console, "_width", 80)
     name = "TRANSACTION_ID_unique_across_deliveries"
     rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
-    print_table("Checks", ["check", "when broken", "says", "last audit"], rows, unbroken=["check"])
+    print_table("Checks", ["check", "action", "description", "last audit"], rows, unbroken=["check"])
     assert name in capsys.readouterr().out
     says = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
     audit = {"passed": False, "broken": 0, "rows": 91, "says": says}
-    assert result_of(audit) == "broken: 2018-05-15 with 91 (typical: 9)."
+    assert result_of(audit) == "failed: 2018-05-15 with 91 (typical: 9)."
 
 
 def test_a_comparison_names_the_models_that_a_change_hits(ask, tmp_path):
