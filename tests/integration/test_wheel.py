@@ -85,7 +85,8 @@ def test_a_domain_runs_in_a_project_of_its_own(installed: Installed) -> None:
     tables = json.loads(installed.run("slipway", "tables", "--json"))["tables"]
     assert {one["name"] for one in tables} >= {"orders.events", "orders.account_record", "orders.training"}
     assert (installed.project / ".slipway" / "catalog.db").exists()
-    program = "import lakehouse; print(lakehouse.training_frame('from orders.events', ['orders.account_record']).rows)"
+    ask = "lakehouse.training_frame('from orders.events', ['orders.account_record'], time='happened_at').rows"
+    program = f"import lakehouse; print({ask})"
     assert int(installed.run("python", "-c", program)) > 0
 
 
