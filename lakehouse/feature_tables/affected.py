@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.features.aggregation import LIFETIME, count
+from lakehouse.features.aggregation import LIFETIME
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.events import Events
-from lakehouse.features.feature_set import Entity, FeatureSet
+from lakehouse.features.feature_set import Entity, FeatureSet, count
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.duck import borrow, quoted

@@ -10,11 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias
 
-from lakehouse.errors import DeclarationError, nearest_name
-from lakehouse.features.aggregation import (
-    LIFETIME,
-    Feature,
-    WindowAggregate,
+from lakehouse.features.aggregation import LIFETIME, Feature, WindowAggregate, window_length
+from lakehouse.features.entity import Entity, Example
+from lakehouse.features.events import NO_DELAY, Events
+from lakehouse.features.expressions import canonical
+from lakehouse.features.feature_set_checks import check_columns, check_declaration
+from lakehouse.features.row_features import (
+    Attribute,
+    CalendarFeature,
+    Derived,
+    attribute,
+    derived,
+    hour_between,
+    weekend,
+)
+from lakehouse.features.window_functions import (
     approx_distinct,
     approx_quantile,
     count,
@@ -33,21 +43,7 @@ from lakehouse.features.aggregation import (
     total,
     trend,
     variance,
-    window_length,
 )
-from lakehouse.features.duration import microseconds
-from lakehouse.features.events import NO_DELAY, Events
-from lakehouse.features.expressions import canonical
-from lakehouse.features.row_features import (
-    Attribute,
-    CalendarFeature,
-    Derived,
-    attribute,
-    derived,
-    hour_between,
-    weekend,
-)
-from lakehouse.settings import ENGINES
 
 __all__ = [
     "Attribute",
@@ -87,35 +83,6 @@ __all__ = [
 Declared: TypeAlias = WindowAggregate | CalendarFeature | Attribute | Derived
 
 
-@dataclass(frozen=True, init=False)
-class Entity:
-    """What features are about, by the names of its key columns: one, or several that make the key together."""
-
-    keys: tuple[str, ...]
-
-    def __init__(self, *keys: str) -> None:
-        if not keys or len(set(keys)) != len(keys):
-            raise DeclarationError(
-                "An entity has one key column or several different ones.",
-                where=f"Entity({', '.join(map(repr, keys))})",
-                nearest='Entity("customer_id")',
-            )
-        object.__setattr__(self, "keys", keys)
-
-    def __str__(self) -> str:
-        return ", ".join(self.keys)
-
-
-@dataclass(frozen=True)
-class Example:
-    """Given rows by table, a place in the spine, and the values that features must have there; run as a test."""
-
-    given: Mapping[str, Sequence[Mapping[str, Any]]]
-    at: Mapping[str, Any]
-    expected: Mapping[str, Any]
-    says: str = ""
-
-
 @dataclass(frozen=True)
 class FeatureSet:
     """Features of one entity, computed together, one row for each row of the spine.
@@ -146,76 +113,11 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         """Raises DeclarationError for what cannot mean anything; columns of tables are checked by the domain."""
-        where = f"feature set {self.name}"
         object.__setattr__(self, "features", tuple(self.features))
         object.__setattr__(self, "uses", tuple(self.uses))
         object.__setattr__(self, "examples", tuple(self.examples))
         object.__setattr__(self, "spine", self.spine or self.source)
-        if self.name.count(".") != 1:
-            raise DeclarationError(
-                f"{self.name!r} is not a table name.", where=where, nearest=f"domain.{self.name.replace('.', '_')}"
-            )
-        microseconds(self.delay, where=f"{where}, delay")
-        _ = self.main
-        if self.engine and self.engine not in ENGINES:
-            raise DeclarationError(
-                f"{self.engine!r} is no engine.",
-                where=f"{where}, engine",
-                nearest=nearest_name(self.engine, ENGINES),
-                fix="Use one of: " + ", ".join(ENGINES) + ".",
-            )
-        if not self.features:
-            raise DeclarationError("The feature set has no features.", where=where, fix="Declare at least one.")
-        self._check_windows(where)
-        self._check_names(where)
-        later = [one.column for one in self.derivations]
-        for one in self.derivations:
-            for name in one.reads:
-                if name in later:
-                    raise DeclarationError(
-                        f"{one.column!r} is made of {name!r}, which is not there yet.",
-                        where=where,
-                        fix="Declare a derived feature after those that it reads; none reads itself.",
-                    )
-            later.remove(one.column)
-
-    def _check_windows(self, where: str) -> None:
-        for one in self.aggregates:
-            place = f"{where}, {one.place}"
-            if not one.windows:
-                raise DeclarationError(
-                    "The aggregation has no window.", where=place, nearest='.over("7d")', fix="Say over which windows."
-                )
-            for window in one.windows:
-                window_length(window, where=f"{place}, window")
-
-    def _check_names(self, where: str) -> None:
-        names = [*self.spine_keys(), *self.columns]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise DeclarationError(
-                f"Two columns have the same name: {', '.join(doubled)}.",
-                where=where,
-                fix="Give each window and measure once (`named=` tells two apart), and no feature the name of a key "
-                "or a time.",
-            )
-        seen: dict[tuple, str] = {}
-        for form, feature in self.forms():
-            if form in seen:
-                raise DeclarationError(
-                    f"{feature!r} computes the same as {seen[form]!r}.",
-                    where=where,
-                    nearest=seen[form],
-                    fix="Declare it once.",
-                )
-            seen[form] = feature
-        named = [name.casefold() for name in self.columns]
-        if len(set(named)) < len(named):
-            raise DeclarationError(
-                "Two columns differ in upper and lower case only, which SQL does not tell apart.",
-                where=where,
-                fix="Name one of them otherwise.",
-            )
+        check_declaration(self)
 
     @property
     def main(self) -> Events:
@@ -368,21 +270,3 @@ def _content(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any frozen dec
         elif isinstance(value, tuple):
             told[name] = [{"is": type(one).__name__, **_content(one)} if is_dataclass(one) else one for one in value]
     return told
-
-
-def check_columns(feature_set: FeatureSet, tables: Mapping[str, Sequence[str]]) -> None:
-    """Raises DeclarationError when the declaration names a column that its tables (name -> columns) do not have."""
-    brought = {name: one.column for one in feature_set.derivations for name in one.reads}
-    for table in feature_set.inputs():
-        known = tables[table]
-        # What an expression names can be a feature that another mistake keeps from being there: it is looked at last.
-        for column in sorted(feature_set.columns_of(table), key=lambda name: name in brought):
-            if column not in known:
-                derived = column in brought and table == feature_set.spine
-                near = [*known, *feature_set.columns] if derived else known
-                raise DeclarationError(
-                    f"{table} has no column {column!r}.",
-                    where=f"feature set {feature_set.name}" + (f", derived({brought[column]!r})" if derived else ""),
-                    nearest=nearest_name(column, near),
-                    fix="Use one of: " + ", ".join(near) + ".",
-                )

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, nearest_name
-from lakehouse.query import ask, tables_of
+from lakehouse.query.run import run_query, tables_of
 from lakehouse.tables.duck import connect, literal
 from lakehouse.tables.read import Pin, resolve
 
@@ -195,11 +195,11 @@ def _in_order() -> duckdb.DuckDBPyConnection:
 def _from_sql(lake: Lakehouse, sql: str, asked: Callable[[Sequence[str]], Mapping[str, Pin]]) -> Spine:
     names = tables_of(lake, sql)
     input_snapshots = {name: resolve(lake.table(name), pin) for name, pin in asked(names).items() if name in names}
-    with ask(lake, sql, at=input_snapshots) as answer:
+    with run_query(lake, sql, at=input_snapshots) as answer:
         schema = answer.schema
 
     def blocks() -> Iterator[pa.Table]:
-        with ask(lake, sql, at=input_snapshots) as answer:
+        with run_query(lake, sql, at=input_snapshots) as answer:
             held: list[pa.RecordBatch] = []
             for batch in answer.batches:
                 held.append(batch)

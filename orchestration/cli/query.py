@@ -13,7 +13,7 @@ from lakehouse.errors import SlipwayError
 from orchestration.cli.output import HomeOption, lakehouse_at, notes
 
 if TYPE_CHECKING:
-    from lakehouse.query import Answer
+    from lakehouse.query.run import QueryResult
 
 EXAMPLES = """\
 [bold]Examples[/bold]
@@ -61,10 +61,10 @@ def command(
     """Run a read-only SQL query (DuckDB dialect)."""
     chosen = _format(form, output, as_json=as_json)
     lake = lakehouse_at(home, must_be=True)
-    from lakehouse.query import ask
+    from lakehouse.query.run import run_query
     from orchestration.cli.rows import SHOWN, show, write_parquet, write_text
 
-    with ask(lake, sql, at=at) as answer:
+    with run_query(lake, sql, at=at) as answer:
         if chosen is Format.TABLE:
             total = show(answer)
             only = f"the first {SHOWN} of " if total > SHOWN else ""
@@ -106,7 +106,7 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
     return chosen
 
 
-def _read_at(answer: "Answer") -> str:
+def _read_at(answer: "QueryResult") -> str:
     if not answer.tables:
         return ""
     return "; read " + ", ".join(f"{name} at {pin}" for name, pin in answer.tables.items())

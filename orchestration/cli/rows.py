@@ -24,7 +24,7 @@ from lakehouse.errors import SlipwayError
 from orchestration.cli.output import console
 
 if TYPE_CHECKING:
-    from lakehouse.query import Answer
+    from lakehouse.query.run import QueryResult
 
 SHOWN = 100
 """Rows that a terminal is given."""
@@ -32,7 +32,7 @@ SHOWN = 100
 _UNLIMITED = 100_000
 
 
-def write_parquet(answer: "Answer", output: Path) -> int:
+def write_parquet(answer: "QueryResult", output: Path) -> int:
     """Write all rows to the file `output`; how many there are."""
     import pyarrow.parquet as pq
 
@@ -44,16 +44,16 @@ def write_parquet(answer: "Answer", output: Path) -> int:
     return rows
 
 
-def write_text(answer: "Answer", form: str, output: Path | None) -> int:
+def write_text(answer: "QueryResult", form: str, output: Path | None) -> int:
     """Write all rows as `csv` or `json` to the file `output`, or to standard output; how many there are."""
-    write: Callable[[Answer, IO[str]], int] = {"csv": _write_csv, "json": _write_json}[form]
+    write: Callable[[QueryResult, IO[str]], int] = {"csv": _write_csv, "json": _write_json}[form]
     if output is None:
         return write(answer, sys.stdout)
     with _beside(output) as path, path.open("w", encoding="utf-8", newline="") as file:
         return write(answer, file)
 
 
-def show(answer: "Answer") -> int:
+def show(answer: "QueryResult") -> int:
     """Show the first rows as a table, or one value a line where columns are too many; how many rows there are."""
     shown: list[tuple[Any, ...]] = []
     total = 0
@@ -81,7 +81,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequenc
     return table
 
 
-def _write_csv(answer: "Answer", file: IO[str]) -> int:
+def _write_csv(answer: "QueryResult", file: IO[str]) -> int:
     rows = 0
     out = csv.writer(file, lineterminator="\n")
     for number, batch in enumerate(_at_least_one(answer)):
@@ -92,7 +92,7 @@ def _write_csv(answer: "Answer", file: IO[str]) -> int:
     return rows
 
 
-def _write_json(answer: "Answer", file: IO[str]) -> int:
+def _write_json(answer: "QueryResult", file: IO[str]) -> int:
     """One array, with an object for each row."""
     names = answer.schema.names
     rows = 0
@@ -107,7 +107,7 @@ def _write_json(answer: "Answer", file: IO[str]) -> int:
     return rows
 
 
-def _at_least_one(answer: "Answer") -> Iterator[Any]:
+def _at_least_one(answer: "QueryResult") -> Iterator[Any]:
     """The batches; an empty one when there are none. Nothing is written before the first one was read without fault."""
     import pyarrow as pa
 

@@ -439,7 +439,7 @@ def test_a_file_is_told_what_is_wrong_with_its_rows_when_they_are_read(framed, w
         ("select * from shop.spent", "There is no table named 'shop.spent'", "shop.spend"),
         ("select custumer_id, paid_at from shop.spend", "no column 'custumer_id'", "customer_id"),
         ("selekt 1", "syntax error", None),
-        ("drop table shop.spend", "is no query", None),
+        ("drop table shop.spend", "A query only reads", None),
     ],
 )
 def test_what_cannot_be_read_as_a_spine_is_said(framed, wanted, tmp_path, monkeypatch, spine, what, nearest):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import SlipwayError
-from lakehouse.features import aggregates, compute, windows
+from lakehouse.features import picks, window_columns, windows
 from lakehouse.features.columns import entity_codes, event_times
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import (
@@ -152,8 +152,8 @@ def test_work_in_many_blocks_gives_the_same_bits(world):
     """A block is large, so that small tables have one; here entities and peers are torn apart by blocks of three."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(windows, "_BLOCK", 3)
-        patched.setattr(compute, "_PAIRS", 5)
-        patched.setattr(aggregates, "_PAIRS", 2)
+        patched.setattr(window_columns, "_PAIRS", 5)
+        patched.setattr(picks, "_PAIRS", 2)
         rows = rows_of(world)
     assert rows.equals(rows_of(world))
 

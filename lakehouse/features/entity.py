@@ -1,0 +1,40 @@
+"""What a feature set is about, and examples of its values.
+
+What belongs here: the small declarations that a feature set is made of. Not: the set (feature_set.py), and running
+examples (examples.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakehouse.errors import DeclarationError
+
+
+@dataclass(frozen=True, init=False)
+class Entity:
+    """What features are about, by the names of its key columns: one, or several that make the key together."""
+
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        if not keys or len(set(keys)) != len(keys):
+            raise DeclarationError(
+                "An entity has one key column or several different ones.",
+                where=f"Entity({', '.join(map(repr, keys))})",
+                nearest='Entity("customer_id")',
+            )
+        object.__setattr__(self, "keys", keys)
+
+    def __str__(self) -> str:
+        return ", ".join(self.keys)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Given rows by table, a place in the spine, and the values that features must have there; run as a test."""
+
+    given: Mapping[str, Sequence[Mapping[str, Any]]]
+    at: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    says: str = ""
