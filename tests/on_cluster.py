@@ -57,7 +57,7 @@ def fraud_domain(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     return {
         "rows": {name: len(rows(ours, name)) for name in TABLES},
         "differing": [name for name in TABLES if not rows(ours, name).equals(rows(theirs, name))],
-        "reproduced": proof.identical and proof.noted == proof.rebuilt,
+        "reproduced": proof.identical and proof.recorded_hash == proof.rebuilt_hash,
     }
 
 

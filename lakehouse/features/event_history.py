@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.errors import SlipwayError
-from lakehouse.features.aggregates import Layout
 from lakehouse.features.aggregation import Value, WindowAggregate
 from lakehouse.features.column_reading import Reading
 from lakehouse.features.columns import entity_codes, event_times
 from lakehouse.features.events import Events
 from lakehouse.features.expressions import is_true
 from lakehouse.features.feature_set import FeatureSet
+from lakehouse.features.layout import Layout
 from lakehouse.features.windows import Ints, Spine, Timeline
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.features.aggregates import TAKE_EMPTY, Answer, Answering, Layout, Windows, in_parts, prepare, spread
+from lakehouse.features.aggregates import TAKE_EMPTY, prepare
 from lakehouse.features.aggregation import PICKS, Value, WindowAggregate, window_length
 from lakehouse.features.column_reading import Reading
 from lakehouse.features.event_history import EventHistory
+from lakehouse.features.layout import Answer, Answering, Layout, Windows, in_parts, spread
 from lakehouse.features.windows import Block, Ints, Timeline
 
 _PAIRS = 1 << 21

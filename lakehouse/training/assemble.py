@@ -19,7 +19,7 @@ from lakehouse.tables.days import ONE_DAY, days_filter
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan
 from lakehouse.tables.shape import TableShape
-from lakehouse.training.on_demand import Requested, requested
+from lakehouse.training.on_demand import OnDemandFeatures, on_demand_features
 from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
 
@@ -127,7 +127,7 @@ class Join:
 
     training_set: TrainingSet
     one: FeatureSet
-    made: Requested | None
+    made: OnDemandFeatures | None
 
     @property
     def own(self) -> bool:
@@ -145,8 +145,8 @@ class Join:
         if one.event_time != time:
             table = table.rename_columns([time if name == one.event_time else name for name in table.column_names])
         wanted = self.training_set.feature_columns(one)
-        on_request = self.made.one.columns if self.made else []
-        stored = {column: here for column, here in wanted.items() if column not in on_request}
+        on_demand = self.made.one.columns if self.made else []
+        stored = {column: here for column, here in wanted.items() if column not in on_demand}
         joined = as_of_join(rows, table, entity=one.entity.keys, time=time, row_key=one.row_key, columns=stored)
         if self.made:
             known = {column: joined.column(stored[column]) for column in self.made.inputs}
@@ -161,7 +161,7 @@ def joins_of(training_set: TrainingSet, spine: pa.Schema) -> list[Join]:
     Raises SlipwayError for a column that a feature needs and the spine does not have.
     """
     return [
-        Join(training_set, one, requested(Chosen(one, tuple(one.columns)), spine, where=training_set.spine))
+        Join(training_set, one, on_demand_features(Chosen(one, tuple(one.columns)), spine, where=training_set.spine))
         for one in training_set.feature_sets
     ]
 

@@ -24,7 +24,7 @@ from lakehouse.features.columns import event_times
 from lakehouse.features.point_in_time import History
 from lakehouse.features.windows import Ints
 from lakehouse.training.content_hash import ContentHash
-from lakehouse.training.on_demand import Requested
+from lakehouse.training.on_demand import OnDemandFeatures
 from lakehouse.training.spine import Spine
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Joined:
     """A feature set's rows at a snapshot, to be looked up in: `keys` are the spine's, `columns` name there -> here.
 
-    `requested` are features that the spine's own columns make anew.
+    `on_demand` are features that the spine's own columns make anew.
     """
 
     table: str
@@ -43,15 +43,15 @@ class Joined:
     history: History
     keys: Sequence[str]
     columns: Mapping[str, str]
-    requested: Requested | None = None
+    on_demand: OnDemandFeatures | None = None
 
     def values(self, block: pa.Table, times: Ints, max_age: int | None) -> list[pa.Array | pa.ChunkedArray]:
         """The features of a block of the spine, in order."""
         found = self.history.find([block.column(key) for key in self.keys], times, max_age)
-        stored = list(dict.fromkeys([*self.columns, *(self.requested.inputs if self.requested else ())]))
+        stored = list(dict.fromkeys([*self.columns, *(self.on_demand.inputs if self.on_demand else ())]))
         known = dict(zip(stored, self.history.take(stored, found), strict=True))
-        if self.requested:
-            known |= self.requested.values(known, block, self.history.table.schema)
+        if self.on_demand:
+            known |= self.on_demand.values(known, block, self.history.table.schema)
         return [known[name] for name in self.columns]
 
     @property

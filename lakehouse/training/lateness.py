@@ -1,7 +1,7 @@
-"""Delays as they were declared beside what was measured: what serving could not have had of the training values.
+"""Data lateness: declared delays beside measured ones, and training values that were not available at serving time.
 
-What belongs here: measuring a feature set and a training set. Not: publishing times of rows (tables/availability.py),
-and what can be said without data (leaks.py).
+What belongs here: measuring a feature set and a training set. Not: when rows were published (tables/lateness.py), and
+what declarations alone show (leaks.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,11 @@ _ENDLESS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A table of events: its declared delay, and how long after its event time a row could really be read, in seconds.
+class EventLateness:
+    """The lateness of a table of events: its declared delay, and seconds from event time until rows could be read.
 
-    `live` rows are those that happened since the table was first published: only they were measured, unless the column
-    `available_at` says it of all rows. `history` rows were loaded afterwards. None: there is no row to measure.
+    `live` rows have event times after the table was first published; only they are measured, unless a column
+    `available_at` gives the time for all rows. `history` rows were loaded afterwards. None: there is no row to measure.
     """
 
     events: Events
@@ -47,35 +47,37 @@ class Measured:
 
     @property
     def declared(self) -> str:
-        """The delay, or the column that says it."""
+        """Return the delay, or the column that gives it."""
         return f"column {self.events.available_at}" if self.events.available_at else self.events.delay
 
 
 @dataclass(frozen=True)
-class Availability:
-    """A feature set's tables of events, and its values: those at times since all these tables were there (`values`),
-    and those of them that serving could not have had (`late`), because an event in their windows was not readable yet.
+class DataLateness:
+    """The lateness of a feature set's tables of events, and of its values.
+
+    `values` counts values at times since all these tables were published, `late` those of them that were not available
+    at serving time, because an event in their windows could not be read yet.
     """
 
     feature_set: FeatureSet
-    events: Sequence[Measured]
+    events: Sequence[EventLateness]
     values: int
     late: int
 
     @property
     def share(self) -> float | None:
-        """The share of late values; None when none could be measured."""
+        """Return the share of late values; None when none could be measured."""
         return self.late / self.values if self.values else None
 
 
-def availability(
+def measure_lateness(
     lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int] | None = None
-) -> Availability:
-    """Measure a feature set on its tables at `pins` (default: as published now).
+) -> DataLateness:
+    """Measure a feature set on its tables at `input_snapshots` (default: as published now).
 
-    A value at time t holds the events up to t - delay. It is late when one of them could only be read after t: a model
-    that was asked at t cannot have seen it. Events of the row's own time in the spine itself come with the request and
-    count as known. Raises UnknownNameError for a table that was never published.
+    A value at time t is computed from the events up to t - delay. It is late when one of them could only be read after
+    t: serving at t could not have used it. Events of the row's own time in the spine itself come with the request and
+    are not late. Raises UnknownNameError for a table that was never published.
     """
     tables = [feature_set.spine, *(one.table for one in feature_set.events)]
     given = dict(input_snapshots or {})
@@ -90,11 +92,11 @@ def availability(
         late |= found
         measurable &= times >= since
     values = int(measurable.sum()) if measured else 0
-    return Availability(feature_set, measured, values, int((late & measurable).sum()))
+    return DataLateness(feature_set, measured, values, int((late & measurable).sum()))
 
 
 def late_check_result(lake: Lakehouse, training_set: TrainingSet, input_snapshots: Mapping[str, int]) -> CheckResult:
-    """Whether few enough values of a training set made from `pins` are such that serving could not have had them."""
+    """Check that few enough values of a training set were not available at serving time."""
     tolerance = training_set.late_tolerance or 0.0
     found = [
         measured for one in training_set.feature_sets for measured in _with_used(lake, one, input_snapshots[one.name])
@@ -102,39 +104,39 @@ def late_check_result(lake: Lakehouse, training_set: TrainingSet, input_snapshot
     worst = max(found, key=lambda one: one.share or 0.0)
     measured = {"tolerance": tolerance, **{one.feature_set.name: one.share for one in found if one.share is not None}}
     if worst.share is None:
-        says = "Nothing can be measured yet: all rows were loaded as history."
+        says = "Nothing to measure yet: all rows were loaded as history."
         return CheckResult(CHECK, passed=True, says=says, measured=measured)
     says = (
-        f"Of {worst.feature_set.name}, serving could not have had {worst.share:.2%} of {worst.values} values; "
-        f"{tolerance:.2%} are tolerated."
+        f"{worst.share:.2%} of {worst.values} values of {worst.feature_set.name} were not available at serving time; "
+        f"the tolerance is {tolerance:.2%}."
     )
     passed = worst.share <= tolerance
     if not passed:
         slowest = max(worst.events, key=lambda one: one.late)
         says += (
-            f" Rows of {slowest.events.table} are declared to be readable by {slowest.declared}, but came up to "
-            f"{spoken(slowest.longest)} after they happened."
+            f" Rows of {slowest.events.table} have a declared delay of {slowest.declared}, but arrived up to "
+            f"{spoken(slowest.longest)} after their event time."
         )
     return CheckResult(CHECK, passed, says, measured=measured)
 
 
-def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[Availability]:
-    """The measure of a set at a snapshot, and of the sets that its features are made of."""
+def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[DataLateness]:
+    """Measure a set at a snapshot, and the sets that its features are derived from."""
     snapshot = lake.table(one.name).snapshot_by_id(pin)
     built_from = read_provenance(snapshot).input_snapshots if snapshot else {}
     used = [each for each in one.uses if each.name in built_from]
     return [
-        availability(lake, one, built_from),
+        measure_lateness(lake, one, built_from),
         *(measured for each in used for measured in _with_used(lake, each, built_from[each.name])),
     ]
 
 
 def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: int) -> pa.Table:
-    """A feature set's rows at a snapshot, their event time replaced by the time from which they could be read.
+    """Return a feature set's rows at a snapshot with the time from which they could be read as event time.
 
-    A row that only became readable after a newer one of its entity (of peers, one with a larger row key) is left out:
-    it never was the newest. Rows that were loaded as history count from their own time. A row that was corrected counts
-    with its present values.
+    A row that only became readable after a newer row of its entity (of ties, one with a larger row key) is left out:
+    it never was the newest. Rows that were loaded as history keep their event time. Corrected rows have their current
+    values.
     """
     time, keys = one.event_time, list(one.entity.keys)
     named = [one.row_key, time, *keys]
@@ -155,15 +157,13 @@ def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: 
 
 
 def checks_of(training_set: TrainingSet) -> dict[str, str]:
-    """The check, where a tolerance is declared: name -> what it says."""
-    says = (
-        f"At most {training_set.late_tolerance or 0:.2%} of the values are such that serving could not have had them."
-    )
+    """Return the check and its description by name, where the training set declares a tolerance."""
+    says = f"At most {training_set.late_tolerance or 0:.2%} of the values were not available at serving time."
     return {CHECK: says} if training_set.late_tolerance is not None else {}
 
 
 def spoken(seconds: float | None) -> str:
-    """A length of time for people: `26.3 h`."""
+    """Return a length of time as text: `26.3 h`."""
     if seconds is None:
         return ""
     size, unit = next(((size, unit) for size, unit in _SIZES if abs(seconds) >= size), _SIZES[-1])
@@ -175,8 +175,8 @@ _SIZES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 def _measure(
     lake: Lakehouse, feature_set: FeatureSet, events: Events, pin: int, spine: pa.Table, times: np.ndarray
-) -> tuple[Measured, np.ndarray, int]:
-    """What was measured of a table of events, which spine rows it makes late, and since when it can be measured."""
+) -> tuple[EventLateness, np.ndarray, int]:
+    """Return the lateness of a table of events, which spine rows it makes late, and since when it can be measured."""
     keys = list(feature_set.keys_of(events))
     said = [events.available_at] if events.available_at else []
     known = known_at(lake, events.table, [*keys, *said], event_time=events.event_time, at=pin)
@@ -186,7 +186,7 @@ def _measure(
     live = ~rows[HISTORY].to_numpy()
     took = (promised - happened if said else (readable - happened)[live]) / _MICROSECOND
     late = live & (readable > promised)
-    told = Measured(
+    told = EventLateness(
         events=events,
         rows=len(rows),
         live=int(live.sum()),
@@ -211,7 +211,7 @@ def _held_by(
     spine: pa.Table,
     times: np.ndarray,
 ) -> np.ndarray:
-    """Which spine rows have a late event in a window before it could be read."""
+    """Return which spine rows have a late event in a window before it could be read."""
     length = window_length(feature_set.longest(events), where=f"feature set {feature_set.name}")
     start = promised[late]
     happened = _microseconds(rows[events.event_time])[late]

@@ -1,7 +1,7 @@
-"""No leak by declaration: nothing a feature sees may become known after the moment that the feature is for.
+"""Leaks that declarations show: a feature may not use values that become known after the row's time.
 
-What belongs here: following each feature back to the labels and to source columns that are known late, and refusing it
-when its delay is too short. Not: reading SQL (transforms/lineage.py), and what really arrived when (availability.py).
+What belongs here: tracing each feature back to labels and to source columns that are known late, and rejecting it when
+its delay is too short. Not: reading SQL (transforms/lineage.py), and measured lateness (lateness.py).
 
 A source's column is known `known_after` its row's event time (contracts/contract.py; default: at once), a label when
 its training set says so, and so is whatever the label is made from.
@@ -27,17 +27,17 @@ Moment = tuple[Pair, int]
 
 @dataclass(frozen=True)
 class _Known:
-    """When a column is known: `after` microseconds behind its row's time `base` (None: nobody says how much)."""
+    """When a column is known: `after` microseconds after its row's time `base` (None: not declared)."""
 
     base: Moment
     after: int | None
     at: Moment | None = None
-    """The same as a moment, where a column says it."""
+    """The same as a time, where a column gives it."""
 
 
 @dataclass(frozen=True)
 class _Leak:
-    """A way from a feature to what is known too late, how late that is (None: not said), and the fix."""
+    """The path from a feature to a value that is known too late, how late it is (None: not declared), and the cause."""
 
     feature: str
     way: tuple[Pair, ...]
@@ -52,9 +52,9 @@ def check_leaks(
     feature_sets: Sequence[FeatureSet],
     training_sets: Sequence[TrainingSet],
 ) -> None:
-    """Follow all features of a domain; `models` are the dbt models by table, each with what its SQL says.
+    """Check all features of a domain for leaks; `models` are the dbt models by table, with the lineage of their SQL.
 
-    Raises DeclarationError that shows the way from a feature to what becomes known too late for it.
+    Raises DeclarationError with the path from a feature to the value that becomes known too late.
     """
     world = _World(sources, models, feature_sets, training_sets)
     for one in world.sets.values():
@@ -73,32 +73,33 @@ def _rejection(name: str, where: str, leaks: Sequence[_Leak]) -> DeclarationErro
     domain, short = name.split(".")
     way = [f"{short}.{first.feature}", *(f"{table}.{column}".removeprefix(f"{domain}.") for table, column in first.way)]
     others = [leak.feature for leak in leaks if leak.feature != first.feature]
-    more = f" So do {', '.join(dict.fromkeys(others))}." if others else ""
+    more = f" Also: {', '.join(dict.fromkeys(others))}." if others else ""
     if first.late is None:
         return DeclarationError(
-            f"A feature sees a label, and nothing says when that is known: {' <- '.join(way)}.{more}",
+            f"A feature uses a label whose known time is not declared: {' <- '.join(way)}.{more}",
             where=where,
             nearest='Label(..., known_after="7d")',
-            fix="Declare known_after on the label, or make its known_at in SQL as event time + interval.",
+            fix="Add `known_after=` to the Label, or compute its known_at in SQL as event time + interval.",
         )
-    known = f"known {spoken(first.late)} later" + (" (its SQL cannot be followed, so it may)" if first.guess else "")
+    known = f"known {spoken(first.late)} later" + (" (possibly: its SQL cannot be traced)" if first.guess else "")
     enough = in_words(first.late)
     carried = ", carry" in where
     return DeclarationError(
-        f"A {'column' if carried else 'feature'} sees what is only known later: {' <- '.join([*way, known])}; "
+        f"A {'column' if carried else 'feature'} uses values not available at serving time: "
+        f"{' <- '.join([*way, known])}; "
         f"{first.has}.{more}",
         where=where,
         nearest=None if carried else f'delay="{enough}"',
-        fix="Carry only what is known at the row's time."
+        fix="Carry only columns whose values are known at the row's time."
         if carried
-        else f"Give its events a delay of {enough} or more, or say in which column the time stands at which a row "
-        "could be read (available_at). What is known at once in spite of it says so in its contract: "
-        'known_after="0d".',
+        else f"Set a delay of {enough} or more for its events, or name the column with the time from which a row can "
+        "be read (available_at). For a column that is known at once, declare "
+        'known_after="0d" in its contract.',
     )
 
 
 class _World:
-    """All declarations of a domain, with what they say of when columns are known."""
+    """All declarations of a domain, with the times at which columns are known."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class _World:
 
     @cached_property
     def _late(self) -> dict[Pair, _Known]:
-        """When columns are known about which somebody says so: late columns of sources, and labels."""
+        """When columns are known: late columns of sources, and labels."""
         declared = {
             (source.name, column.name): _Known(((source.name, source.event_time), 0), _length(column.known_after))
             for source in self.sources.values()
@@ -160,18 +161,17 @@ class _World:
         after = at[1] - base[1]
         if said is not None and said != after:
             raise DeclarationError(
-                f"known_after says {label.known_after}, but {label.known_at} is {spoken(after)} behind "
-                f"{one.event_time}.",
+                f"known_after is {label.known_after}, but {label.known_at} is {spoken(after)} after {one.event_time}.",
                 where=f"training set {one.name}, label",
                 nearest=f'known_after="{in_words(after)}"',
-                fix="Leave known_after out: it can be seen from the SQL.",
+                fix="Remove known_after: it is derived from the SQL.",
             )
         return _Known(base, after, at)
 
     def _ways(
         self, pair: Pair, late: Mapping[Pair, _Known], *, deciding: bool = True
     ) -> Iterator[tuple[tuple[Pair, ...], _Known]]:
-        """All ways from a column back to where it is said when it is known, with what is said there."""
+        """Yield the paths from a column back to columns whose known time is declared, with that time."""
         yield from self._walk((pair,), late, set(), deciding)
 
     def _walk(
@@ -190,7 +190,7 @@ class _World:
         elif table in self.sources:
             base = ((table, self.sources[table].event_time), 0)
             yield way, _Known(base, 0, base)
-        elif table in self.sets:  # it was checked itself: its values are known at their rows' times
+        elif table in self.sets:  # the set is checked itself: its values are known at their rows' times
             base = self.moment(table, self.sets[table].event_time)
             yield way, _Known(base, 0, base)
         elif table in self.models:
@@ -208,7 +208,7 @@ class _World:
                 yield from self._walk((*way, pair), late, seen, deciding)
 
     def leaks_of(self, one: FeatureSet) -> Iterator[_Leak]:
-        """The features that see what is known too late."""
+        """Yield the leaks of a feature set."""
         foreign = {f"{used.name.rsplit('.', 1)[-1]}__{column}" for used in one.uses for column in used.columns}
         for declared in one.features:
             columns = [feature.column for feature in declared.features()]
@@ -224,7 +224,7 @@ class _World:
                     yield from (_Leak(column, leak.way, leak.late, leak.has, leak.guess) for column in columns)
 
     def leaks_at(self, column: str, table: str, event_time: str) -> Iterator[_Leak]:
-        """What a column of a row shows too early at the row's own time."""
+        """Yield the leaks of a column that is read at the row's own time."""
         has = "it is read at the row's own time"
         for leak in self._of_events(Events(table, event_time), [column], deciding=False):
             yield _Leak(column, leak.way, leak.late, has, leak.guess)
@@ -243,7 +243,7 @@ class _World:
                     yield _Leak("", way, late, has, guess)
 
     def _missing(self, events: Events, seen_at: Moment, known: _Known) -> int | None:
-        """How much delay is needed where it is not there; 0 when it is enough, None when nobody can say."""
+        """Return the delay that is needed; 0 when the declared one is enough, None when it is unknown."""
         column, shift = seen_at
         for moment in [
             known.at,
@@ -253,7 +253,7 @@ class _World:
                 needed = moment[1] - shift
                 return 0 if needed <= events.late else needed
         if events.available_at:
-            return 0  # it is a column of its own that says so; whether it is right is measured (availability.py)
+            return 0  # the column gives the time; whether it is right is measured (lateness.py)
         if known.after is None:
             return None
         return 0 if known.after <= events.late else known.after

@@ -1,9 +1,9 @@
-"""Making a training set's snapshot once more from its pins, and proving that it is the same.
+"""Rebuilding a training set's snapshot from its input snapshots, and proving that it is the same.
 
 What belongs here: the rebuilding and the comparison of rows. Not: models (lakehouse/models/reproduction.py).
 
-What is rebuilt is the training set: spine, label and features are read at the snapshots that it was made from, and put
-together again. The feature sets' own tables are read, not recomputed: they are snapshots, which nothing changes.
+The training set is rebuilt: spine, label and features are read at its input snapshots and joined again. The feature
+sets' own tables are read, not recomputed: snapshots do not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,35 +24,35 @@ from lakehouse.training.training_set import TrainingSet
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A training set made once more.
+    """A rebuilt training set, compared with the stored one.
 
-    `noted` is the content that was noted when the snapshot was written (empty: by a version that noted none), `stored`
-    that of the rows it holds now, `rebuilt` that of the rows made from `pins`. `differing` are the columns that are not
-    the same, `remarks` what else a reader should know. `rows` are the rebuilt rows in order of time and row key.
+    `recorded_hash` is the content hash that was stored with the snapshot (empty when there is none), `stored_hash` that
+    of the rows that it holds now, `rebuilt_hash` that of the rows rebuilt from `pins`. `differing` are the columns that
+    differ, `remarks` other facts that a reader should know. `rows` are the rebuilt rows in order of time and row key.
     """
 
     name: str
     snapshot_id: int
     input_snapshots: Mapping[str, int]
     as_of: str
-    noted: str
-    stored: str
-    rebuilt: str
+    recorded_hash: str
+    stored_hash: str
+    rebuilt_hash: str
     differing: Sequence[str]
     remarks: Sequence[str]
     rows: pa.Table = field(repr=False)
 
     @property
     def identical(self) -> bool:
-        """Whether the rebuilt rows are those that are stored, and those that were written, to the last bit."""
-        return self.rebuilt == self.stored and self.noted in {"", self.stored}
+        """Whether the rebuilt rows equal the stored rows and those that were written, to the bit."""
+        return self.rebuilt_hash == self.stored_hash and self.recorded_hash in {"", self.stored_hash}
 
 
 def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Reproduction:
     """Rebuild the training set's snapshot `at` (id, tag, branch, time; default: as published now) and compare.
 
-    Raises UnknownNameError for a snapshot that is not there (any more), of the training set or of what it was made
-    from, SlipwayError for one that Slipway did not make.
+    Raises UnknownNameError for a snapshot that does not exist (any more), of the training set or of its inputs, and
+    SlipwayError for one that Slipway did not write.
     """
     name = training_set.name
     table = lake.table(name)
@@ -62,7 +62,7 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
     as_of = note(lake, name, pin, AS_OF)
     if made is None or not made.input_snapshots or not as_of:
         raise SlipwayError(
-            f"The snapshot {pin} of {name} does not say what it was made from.",
+            f"The snapshot {pin} of {name} has no input snapshots.",
             where=f"{name}@{pin}",
             fix=f"Name a snapshot that Slipway published (`slipway tables {name}` lists them).",
         )
@@ -70,15 +70,17 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
     remarks = []
     if made.definition != training_set.fingerprint():
         remarks.append(
-            f"The definition is not the one it was made by ({made.definition}, now {training_set.fingerprint()}): "
-            "rows are rebuilt by the present one."
+            f"The definition changed since it was built ({made.definition}, now {training_set.fingerprint()}): "
+            "rows are rebuilt by the current definition."
         )
     if made.code_version != code_version():
-        remarks.append(f"It was made by the code {made.code_version or 'unknown'}, and rebuilt by {code_version()}.")
-    noted = note(lake, name, pin, CONTENT)
-    if not noted:
         remarks.append(
-            "No content was noted when it was written: the proof is against the rows as they are stored now."
+            f"It was built by code version {made.code_version or 'unknown'}, and rebuilt by {code_version()}."
+        )
+    recorded = note(lake, name, pin, CONTENT)
+    if not recorded:
+        remarks.append(
+            "No content hash was recorded when it was written: the comparison is with the rows as they are stored now."
         )
     stored = _stored(lake, training_set, pin, made.definition)
     rebuilt = assemble(lake, training_set, made.input_snapshots, None, datetime.fromisoformat(as_of))
@@ -87,9 +89,9 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
         snapshot_id=pin,
         input_snapshots=made.input_snapshots,
         as_of=as_of,
-        noted=noted,
-        stored=content_of(training_set, stored),
-        rebuilt=content_of(training_set, rebuilt),
+        recorded_hash=recorded,
+        stored_hash=content_of(training_set, stored),
+        rebuilt_hash=content_of(training_set, rebuilt),
         differing=_differing(training_set, stored, rebuilt),
         remarks=remarks,
         rows=rebuilt,
@@ -97,7 +99,7 @@ def reproduce(lake: Lakehouse, training_set: TrainingSet, at: Pin = None) -> Rep
 
 
 def _check_there(lake: Lakehouse, where: str, input_snapshots: Mapping[str, int]) -> None:
-    """Raises UnknownNameError, naming them, for snapshots that are gone."""
+    """Raise UnknownNameError for snapshots that no longer exist."""
     gone = [
         f"{table} at {pin}"
         for table, pin in input_snapshots.items()
@@ -105,10 +107,9 @@ def _check_there(lake: Lakehouse, where: str, input_snapshots: Mapping[str, int]
     ]
     if gone:
         raise UnknownNameError(
-            f"What it was made from is not there any more: {', '.join(gone)}.",
+            f"Input snapshots no longer exist: {', '.join(gone)}.",
             where=where,
-            fix="Snapshots that a champion or challenger needs are kept by tags; others go when they expire. "
-            "Reproduce a newer one.",
+            fix="Reproduce a newer snapshot. Only the input snapshots of a champion or challenger are kept by tags.",
         )
 
 
@@ -117,15 +118,15 @@ def _stored(lake: Lakehouse, training_set: TrainingSet, pin: int, definition: st
         return read(lake, training_set.name, training_set.columns, at=pin)
     except UnknownNameError as error:
         raise SlipwayError(
-            f"The snapshot has other columns than the training set is declared with now: {error.what}",
+            f"The snapshot has other columns than the training set declares now: {error.what}",
             where=f"{training_set.name}@{pin}",
             nearest=error.nearest,
-            fix=f"Check out the declaration that it was made by (definition {definition}).",
+            fix=f"Check out the declaration that built it (definition {definition}).",
         ) from error
 
 
 def _differing(training_set: TrainingSet, stored: pa.Table, rebuilt: pa.Table) -> list[str]:
-    """The columns that are not the same in the two."""
+    """Return the columns that differ."""
     order = [(training_set.event_time, "ascending"), (training_set.row_key, "ascending")]
     one, other = stored.sort_by(order), rebuilt.sort_by(order)
     return [

@@ -1,4 +1,4 @@
-"""The spine that somebody brings: rows of keys and times, from wherever they are, in blocks.
+"""The spine of a training frame: rows of entity keys and times, read in blocks from a frame, a file or SQL.
 
 What belongs here: reading frames of Polars, pandas, Arrow and DuckDB, files, and SQL over the lakehouse; finding the
 time column. Not: joining anything to it (frame.py).

@@ -1,12 +1,12 @@
-"""The content of a training set's snapshot, noted when it was written, so that it can be proved to be the same later.
+"""The content hash of a training set's snapshot, stored when it is written, so that a rebuild can be compared with it.
 
-What belongs here: the hash of a training set's rows by day, and carrying it from snapshot to snapshot. Not: the hash of
-rows (content.py), and proving anything with it (reproduce.py).
+What belongs here: the hash of a training set's rows by day, and updating it from snapshot to snapshot. Not: the hash of
+rows (content_hash.py), and comparing (reproduce.py).
 
-A run writes some days and leaves the others: a hash of all rows in one go would cost the whole history each time. So
-each day has its fingerprint, and the content is the sum of SHA-256(day, fingerprint) over all days, modulo 2^256. Days
-that are replaced are taken off the sum and added again. It tells what differs by accident; who could choose rows at
-will could make two sets of days with one sum.
+A run writes some days and leaves the others: one hash over all rows would cost the whole history each time. So each
+day has its own hash, and the content hash is the sum of SHA-256(day, hash of the day) over all days, modulo 2^256. Days
+that are replaced are subtracted from the sum and added again. It detects accidental differences; somebody who can
+choose rows freely could construct two sets of days with one sum.
 """
 
 import hashlib
@@ -25,26 +25,26 @@ from lakehouse.training.content_hash import fingerprints_by_day
 from lakehouse.training.training_set import TrainingSet
 
 CONTENT = "content"
-"""The note in a snapshot's summary with the content of all its rows: 64 hexadecimal digits."""
+"""Key in a snapshot's summary for the content hash of all its rows: 64 hexadecimal digits."""
 _WHOLE = 1 << 256
 
 
 def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
-    """What a snapshot's summary says under `slipway.<key>`; empty when it says nothing, or is not there any more."""
+    """Return a snapshot's summary entry `slipway.<key>`; empty when the entry or the snapshot does not exist."""
     snapshot = lake.table(name).snapshot_by_id(snapshot_id)
     told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
     return told.get(f"slipway.{key}", "")
 
 
 def content_of(training_set: TrainingSet, rows: pa.Table) -> str:
-    """The content of rows of a training set, in any order."""
+    """Return the content hash of rows of a training set, in any order."""
     return _text(_sum(hash_days(training_set, rows)))
 
 
 def content_note(
     lake: Lakehouse, engine: Engine, training_set: TrainingSet, work: BuildPlan, rows: Rows, shape: TableShape
 ) -> dict[str, str]:
-    """The note for the snapshot that `work` makes by writing the engine's `rows` to a table of `shape`."""
+    """Return the summary entry for the snapshot that writes the engine's `rows` to a table of `shape`."""
 
     def before(pin: int, days: Sequence[date] | None) -> int:
         return _sum(engine.hash_snapshot(lake, training_set, pin, days))
@@ -58,7 +58,7 @@ def content_note(
         total = int(noted, 16) if noted else before(pin, None)
         gone = before(pin, work.days)
     except UnknownNameError:
-        return {}  # the rows before have other columns: the whole table is about to be made anew
+        return {}  # the rows before have other columns: the whole table is about to be rebuilt
     return {CONTENT: _text(total - gone + added)}
 
 

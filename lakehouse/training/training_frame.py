@@ -27,7 +27,7 @@ from lakehouse.tables.provenance import current_snapshots, read_provenance
 from lakehouse.tables.read import Pin, arrow_field, check_columns, plan, read_plan, resolve
 from lakehouse.training.frame import Joined, TrainingFrame
 from lakehouse.training.lateness import rows_as_known
-from lakehouse.training.on_demand import requested
+from lakehouse.training.on_demand import on_demand_features
 from lakehouse.training.selection import Chosen, Declared, Feature, choose
 from lakehouse.training.spine import Given, Spine, read_spine
 from lakehouse.training.training_set import TrainingSet
@@ -167,7 +167,7 @@ def _fit(
             where=one.name,
             fix="Rename them in the spine, or ask for other features.",
         )
-    made = requested(chosen, spine.schema, where=spine.name)
+    made = on_demand_features(chosen, spine.schema, where=spine.name)
     inputs = made.inputs if made else ()
     needed = list(dict.fromkeys([one.row_key, one.event_time, *entity, *chosen.columns, *inputs]))
     check_columns(planned, needed)

@@ -37,7 +37,7 @@ class TrainingSet:
     """Spine rows with `carry` columns of the spine, the label once it is known, and the features as of the row's time.
 
     Feature columns are called `<set>__<feature>`, the set without its domain. `late_tolerance` is the largest share of
-    rows that may have a feature which serving could not have had (availability.py); None: it is not checked.
+    values that may not have been available at serving time (lateness.py); None: not checked.
     """
 
     name: str

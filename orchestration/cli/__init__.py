@@ -17,6 +17,7 @@ from orchestration.cli import (
     drill,
     features,
     init,
+    lateness,
     lineage,
     materialize,
     models,
@@ -29,7 +30,6 @@ from orchestration.cli import (
     training_set,
     up,
 )
-from orchestration.cli import lateness as availability
 from orchestration.cli.output import show_error, show_warnings
 
 app = typer.Typer(
@@ -50,7 +50,7 @@ for name, module in (
     ("query", query),
     ("features", features),
     ("training-set", training_set),
-    ("availability", availability),
+    ("lateness", lateness),
     ("models", models),
     ("reproduce", reproduce),
     ("quarantine", quarantine),

@@ -1,4 +1,4 @@
-"""`slipway availability`: how late rows really came, beside the delay that was declared.
+"""`slipway lateness`: measured data lateness beside the declared delay.
 
 What belongs here: the command. Not: measuring (lakehouse/training/lateness.py).
 """
@@ -12,37 +12,37 @@ from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_
 if TYPE_CHECKING:
     from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.features.feature_set import FeatureSet
-    from lakehouse.training.lateness import Availability
+    from lakehouse.training.lateness import DataLateness
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway availability fraud.terminal_risk   one feature set
+slipway lateness fraud.terminal_risk   one feature set
 
-slipway availability fraud.training        all feature sets of a training set
+slipway lateness fraud.training        all feature sets of a training set
 
-slipway availability --json                all there are
+slipway lateness --json                all there are
 """
 
 
 def command(
     name: Annotated[
         str | None,
-        typer.Argument(help="A feature set or a training set; without it all that are built.", show_default=False),
+        typer.Argument(help="A feature set or a training set (default: all that are built).", show_default=False),
     ] = None,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how late the rows behind features really came, and what serving could not have had.
+    """Show the data lateness of features: when rows could be read, and which values serving could not have used.
 
-    Rows that happened before their table was first published were loaded as history: how late they would have been
-    is not known, and they are not measured.
+    Rows from before the first publication of their table were loaded as history: their lateness is unknown and not
+    measured.
     """
     lake = lakehouse_at(home)
-    from lakehouse.training.lateness import availability
+    from lakehouse.training.lateness import measure_lateness
 
-    found = [availability(lake, one) for one in _chosen(lake, name)]
+    found = [measure_lateness(lake, one) for one in _chosen(lake, name)]
     if as_json:
         print_json([_content(one) for one in found])
         return
@@ -67,7 +67,7 @@ def _chosen(lake: "Lakehouse", name: str | None) -> list["FeatureSet"]:
     return known[name]
 
 
-def _show(one: "Availability") -> None:
+def _show(one: "DataLateness") -> None:
     from lakehouse.training.lateness import spoken
 
     rows = [
@@ -76,21 +76,21 @@ def _show(one: "Availability") -> None:
     ]
     if not one.events:
         console.print(f"[bold]{one.feature_set.name}[/bold]", highlight=False)
-        console.print("It is read off each row's own time: nothing has to arrive for it.", highlight=False)
+        console.print("All features are computed from the row's own time: no data has to arrive.", highlight=False)
         return
     print_table(
         one.feature_set.name,
-        ["events of", "declared delay", "p50", "p99", "longest", "rows that came live", "loaded as history"],
+        ["events of", "declared delay", "p50", "p99", "longest", "live rows", "history rows"],
         rows,
     )
     if one.share is None:
-        says = "No value can be judged yet: no spine row is younger than its tables."
+        says = "Nothing to measure yet: no spine row is newer than the first publication of its tables."
     else:
-        says = f"Serving could not have had {one.share:.2%} of {one.values:,} training values ({one.late:,})."
+        says = f"{one.share:.2%} of {one.values:,} training values ({one.late:,}) were not available at serving time."
     console.print(says, highlight=False)
 
 
-def _content(one: "Availability") -> dict[str, Any]:
+def _content(one: "DataLateness") -> dict[str, Any]:
     return {
         "feature_set": one.feature_set.name,
         "values": one.values,

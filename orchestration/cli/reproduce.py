@@ -117,7 +117,11 @@ def _show_rows(done: "Reproduction") -> None:
         ["table", "snapshot"],
         [[table, str(pin)] for table, pin in sorted(done.input_snapshots.items())],
     )
-    contents = {"as written": done.noted or "not noted", "as stored": done.stored, "as rebuilt": done.rebuilt}
+    contents = {
+        "as written": done.recorded_hash or "not recorded",
+        "as stored": done.stored_hash,
+        "as rebuilt": done.rebuilt_hash,
+    }
     for name, text in {**contents, "differing columns": ", ".join(done.differing)}.items():
         if text:
             # Never cut short: it is there to be compared.
@@ -142,7 +146,7 @@ def _rows(done: "Reproduction") -> dict[str, Any]:
         "rows": len(done.rows),
         "as_of": done.as_of,
         "input_snapshots": {table: str(pin) for table, pin in sorted(done.input_snapshots.items())},
-        "content": {"noted": done.noted or None, "stored": done.stored, "rebuilt": done.rebuilt},
+        "content": {"recorded": done.recorded_hash or None, "stored": done.stored_hash, "rebuilt": done.rebuilt_hash},
         "differing": list(done.differing),
         "remarks": list(done.remarks),
     }

@@ -26,7 +26,7 @@ from lakehouse.tables.publish import publish
 from lakehouse.tables.read import read, resolve
 from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import write_draft
-from lakehouse.training.lateness import CHECK, availability, checks_of, late_check_result, spoken
+from lakehouse.training.lateness import CHECK, checks_of, late_check_result, measure_lateness, spoken
 from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 from lakehouse.training.training_tables import build_training_set
@@ -124,7 +124,7 @@ def test_rows_are_readable_from_when_their_snapshot_was_published(shop):
 
 
 def test_history_and_live_rows_are_told_apart(shop):
-    (told,) = availability(shop, risk("1d")).events
+    (told,) = measure_lateness(shop, risk("1d")).events
     assert (told.rows, told.history, told.live, told.late) == (13, 9, 4, 0)
     assert (told.p50, told.p99, told.longest) == (64_800, 64_800, 64_800)
 
@@ -173,7 +173,7 @@ def test_rows_that_come_after_others_of_their_day_are_later_than_these(shop, clo
         (noon(12), 2, noon(16)),
         (noon(12) + HOUR, 1, noon(16)),
     ]
-    (told,) = availability(shop, risk("1d")).events
+    (told,) = measure_lateness(shop, risk("1d")).events
     assert (told.late, told.longest) == (2, 4 * 86_400)
 
 
@@ -234,7 +234,7 @@ def test_events_by_another_time_than_the_tables_days_are_measured_too(shop):
         at + 20 * HOUR: when for at, when in EXPECTED.items()
     }
     told = count("tx").over("1d").of(Events(REPORTS, "told_at"))
-    one = availability(shop, risk(features=[told])).events[0]
+    one = measure_lateness(shop, risk(features=[told])).events[0]
     assert (one.rows, one.history, one.late) == (13, 8, 0)
     assert one.longest == -2 * 3_600
 
@@ -242,19 +242,19 @@ def test_events_by_another_time_than_the_tables_days_are_measured_too(shop):
 def test_an_empty_table_and_a_single_row(lake, clock):
     put(lake, REPORTS, frame([noon(1)]).clear(), by_day=False)
     put(lake, PAYMENTS, frame([noon(1)]).clear(), by_day=False)
-    found = availability(lake, risk())
+    found = measure_lateness(lake, risk())
     assert (found.events[0].rows, found.events[0].p50, found.values, found.share) == (0, None, 0, None)
     arrive(lake, clock, [12])
-    one = availability(lake, risk("1d"))
+    one = measure_lateness(lake, risk("1d"))
     assert (one.events[0].history, one.values) == (1, 0)
 
 
-# Which training values serving could not have had.
+# Which training values were not available at serving time.
 
 
 def test_a_delay_that_is_too_short_makes_values_that_serving_could_not_have_had(shop):
     """Payments at noon hold the report of that noon, which comes 18 hours later."""
-    early, right = availability(shop, risk("0d")), availability(shop, risk("18h"))
+    early, right = measure_lateness(shop, risk("0d")), measure_lateness(shop, risk("18h"))
     assert (early.values, early.late, early.share) == (4, 4, 1.0)
     assert (right.values, right.late, right.share) == (4, 0, 0.0)
 
@@ -263,8 +263,8 @@ def test_a_window_that_ended_before_the_row_could_be_read_never_held_it_too_earl
     clock.at = noon(20)
     put(shop, REPORTS, frame([noon(13), noon(13) - HOUR], [1, 1], first=13))  # an hour before noon, a week late
     put(shop, PAYMENTS, frame([noon(13) + n * DAY for n in range(6)], first=13))
-    short = availability(shop, risk("18h", features=[count("tx").over("1d")]))
-    long = availability(shop, risk("18h", features=[count("tx").over("4d")]))
+    short = measure_lateness(shop, risk("18h", features=[count("tx").over("1d")]))
+    long = measure_lateness(shop, risk("18h", features=[count("tx").over("4d")]))
     assert (short.late, long.late) == (1, 4)
 
 
@@ -279,27 +279,27 @@ def test_the_payments_own_row_comes_with_the_request(shop):
         description="Spend.",
         owner="team:shop",
     )
-    assert (availability(shop, own).values, availability(shop, own).late) == (4, 0)
+    assert (measure_lateness(shop, own).values, measure_lateness(shop, own).late) == (4, 0)
     longer = replace(own, features=[count("tx").over("2d")])
-    assert availability(shop, longer).late == 0, "yesterday's row came before noon"
-    assert availability(shop, longer).events[0].late == 4, "though no row was readable at its own time"
+    assert measure_lateness(shop, longer).late == 0, "yesterday's row came before noon"
+    assert measure_lateness(shop, longer).events[0].late == 4, "though no row was readable at its own time"
 
 
 def test_a_column_that_says_when_rows_were_available_is_judged_by_publishing(shop):
     told = replace(risk(), available_at="told_at")
-    found = availability(shop, told)
+    found = measure_lateness(shop, told)
     assert (found.events[0].declared, found.events[0].p50) == ("column told_at", 72_000)
     assert found.share == 0.0, "20 hours are said, 18 were needed"
     hasty = pl.DataFrame(pl.from_arrow(read(shop, REPORTS))).with_columns(told_at=pl.col("at") + HOUR)
     put(shop, REPORTS, hasty)
     spine = frame([noon(day) + 6 * HOUR for day in range(10, 14)], first=10)
     put(shop, PAYMENTS, spine)
-    assert availability(shop, told).share == 1.0
+    assert measure_lateness(shop, told).share == 1.0
 
 
 def test_features_without_events_have_nothing_to_wait_for(shop):
     calendar = risk(features=[hour_between(0, 6, "night")])
-    found = availability(shop, calendar)
+    found = measure_lateness(shop, calendar)
     assert (list(found.events), found.share) == ([], None)
 
 
@@ -329,7 +329,7 @@ def test_late_values_are_those_that_a_plain_reading_finds(data, lake, monkeypatc
     monkeypatch.setattr("lakehouse.training.lateness.known_at", lambda *_, **__: known)
     monkeypatch.setattr("lakehouse.training.lateness.read", lambda *_, **__: spine.to_arrow())
     declared = count("tx").over(f"{window}h" if window else "lifetime")
-    found = availability(lake, risk(f"{delay}h", features=[declared]), {REPORTS: 1, PAYMENTS: 1})
+    found = measure_lateness(lake, risk(f"{delay}h", features=[declared]), {REPORTS: 1, PAYMENTS: 1})
 
     def late(time: int, terminal: int) -> bool:
         return any(
@@ -366,8 +366,8 @@ def test_a_training_set_that_serving_could_not_match_is_not_published(shop):
     (check_result,) = [one for one in rejected.value.check_results if not one.passed]
     assert (check_result.name, check_result.blocking) == (CHECK, True)
     assert check_result.says == (
-        "Of shop.risk, serving could not have had 100.00% of 4 values; 25.00% are tolerated. Rows of shop.reports are "
-        "declared to be readable by 0d, but came up to 18.0 h after they happened."
+        "100.00% of 4 values of shop.risk were not available at serving time; the tolerance is 25.00%. Rows of "
+        "shop.reports have a declared delay of 0d, but arrived up to 18.0 h after their event time."
     )
     assert check_result.measured == {"tolerance": 0.25, "shop.risk": 1.0}
     built = build_training_set(shop, training(early, tolerance=1.0), run_id="training-run")
@@ -415,7 +415,7 @@ def test_what_was_loaded_as_history_says_nothing(built):
     input_snapshots = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
     check_result = late_check_result(built, replace(fraud_training, late_tolerance=0.0), input_snapshots)
     assert check_result.passed
-    assert check_result.says == "Nothing can be measured yet: all rows were loaded as history."
+    assert check_result.says == "Nothing to measure yet: all rows were loaded as history."
 
 
 def test_dagster_shows_the_check_only_where_it_is_declared():
@@ -523,7 +523,7 @@ def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple
 @pytest.mark.parametrize("name", ["shop.risk", "shop.training"])
 def test_the_command_shows_the_declared_delay_beside_the_measured_one(shop, monkeypatch, name):
     early = risk("1h")
-    code, said = slipway(monkeypatch, shop, early, "availability", name, "--json")
+    code, said = slipway(monkeypatch, shop, early, "lateness", name, "--json")
     (told,) = json.loads(said)
     assert (code, told["feature_set"], told["values"], told["share_too_late"]) == (0, "shop.risk", 4, 0.0)
     assert told["events"] == [
@@ -537,13 +537,13 @@ def test_the_command_shows_the_declared_delay_beside_the_measured_one(shop, monk
             "rows_too_late": 4,
         }
     ]
-    _, words = slipway(monkeypatch, shop, risk("0d"), "availability", name)
+    _, words = slipway(monkeypatch, shop, risk("0d"), "lateness", name)
     assert "18.0 h" in words
-    assert "Serving could not have had 100.00% of 4 training values (4)." in words
+    assert "100.00% of 4 training values (4) were not available at serving time." in words
 
 
 def test_the_command_of_an_unknown_name_tells_the_nearest(shop, monkeypatch):
-    code, said = slipway(monkeypatch, shop, risk(), "availability", "shop.risks")
+    code, said = slipway(monkeypatch, shop, risk(), "lateness", "shop.risks")
     assert code == 1
     assert "nearest: shop.risk" in said
 

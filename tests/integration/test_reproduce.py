@@ -98,19 +98,19 @@ def test_a_snapshot_is_made_once_more_to_the_bit_also_after_the_tables_moved_on(
     before = reproduce(built, training)
     assert before.identical
     assert before.snapshot_id == snapshot
-    assert before.noted == before.stored == before.rebuilt
+    assert before.recorded_hash == before.stored_hash == before.rebuilt_hash
     assert (before.differing, before.remarks) == ([], [])
     assert len(before.rows) == len(read(built, "fraud.training"))
     moved = move_on(built)
     assert moved.days == tuple(scenario.EVERY_DAY[-10:])
     after = reproduce(built, training, snapshot)
     assert after.identical
-    assert after.rebuilt == before.rebuilt
+    assert after.rebuilt == before.rebuilt_hash
     newer = reproduce(built, training)
     assert newer.identical
-    assert newer.rebuilt != before.rebuilt
+    assert newer.rebuilt != before.rebuilt_hash
     # The note was carried on from that of the snapshot before; it is what all rows together give.
-    assert newer.noted == content_of(training, read(built, "fraud.training"))
+    assert newer.recorded_hash == content_of(training, read(built, "fraud.training"))
 
 
 def test_rows_that_are_not_those_that_were_written_are_found(built):
@@ -128,7 +128,7 @@ def test_rows_that_are_not_those_that_were_written_are_found(built):
     found = reproduce(built, training)
     assert not found.identical
     assert found.differing == ["amount"]
-    assert found.rebuilt == found.noted != found.stored
+    assert found.rebuilt_hash == found.recorded_hash != found.stored_hash
 
 
 def test_another_definition_is_said(built):
@@ -158,11 +158,11 @@ def test_a_snapshot_without_noted_content_is_proved_against_what_is_stored(built
     publish(built, write_draft(built, training_shape(training, rows.schema), rows, told))
     found = reproduce(built, training)
     assert found.identical
-    assert found.noted == ""
-    assert any("No content was noted" in one for one in found.remarks)
+    assert found.recorded_hash == ""
+    assert any("No content hash was recorded" in one for one in found.remarks)
     # The next run notes it again, for all rows.
     move_on(built)
-    assert reproduce(built, training).noted == content_of(training, read(built, "fraud.training"))
+    assert reproduce(built, training).recorded_hash == content_of(training, read(built, "fraud.training"))
 
 
 def test_snapshots_that_are_gone_are_said(built):
@@ -179,7 +179,7 @@ def test_snapshots_that_are_gone_are_said(built):
 
 def test_a_snapshot_of_somebody_else_is_said(built):
     built.table("fraud.training").append(read(built, "fraud.training").slice(0, 1))
-    with pytest.raises(SlipwayError, match="does not say what it was made from"):
+    with pytest.raises(SlipwayError, match="has no input snapshots"):
         reproduce(built, training)
 
 
@@ -359,7 +359,7 @@ def test_reproduce_tells_what_it_rebuilt_and_that_it_is_the_same(slipway, traine
     code, said = slipway("reproduce", "fraud.training@model-fraud.scorer-1", *home, "--json")
     told = json.loads(said)
     assert (code, told["identical"], told["snapshot_id"]) == (0, True, str(snapshot))
-    assert told["content"]["noted"] == told["content"]["stored"] == told["content"]["rebuilt"]
+    assert told["content"]["recorded"] == told["content"]["stored"] == told["content"]["rebuilt"]
     code, said = slipway("reproduce", "models:/fraud.scorer@champion", *home)
     assert code == 0
     assert "scores of the retrained model, bit by bit" in said

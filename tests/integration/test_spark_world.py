@@ -104,7 +104,7 @@ def test_assets_show_their_engine(spark_built, built):
 def test_what_spark_assembled_is_rebuilt_from_its_input_snapshots_to_the_bit(spark_built):
     proof = reproduce(spark_built, scenario.training)
     assert proof.identical
-    assert proof.noted == proof.rebuilt
+    assert proof.recorded_hash == proof.rebuilt_hash
     assert proof.remarks == []
 
 
@@ -144,7 +144,7 @@ def test_a_late_delivery_with_broken_rows_changes_only_its_day(pair):
         assert rows(spark, name).equals(rows(embedded, name)), name
     # The content of the days before was carried on, and it is what all rows together give.
     ours, theirs = (reproduce(lake, scenario.training) for lake in pair)
-    assert ours.noted == theirs.noted == ours.stored
+    assert ours.recorded_hash == theirs.recorded_hash == ours.stored_hash
 
 
 def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):

@@ -289,7 +289,7 @@ def test_a_feature_made_of_what_a_request_brings_is_made_of_what_the_spine_bring
     alone = frame(brought, "shop.ratio.double")
     assert alone.features == ["ratio__double"]
     assert alone.arrow().column("ratio__double").equals(found.column("ratio__double"))
-    with pytest.raises(SlipwayError, match="does not bring 'amount', which share, double is made of"):
+    with pytest.raises(SlipwayError, match="has no column 'amount', which share, double is computed from"):
         frame(wanted, one)
     assert frame(wanted, "shop.ratio.half").rows == len(SPINE)
 

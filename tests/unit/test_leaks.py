@@ -84,7 +84,7 @@ RATE = rate("is_fraud").over("7d")
 def test_a_label_seen_too_early_is_rejected_with_the_way_to_it():
     error = rejected(features(RATE, name="fraud.terminal_risk"))
     assert error.what == (
-        "A feature sees what is only known later: "
+        "A feature uses values not available at serving time: "
         "terminal_risk.is_fraud_rate_7d <- fraud_reports.is_fraud <- known 7 days later; delay is 0."
     )
     assert (error.where, error.nearest) == ("feature set fraud.terminal_risk", 'delay="7d"')
@@ -310,7 +310,7 @@ def test_a_label_that_contradicts_its_sql_is_rejected():
     error = rejected(
         terminal_risk, known_by=training_of(terminal_risk, label=replace(training.label, known_after="3d"))
     )
-    assert error.what == "known_after says 3d, but reported_at is 7 days behind tx_datetime."
+    assert error.what == "known_after is 3d, but reported_at is 7 days after tx_datetime."
     assert error.nearest == 'known_after="7d"'
 
 
@@ -340,13 +340,13 @@ def test_sql_that_cannot_be_followed_may_come_from_anywhere():
         "strange", "select {{ a_package.columns() }} from {{ source('fraud', 'transactions') }}", "tx_datetime x"
     )
     error = rejected(features(mean("x").over("1d"), source="fraud.strange"), models=(staging, reports, strange))
-    assert "known 7 days later (its SQL cannot be followed, so it may)" in error.what
+    assert "known 7 days later (possibly: its SQL cannot be traced)" in error.what
     check(features(mean("x").over("1d"), source="fraud.strange", delay="7d"), models=(staging, reports, strange))
 
 
 def test_all_features_with_the_leak_are_named():
     error = rejected(features(RATE, rate("is_fraud").over("1d"), count("tx").over("1d")))
-    assert error.what.endswith("So do is_fraud_rate_1d.")
+    assert error.what.endswith("Also: is_fraud_rate_1d.")
 
 
 @pytest.mark.parametrize("length", ["7", "-1d", "soon"])

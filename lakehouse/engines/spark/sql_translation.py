@@ -1,9 +1,8 @@
-"""A model's DuckDB SQL in Spark's words, where both mean the same.
+"""Translate a model's SQL from DuckDB's dialect to Spark's, where both mean the same.
 
-What belongs here: the translation, and what it refuses. Not: running it (transforms.py).
-There is one dialect for who writes models: DuckDB's. sqlglot reads it and writes Spark's. Where the two engines give
-other values for the same words, the words are changed here; what was not shown to be the same
-(tests/integration/test_spark_sql.py) is refused by name, and never carried over in the hope that it is.
+What belongs here: the translation, and what it rejects. Not: running it (transforms.py).
+Models are written in DuckDB's dialect; sqlglot translates it. Where the two engines give different values for the same
+SQL, it is rewritten here; constructs that tests/integration/test_spark_sql.py does not show to be equal are rejected.
 """
 
 from collections.abc import Mapping
@@ -45,8 +44,9 @@ _MOST_DIGITS = 18
 
 
 def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], views: Mapping[str, str]) -> str:
-    """The SQL of `model` for Spark. `tables` are the columns of its inputs (table -> column -> DuckDB type), `views`
-    what Spark calls these tables.
+    """Translate the SQL of `model` for Spark.
+
+    `tables` are the columns of its inputs (table -> column -> DuckDB type), `views` the names of these tables in Spark.
 
     Raises SlipwayError, naming the model and the construct, for what Spark cannot do with the same meaning.
     """
@@ -63,7 +63,7 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
         tree = annotate_types(tree, schema=schema, dialect="duckdb")
         for node in list(tree.walk()):
             if not isinstance(node, _SAME):
-                raise _rejected(model, node, "is not carried to Spark")
+                raise _rejected(model, node, "is not supported on Spark")
         for node in reversed(list(tree.bfs())):  # what a node is made of before the node itself
             changed = _changed(model, node)
             if changed is not node:
@@ -79,13 +79,13 @@ def to_spark(sql: str, model: str, tables: Mapping[str, Mapping[str, str]], view
         return tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
     except SqlglotError as error:
         raise SlipwayError(
-            f"The model's SQL cannot be carried to Spark: {str(error).splitlines()[0]}",
+            f"The model's SQL cannot be translated for Spark: {str(error).splitlines()[0]}",
             where=f"model {model}",
             fix=_FIX,
         ) from error
 
 
-_FIX = "Say it with other words, or set SLIPWAY_ENGINE=embedded for this run: DuckDB runs it."
+_FIX = "Rewrite the SQL, or set SLIPWAY_ENGINE=embedded for this run: DuckDB runs it."
 
 
 def _rejected(model: str, node: exp.Expr, why: str, nearest: str | None = None) -> SlipwayError:
@@ -96,7 +96,7 @@ def _rejected(model: str, node: exp.Expr, why: str, nearest: str | None = None) 
 
 
 def _changed(model: str, node: exp.Expr) -> exp.Expr:
-    """The node in words that mean in Spark what it means in DuckDB."""
+    """Return the node rewritten to mean in Spark what it means in DuckDB."""
     if isinstance(node, exp.Div):
         return _quotient(node)
     if isinstance(node, exp.Lower | exp.Upper):
@@ -123,7 +123,9 @@ def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Filter) and isinstance(node.this, exp.Avg) and not isinstance(node.parent, exp.Window):
         return _average(model, node.this, node.expression.this)
     if isinstance(node, exp.Window) and node.this.find(exp.Avg):
-        raise _rejected(model, node, "of an average is not carried to Spark", "sum(x) over (...) / count(x) over (...)")
+        raise _rejected(
+            model, node, "of an average is not supported on Spark", "sum(x) over (...) / count(x) over (...)"
+        )
     if isinstance(node, exp.Sum) and _kind(node.this) not in {*_INTEGERS, "DECIMAL"}:
         raise _rejected(
             model, node, "depends on the order of the rows unless it is exact", "sum(cast(x as decimal(18, 4)))"
@@ -134,7 +136,7 @@ def _aggregate(model: str, node: exp.Expr) -> exp.Expr:
 def _cast(model: str, node: exp.Cast) -> exp.Expr:
     target, source = node.to.this.name, _kind(node.this)
     if target not in _CASTS or isinstance(node, exp.TryCast):
-        raise _rejected(model, node, "is not carried to Spark")
+        raise _rejected(model, node, "is not supported on Spark")
     if source in _FLOATS and target in _INTEGERS:
         node.set("this", exp.Anonymous(this="rint", expressions=[node.this]))
     elif source == "DECIMAL" and target in _INTEGERS:
@@ -144,7 +146,7 @@ def _cast(model: str, node: exp.Cast) -> exp.Expr:
     elif source in {*_FLOATS, "BOOLEAN"} and target in {"VARCHAR", "TEXT"}:
         raise _rejected(model, node, "gives other texts in Spark")
     elif not source and target in {*_INTEGERS, *_FLOATS, "DECIMAL"}:
-        raise _rejected(model, node, "of an unknown type is not carried to Spark")
+        raise _rejected(model, node, "of an unknown type is not supported on Spark")
     elif source in {"VARCHAR", "TEXT"} and target in {*_INTEGERS, *_FLOATS, "DECIMAL", "BOOLEAN"}:
         raise _rejected(model, node, "reads other texts in Spark")
     return node

@@ -28,7 +28,7 @@ def model_rows(
     """Return the rows of the model's compiled SQL that meet the filter `replace` (None: all), still on Spark.
 
     DuckDB, to which the same snapshots are attached, decides the columns and their types. See Engine.model_rows.
-    Raises SlipwayError for SQL that cannot be carried to Spark, and what DuckDB raises for SQL that it cannot run.
+    Raises SlipwayError for SQL that cannot be translated for Spark, and what DuckDB raises for SQL that it cannot run.
     """
     where = f"model {model.table} on Spark"
     schema = connection.sql(f"select * from ({sql}) limit 0").to_arrow_table().schema
