@@ -65,7 +65,7 @@ class Home:
         return self.root / "work"
 
     def drop_folder(self, source: str) -> Path:
-        """Where deliveries of `source` are looked for unless the home says otherwise."""
+        """The default folder for deliveries of `source`."""
         return self.root / "drop" / source.replace(".", "/")
 
     def held(self, source: str) -> Path:
@@ -79,7 +79,7 @@ class Home:
         return self.root / chosen if chosen else self.drop_folder(source)
 
     def remember_source(self, source: str, path: Path | None) -> None:
-        """From now on look for deliveries of `source` at `path` (None: in the drop folder again)."""
+        """Look for deliveries of `source` at `path` from now on (None: in the drop folder)."""
         state = self._read()
         if path is None:
             state["sources"].pop(source, None)
@@ -89,12 +89,12 @@ class Home:
             state["sources"][source] = str(place.relative_to(self.root) if inside else place)
         _write_json(self.root / "home.json", state)
 
-    def noted(self, key: str) -> str | None:
-        """A text that was written down in the home's description."""
+    def recorded(self, key: str) -> str | None:
+        """Return a text of the home's description; None when there is none."""
         return self._read().get("notes", {}).get(key)
 
-    def note(self, key: str, text: str) -> None:
-        """Write a text down in the home's description."""
+    def record(self, key: str, text: str) -> None:
+        """Store a text in the home's description."""
         state = self._read()
         state.setdefault("notes", {})[key] = text
         _write_json(self.root / "home.json", state)
@@ -161,9 +161,9 @@ def at_work(home: Home, task: str) -> Iterator[None]:
         work_lock = lock(home.root, "at_work", holder=holder)
     except LockHeldError as error:
         raise HomeError(
-            f"Another slipway is at work in this home: {error.holder or 'it just started'}.",
+            f"Another Slipway process is working in this home: {error.holder or 'it just started'}.",
             where=str(home.root),
-            fix="Wait until it ends, or give this one a home of its own with SLIPWAY_HOME.",
+            fix="Wait until it ends, or set SLIPWAY_HOME to another home.",
         ) from None
     except OSError as error:
         raise storage_error(error, home.root / "at_work.lock") from error
@@ -172,17 +172,17 @@ def at_work(home: Home, task: str) -> Iterator[None]:
 
 
 def storage_error(error: OSError, where: Path | str) -> HomeError:
-    """The clear form of an operating system's refusal to read or write."""
+    """Return an operating system's error as HomeError."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return HomeError(
-            "The disk is full: nothing was published, and what had been published before still is.",
+            "The disk is full: nothing was published, and tables are unchanged.",
             where=str(error.filename or where),
             fix="Free some space (`slipway tables` shows what is there) and run the same command again.",
         )
     return HomeError(
         f"The folder cannot be used: {error.strerror or error}.",
         where=str(error.filename or where),
-        fix="Give a folder that can be written, with --home or SLIPWAY_HOME.",
+        fix="Set --home or SLIPWAY_HOME to a writable folder.",
     )
 
 
@@ -198,7 +198,7 @@ def _make_home(root: Path, marker: Path) -> None:
         raise HomeError(
             f"The folder is not a Slipway home and not empty (it holds {', '.join(strangers[:5])}).",
             where=str(root),
-            fix="Give an empty or a new folder with --home or SLIPWAY_HOME.",
+            fix="Set --home or SLIPWAY_HOME to an empty or a new folder.",
         )
     _write_json(marker, {"format": FORMAT, "origin": str(root), "sources": {}})
 

@@ -76,7 +76,10 @@ class Engine(Protocol):
         where: str | None = None,
         input_snapshots: Mapping[str, int] | None = None,
     ) -> list[CheckResult]:
-        """Check a table at the snapshot `at` against a contract; `pins` are the snapshots of referenced tables."""
+        """Check a table at the snapshot `at` against a contract.
+
+        `input_snapshots` are the snapshots of referenced tables.
+        """
         ...
 
     def model_rows(
@@ -90,8 +93,8 @@ class Engine(Protocol):
     ) -> Rows:
         """Return the rows of a dbt model's compiled SQL that meet the filter `replace` (None: all).
 
-        `connection` has the model's inputs attached at the snapshots `pins`. Raises SlipwayError for SQL that the
-        engine cannot run with the same meaning.
+        `connection` has the model's inputs attached at `input_snapshots`. Raises SlipwayError for SQL that the engine
+        cannot run with the same meaning.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""Which rows of a feature set changed inputs can reach: those are made anew, and no others.
+"""Which rows of a feature set are affected by changed inputs: these are recomputed, and no others.
 
-What belongs here: from the snapshots' difference to the rows of the spine. Not: which days changed (tables/upkeep.py)
-and computing features. The kernel itself is asked: a row is reached when a window over the changed events is not empty.
+What belongs here: from the snapshots' difference to the rows of the spine. Not: which days changed
+(tables/build_plan.py), and computing features. The kernel decides: a row is affected when a window over the changed
+events is not empty.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from lakehouse.tables.sizes import COPIES, memory_left, row_bytes
 def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> BuildPlan:
     """The same work with the rows only that changed inputs reach, and their days only.
 
-    `work` as it is where everything is made anew, and where it cannot be told what changed.
+    Returns `work` unchanged when everything is rebuilt, and when the changes cannot be determined.
     """
     if work.days is None or not work.days or work.before is None:
         return work
@@ -57,7 +58,7 @@ def narrowed(lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Build
 def changed_rows(lake: Lakehouse, name: str, columns: Sequence[str], since: int, until: int) -> pa.Table | None:
     """The rows that one of two snapshots has more of than the other, both ways.
 
-    None when that cannot be told, and when so much was written that memory does not hold it.
+    None when they cannot be determined, and when memory does not hold them.
     """
     days = changed_days(lake, name, since, until)
     if days is None:

@@ -43,7 +43,7 @@ def plan_feature_build(
 def days_to_build(
     lake: Lakehouse, feature_set: FeatureSet, *, asked: Sequence[date] = (), rebuild: bool = False
 ) -> BuildPlan:
-    """The days on which such rows can lie, told by which days of the inputs changed."""
+    """Return the days that such rows can have, from the changed days of the inputs."""
     one = feature_set
     inputs = []
     for name in one.inputs():

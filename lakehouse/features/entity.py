@@ -13,7 +13,7 @@ from lakehouse.errors import DeclarationError
 
 @dataclass(frozen=True, init=False)
 class Entity:
-    """What features are about, by the names of its key columns: one, or several that make the key together."""
+    """The entity that features describe, by its key columns: one, or several that form the key together."""
 
     keys: tuple[str, ...]
 
@@ -32,7 +32,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Example:
-    """Given rows by table, a place in the spine, and the values that features must have there; run as a test."""
+    """Given rows by table, a spine row, and the feature values expected for it; run as a test."""
 
     given: Mapping[str, Sequence[Mapping[str, Any]]]
     at: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The declaration of features: what one entity's features are called and what they are made of.
+"""The declaration of a feature set: the features of one entity, and what they are computed from.
 
 What belongs here: the frozen declaration of a feature set, and its check. Not: single features (aggregation.py,
 row_features.py), computing (compute.py) or tables.
@@ -87,10 +87,11 @@ Declared: TypeAlias = WindowAggregate | CalendarFeature | Attribute | Derived
 class FeatureSet:
     """Features of one entity, computed together, one row for each row of the spine.
 
-    `source` is the table of events, `spine` the table whose rows get features (default: the source), `row_key` the
-    spine's column that names a row. Events count from `delay` on: a window w at time t holds the events in
-    (t - delay - w, t - delay]; with `available_at`, a column, those in (t - w, t] that were available by t. With
-    `own_events` False the window's upper end is open. `uses` are feature sets whose features derived ones read.
+    The spine is the table of entity keys and times whose rows get features. `source` is the table of events, `spine`
+    the name of the spine (default: the source), `row_key` the spine's column that identifies a row. Events count from
+    `delay` on: a window w at time t holds the events in (t - delay - w, t - delay]; with `available_at`, a column,
+    those in (t - w, t] that were available by t. With `own_events` False the window's upper end is open. `uses` are
+    feature sets whose features derived ones read.
     `engine` is the engine that computes it, where it is not the settings'. `deprecated` names what to use instead.
     """
 
@@ -112,7 +113,7 @@ class FeatureSet:
     deprecated: str = ""
 
     def __post_init__(self) -> None:
-        """Raises DeclarationError for what cannot mean anything; columns of tables are checked by the domain."""
+        """Raises DeclarationError for an invalid declaration; columns of tables are checked by the domain."""
         object.__setattr__(self, "features", tuple(self.features))
         object.__setattr__(self, "uses", tuple(self.uses))
         object.__setattr__(self, "examples", tuple(self.examples))
@@ -261,7 +262,7 @@ class FeatureSet:
 
 
 def _content(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any frozen declaration
-    """What a declaration says, what it leaves at its default left out: a new field changes no fingerprint."""
+    """Return a declaration's fields without those at their default, so that a new field changes no fingerprint."""
     said = {one.name: getattr(declared, one.name) for one in fields(declared)}
     told = {one.name: said[one.name] for one in fields(declared) if said[one.name] != one.default}
     for name, value in told.items():

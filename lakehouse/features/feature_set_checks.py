@@ -26,10 +26,10 @@ def check_declaration(declared: "FeatureSet") -> None:
     _ = declared.main
     if declared.engine and declared.engine not in ENGINES:
         raise DeclarationError(
-            f"{declared.engine!r} is no engine.",
+            f"Unknown engine {declared.engine!r}.",
             where=f"{where}, engine",
             nearest=nearest_name(declared.engine, ENGINES),
-            fix="Use one of: " + ", ".join(ENGINES) + ".",
+            fix="Supported engines: " + ", ".join(ENGINES) + ".",
         )
     if not declared.features:
         raise DeclarationError("The feature set has no features.", where=where, fix="Declare at least one.")
@@ -40,9 +40,9 @@ def check_declaration(declared: "FeatureSet") -> None:
         for name in one.reads:
             if name in later:
                 raise DeclarationError(
-                    f"{one.column!r} is made of {name!r}, which is not there yet.",
+                    f"{one.column!r} reads {name!r}, which is not declared before it.",
                     where=where,
-                    fix="Declare a derived feature after those that it reads; none reads itself.",
+                    fix="Declare a derived feature after the features that it reads; it cannot read itself.",
                 )
         later.remove(one.column)
 
@@ -52,7 +52,7 @@ def _check_windows(declared: "FeatureSet", where: str) -> None:
         place = f"{where}, {one.place}"
         if not one.windows:
             raise DeclarationError(
-                "The aggregation has no window.", where=place, nearest='.over("7d")', fix="Say over which windows."
+                "The aggregation has no window.", where=place, nearest='.over("7d")', fix="Name the windows."
             )
         for window in one.windows:
             window_length(window, where=f"{place}, window")
@@ -65,8 +65,8 @@ def _check_names(declared: "FeatureSet", where: str) -> None:
         raise DeclarationError(
             f"Two columns have the same name: {', '.join(doubled)}.",
             where=where,
-            fix="Give each window and measure once (`named=` tells two apart), and no feature the name of a key "
-            "or a time.",
+            fix="Declare each window and measure once (`named=` distinguishes two), and name no feature like a key "
+            "or time column.",
         )
     seen: dict[tuple, str] = {}
     for form, feature in declared.forms():
@@ -81,9 +81,9 @@ def _check_names(declared: "FeatureSet", where: str) -> None:
     named = [name.casefold() for name in declared.columns]
     if len(set(named)) < len(named):
         raise DeclarationError(
-            "Two columns differ in upper and lower case only, which SQL does not tell apart.",
+            "Two columns differ in upper and lower case only, which SQL does not distinguish.",
             where=where,
-            fix="Name one of them otherwise.",
+            fix="Rename one of them.",
         )
 
 

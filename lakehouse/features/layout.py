@@ -40,7 +40,7 @@ class Layout:
     time: Ints
 
     def by_value(self, ranks: Ints) -> Ints:
-        """The places in this layout in order of (entity, time, value): which of peers comes first and last."""
+        """The places in this layout in order of (entity, time, value): which of ties comes first and last."""
         return np.lexsort((ranks[self.rows], self.time, self.entity))
 
     @cached_property

@@ -46,7 +46,7 @@ def as_of_join(
     """The spine with the columns of `table` (name there -> name here) as they stood at each spine row's time.
 
     Both tables hold the columns `entity` (one or several) and `time`; `table` also holds `row_key`, which decides
-    between peers. Raises SlipwayError, which says `where`, when a column or a time is missing or the keys are of
+    between ties. Raises SlipwayError, which says `where`, when a column or a time is missing or the keys are of
     different kinds.
     """
     keys = [entity] if isinstance(entity, str) else list(entity)
@@ -228,7 +228,7 @@ def _totals(codes: Places, most: int, width: type[np.signedinteger]) -> Places:
 def _order_ties(order: Ints, tied: np.ndarray, row_key: pa.ChunkedArray) -> None:
     """Put the rows that share entity and time with a neighbour in the order of their row keys."""
     among = np.flatnonzero(np.append(tied, False) | np.insert(tied, 0, False))
-    # Which peers belong together: a new group begins where a row is not tied to the one before it.
+    # Which rows tie: a new group begins where a row is not tied to the one before it.
     group = np.cumsum(~np.insert(tied, 0, False)[among])
     rows = order[among]
     rank = np.empty(len(rows), np.int64)

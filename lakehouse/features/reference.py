@@ -112,7 +112,7 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
         whole = kind.scale == 0
     if not inside:
         return empty(one, whole=whole)
-    # In order of time; of peers the smaller value comes first.
+    # In order of time; of ties the smaller value comes first.
     ordered = [
         plain(event[one.measure])
         for event in sorted(inside, key=lambda e: (_utc(e[events.event_time]), e[one.measure]))
@@ -190,7 +190,7 @@ def slope(one: WindowAggregate, events: Events, inside: Sequence[Row]) -> float 
 
 
 def attribute_value(one: Attribute, events: Events, inside: Sequence[Row], now: datetime) -> Any:  # noqa: ANN401
-    """What the newest row holds; of peers the largest value (null is the smallest) that holds longest."""
+    """What the newest row holds; of ties the largest value (null is the smallest) that holds longest."""
 
     def order(event: Row) -> tuple:
         value, until = event[one.source], event[one.until] if one.until else None

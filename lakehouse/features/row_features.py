@@ -57,7 +57,7 @@ class Attribute:
     """A column of the entity's newest row of events, whatever it holds; null when that row is older than `ttl`.
 
     `until` is a column that says up to when a row holds (slowly changing rows): from then on the value is null. Of
-    peers the row with the largest value counts.
+    ties the row with the largest value counts.
     """
 
     source: str

@@ -168,7 +168,7 @@ def taken_rows(column: pa.ChunkedArray, rows: pa.Array) -> pa.Array:
 
 
 class RowPlaces(Reading):
-    """A column of which the events' places are wanted; peers are told apart by when they end as well."""
+    """A column of which the events' places are wanted; ties are told apart by when they end as well."""
 
     def __init__(self, reading: Reading, until: Reading | None) -> None:
         super().__init__(reading.column, None, reading.where)

@@ -11,7 +11,7 @@ from lakehouse.features.aggregation import Value, WindowAggregate
 def count(
     name: str, *, where: str = "", by: str = "", values: Sequence[Value] = (), default: float | None = 0
 ) -> WindowAggregate:
-    """How many events; `name` says of what, for the column's name."""
+    """The number of events; `name` is the measure part of the column's name."""
     return WindowAggregate("count", name, default=default, where=where, by=by, values=tuple(values))
 
 
@@ -51,12 +51,12 @@ def std(measure: str, *, scale: int | None = None, **more) -> WindowAggregate:  
 
 
 def first(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
-    """The value of the first event, whatever its type; of peers the smallest."""
+    """The value of the first event, whatever its type; of ties the smallest."""
     return WindowAggregate("first", measure, **more)
 
 
 def last(measure: str, **more) -> WindowAggregate:  # noqa: ANN003
-    """The value of the newest event, whatever its type; of peers the largest."""
+    """The value of the newest event, whatever its type; of ties the largest."""
     return WindowAggregate("last", measure, **more)
 
 
@@ -91,7 +91,7 @@ def top(measure: str, number: int = 1, **more) -> WindowAggregate:  # noqa: ANN0
 
 
 def since_last(name: str, **more) -> WindowAggregate:  # noqa: ANN003
-    """The seconds since the newest event; `name` says of what."""
+    """The seconds since the newest event; `name` is the measure part of the column's name."""
     return WindowAggregate("since_last", name, **more)
 
 

@@ -6,7 +6,7 @@ Events are sorted once by (entity, time). A running total of counts and of integ
 events. A window (t - length, t] of one entity is then the difference of two totals, found by looking up how many
 events lie at or before t and at or before t - length. All windows share the sort, the cost does not grow with the
 length of a window, and integers make the sums exact, so the same events give the same bits in any order, on any
-engine, whole or day by day. Events at the same entity and time are peers: a window that holds one holds all.
+engine, whole or day by day. Events at the same entity and time are ties: a window that holds one holds all.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _NEVER = -(1 << 62)
 
 @dataclass(frozen=True)
 class Timeline:
-    """Events of many entities, sorted by (entity, time); peers keep the order in which they were delivered.
+    """Events of many entities, sorted by (entity, time); ties keep the order in which they were delivered.
 
     `entity` holds codes from 0 to `entities` - 1, `time` microseconds; both int64 of shape (n,), in any order.
     Codes below 0 mean "no entity" and match nothing.

@@ -60,11 +60,11 @@ def _spellings(root: str) -> tuple[str, str]:
 def open_registry(home: Home) -> Registry:
     """The home's registry. When the home was moved or copied, its files' addresses are put right first."""
     database = home.mlflow / "mlflow.db"
-    written_at = home.noted("mlflow") or str(home.origin / "mlflow")
+    written_at = home.recorded("mlflow") or str(home.origin / "mlflow")
     if database.exists() and written_at != str(home.mlflow):
         relocate(database, written_at, str(home.mlflow))
-    if written_at != home.noted("mlflow") or written_at != str(home.mlflow):
-        home.note("mlflow", str(home.mlflow))
+    if written_at != home.recorded("mlflow") or written_at != str(home.mlflow):
+        home.record("mlflow", str(home.mlflow))
     return Registry.in_folder(home.mlflow)
 
 

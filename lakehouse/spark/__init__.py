@@ -1,1 +1,1 @@
-"""Spark on the lakehouse's own catalog and tables: the session, pinned reads, drafts, functions carried to the data."""
+"""Spark on the lakehouse's catalog and tables: the session, reads at snapshots, writes, functions in workers."""

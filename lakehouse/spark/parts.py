@@ -1,6 +1,6 @@
 """Cutting entities into parts that a worker's memory holds.
 
-What belongs here: which part a row belongs to. Not: what is done with a part (carried.py).
+What belongs here: which part a row belongs to. Not: what is done with a part (distributed.py).
 A part is a bucket of entities (by the hash of their keys). A bucket with too many rows (one entity with half of all
 events is enough) is cut by days of the spine: each of its parts has the events that reach its days, some of them in
 several parts.

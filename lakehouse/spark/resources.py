@@ -27,7 +27,7 @@ _CLUSTER_TASKS = 16
 
 
 def tasks_at_once(settings: Settings) -> int:
-    """How many tasks run side by side, as far as the master's text tells."""
+    """Return how many tasks run at once, as far as the master's text shows."""
     master = settings.spark_master
     numbers = _numbers(master)
     if master.startswith("local-cluster"):

@@ -1,7 +1,7 @@
 """The Spark session: one for a process, on the lakehouse's own catalog.
 
 What belongs here: starting Spark or connecting to it, its properties, and why it cannot be had. Not: tables (tables.py)
-and carrying functions to the data (carried.py). Only what Spark Connect knows as well is used of a session.
+and functions in workers (distributed.py). Only what Spark Connect supports is used of a session.
 """
 
 import os
@@ -129,7 +129,7 @@ def _start_properties(settings: Settings) -> dict[str, str]:
 
 
 def _runtime(settings: Settings) -> dict[str, str]:
-    """What each session is told, started here or connected to."""
+    """Settings of each session, started here or connected to."""
     at_once = tasks_at_once(settings)
     return {
         "spark.sql.session.timeZone": "UTC",
@@ -200,7 +200,7 @@ def _ship(session: "SparkSession", home: Home) -> None:
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """What is started inside writes its words to `log`: a JVM's are many, and of no use to who asked for features."""
+    """Redirect the standard error of processes started inside to `log`: a JVM writes much of no use to the user."""
     sys.stderr.flush()
     kept = os.dup(2)
     with log.open("ab") as file:
@@ -214,7 +214,7 @@ def _output_to(log: Path) -> Iterator[None]:
 
 @contextmanager
 def _in_words(settings: Settings, log: Path | None) -> Iterator[None]:
-    """Why Spark does not start, in words."""
+    """Raise the reason why Spark does not start as SettingsError."""
     try:
         yield
     except SettingsError:
@@ -223,5 +223,5 @@ def _in_words(settings: Settings, log: Path | None) -> Iterator[None]:
         raise SettingsError(
             f"Spark does not start: {str(error).strip().splitlines()[0]}",
             where=f"SLIPWAY_SPARK_MASTER={settings.spark_master.partition(';')[0]}",
-            fix=f"Its own words are in {log}." if log else "Look at the server's log.",
+            fix=f"Spark's messages are in {log}." if log else "Look at the server's log.",
         ) from error

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
 from lakehouse.errors import SlipwayError
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.session import spark_of
-from lakehouse.spark.words import in_words
 from lakehouse.tables.read import Plan, arrow_field, check_columns, plan
 from lakehouse.tables.shape import TableShape
 
@@ -128,7 +128,7 @@ class SparkRows:
             options[f"snapshot-property.{name}"] = value
         for name, value in options.items():
             writer = writer.option(name, value)
-        with in_words(self.where):
+        with spark_errors(self.where):
             try:
                 writer.overwrite(F.expr(spark_filter(replace)) if replace else F.lit(True))  # noqa: FBT003
             finally:
@@ -139,7 +139,7 @@ class SparkRows:
 
     def to_arrow(self) -> pa.Table:
         """All rows in this process, sorted by `order`."""
-        with in_words(self.where):
+        with spark_errors(self.where):
             rows = self.frame.select(*[identifier(name) for name in self.schema.names]).toArrow().cast(self.schema)
         self.counted.append(len(rows))
         return rows.take(pc.sort_indices(rows, [(name, "ascending") for name in self.order])) if self.order else rows

@@ -1,4 +1,4 @@
-"""What runs in Spark's Python workers, around the functions that are carried there.
+"""What runs in Spark's Python workers, around the functions that are applied there.
 
 What belongs here: rows from Spark as the tables that a function takes, and its errors on their way back. Not: anything
 that imports Iceberg or Spark: a worker has to import all that this module does before it can begin.
@@ -37,7 +37,7 @@ def on_worker() -> Iterator[None]:
         raise RuntimeError(f"{_MARK}{packed}") from None
 
 
-def carried_error(text: str) -> SlipwayError | None:
+def raised_error(text: str) -> SlipwayError | None:
     """The error that a worker raised, found in the text of Spark's."""
     found = _CARRIED.search(text)
     if not found:

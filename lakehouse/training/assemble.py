@@ -1,4 +1,4 @@
-"""Putting a training set's rows together, point in time.
+"""Joining a training set's spine, features and label, point in time correct.
 
 What belongs here: spine + label + features -> rows, and which days that concerns. Not: fitting models.
 """
@@ -24,7 +24,7 @@ from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
 
 AS_OF = "as-of"
-"""The note in a snapshot that says up to when labels were known."""
+"""Key in a snapshot's summary: the time up to which labels were known."""
 
 
 def data_clock(lake: Lakehouse, training_set: TrainingSet, pin: int) -> datetime:
@@ -67,7 +67,7 @@ def plan_training_build(
     )
     if not ripened:
         return work
-    because = "asked for, or labels became known" if asked else "labels became known"
+    because = "requested, or labels became known" if asked else "labels became known"
     days = sorted({*asked, *ripened})
     return plan_build(lake, training_set.name, inputs, definition, asked=days, asked_because=because)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Joined:
     """A feature set's rows at a snapshot, to be looked up in: `keys` are the spine's, `columns` name there -> here.
 
-    `on_demand` are features that the spine's own columns make anew.
+    `on_demand` are features that are recomputed from the spine's own columns.
     """
 
     table: str
@@ -63,10 +63,10 @@ class Joined:
 
 @dataclass(frozen=True, eq=False)
 class TrainingFrame:
-    """A spine with features, each row of it once and in order. Rows are made when they are first asked for.
+    """A spine with features, each row once and in order. Rows are computed when they are first needed.
 
-    `pins` are the snapshots that everything was read from, by table. `ends` says up to when each feature set is known,
-    in microseconds: spine rows from the earliest on are refused; without ends, none is.
+    `input_snapshots` are the snapshots that tables were read at. `ends` is the time (microseconds) up to which each
+    feature set has data: spine rows from the earliest on are an error; without ends, none is.
     """
 
     spine: Spine
@@ -132,13 +132,14 @@ class TrainingFrame:
                 yield self._with_features(block)
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the rows to a Parquet file, without ever having all of them in memory. Pins and fingerprint go with it.
+        """Write the rows to a Parquet file, without having all of them in memory.
 
-        They stand in the file's metadata, under the key `slipway`. Raises SlipwayError when there is no such folder.
+        Input snapshots and fingerprint are stored in the file's metadata, under the key `slipway`. Raises
+        SlipwayError when there is no such folder.
         """
         file = Path(path)
         if not file.parent.is_dir():
-            raise SlipwayError("There is no such folder.", where=str(file.parent), fix="Make it first.")
+            raise SlipwayError("There is no such folder.", where=str(file.parent), fix="Create it first.")
         beside = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
         content, rows = ContentHash(self.schema), 0
         # Keys and texts repeat themselves, measured numbers do not: looking for it there would be half of the time.
@@ -170,7 +171,7 @@ class TrainingFrame:
         return file
 
     def described(self) -> dict[str, Any]:
-        """What it is, for JSON: rows, columns, pins (texts: they exceed 2**53) and the fingerprint."""
+        """Return a summary for JSON: rows, columns, input snapshots (as text: they exceed 2**53) and fingerprint."""
         return {
             "rows": self.rows,
             "time": self.time,
@@ -186,12 +187,12 @@ class TrainingFrame:
         if end is not None and len(times) and times.max() >= end:
             late = int((times >= end).sum())
             raise SlipwayError(
-                f"{late:,} rows of the spine are for times that the features do not know yet: up to "
+                f"{late:,} rows of the spine are after the features' last day: up to "
                 f"{as_iso(int(times.max()))}, and {first} ends before {as_iso(end)}.",
                 where=f"{self.spine.name}, {self.time}",
                 nearest=as_iso(end - 1),
-                fix=f"Bring {first} up to date, leave such rows out, or allow it "
-                "(allow_future=True, --allow-future): they get what is known by then.",
+                fix=f"Build {first}, remove these rows, or allow them "
+                "(allow_future=True, --allow-future): they get the newest values.",
             )
         return times
 

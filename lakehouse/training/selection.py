@@ -60,7 +60,7 @@ def choose(features: Feature | Iterable[Feature], domains: Sequence[Declared] | 
     """
     asked = [features] if isinstance(features, str | FeatureSet | TrainingSet) else list(features)
     if not asked:
-        raise DeclarationError("No feature is asked for.", where="features", nearest="fraud.customer_spend")
+        raise DeclarationError("No feature is selected.", where="features", nearest="fraud.customer_spend")
     wanted: dict[str, tuple[FeatureSet, list[str]]] = {}
     for one in asked:
         for feature_set, columns in _meant(one, domains):

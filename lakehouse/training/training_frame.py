@@ -33,7 +33,7 @@ from lakehouse.training.spine import Given, Spine, read_spine
 from lakehouse.training.training_set import TrainingSet
 
 At: TypeAlias = "str | int | datetime | Mapping[str, int | str] | None"
-"""Where tables are read: a snapshot id, tag, branch or UTC time, or a pin for each table (as another's `.pins`)."""
+"""Where tables are read: a snapshot id, tag, branch or UTC time, or one for each table (as `.input_snapshots`)."""
 
 
 def training_frame(  # noqa: PLR0913  # each is a question of its own
@@ -49,16 +49,16 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     lake: Lakehouse | None = None,
     domains: Sequence[Declared] | None = None,
 ) -> TrainingFrame:
-    """The rows of a spine, each once and in the given order, with features as they were known at each row's time.
+    """Join features to a spine, as they were known at each row's time; each row once and in the given order.
 
     `spine` is a frame (Polars, pandas, Arrow, DuckDB), a file (Parquet, CSV, JSON lines) or SQL over the lakehouse; it
-    has the features' keys (`keys` says where a spine calls one otherwise: table's name -> spine's name) and one column
-    of times (`time` says which, where there are several), UTC where they have no zone. `features` are feature sets,
+    has the features' keys (`keys` maps key columns to the spine's names, where these differ) and one column of times
+    (`time` names it, where there are several), UTC where they have no zone. `features` are feature sets,
     training sets, or names of those and of single features. Columns are called `<set>__<feature>`.
 
     A feature is null as long as its entity has no row, and when the newest is older than `max_age` ("30d"). With
-    `as_known` a row counts from when it could really be read, and `max_age` from then on (availability.py). `at` pins
-    the tables (default: as published now), `lake` is the lakehouse (default: from the environment), `domains` are where
+    `as_known` a row counts from when it was published, and `max_age` from then on (lateness.py). `at` is where tables
+    are read (default: as published now), `lake` is the lakehouse (default: from the environment), `domains` are where
     names are looked up (default: what the installed project declares).
 
     Raises SlipwayError (UnknownNameError, DeclarationError) for names, columns and snapshots that do not exist, keys of
@@ -71,7 +71,7 @@ def training_frame(  # noqa: PLR0913  # each is a question of its own
     chosen = choose(wanted, domains)
     warn(deprecations("The frame", [one.feature_set for one in chosen]))
     names = [one.feature_set.name for one in chosen]
-    current_snapshots(lake, names)  # says so of one that was never published
+    current_snapshots(lake, names)  # raises for one that was never published
     asked = _inputs_of(lake, wanted, at) or at
     input_snapshots = lambda more: _input_snapshots(lake, [*more, *names], asked)  # noqa: E731
     spoken = dict(keys or {})
@@ -108,7 +108,7 @@ def _outdated(lake: Lakehouse, chosen: Sequence[Chosen], here: Mapping[str, Pin]
         snapshot = lake.table(one.name).snapshot_by_id(resolve(lake.table(one.name), here[one.name]))
         made = read_provenance(snapshot) if snapshot else None
         if made and made.definition and made.definition != one.fingerprint():
-            yield f"{one.name} was made before its definition changed and has old values: build it for the new ones."
+            yield f"{one.name} was built before its definition changed and has old values: rebuild it."
 
 
 def _input_snapshots(lake: Lakehouse, names: Sequence[str], at: At) -> Mapping[str, Pin]:
@@ -120,7 +120,7 @@ def _input_snapshots(lake: Lakehouse, names: Sequence[str], at: At) -> Mapping[s
 
 
 def _inputs_of(lake: Lakehouse, features: Sequence[Feature], at: At) -> Mapping[str, int] | None:
-    """What a training set among the features was made from at the snapshot `at`, if it is one of its snapshots."""
+    """Return the input snapshots of a training set among the features, if `at` is one of its snapshots."""
     if not isinstance(at, int | str) or not str(at).isdigit():
         return None
     for one in features:
@@ -163,9 +163,9 @@ def _fit(
     taken = [here for here in chosen.named().values() if here in spine.schema.names]
     if taken:
         raise SlipwayError(
-            f"{spine.name} has columns that are called as features are: {', '.join(taken)}.",
+            f"{spine.name} has columns with the names of features: {', '.join(taken)}.",
             where=one.name,
-            fix="Rename them in the spine, or ask for other features.",
+            fix="Rename them in the spine, or select other features.",
         )
     made = on_demand_features(chosen, spine.schema, where=spine.name)
     inputs = made.inputs if made else ()

@@ -904,7 +904,7 @@ def test_a_second_slipway_in_the_same_home(slipway: Slipway, busy_home: Path) ->
     ):
         said = slipway(*words, "--home", busy_home, "--json")
         assert said.code == 1
-        assert "Another slipway is at work in this home: process" in said.json["what"]
+        assert "Another Slipway process is working in this home: process" in said.json["what"]
         assert "`slipway demo`" in said.json["what"]
     assert slipway("tables", "--home", busy_home).code == 0, "looking is always possible"
     assert slipway("query", "from books.ledger", "--home", busy_home).code == 0

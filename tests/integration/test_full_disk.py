@@ -125,7 +125,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_published(on_full_disks, pages)
     name, text = landing["told"]
     assert (name, text.splitlines()[0]) == (
         "HomeError",
-        "The disk is full: nothing was published, and what had been published before still is.",
+        "The disk is full: nothing was published, and tables are unchanged.",
     )
     assert "Free some space" in text
     assert landing["read_while_full"] == landing["read_after"], "a full disk can be read"

@@ -101,7 +101,7 @@ def test_an_executor_that_dies_while_it_writes_is_replaced_and_each_row_is_there
 
 def test_workers_that_always_die_give_one_clear_error_and_nothing_half_written(told):
     error = told["deaths"]["error"]
-    assert (error["what"], error["where"]) == ("A Spark worker died at its work.", "c")
+    assert (error["what"], error["where"]) == ("A Spark worker died.", "c")
     assert "SLIPWAY_MEMORY" in error["fix"]
     assert told["deaths"]["untouched"]
     assert told["deaths"]["after"] == 10

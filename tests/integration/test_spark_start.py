@@ -14,11 +14,11 @@ import pytest
 from lakehouse.errors import SettingsError, SlipwayError
 from lakehouse.settings import Settings
 from lakehouse.spark.catalog import catalog_properties
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.jars import PACKAGES, fetch, jars_of
 from lakehouse.spark.java import find_java, packaged, version_of
 from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.session import spark_of
-from lakehouse.spark.words import in_words
 from tests import scenario
 
 
@@ -231,12 +231,12 @@ def test_one_process_has_one_spark_with_one_set_of_settings(spark_lake, tmp_path
         ("java.lang.OutOfMemoryError: Java heap space", "ran out of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "worker died"),
         ("java.io.IOException: No space left on device", "full"),
-        ("Py4JNetworkError: Answer from Java side is empty", "Spark itself is gone"),
+        ("Py4JNetworkError: Answer from Java side is empty", "Spark has stopped"),
         ("An error occurred while calling o1.x.\n: org.example.SomeException: no such thing\n\tat x", "no such thing"),
     ],
 )
 def test_what_spark_says_comes_in_words_with_the_place(text, says):
-    with pytest.raises(SlipwayError, match=says) as caught, in_words("feature set x"):
+    with pytest.raises(SlipwayError, match=says) as caught, spark_errors("feature set x"):
         raise RuntimeError(text)
     assert caught.value.where == "feature set x"
     assert caught.value.fix

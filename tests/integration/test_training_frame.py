@@ -362,14 +362,19 @@ BAD_SPINES = {
     "unknown time": (lambda table: table, {"time": "att"}, "no column 'att'", "at"),
     "two times": (lambda table: table.append_column("on", table.column("at")), {}, "2 columns of times: at, on", "at"),
     "missing times": (changed("at", [None] * 6, pa.timestamp("us")), {}, "missing in 6 rows", None),
-    "later than data": (changed("at", times(LATER)), {}, "1 rows of the spine are for times that", "2018-04-03T23:59"),
+    "later than data": (
+        changed("at", times(LATER)),
+        {},
+        "1 rows of the spine are after the features' last day",
+        "2018-04-03T23:59",
+    ),
     "no key": (without("terminal"), {}, "no column 'terminal' in the spine", None),
     "other key type": (changed("customer_id", list("123456")), {}, "different kinds: int64 and string", "int64"),
     "float keys": (changed("customer_id", [1.0] * 6), {}, "different kinds: int64 and double", "int64"),
     "a feature's name": (
         lambda table: table.append_column("risk__tx_count_7d", table.column("case")),
         {},
-        "called as features are: risk__tx_count_7d",
+        "with the names of features: risk__tx_count_7d",
         None,
     ),
     "doubled column": (lambda table: table.append_column("case", table.column("case")), {}, "appear twice: case", None),
@@ -406,7 +411,7 @@ def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(
 
 def test_a_set_whose_definition_changed_since_its_table_was_made_is_said(framed, wanted):
     changed = replace(spend, delay="1d")
-    with pytest.warns(SlipwayWarning, match=r"shop\.spend was made before its definition changed"):
+    with pytest.warns(SlipwayWarning, match=r"shop\.spend was built before its definition changed"):
         assert framed(wanted, changed).fingerprint == framed(wanted, spend).fingerprint
     assert framed(wanted, changed, at=framed(wanted, spend).input_snapshots).rows == len(SPINE)
 
@@ -423,7 +428,7 @@ def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_any
 def test_a_file_is_told_what_is_wrong_with_its_rows_when_they_are_read(framed, wanted, tmp_path):
     pq.write_table(changed("at", times(LATER))(wanted), tmp_path / "spine.parquet")
     frame = framed(tmp_path / "spine.parquet")
-    with pytest.raises(SlipwayError, match="times that the features do not know yet"):
+    with pytest.raises(SlipwayError, match="are after the features' last day"):
         frame.to_parquet(tmp_path / "out.parquet")
     assert [one.name for one in tmp_path.iterdir() if one.suffix == ".parquet"] == ["spine.parquet"]
 
@@ -458,7 +463,7 @@ def test_what_cannot_be_read_as_a_spine_is_said(framed, wanted, tmp_path, monkey
         ("shop.spent", "no feature set or training set named 'shop.spent'", "shop.spend"),
         ("shop.spend.amount_mean_2d", "shop.spend has no feature 'amount_mean_2d'", "shop.spend.amount_mean_7d"),
         ("spend", "no feature set or training set named 'spend'", "shop.spend"),
-        ([], "No feature is asked for", "customer_spend"),
+        ([], "No feature is selected", "customer_spend"),
         ([spend, feature_set("web.spend", "customer_id", count("tx").over("1d"))], "both have a feature", None),
         (feature_set("shop.clicks", "customer_id", count("tx").over("1d")), "shop.clicks was never published", None),
     ],

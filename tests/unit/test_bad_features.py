@@ -197,7 +197,7 @@ def test_names_that_overlap_are_named(features, name):
 )
 def test_derived_features_in_a_circle_are_rejected(features):
     error = told(lambda: spend(*features))
-    assert "which is not there yet" in error.what
+    assert "which is not declared before it" in error.what
     assert error.where == "feature set fraud.spend"
 
 

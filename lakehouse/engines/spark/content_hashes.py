@@ -11,9 +11,9 @@ from datetime import date
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.spark.carried import carry_stream
+from lakehouse.spark.distributed import apply_to_partitions
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
-from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.rows import Rows
 from lakehouse.tables.shape import TableShape
@@ -30,7 +30,7 @@ def hash_rows(training_set: TrainingSet, rows: Rows, shape: TableShape) -> dict[
     """
     if not isinstance(rows, SparkRows):
         raise TypeError(f"The rows are a {type(rows).__name__} and not on Spark.")
-    with in_words(rows.where):
+    with spark_errors(rows.where):
         rows.hold(shape)
     try:
         return _days(training_set, rows, shape)
@@ -49,9 +49,9 @@ def hash_snapshot(lake: Lakehouse, training_set: TrainingSet, pin: int, days: Se
 
 
 def _days(training_set: TrainingSet, rows: SparkRows, shape: TableShape) -> dict[date, str]:
-    with in_words(rows.where):
+    with spark_errors(rows.where):
         ordered = Pinned(rows.arranged(shape), shape.schema, 0)
-        marked = carry_stream(ordered, _Marks(training_set.event_time), _MARKS).toArrow()
+        marked = apply_to_partitions(ordered, _Marks(training_set.event_time), _MARKS).toArrow()
     return {row["day"]: row["mark"] for row in marked.to_pylist()}
 
 

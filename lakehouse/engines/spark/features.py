@@ -16,12 +16,12 @@ from lakehouse.engines.embedded.features import reaching
 from lakehouse.features.compute import compute_rows
 from lakehouse.features.feature_set import FeatureSet
 from lakehouse.features.row_values import used_features
-from lakehouse.spark.carried import carry, carry_rows
+from lakehouse.spark.distributed import apply_by_entity, apply_to_rows
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.parts import Side, fits
 from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import Pinned, SparkRows, pinned
-from lakehouse.spark.words import in_words
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import days_filter
 
@@ -47,7 +47,7 @@ def feature_rows(
     """Return the rows to write for `work`, on Spark. See Engine.feature_rows."""
     if work.only is None or work.before is None:
         return computed(lake, feature_set, work.input_snapshots, work.days, tasks, limit)
-    with in_words(f"feature set {feature_set.name} on Spark"):
+    with spark_errors(f"feature set {feature_set.name} on Spark"):
         key = feature_set.row_key
         only = spark_of(lake).createDataFrame(pa.table({key: work.only}))
         made = computed(lake, feature_set, work.input_snapshots, work.days, tasks, limit, only)
@@ -79,7 +79,7 @@ def computed(
     def table(reads: FeatureSet, name: str) -> Pinned:
         return pinned(lake, name, one.columns_of(name), at=input_snapshots[name], where=reaching(reads, name, days))
 
-    with in_words(where):
+    with spark_errors(where):
         # The features of used sets are brought first; to the kernel they are columns of the spine.
         kernel = replace(one, uses=())
         names = dict.fromkeys(events.table for events in one.events)
@@ -105,7 +105,7 @@ def computed(
         work = _Compute(kernel, shared=shared)
         if not names:
             schema = work({}, rows.schema.empty_table()).schema
-            frame = carry_rows(rows, _Alone(work), schema)
+            frame = apply_to_rows(rows, _Alone(work), schema)
             return SparkRows(frame, schema, [one.event_time, one.row_key], where)
         entity = one.entity.keys if together else ()
         made = _carried(work, rows, Side(rows, entity, one.event_time, 0, spine.frame), sides, tasks, limit)
@@ -178,7 +178,7 @@ def _carried(
 ) -> Pinned:
     """The rows that the work gives on Spark, as many as the spine has."""
     schema = _schema_of(work, rows.schema, sides)
-    return Pinned(carry(spine, sides, work, schema, tasks=tasks, limit=limit), schema, rows.rows)
+    return Pinned(apply_by_entity(spine, sides, work, schema, tasks=tasks, limit=limit), schema, rows.rows)
 
 
 def _schema_of(work: _Compute | _BringUsed, spine: pa.Schema, sides: Mapping[str, Side]) -> pa.Schema:

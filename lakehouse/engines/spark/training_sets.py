@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.spark.carried import carry
+from lakehouse.spark.distributed import apply_by_entity
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.parts import Side
 from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.tables import Pinned, SparkRows, identifier, pinned
-from lakehouse.spark.words import in_words
 from lakehouse.tables.days import days_filter
 from lakehouse.training.assemble import Join, joins_of, spine_columns
 from lakehouse.training.training_set import TrainingSet
@@ -32,7 +32,7 @@ def training_rows(
     one, time = training_set, training_set.event_time
     where = f"training set {one.name} on Spark"
     chosen = days_filter(time, days) if days is not None else None
-    with in_words(where):
+    with spark_errors(where):
         spine_schema = pinned(lake, one.spine, at=input_snapshots[one.spine], where=chosen).schema
         joins = joins_of(one, spine_schema)
         spine = pinned(lake, one.spine, spine_columns(one, joins), at=input_snapshots[one.spine], where=chosen)
@@ -46,7 +46,7 @@ def training_rows(
             schema = work(
                 {name: table.schema.empty_table() for name, table in tables.items()}, rows.schema.empty_table()
             ).schema
-            frame = carry(
+            frame = apply_by_entity(
                 Side(rows, keys, time, weighed=spine.frame),
                 sides,
                 work,

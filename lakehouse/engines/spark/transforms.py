@@ -10,9 +10,9 @@ import duckdb
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.engines.spark.sql_translation import to_spark
+from lakehouse.spark.errors import spark_errors
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, pinned, spark_filter
-from lakehouse.spark.words import in_words
 from lakehouse.tables.duck import quoted
 from lakehouse.transforms.project import TransformModel
 
@@ -33,7 +33,7 @@ def model_rows(
     where = f"model {model.table} on Spark"
     schema = connection.sql(f"select * from ({sql}) limit 0").to_arrow_table().schema
     tables, views = {}, {}
-    with in_words(where):
+    with spark_errors(where):
         for name, pin in input_snapshots.items():
             known = connection.sql(f"select * from {'.'.join(quoted(part) for part in name.split('.'))} limit 0")
             tables[name] = {column: str(kind) for column, kind in zip(known.columns, known.types, strict=True)}

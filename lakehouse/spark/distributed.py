@@ -1,7 +1,7 @@
-"""A function of tables, carried to the data: run for one part of the entities at a time, wherever Spark has them.
+"""Functions of Arrow tables that run in Spark's workers, for one partition of the entities at a time.
 
-What belongs here: bringing the rows of several tables that belong together into one worker. Not: the function (the
-feature kernel, the as-of join), what is around it in a worker (worker.py), and how parts are cut (parts.py).
+What belongs here: bringing the rows of several tables with the same entities into one worker. Not: the functions (the
+feature kernel, the as-of join), what surrounds them in a worker (worker.py), and how partitions are cut (parts.py).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def carry(
+def apply_by_entity(
     spine: Side, others: Mapping[str, Side], work: BuildPlan, schema: pa.Schema, *, tasks: int, limit: int
 ) -> "DataFrame":
-    """The rows of `work` for all parts together: columns of `schema`, in no promised order.
+    """Apply `work` to each part of the entities; returns the rows of all parts, in columns of `schema` and no order.
 
     `work` is called with a part's rows of the other tables and of the spine, each with the Arrow schema of its side; it
     must give the same rows for a part as for the whole. Parts without spine rows are left out. Parts are cut so that
@@ -44,15 +44,15 @@ def carry(
     return together.applyInArrow(lambda rows, spine_rows: part.beside_many(rows, spine_rows), kinds)  # noqa: PLW0108
 
 
-def carry_rows(rows: Pinned, work: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> "DataFrame":
-    """The same for a function that looks at each row by itself: rows stay where they are."""
-    return carry_stream(rows, lambda blocks: map(work, blocks), schema)
+def apply_to_rows(rows: Pinned, work: Callable[[pa.Table], pa.Table], schema: pa.Schema) -> "DataFrame":
+    """Apply a function of single rows; rows are not moved."""
+    return apply_to_partitions(rows, lambda blocks: map(work, blocks), schema)
 
 
-def carry_stream(
+def apply_to_partitions(
     rows: Pinned, work: Callable[[Iterable[pa.Table]], Iterable[pa.Table]], schema: pa.Schema
 ) -> "DataFrame":
-    """The same for a function that looks at the rows of each partition block by block, in their order."""
+    """Apply a function to the rows of each Spark partition, block by block, in their order."""
     stream = Stream(work, rows.schema, schema)
     return rows.frame.mapInArrow(lambda batches: stream(batches), spark_schema(schema))  # noqa: PLW0108
 

@@ -1,7 +1,7 @@
-"""Errors from Spark's side: ours come back as they were raised, Spark's own in words.
+"""Errors of Spark as SlipwayErrors; a SlipwayError that a worker raised is raised unchanged.
 
-What belongs here: what Spark's errors mean. Not: their way out of a worker (worker.py), and why Spark does not start
-(session.py).
+What belongs here: what Spark's errors mean. Not: sending errors out of a worker (worker.py), and a Spark that does not
+start (session.py).
 """
 
 import errno
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from lakehouse.catalog.home import storage_error
 from lakehouse.errors import SlipwayError
-from lakehouse.spark.worker import carried_error
+from lakehouse.spark.worker import raised_error
 
 _LOST = (
     "Python worker exited unexpectedly",
@@ -31,8 +31,8 @@ _OUT_OF_MEMORY = ("OutOfMemoryError", "OUT_OF_MEMORY", "MemoryError")
 
 
 @contextmanager
-def in_words(where: str) -> Iterator[None]:
-    """Around whatever makes Spark run: raises SlipwayError, ours as a worker raised it, Spark's own in words."""
+def spark_errors(where: str) -> Iterator[None]:
+    """Raise errors of a Spark computation as SlipwayError; wrap every call that makes Spark compute."""
     try:
         yield
     except SlipwayError:
@@ -43,9 +43,9 @@ def in_words(where: str) -> Iterator[None]:
 
 def _told(error: Exception, where: str) -> SlipwayError:
     text = f"{type(error).__name__}: {error}"
-    carried = carried_error(text)
-    if carried:
-        return carried
+    raised = raised_error(text)
+    if raised:
+        return raised
     if "No space left on device" in text:
         return storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), where)
     more_memory = "Give it more memory with SLIPWAY_MEMORY (on a cluster: spark.executor.memory in "
@@ -53,13 +53,11 @@ def _told(error: Exception, where: str) -> SlipwayError:
     if any(word in text for word in _OUT_OF_MEMORY):
         return SlipwayError("Spark ran out of memory.", where=where, fix=more_memory)
     if any(word in text for word in _LOST):
-        return SlipwayError("A Spark worker died at its work.", where=where, fix=more_memory)
+        return SlipwayError("A Spark worker died.", where=where, fix=more_memory)
     if any(word in text for word in _JVM_GONE):
-        return SlipwayError("Spark itself is gone.", where=where, fix=f"Run it again in a new process. {more_memory}")
+        return SlipwayError("Spark has stopped.", where=where, fix=f"Run it again in a new process. {more_memory}")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Of a Java error the first line only says that there is one; the next begins with the class.
     of_java = (line.lstrip(": ").partition(": ")[2] for line in lines if line.startswith(": "))
     told = next(of_java, lines[0] if lines else type(error).__name__)
-    return SlipwayError(
-        f"Spark could not do it: {told}", where=where, fix="Its log is in the home, in the folder work/spark."
-    )
+    return SlipwayError(f"Spark failed: {told}", where=where, fix="Its log is in the home, in the folder work/spark.")
