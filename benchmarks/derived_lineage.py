@@ -143,7 +143,9 @@ def expected_pairs(
     found[model.name] = {"score": {(training.name, column) for column in (*model.inputs, model.label)}}
     origin = {column: next(iter(rows[column])) for column in model.inputs}
     found[model.predictions] = {
-        **{column: rows[column] for column in (training.row_key, training.event_time, model.entity)},
+        **{
+            column: rows[column] for column in (training.row_key, training.event_time, model.exclude_known_positives_of)
+        },
         "score": {(model.name, "score"), *origin.values()},
     }
     return found

@@ -36,7 +36,7 @@ from lakehouse.settings import ENGINES
 from lakehouse.tables.duck import connect
 from lakehouse.tables.read import attach, plan, resolve
 
-METRICS = ("auc", "average_precision", "card_precision_100")
+METRICS = ("auc", "average_precision", "precision_at_k")
 ROWS_WITH_TIES = 29
 """Rows of a customer's column in which the published features count ties row by row."""
 

@@ -24,7 +24,7 @@ class Figures:
 
     auc: float
     average_precision: float
-    card_precision_100: float
+    precision_at_k: float
 
 
 START = date(2018, 7, 25)

@@ -45,9 +45,8 @@ credit_scorer = Model(
     training_set="credit.training",
     predictions="credit.predictions",
     event_time="statement_date",
-    # Whose later rows are left out of the test once one turned out badly. Clients who were late stay clients: no row
-    # but itself.
-    entity="statement_id",
+    # Clients who were late stay clients, so no later row of theirs is left out of the test.
+    exclude_known_positives_of="statement_id",
     label="is_late_next",
     key="statement_id",
     inputs=INPUTS,

@@ -60,7 +60,7 @@ fraud_scorer = Model(
     training_set="fraud.training",
     predictions="fraud.predictions",
     event_time="tx_datetime",
-    entity="customer_id",
+    exclude_known_positives_of="customer_id",
     label="is_fraud",
     key="transaction_id",
     inputs=INPUTS,
@@ -91,12 +91,13 @@ fraud_scorer = Model(
         ),
         Gate(
             "no_worse_than_champion",
-            "card_precision_100",
+            "precision_at_k",
             champion_margin=0.02,
             description="The fraud team looks at 100 cards a day. At most two fewer of them may be compromised than "
             "the present champion would have found on the same days.",
         ),
     ),
+    precision_at_k=100,  # cards that the fraud team can look at in a day
     owner="team:fraud",
     description="The probability that a card transaction is fraudulent, from its amount, its customer's habits, its "
     "terminal's past and the time of day.",

@@ -97,7 +97,7 @@ class UnvalidatedBaseline:
     def truth(self) -> pl.DataFrame:
         """The rows to decide on, with their labels: key, time, entity and label."""
         one, model = self.training_set, self.model
-        columns = list(dict.fromkeys([one.row_key, one.event_time, model.entity, one.label.column]))
+        columns = list(dict.fromkeys([one.row_key, one.event_time, model.exclude_known_positives_of, one.label.column]))
         rows = pl.DataFrame(
             pl.from_arrow(read(self.lake, one.name, columns, where=days_filter(one.event_time, self.days)))
         )
@@ -214,7 +214,8 @@ class UnvalidatedBaseline:
     def _measured(self, scores: NDArray[np.float64]) -> dict[str, float]:
         truth, time_column = self.truth, self.training_set.event_time
         labels = truth[self.model.label].cast(pl.Int64).to_numpy()
-        return measure(labels, scores, truth[time_column].dt.date(), truth[self.model.entity])
+        entities = truth[self.model.exclude_known_positives_of]
+        return measure(labels, scores, truth[time_column].dt.date(), entities, self.model.precision_at_k)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ class ModelAsset(Asset):
         """The inputs and the label that the score was learned from."""
         model = self.declaration
         learned = [Edge(model.training_set, name, "DIRECT", "AGGREGATION") for name in (*model.inputs, model.label)]
-        times = [Edge(model.training_set, name, "INDIRECT", "FILTER") for name in (model.event_time, model.entity)]
+        times = [
+            Edge(model.training_set, name, "INDIRECT", "FILTER")
+            for name in (model.event_time, model.exclude_known_positives_of)
+        ]
         return ColumnLineage({SCORE: tuple(learned)}, tuple(times))
 
     @property
@@ -97,7 +100,7 @@ class ModelAsset(Asset):
     def check(self, graph: "AssetGraph") -> None:
         """Check that the training set has the columns that the model names."""
         one = self.declaration
-        columns = [one.event_time, one.entity, one.label, one.key, *one.inputs]
+        columns = [one.event_time, one.exclude_known_positives_of, one.label, one.key, *one.inputs]
         graph.require(one.training_set, columns, f"model {one.name}")
 
     def is_built(self, lake: "Lakehouse", registry: "Registry | None") -> bool:  # noqa: ARG002

@@ -98,7 +98,7 @@ class PredictionsAsset(Asset):
 
     @property
     def _carried(self) -> list[str]:
-        return [column for column in self.training_set.carry if column == self.declaration.entity]
+        return [column for column in self.training_set.carry if column == self.declaration.exclude_known_positives_of]
 
     def staleness(
         self, lake: "Lakehouse", registry: "Registry | None", stale_inputs: Sequence[str]

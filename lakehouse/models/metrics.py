@@ -1,4 +1,4 @@
-"""How good scores are: the metrics by name, and what each input contributes.
+"""The metrics of scores, and the importance of each input.
 
 What belongs here: numbers computed from labels and scores. Not: deciding by them (gates.py), drawing them (plots.py).
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lakehouse.errors import SlipwayError
 
-CARDS_A_DAY = 100
-"""How many cards a day the fraud team of the published protocol can look at."""
+PRECISION_AT_K = "precision_at_k"
+"""The metric that is measured for a model that declares its k."""
 DECIDED = 0.5
 """The score from which on a row is taken for label 1, where accuracy is measured."""
 
@@ -36,9 +36,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("accuracy", "Accuracy", "the share of rows decided rightly, when a score of 0.5 or more means 1"),
         Metric("average_precision", "Average precision", "precision, averaged over all levels of recall"),
         Metric(
-            "card_precision_100",
-            "Card precision at 100",
-            "the share of entities with label 1 among the 100 that look worst, averaged over the test days",
+            PRECISION_AT_K,
+            "Precision at k",
+            "the share of positive entities among the k with the highest scores of a day, averaged over the test days",
         ),
         Metric("log_loss", "Log loss", "how surprising the truth is, given the scores", higher_is_better=False),
         Metric("brier", "Brier score", "the mean squared error of the scores as probabilities", higher_is_better=False),
@@ -47,12 +47,13 @@ METRICS: Mapping[str, Metric] = {
 
 
 def measure(
-    labels: NDArray[np.int64], scores: NDArray[np.float64], days: pl.Series, cards: pl.Series
+    labels: NDArray[np.int64], scores: NDArray[np.float64], days: pl.Series, entities: pl.Series, k: int = 0
 ) -> dict[str, float]:
-    """All metrics of `scores`, by name. The four have one entry per test row, in the same order.
+    """Return all metrics of `scores`, by name. The first four have one entry per test row, in the same order.
 
-    `labels` are 0 or 1, `scores` probabilities of 1, `days` the day of each row, `cards` whose row it is. Raises
-    SlipwayError where a metric has no value: only one kind of label, or a score that is no number.
+    `labels` are 0 or 1, `scores` probabilities of 1, `days` the day of each row, `entities` whose row it is; `k` is
+    that of precision_at_k, 0 leaves it out. Raises SlipwayError where a metric has no value: labels of one class, or a
+    score that is not finite.
     """
     from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -68,14 +69,14 @@ def measure(
             where="scores of the test days",
             fix="Look for inputs that this estimator cannot digest.",
         )
-    return {
+    found = {
         "auc": float(roc_auc_score(labels, scores)),
         "accuracy": accuracy(labels, scores),
         "average_precision": float(average_precision_score(labels, scores)),
-        f"card_precision_{CARDS_A_DAY}": card_precision_top_k(days, cards, labels, scores),
         "log_loss": float(log_loss(labels, scores)),
         "brier": float(brier_score_loss(labels, scores)),
     }
+    return {**found, PRECISION_AT_K: precision_at_k(days, entities, labels, scores, k)} if k else found
 
 
 def accuracy(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
@@ -83,36 +84,32 @@ def accuracy(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     return float(((scores >= DECIDED) == (labels == 1)).mean())
 
 
-def card_precision_top_k(
-    days: pl.Series,
-    cards: pl.Series,
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    k: int = CARDS_A_DAY,
+def precision_at_k(
+    days: pl.Series, entities: pl.Series, labels: NDArray[np.int64], scores: NDArray[np.float64], k: int
 ) -> float:
-    """The share of compromised cards among the `k` cards that look worst on a day, averaged over the days.
+    """Return the share of positive entities among the `k` with the highest scores of a day, averaged over the days.
 
-    Each day the cards are ranked by their highest score of that day; a card is compromised when any of its
-    transactions of that day is a fraud. Compromised cards among the first `k` count as found, are blocked, and do not
-    appear on later days. Divided by `k` even on days with fewer cards. Among equal scores the lower card comes first:
-    a tree of few leaves has many equal scores, and the answer must not depend on the order of the rows.
+    Each day entities are ranked by their highest score of that day; an entity is positive if any of its rows of that
+    day is. Positive entities among the first `k` count as found, are taken out (a card is blocked), and do not appear
+    on later days. Divided by `k` even on days with fewer entities. Among equal scores the lower entity comes first: a
+    tree of few leaves has many equal scores, and the metric must not depend on the order of the rows.
 
     Source: Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection, chapter 4, "Precision
-    top-k metrics" (the definition; this is our own implementation).
+    top-k metrics" (card precision at k: the definition; this is our own implementation).
     """
     seen = (
-        pl.DataFrame({"day": days, "card": cards, "compromised": labels, "score": scores})
-        .group_by("day", "card")
-        .agg(pl.col("score").max(), pl.col("compromised").max())
-        .sort("day", "score", "card", descending=[False, True, False])
+        pl.DataFrame({"day": days, "entity": entities, "positive": labels, "score": scores})
+        .group_by("day", "entity")
+        .agg(pl.col("score").max(), pl.col("positive").max())
+        .sort("day", "score", "entity", descending=[False, True, False])
     )
-    blocked = seen.select("card").clear()
+    taken_out = seen.select("entity").clear()
     shares: list[float] = []
     for day in seen.partition_by("day", maintain_order=True):
-        looked_at = day.join(blocked, on="card", how="anti", maintain_order="left").head(k)
-        found = looked_at.filter(pl.col("compromised") == 1).select("card")
+        looked_at = day.join(taken_out, on="entity", how="anti", maintain_order="left").head(k)
+        found = looked_at.filter(pl.col("positive") == 1).select("entity")
         shares.append(found.height / k)
-        blocked = pl.concat([blocked, found])
+        taken_out = pl.concat([taken_out, found])
     return math.fsum(shares) / len(shares)
 
 

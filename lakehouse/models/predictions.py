@@ -122,7 +122,7 @@ def _scored(
         frame.select(
             training_set.row_key,
             training_set.event_time,
-            *(column for column in training_set.carry if column == model.entity),
+            *(column for column in training_set.carry if column == model.exclude_known_positives_of),
             score(registry, champion, frame).alias("score"),
             pl.lit(champion.name).alias("model"),
             pl.lit(champion.version, pl.Int64).alias("model_version"),
@@ -140,7 +140,7 @@ def _scored(
                     *(
                         pa.field(column, pa.int64() if frame[column].dtype.is_integer() else pa.string())
                         for column in training_set.carry
-                        if column == model.entity
+                        if column == model.exclude_known_positives_of
                     ),
                     pa.field("score", pa.float64()),
                     pa.field("model", pa.string()),

@@ -63,7 +63,7 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
     protocol = model.protocol
     lazy = frame.lazy()
     schema = lazy.collect_schema()
-    for column in (model.event_time, model.entity, model.label, model.key, *model.inputs):
+    for column in (model.event_time, model.exclude_known_positives_of, model.label, model.key, *model.inputs):
         if column not in schema:
             raise unknown_name("column", column, schema.names(), where=model.training_set)
     stamp = schema[model.event_time]
@@ -94,11 +94,11 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
     # A fraud of day f is known once the delay has passed after it: when day f + delay_days + 1 begins.
     compromised = (
         window.filter((pl.col(model.label) == 1) & (pl.col(_DAY) < protocol.days - protocol.delay_days - 1))
-        .group_by(model.entity)
+        .group_by(model.exclude_known_positives_of)
         .agg((pl.col(_DAY).min() + protocol.delay_days + 1).alias("_known_on"))
     )
     kept = (
-        test.join(compromised, on=model.entity, how="left", maintain_order="left")
+        test.join(compromised, on=model.exclude_known_positives_of, how="left", maintain_order="left")
         .filter(pl.col("_known_on").is_null() | (pl.col(_DAY) < pl.col("_known_on")))
         .drop("_known_on")
     )

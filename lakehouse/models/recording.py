@@ -1,13 +1,12 @@
-"""Writing a training down in MLflow: its runs, what they measured, its pictures, and the version it made.
+"""The record of a training in MLflow: runs, metrics, plots, and the registered version.
 
-What belongs here: everything that is written about a training, in an order that a crash cannot spoil. Not: looking it
-up (registry.py), promoting it (promotion.py).
+What belongs here: everything that is logged of a training, in an order that survives a crash. Not: the model's files
+(model_files.py), looking versions up (registry.py) and promotion (promotion.py).
 
-The order: runs and files first, the registered version last and in one transaction. Killed before, a training left
-runs that nothing refers to, and is made again; killed after, it is complete.
+Runs and files are written first, the registered version last and in one transaction. A process that is killed before
+leaves runs that nothing refers to, and the training is repeated; one that is killed after has left all of it.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from lakehouse import clock
-from lakehouse.errors import DeclarationError
 from lakehouse.models.metrics import METRICS
 from lakehouse.models.model import Model
+from lakehouse.models.model_files import save_model_files
 from lakehouse.models.plots import Pictures
 from lakehouse.models.protocol import Split
 from lakehouse.models.registry import Registry, Tag, Version, input_snapshots_text
@@ -30,10 +28,6 @@ from lakehouse.models.training_baseline import FILE, TrainingBaseline
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-MODEL_FILE = "model.skops"
-TRUSTED_PACKAGES = ("sklearn", "xgboost", "lightgbm", "catboost")
-"""Whose classes a model file may be made of. The format (skops) stores no code, only names of classes and numbers."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ def record(
         _log_pictures(client, parent, pictures.training)
         with TemporaryDirectory(prefix="slipway-") as scratch:
             folder = Path(scratch, "model")
-            digest = _save(folder, model, split, winner, parent)
+            digest = save_model_files(folder, model, split, winner, parent)
             if learned is not None:
                 Path(folder, FILE).write_text(learned.text())
             address = _log_model(client, experiment, parent, folder, winner, about)
@@ -123,31 +117,6 @@ def record(
         },
     )
     return registry.version(model.name, int(made.version))
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def trusted_types(model_file: Path) -> list[str]:
-    """The classes beyond skops' own list that `model_file` needs, all of them of TRUSTED_PACKAGES.
-
-    Raises DeclarationError naming those of other packages.
-    """
-    from skops.io import get_untrusted_types
-
-    needed = get_untrusted_types(file=model_file)
-    strange = [name for name in needed if name.split(".")[0] not in TRUSTED_PACKAGES]
-    if strange:
-        raise DeclarationError(
-            f"A model file may not hold: {', '.join(strange)}.",
-            where=str(model_file),
-            nearest=", ".join(TRUSTED_PACKAGES),
-            fix="Build the candidate from estimators of these packages.",
-        )
-    return needed
 
 
 def _experiment(registry: Registry, name: str) -> str:
@@ -244,49 +213,6 @@ def _is_another_ones(error: BaseException) -> bool:
     from sqlalchemy.exc import IntegrityError
 
     return isinstance(error.__cause__, IntegrityError)
-
-
-def _save(folder: Path, model: Model, split: Split, winner: Trained, run: str) -> str:
-    """Write the winner's MLflow model into `folder`; the digest of the file with its numbers."""
-    import numpy as np
-    import skops
-    import skops.io
-    from mlflow.models import Model as Format
-    from mlflow.models import ModelSignature
-    from mlflow.sklearn import SERIALIZATION_FORMAT_SKOPS, save_model
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-
-    with TemporaryDirectory(prefix="slipway-") as scratch:
-        trial = Path(scratch, MODEL_FILE)
-        skops.io.dump(winner.pipeline, trial)
-        trusted = trusted_types(trial)
-    save_model(
-        winner.pipeline,
-        str(folder),
-        mlflow_model=Format(run_id=run),
-        serialization_format=SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=trusted,
-        signature=ModelSignature(
-            inputs=Schema([ColSpec(DataType.double, name) for name in model.inputs]),
-            outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]),
-        ),
-        input_example=split.test.head(5).select(pl.col(name).cast(pl.Float64) for name in model.inputs).to_pandas(),
-        pyfunc_predict_fn="predict_proba",
-        # Given, so that MLflow does not start a process to find them out.
-        pip_requirements=_requirements(winner),
-    )
-    return file_digest(folder / MODEL_FILE)
-
-
-def _requirements(winner: Trained) -> list[str]:
-    import sys
-    from importlib.metadata import version
-
-    package = type(winner.candidate.build()).__module__.split(".", maxsplit=1)[0]
-    needed = {"scikit-learn": version("scikit-learn"), "skops": version("skops"), "numpy": version("numpy")}
-    if package != "sklearn":
-        needed[package] = sys.modules[package].__version__
-    return [f"{name}=={number}" for name, number in needed.items()]
 
 
 def _log_model(

@@ -11,7 +11,7 @@ import polars as pl
 
 from lakehouse.errors import HomeError
 from lakehouse.models.model import Classifier
-from lakehouse.models.recording import MODEL_FILE, file_digest, trusted_types
+from lakehouse.models.model_files import MODEL_FILE, file_digest, trusted_types
 from lakehouse.models.registry import Registry, Tag, Version
 from lakehouse.models.training import design, probabilities
 

@@ -98,9 +98,9 @@ def choose(model: Model, trained: Sequence[Trained]) -> Trained:
 
 def measure_on(model: Model, split: Split, scores: NDArray[np.float64]) -> dict[str, float]:
     """The metrics of any `scores` of the split's test rows, so that old and new models can be compared on the same."""
-    return measure(
-        split.test[model.label].to_numpy(), scores, split.test[model.event_time].dt.date(), split.test[model.entity]
-    )
+    test, entity = split.test, model.exclude_known_positives_of
+    days = test[model.event_time].dt.date()
+    return measure(test[model.label].to_numpy(), scores, days, test[entity], model.precision_at_k)
 
 
 def probabilities(pipeline: Classifier, inputs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ MODEL = Model(
     training_set="shop.training",
     predictions="shop.predictions",
     event_time="at",
-    entity="customer",
+    exclude_known_positives_of="customer",
     label="is_fraud",
     key="id",
     inputs=["amount", "risk"],
@@ -329,14 +329,12 @@ def test_the_newest_start_has_its_last_test_day_as_old_as_labels_take():
 
 
 def measured(rows, k=2):
-    """card_precision_top_k of rows (day, card, fraud, score)."""
+    """precision_at_k of rows (day, card, fraud, score)."""
     days, cards, frauds, scores = zip(*rows, strict=True)
-    return metrics.card_precision_top_k(
-        pl.Series(days), pl.Series(cards), np.array(frauds), np.array(scores, dtype=float), k
-    )
+    return metrics.precision_at_k(pl.Series(days), pl.Series(cards), np.array(frauds), np.array(scores, dtype=float), k)
 
 
-def test_card_precision_counts_cards_not_transactions():
+def test_precision_at_k_counts_cards_not_transactions():
     # Card 1 has two frauds and stands once; card 2 is genuine; card 3 does not get among the first two.
     rows = [(0, 1, 1, 0.9), (0, 1, 1, 0.8), (0, 2, 0, 0.7), (0, 3, 1, 0.1)]
     assert measured(rows) == 1 / 2
@@ -358,7 +356,7 @@ def test_a_found_card_is_blocked_on_later_days_and_a_missed_one_is_not():
     assert measured([(0, 1, 0, 0.9), (0, 2, 0, 0.8), (1, 1, 1, 0.9), (1, 2, 1, 0.8)]) == (0 + 2 / 2) / 2
 
 
-def test_card_precision_is_divided_by_k_on_days_with_fewer_cards():
+def test_precision_at_k_is_divided_by_k_on_days_with_fewer_cards():
     assert measured([(0, 1, 1, 0.9)], k=100) == 1 / 100
 
 
@@ -369,11 +367,11 @@ def test_equal_scores_are_ranked_by_card_whatever_the_order_of_the_rows():
 
 def test_all_metrics_of_a_world_worked_out_by_hand():
     labels, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.5, 0.8])
-    found = metrics.measure(labels, scores, pl.Series([0, 0, 0, 0]), pl.Series([1, 2, 3, 4]))
+    found = metrics.measure(labels, scores, pl.Series([0, 0, 0, 0]), pl.Series([1, 2, 3, 4]), k=100)
     assert set(found) == set(metrics.METRICS)
     assert found["auc"] == pytest.approx(3 / 4)  # of the four pairs only (0.4, 0.5) is the wrong way round
     assert found["average_precision"] == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
-    assert found["card_precision_100"] == pytest.approx(2 / 100)
+    assert found["precision_at_k"] == pytest.approx(2 / 100)
     assert found["log_loss"] == pytest.approx(-sum(map(math.log, (0.9, 0.4, 0.5, 0.8))) / 4)
     assert found["brier"] == pytest.approx((0.01 + 0.36 + 0.25 + 0.04) / 4)
 
@@ -496,17 +494,17 @@ def test_a_number_just_beyond_a_bound_is_not_rounded_onto_it():
 
 
 def test_the_champion_may_be_missed_by_the_margin_and_no_more():
-    gate = Gate("g", "card_precision_100", champion_margin=0.02)
+    gate = Gate("g", "precision_at_k", champion_margin=0.02)
     assert says(gate, 0.28, champion=0.30) == (
         True,
-        "Card precision at 100 0.280 meets the gate: at least 0.280. The champion has 0.300; 0.020 less is allowed.",
+        "Precision at k 0.280 meets the gate: at least 0.280. The champion has 0.300; 0.020 less is allowed.",
     )
     passed, sentence = says(gate, 0.27, champion=0.30)
     assert not passed
-    assert sentence == "Card precision at 100 0.270 is below 0.280. The champion has 0.300; 0.020 less is allowed."
+    assert sentence == "Precision at k 0.270 is below 0.280. The champion has 0.300; 0.020 less is allowed."
     assert says(gate, 0.01) == (
         True,
-        "Card precision at 100 0.010 meets the gate: no bound yet. There is no champion yet to compare with.",
+        "Precision at k 0.010 meets the gate: no bound yet. There is no champion yet to compare with.",
     )
 
 
@@ -541,7 +539,7 @@ def test_the_fraud_gates_let_the_published_results_pass_and_catch_the_leak():
         assert all(result.passed for result in gates.evaluate(fraud_scorer.gates, dataclasses.asdict(reached)))
     # Terminal windows without the delay (random forest, logistic regression), and with the row's own label.
     for auc, average_precision, found in ((0.970, 0.899, 0.394), (0.970, 0.855, 0.389), (1.0, 0.992, 0.419)):
-        leaked = {"auc": auc, "average_precision": average_precision, "card_precision_100": found}
+        leaked = {"auc": auc, "average_precision": average_precision, "precision_at_k": found}
         caught = [one.gate.name for one in gates.evaluate(fraud_scorer.gates, leaked) if not one.passed]
         assert caught == ["auc_band", "precision_floor"]
 

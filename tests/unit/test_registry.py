@@ -20,9 +20,10 @@ from lakehouse.errors import DeclarationError, GateError, HomeError, SlipwayErro
 from lakehouse.models import gates, plots, training
 from lakehouse.models.artifact_relocation import relocate
 from lakehouse.models.model import Candidate, Gate, Model, Protocol
+from lakehouse.models.model_files import MODEL_FILE, trusted_types
 from lakehouse.models.promotion import champion_metrics, promote
 from lakehouse.models.protocol import split
-from lakehouse.models.recording import MODEL_FILE, Origin, record, trusted_types
+from lakehouse.models.recording import Origin, record
 from lakehouse.models.registry import Registry, Tag
 from lakehouse.models.scoring import score
 
@@ -63,7 +64,7 @@ MODEL = Model(
     training_set="shop.training",
     predictions="shop.predictions",
     event_time="at",
-    entity="customer",
+    exclude_known_positives_of="customer",
     label="is_fraud",
     key="id",
     inputs=["amount", "risk"],

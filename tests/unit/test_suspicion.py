@@ -99,7 +99,7 @@ def test_a_model_may_allow_more_and_its_own_band_less():
 
 @pytest.mark.parametrize("share", [0.5, 0.0, 1.01])
 def test_a_ceiling_is_an_auc(share):
-    with pytest.raises(DeclarationError, match="is no AUC") as caught:
+    with pytest.raises(DeclarationError, match="is not a valid ceiling") as caught:
         replace(MODEL, input_ceiling=share)
     assert str(caught.value.where).endswith("input_ceiling")
 
