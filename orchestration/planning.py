@@ -12,7 +12,8 @@ import dagster as dg
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
 from lakehouse.errors import DeliveryError
-from lakehouse.ingestion.pending import find_pending
+from lakehouse.ingestion.pending import pending_of
+from lakehouse.ingestion.state import load_state
 from lakehouse.kinds.graph import AssetGraph
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.sources.circuit_breaker import Standing as BreakerStanding
@@ -82,16 +83,17 @@ def _find_waiting(lake: Lakehouse, domain: Domain, *, open_files: bool) -> dict[
             )
             continue
         try:
-            pending = find_pending(lake, source)
+            state = load_state(lake, source)
         except DeliveryError as error:
             errors.append(error)
             continue
+        pending = pending_of(state)
         if not pending.to_land:
             continue
         files = [*(one for one, _ in pending.deliveries.values()), *pending.faulty, *(one for one, _ in pending.copies)]
         content = [*stamps(lake.home, source, files), *(f"replaced {name}" for name in pending.replaced)]
         came = f"{describe_days(pending.days)} to land" if pending.days else "a delivery without a new day"
-        found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(pending.standing, content))
+        found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(state.breaker, content))
     if len(errors) == len(domain.sources):
         raise errors[0]
     return found
