@@ -1,7 +1,7 @@
 """A contract's row rules, compiled for an audit.
 
 What belongs here: the list of compiled rules, and which rule it was that an engine could not evaluate. Not: the rules
-(rules/), and running them over rows (row_checks.py, table_checks.py, on_spark.py).
+(rules/), and running them over rows (row_checks.py, table_checks.py, engines/spark).
 """
 
 from collections.abc import Callable, Sequence

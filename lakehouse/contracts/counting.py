@@ -1,6 +1,6 @@
 """What is counted of a whole table for a contract, and the check results from the counts.
 
-What belongs here: the statement that DuckDB and Spark both run. Not: running it (table_checks.py, on_spark.py), and
+What belongs here: the statement that DuckDB and Spark both run. Not: running it (table_checks.py, engines/spark), and
 what each rule counts (rules/).
 """
 

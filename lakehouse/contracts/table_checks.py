@@ -1,6 +1,6 @@
 """The audit of a whole table, or of a branch, at a snapshot, without holding its rows in memory.
 
-What belongs here: the pass of DuckDB. Not: the same on Spark (on_spark.py), what is counted (counting.py), and the
+What belongs here: the pass of DuckDB. Not: the same on Spark (engines/spark), what is counted (counting.py), and the
 audit of rows in memory (row_checks.py).
 """
 

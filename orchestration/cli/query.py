@@ -1,6 +1,6 @@
 """`slipway query`: SQL over all tables by their names, read only.
 
-What belongs here: the command. Not: answering (lakehouse/query.py) and writing rows (rows.py).
+What belongs here: the command. Not: answering (lakehouse/query) and writing rows (rows.py).
 """
 
 from enum import StrEnum

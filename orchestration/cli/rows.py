@@ -1,6 +1,6 @@
 """Rows of an answer as a table on the terminal, CSV, JSON or Parquet.
 
-What belongs here: writing rows, whole files or a stream. Not: where the rows come from (lakehouse/query.py).
+What belongs here: writing rows, whole files or a stream. Not: where the rows come from (lakehouse/query).
 Rows are written as they are read: no format holds all of them, but the terminal's, which shows the first ones only.
 """
 

@@ -406,7 +406,7 @@ def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(
     for sets in (risk, [spend, risk], [risk, spend]):
         with pytest.raises(SlipwayError, match=r"shop\.risk ends before 2018-04-02T00:00") as caught:
             framed(wanted, sets)
-        assert "Bring shop.risk up to date" in (caught.value.fix or "")
+        assert "Build shop.risk" in (caught.value.fix or "")
 
 
 def test_a_set_whose_definition_changed_since_its_table_was_made_is_said(framed, wanted):

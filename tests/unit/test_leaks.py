@@ -298,7 +298,7 @@ def test_a_label_says_how_late_it_is_where_sql_does_not():
     models = (staging, looked_up)
     sets = features(RATE, delay="30d")
     error = rejected(sets, models=models, source=silent)
-    assert "nothing says when that is known: risk.is_fraud_rate_7d <- fraud_reports.is_fraud." in error.what
+    assert "known time is not declared: risk.is_fraud_rate_7d <- fraud_reports.is_fraud." in error.what
     assert error.nearest == 'Label(..., known_after="7d")'
     said = training_of(sets, label=replace(training.label, known_after="7d"))
     check(sets, models=models, source=silent, known_by=said)

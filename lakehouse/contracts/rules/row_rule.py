@@ -1,7 +1,7 @@
 """A row rule, compiled for one contract: what the audits of rows in memory and of whole tables run.
 
 What belongs here: the compiled form, whose conditions DuckDB and Spark both run. Not: declarations (column_rule.py,
-table_rule.py) and the audits (row_checks.py, table_checks.py, on_spark.py). A rule that the row alone does not decide
+table_rule.py) and the audits (row_checks.py, table_checks.py, engines/spark). A rule that the row alone does not decide
 subclasses `RowRule` in the module of its kind.
 """
 
