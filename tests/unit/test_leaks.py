@@ -389,4 +389,4 @@ def test_what_was_read_off_sql_is_kept_and_read_again_after_a_change(tmp_path):
 def test_months_differ_so_their_length_is_to_be_declared():
     monthly = replace(reports, sql=reports.sql.replace("7 days", "1 month"))
     sets = features(RATE, delay="31d")
-    assert "nothing says when" in rejected(sets, models=(staging, monthly), source=silent).what
+    assert "known time is not declared" in rejected(sets, models=(staging, monthly), source=silent).what
