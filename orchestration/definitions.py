@@ -37,7 +37,7 @@ def domain_defs(lake: Lakehouse, graph: AssetGraph, domain: Domain) -> dg.Defini
     """One domain's assets, checks, jobs, schedules and sensor. Raises DeclarationError for a wrong declaration."""
     graph.check(domain)
     assets = with_pages(build_assets(lake, graph, domain), lake.settings)
-    jobs, schedules = domain_jobs(domain), domain_schedules(domain)
+    jobs, schedules = domain_jobs(domain, graph), domain_schedules(domain)
     return dg.Definitions(assets=assets, jobs=jobs, schedules=schedules, sensors=[delivery_sensor(domain)])
 
 
