@@ -7,7 +7,7 @@ are in home.py, the catalog's client in catalog.py).
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +24,7 @@ _KNOWN = {
     "SLIPWAY_CATALOG_PROPERTIES": "JSON object of further pyiceberg catalog properties (S3 keys, REST tokens)",
     "SLIPWAY_PROJECT": "the project's folder, with assets/ and dbt_project/ (default: the current one or one above it)",
     "SLIPWAY_ENGINE": "what computes tables: embedded (default) or spark",
+    "SLIPWAY_EXECUTOR": "where the steps of runs that Dagster starts run: in_process (default) or multiprocess",
     "SLIPWAY_MEMORY": "most memory of features, training sets, Spark: 2g; at least 1g (default: half of the machine's)",
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
@@ -37,6 +38,7 @@ _KNOWN = {
     "SLIPWAY_NOTIFY": "where alarms are sent: Apprise addresses, separated by spaces (default: only logged)",
 }
 ENGINES = ("embedded", "spark")
+EXECUTORS = ("in_process", "multiprocess")
 LEAST_MEMORY = 1 << 30
 """Bytes. Spark's JVM alone does not start with less than half of it."""
 
@@ -56,6 +58,7 @@ class Settings:
     project_folder: Path | None = None
     """The project's folder; None outside of one."""
     engine: str = "embedded"
+    executor: str = "in_process"
     memory: int | None = None
     """Bytes; None: not limited by a setting."""
     spark_master: str = "local[*]"
@@ -107,7 +110,8 @@ class Settings:
                 env, "SLIPWAY_CATALOG_PROPERTIES", '{"s3.endpoint": "http://127.0.0.1:9000"}'
             ),
             project_folder=project,
-            engine=_engine(env.get("SLIPWAY_ENGINE") or "embedded"),
+            engine=_one_of(env, "SLIPWAY_ENGINE", ENGINES),
+            executor=_one_of(env, "SLIPWAY_EXECUTOR", EXECUTORS),
             memory=_memory(env.get("SLIPWAY_MEMORY") or ""),
             spark_master=_master(env.get("SLIPWAY_SPARK_MASTER") or "local[*]"),
             spark_jars=Path(jars).expanduser().resolve() if jars else None,
@@ -219,13 +223,13 @@ def _pages(env: Mapping[str, str], name: str, default: str) -> str:
     return text
 
 
-def _engine(text: str) -> str:
-    if text not in ENGINES:
+def _one_of(env: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """One of the choices; the first is the default."""
+    text = env.get(name) or choices[0]
+    if text not in choices:
+        what = f"Unknown {name.removeprefix(_PREFIX).lower()} {text!r}."
         raise SettingsError(
-            f"{text!r} is no engine.",
-            where="SLIPWAY_ENGINE",
-            nearest=nearest_name(text, ENGINES),
-            fix=f"Use one of: {', '.join(ENGINES)}.",
+            what, where=name, nearest=nearest_name(text, choices), fix=f"Use one of: {', '.join(choices)}."
         )
     return text
 

@@ -13,6 +13,7 @@ from lakehouse.domain import Domain
 from lakehouse.kinds.graph import AssetGraph
 from lakehouse.loading import load_domains
 from orchestration.dependencies import asset_graph
+from orchestration.executor import executor_of
 from orchestration.factories import build_assets
 from orchestration.jobs import domain_jobs
 from orchestration.metadata import with_pages
@@ -29,7 +30,7 @@ def build_defs(
     chosen = load_domains() if domains is None else domains
     graph = asset_graph(lake, chosen)
     resources: dict[str, Any] = {"lake": lake, "progress": progress or Progress()}
-    own = dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    own = dg.Definitions(resources=resources, executor=executor_of(lake.settings))
     return dg.Definitions.merge(own, *(domain_defs(lake, graph, domain) for domain in chosen))
 
 

@@ -53,7 +53,18 @@ class TrainingSetAsset(Asset):
     def check_domain(cls, domain: "Domain", graph: "AssetGraph") -> None:
         """Check that no feature reads a value that becomes known after the time that it is computed for."""
         models = SqlLineage(graph, domain.name).by_table
-        check_leaks(domain.sources, models, domain.feature_sets, domain.training_sets)
+        # Values of other domains are followed to where they are delivered, too.
+        read = {name.partition(".")[0] for asset in graph.of_domain(domain.name) for name in graph.upstream(asset.name)}
+        others = [one for one in graph.domains if one.name in read and one.name != domain.name]
+        for one in others:
+            models = {**SqlLineage(graph, one.name).by_table, **models}
+        every = [domain, *others]
+        check_leaks(
+            [source for one in every for source in one.sources],
+            models,
+            [feature_set for one in every for feature_set in one.feature_sets],
+            [training_set for one in every for training_set in one.training_sets],
+        )
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -85,7 +96,7 @@ class TrainingSetAsset(Asset):
         one, where = self.declaration, f"training set {self.name}"
         graph.require(one.spine, [one.row_key, one.event_time, *one.carry], where)
         label = one.label
-        graph.require(label.source, [label.row_key, label.column, label.known_at, one.event_time], where)
+        graph.require(label.source, [label.row_key, label.column, label.known_at], where)
         for feature_set in one.feature_sets:
             graph.columns(feature_set.name, where)
 

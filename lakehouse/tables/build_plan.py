@@ -4,7 +4,7 @@ What belongs here: comparing the input snapshots of a published table with the i
 computing rows, and writing them (incremental.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,12 +21,14 @@ class Input:
     """An input table of another one. A changed day of it affects `reach` following days as well (None: all).
 
     `times` are the columns by which its rows count (default: the one whose days the table is cut by). By another one, a
-    change can touch any day.
+    change can touch any day. `days_touched` tells the days that a change touches where the table's own days do not: it
+    takes the snapshot that was read before, the present snapshots of all inputs, and the changed days.
     """
 
     table: str
     reach: int | None = 0
     times: Sequence[str] = ()
+    days_touched: Callable[[int, Mapping[str, int], Sequence[date]], Sequence[date]] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,9 @@ def plan_build(
             return work(None, f"{one.table} has a new snapshot")
         if built_from != input_snapshots[one.table]:
             causes.append(f"{one.table} has a new snapshot: {describe_days(list(days))} changed")
+        if one.days_touched is not None:
+            touched.update(one.days_touched(built_from, input_snapshots, list(days)) if days else ())
+            continue
         first = _all_from(lake, one, list(days))
         endless = min([day for day in (first, endless) if day], default=None)
         touched.update(day + timedelta(days=later) for day in days for later in range((one.reach or 0) + 1))

@@ -19,6 +19,7 @@ from lakehouse.tables.days import ONE_DAY, days_filter
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import arrow_field, plan, published_days, read, read_plan
 from lakehouse.tables.shape import TableShape
+from lakehouse.training.labels import days_of_labels, label_filter, label_input
 from lakehouse.training.on_demand import OnDemandFeatures, on_demand_features
 from lakehouse.training.selection import Chosen
 from lakehouse.training.training_set import TrainingSet
@@ -44,7 +45,7 @@ def plan_training_build(
     time, label = training_set.event_time, training_set.label
     inputs = {
         training_set.spine: Input(training_set.spine, times=[time]),
-        label.source: Input(label.source, times=[time]),
+        label.source: label_input(lake, training_set),
     }
     for one in training_set.feature_sets:
         # A row of another spine stands for its entity until a newer one comes.
@@ -85,7 +86,7 @@ def assemble(
     """
     rows = with_features(lake, training_set, input_snapshots, days)
     label = training_set.label
-    where = days_filter(training_set.event_time, days) if days is not None else None
+    where = label_filter(lake, training_set, days)
     labels = read(
         lake, label.source, [label.row_key, label.column, label.known_at], at=input_snapshots[label.source], where=where
     )
@@ -202,7 +203,4 @@ def _days_with_labels_known_between(
     label = training_set.label
     after, until = sorted((after, until))
     where = f"\"{label.known_at}\" > '{after.isoformat()}' and \"{label.known_at}\" <= '{until.isoformat()}'"
-    newly = read(
-        lake, label.source, [label.row_key, training_set.event_time], at=input_snapshots[label.source], where=where
-    )
-    return sorted(set(pc.cast(newly.column(training_set.event_time), pa.date32()).unique().to_pylist()))
+    return days_of_labels(lake, training_set, input_snapshots, where)

@@ -154,7 +154,9 @@ class _World:
 
     def _label_known(self, one: TrainingSet) -> _Known:
         label = one.label
-        base, at = self.moment(label.source, one.event_time), self.moment(label.source, label.known_at)
+        # A source of labels rarely has the time of the event that a label is about: that stands in the spine.
+        table = label.source if self._has(label.source, one.event_time) else one.spine
+        base, at = self.moment(table, one.event_time), self.moment(label.source, label.known_at)
         said = _length(label.known_after) if label.known_after else None
         if base[0] != at[0]:
             return _Known(base, said, at)
@@ -167,6 +169,14 @@ class _World:
                 fix="Remove known_after: it is derived from the SQL.",
             )
         return _Known(base, after, at)
+
+    def _has(self, table: str, column: str) -> bool:
+        """Whether a table is known to have a column; a table that nothing is known of counts as having it."""
+        if table in self.sources:
+            return column in self.sources[table].contract.schema.names
+        if table in self.models:
+            return column in self.models[table][0].columns
+        return True
 
     def _ways(
         self, pair: Pair, late: Mapping[Pair, _Known], *, deciding: bool = True

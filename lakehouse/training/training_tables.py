@@ -17,6 +17,7 @@ from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import Draft
 from lakehouse.training.assemble import AS_OF, data_clock, plan_training_build, training_shape
+from lakehouse.training.labels import label_filter
 from lakehouse.training.lateness import checks_of, late_check_result
 from lakehouse.training.stored_hashes import content_note
 from lakehouse.training.training_set import TrainingSet
@@ -68,7 +69,14 @@ def _audit(
             "spine",
         )
         labels = attach(
-            connection, plan(lake, label.source, at=work.input_snapshots[label.source], where=where), "labels"
+            connection,
+            plan(
+                lake,
+                label.source,
+                at=work.input_snapshots[label.source],
+                where=label_filter(lake, training_set, work.days),
+            ),
+            "labels",
         )
         missing = _one(connection, f"select count(*) from {spine} anti join {rows} using ({key})")
         number, distinct = connection.execute(f"select count(*), count(distinct {key}) from {rows}").fetchone() or (

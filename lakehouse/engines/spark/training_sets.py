@@ -18,6 +18,7 @@ from lakehouse.spark.resources import tasks_at_once, worker_bytes
 from lakehouse.spark.tables import Pinned, SparkRows, identifier, pinned
 from lakehouse.tables.days import days_filter
 from lakehouse.training.assemble import Join, joins_of, spine_columns
+from lakehouse.training.labels import label_filter
 from lakehouse.training.training_set import TrainingSet
 
 
@@ -55,7 +56,7 @@ def training_rows(
                 limit=worker_bytes(lake.settings),
             )
             rows = Pinned(frame, schema, spine.rows)
-        labelled = _with_labels(lake, one, rows, input_snapshots, chosen, labels_until)
+        labelled = _with_labels(lake, one, rows, input_snapshots, label_filter(lake, one, days), labels_until)
     return SparkRows(labelled.frame, labelled.schema, [time, one.row_key], where)
 
 
@@ -95,7 +96,7 @@ def _with_labels(
     training_set: TrainingSet,
     rows: Pinned,
     input_snapshots: Mapping[str, int],
-    chosen: str | None,
+    where: str | None,
     labels_until: datetime,
 ) -> Pinned:
     """The rows with the labels that were known at `labels_until`, in the training set's columns."""
@@ -107,7 +108,7 @@ def _with_labels(
         label.source,
         [label.row_key, label.column, label.known_at],
         at=input_snapshots[label.source],
-        where=chosen,
+        where=where,
     )
     until = F.lit(labels_until.isoformat()).cast("timestamp_ntz")
     known = table.frame.where(F.col(identifier(label.known_at)) <= until)
