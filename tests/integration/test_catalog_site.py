@@ -137,8 +137,13 @@ def test_a_set_shows_lineage_examples_checks_and_what_to_copy(page, site: Path) 
     page.goto((site / "fraud.terminal_risk.html").as_uri())
     boxes = page.locator(".lineage .box text:not(.kind)").all_text_contents()
     assert {"transactions", "fraud_reports", "terminal_risk", "training", "scorer", "predictions"} <= set(boxes)
-    assert page.get_by_text("holds", exact=True).count() == 2
-    for words in ("examples_hold", "accepted_values_fraud_reports_is_fraud__False__0__1", "known 7d later", "in line"):
+    assert page.get_by_text("passed", exact=True).count() == 2
+    for words in (
+        "examples_hold",
+        "accepted_values_fraud_reports_is_fraud__False__0__1",
+        "known 7d later",
+        "up to date",
+    ):
         assert page.get_by_text(words).first.is_visible()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").first.click()

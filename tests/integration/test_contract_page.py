@@ -55,7 +55,7 @@ def test_the_page_tells_what_became_of_every_delivery_and_why(delivered):
     assert [became[NASTY].status, became[f"transactions_{DAYS[14]}.parquet"].status] == [Status.REJECTED] * 2
     assert facts.reconciliation.balanced
     assert facts.reconciliation.quarantined == 1
-    broken = {audit.delivery: {one["rule"] for one in audit.broken} for audit in facts.audits}
+    broken = {audit.delivery: {one["rule"] for one in audit.failed} for audit in facts.audits}
     assert "TX_AMOUNT_in_range" in broken[f"transactions_{DAYS[12]}.parquet"]
     assert "changes" in broken[NASTY]
     odd = next(one for one in facts.compared if one.delivery == NASTY)
@@ -68,7 +68,7 @@ def test_the_plots_have_a_bar_for_each_delivery_in_order_of_its_days(delivered):
     plot = rows_plot(facts)
     assert len(plot.marks) == len(facts.profiles) == 15
     assert [one.kind for one in plot.marks].count("rejected") == 2
-    assert plot.marks[0].bar.says.startswith(f"transactions_{DAYS[0]}.parquet (published)")
+    assert plot.marks[0].bar.tooltip.startswith(f"transactions_{DAYS[0]}.parquet (published)")
     assert [one.bar.x for one in plot.marks] == sorted(one.bar.x for one in plot.marks)
     # Only the column that the renamed one left empty lacks values.
     assert [one.title for one in null_plots(facts)] == ["Null in TX_AMOUNT"]
@@ -114,6 +114,6 @@ def test_it_fits_the_screen_without_the_network(delivered, tmp_path: Path, width
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
         assert dark == (scheme == "dark")
-        page.get_by_role("heading", name="What was odd").wait_for()
+        page.get_by_role("heading", name="Drift and anomalies").wait_for()
         browser.close()
     assert asked == []

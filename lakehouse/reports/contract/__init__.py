@@ -1,1 +1,1 @@
-"""A contract as a page: what is relied on, how it was kept, and what became of deliveries."""
+"""The contract page: rules, audits and deliveries of a source."""

@@ -1,7 +1,6 @@
-"""Where the bars of a contract's plots lie: a number for each delivery, shares before and after.
+"""The geometry of a contract's plots: a bar for each delivery, shares before and after.
 
-What belongs here: geometry, in the pictures' own units. Not: colours and markup (templates/), the numbers
-(facts.py).
+What belongs here: coordinates. Not: colors and markup (templates/), the numbers (facts.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ _WIDEST = 14.0
 
 @dataclass(frozen=True)
 class Mark:
-    """A bar and what its delivery became."""
+    """A bar and the status of its delivery."""
 
     bar: Rectangle
     kind: str
@@ -25,7 +24,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Plot:
-    """Bars over deliveries, oldest first; `most` is the number at the top, `first` and `last` name the ends."""
+    """Bars of deliveries, oldest first; `most` labels the top, `first` and `last` the ends of the axis."""
 
     title: str
     most: str
@@ -39,15 +38,15 @@ def rows_plot(facts: Facts) -> Plot:
     return _plot("Rows", [float(one.rows) for one in facts.profiles], facts, number)
 
 
-def broken_plot(facts: Facts) -> Plot:
-    """The share of each delivery's rows that break a rule, the rule that most of them break."""
-    shares = {one.delivery: one.broken_share for one in facts.audits}
+def failed_plot(facts: Facts) -> Plot:
+    """The share of rows that failed a check, of the check that most rows failed, in each delivery."""
+    shares = {one.delivery: one.failed_share for one in facts.audits}
     values = [shares.get(one.delivery, 0.0) for one in facts.profiles]
-    return _plot("Share of rows that break a rule", values, facts, percent)
+    return _plot("Share of rows that failed", values, facts, percent)
 
 
 def null_plots(facts: Facts) -> list[Plot]:
-    """The share without a value in each delivery, of the columns that ever lack one."""
+    """The share of nulls in each delivery, of columns that have any."""
     plots = []
     for column in facts.contract.columns:
         found = [one.columns.get(column.name) for one in facts.profiles]
@@ -58,16 +57,16 @@ def null_plots(facts: Facts) -> list[Plot]:
 
 
 def pairs(compared: Compared, width: float = WIDTH, height: float = HEIGHT) -> list[tuple[Rectangle, Rectangle]]:
-    """For each label the share before and after, side by side."""
+    """The bars of each label: the share before and in this delivery."""
     labels, before, after = (compared.series[name] for name in ("labels", "before", "after"))
     most = max(*before, *after, 1e-9)
     step = width / len(labels)
 
     def bar(place: int, share: float, left: float, when: str) -> Rectangle:
         tall = max(share / most * height, 1.0) if share else 0.0
-        says = f"{labels[place]}, {when}: {percent(share)}"
+        tooltip = f"{labels[place]}, {when}: {percent(share)}"
         return Rectangle(
-            round(place * step + left, 2), round(height - tall, 2), round(step * 0.4, 2), round(tall, 2), says
+            round(place * step + left, 2), round(height - tall, 2), round(step * 0.4, 2), round(tall, 2), tooltip
         )
 
     return [
@@ -77,22 +76,22 @@ def pairs(compared: Compared, width: float = WIDTH, height: float = HEIGHT) -> l
 
 
 def percent(share: float) -> str:
-    """A share for people."""
+    """Format a share."""
     if 0 < share < 0.0005:  # noqa: PLR2004  # would be shown as none at all
         return "< 0.1%"
     return f"{share * 100:.1f}%".replace(".0%", "%")
 
 
-def _plot(title: str, values: Sequence[float], facts: Facts, told: Callable[[float], str]) -> Plot:
+def _plot(title: str, values: Sequence[float], facts: Facts, format_value: Callable[[float], str]) -> Plot:
     status = {one.fingerprint: one.status for one in facts.deliveries}
     most = max(values, default=0.0)
     step = min(WIDTH / max(len(values), 1), _WIDEST)
     marks = []
     for place, (value, profile) in enumerate(zip(values, facts.profiles, strict=True)):
-        became = status.get(profile.fingerprint, Status.PUBLISHED)
+        now = status.get(profile.fingerprint, Status.PUBLISHED)
         tall = max(value / most * HEIGHT, 1.0) if value else 0.0
-        says = f"{profile.delivery} ({became}): {told(value)}"
-        bar = Rectangle(round(place * step, 2), round(HEIGHT - tall, 2), round(step * 0.82, 2), round(tall, 2), says)
-        marks.append(Mark(bar, str(became)))
+        tooltip = f"{profile.delivery} ({now}): {format_value(value)}"
+        bar = Rectangle(round(place * step, 2), round(HEIGHT - tall, 2), round(step * 0.82, 2), round(tall, 2), tooltip)
+        marks.append(Mark(bar, str(now)))
     ends = [one.delivery for one in facts.profiles] or [""]
-    return Plot(title, told(most), marks, ends[0], ends[-1])
+    return Plot(title, format_value(most), marks, ends[0], ends[-1])

@@ -1,7 +1,6 @@
-"""What the page of a contract shows: contract, versions, audits, deliveries, rows, breaker, profiles.
+"""The facts on a contract's page: contract, versions, audits, deliveries, reconciliation, circuit breaker, profiles.
 
-What belongs here: gathering it from the lakehouse's journals, as it is. Not: drawing (drawing.py), writing
-(page.py).
+What belongs here: reading them from the lakehouse's system tables. Not: drawing (drawing.py), writing (page.py).
 """
 
 import json
@@ -26,14 +25,14 @@ from lakehouse.sources.source import Source
 
 SHOWN = 60
 """Deliveries that the plots hold, and the newest whose audits are listed."""
-_ODD = 5
+_MOST_COMPARED = 5
 _COMPARED = 30
-_FINDERS = ("changes", "anomalies")
+_DETECTORS = ("changes", "anomalies")
 
 
 @dataclass(frozen=True)
 class Audited:
-    """The verdicts on one delivery, the broken ones first."""
+    """The check results of one delivery, failures first."""
 
     delivery: str
     at: datetime
@@ -42,29 +41,29 @@ class Audited:
     check_results: Sequence[Mapping[str, Any]]
 
     @property
-    def broken(self) -> Sequence[Mapping[str, Any]]:
-        """The verdicts that are not good."""
+    def failed(self) -> Sequence[Mapping[str, Any]]:
+        """The failed checks."""
         return [one for one in self.check_results if not one["passed"]]
 
     @property
-    def broken_share(self) -> float:
-        """The share of its rows that break a rule, the rule that most break."""
+    def failed_share(self) -> float:
+        """The share of rows that failed a check, of the check that most rows failed."""
         return max((one["share"] for one in self.check_results), default=0.0)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A column of a delivery in which something was found, beside the deliveries before. `series`: see Finding."""
+    """A column with an issue, compared with previous deliveries. `series`: see Issue."""
 
     delivery: str
     column: str
-    says: str
+    message: str
     series: Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page shows of a source. Deliveries, audits and transitions are newest first, profiles oldest."""
+    """The facts of a source. Deliveries, audits and transitions are newest first, profiles oldest."""
 
     source: Source
     versions: Sequence[Kept]
@@ -78,12 +77,12 @@ class Facts:
 
     @property
     def contract(self) -> Contract:
-        """The contract as it is declared now."""
+        """The current contract."""
         return self.source.contract
 
 
 def facts_of(lake: Lakehouse, source: Source) -> Facts:
-    """Gather what there is; a source that was never delivered has a contract and nothing else."""
+    """Read the facts of a source; without deliveries there is only the contract."""
     lines = [one for one in known_deliveries(lake, source.name).values() if one.status is not Status.COPY]
     audits = _audits(lake, source.name)
     profiles = published_history(lake, source.name, [one.fingerprint for one in lines])
@@ -103,7 +102,7 @@ def facts_of(lake: Lakehouse, source: Source) -> Facts:
 
 
 def _newest_first(lines: Sequence[Entry], profiles: Sequence[DeliveryProfile]) -> list[Entry]:
-    """By the day that a file's name tells, or else that its rows begin with: not by when it was last decided."""
+    """Sort by the day in the file's name, or else the first day of its rows; not by the time of evaluation."""
     first_days = {one.fingerprint: one.first_day for one in profiles if one.first_day}
 
     def day(one: Entry) -> tuple[str, str]:
@@ -115,7 +114,7 @@ def _newest_first(lines: Sequence[Entry], profiles: Sequence[DeliveryProfile]) -
 
 
 def _audits(lake: Lakehouse, table: str) -> list[Audited]:
-    """Each delivery's last audit, newest first."""
+    """The last audit of each delivery, newest first."""
     found: dict[tuple[datetime, str], list[dict[str, Any]]] = {}
     for line in audits_of(lake, table).to_pylist():
         found.setdefault((line["at"], line["delivery"]), []).append(line)
@@ -130,13 +129,13 @@ def _audits(lake: Lakehouse, table: str) -> list[Audited]:
 
 
 def _compared(audits: Sequence[Audited], profiles: Sequence[DeliveryProfile], published: set[str]) -> list[Compared]:
-    """The first column in which a detector found something, of the newest deliveries that it did in."""
+    """The first column with an issue in each of the newest deliveries that have one."""
     by_name = {one.delivery: one for one in profiles}
     found: list[Compared] = []
     for audit in audits:
         now = by_name.get(audit.delivery)
-        for check_result in audit.broken:
-            if now is None or check_result["rule"] not in _FINDERS or len(found) == _ODD:
+        for check_result in audit.failed:
+            if now is None or check_result["rule"] not in _DETECTORS or len(found) == _MOST_COMPARED:
                 continue
             column = json.loads(check_result["measured"]).get("columns", "").split(", ")[0]
             before = [one for one in profiles if one.fingerprint in published and _earlier(one, now)]

@@ -1,7 +1,7 @@
-"""A contract's page: one file that opens in a browser without a server and without the network.
+"""The page of a contract: one HTML file that needs no server and no network.
 
-What belongs here: from facts to the file. Not: what it looks like (templates/), what it says (facts.py). The style and
-the drawing of numbers are the feature catalog's.
+What belongs here: rendering and writing the file. Not: its markup (templates/), its facts (facts.py). Style and number
+formats are the feature catalog's.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ from lakehouse.tables.provenance import code_version
 
 
 def write_page(lake: Lakehouse, source: Source, file: Path) -> None:
-    """Write the page of the source's contract to `file`; its folder is made if need be."""
+    """Write the page of the source's contract to `file`; its folder is created if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page_of(lake, source), encoding="utf-8")
 
 
 def page_of(lake: Lakehouse, source: Source) -> str:
-    """The page of the source's contract, as HTML with everything in it."""
+    """Return the page of the source's contract as self-contained HTML."""
     environment = templates_in(Path(__file__).parent / "templates", TEMPLATES)
     environment.filters.update(number=number, percent=drawing.percent)
     facts = facts_of(lake, source)
@@ -31,8 +31,8 @@ def page_of(lake: Lakehouse, source: Source) -> str:
 
 
 def rules_table(contract: Contract) -> str:
-    """The contract's checks as a table in Markdown, for who shows it elsewhere."""
-    lines = ["| check | when broken | says |", "|---|---|---|"]
+    """Return the contract's checks as a Markdown table."""
+    lines = ["| check | on failure | description |", "|---|---|---|"]
     for name, (says, _) in contract.checks().items():
         lines.append(f"| `{_in_cell(name)}` | {contract.action(name)} | {_in_cell(says)} |")
     return "\n".join(lines)

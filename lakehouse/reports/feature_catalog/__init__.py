@@ -1,1 +1,1 @@
-"""The feature catalog: what features there are, what they mean, who uses them, and how they look on the data."""
+"""The feature catalog: features with meaning, users, lineage and distribution."""

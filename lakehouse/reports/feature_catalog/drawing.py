@@ -1,6 +1,6 @@
-"""Where the lines of the catalog's pictures lie: bars of histograms, boxes and arrows of lineage.
+"""The geometry of the catalog's pictures: bars of histograms, boxes and arrows of lineage.
 
-What belongs here: geometry, in the pictures' own units. Not: colours and markup (templates/).
+What belongs here: coordinates. Not: colors and markup (templates/).
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from lakehouse.reports.feature_catalog.lineage import Graph
 BOX_WIDTH, BOX_HEIGHT = 176, 44
 _ACROSS, _DOWN = 40, 14
 _LONGEST = 23
-"""So many letters of a name fit into a box."""
+"""Characters of a name that fit into a box."""
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A bar; `says` is what it stands for."""
+    """A bar, and its tooltip."""
 
     x: float
     y: float
     width: float
     height: float
-    says: str
+    tooltip: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Picture:
 
 
 def histogram(found: Distribution, width: float, height: float) -> list[Rectangle]:
-    """The bars of a histogram that fill `width` and `height`. A bar with any rows can be seen."""
+    """Return bars that fill `width` and `height`; a bar with any rows is at least one unit tall."""
     most = max((bar.rows for bar in found.bars), default=0)
     if not most:
         return []
@@ -60,15 +60,15 @@ def histogram(found: Distribution, width: float, height: float) -> list[Rectangl
         tall = max(bar.rows / most * height, 1.0) if bar.rows else 0.0
         low, high = (bar.low + 0.5, bar.high - 0.5) if whole else (bar.low, bar.high)
         span = bar.label or (number(low) if low == high else f"{number(low)} to {number(high)}")
-        says = f"{span}: {bar.rows:,} rows"
+        tooltip = f"{span}: {bar.rows:,} rows"
         drawn.append(
-            Rectangle(round(place * step, 2), round(height - tall, 2), round(step - gap, 2), round(tall, 2), says)
+            Rectangle(round(place * step, 2), round(height - tall, 2), round(step - gap, 2), round(tall, 2), tooltip)
         )
     return drawn
 
 
 def ends(found: Distribution) -> tuple[str, str]:
-    """What stands at the two ends of a histogram's axis."""
+    """Return the labels at both ends of a histogram's axis."""
     low, high = found.bars[0].low, found.bars[-1].high
     if (low - 0.5).is_integer() and (high - 0.5).is_integer():
         low, high = low + 0.5, high - 0.5
@@ -79,7 +79,7 @@ def ends(found: Distribution) -> tuple[str, str]:
 
 
 def number(value: float | None) -> str:
-    """A number for people: four digits, thousands marked."""
+    """Format a number: four significant digits, thousands separated."""
     if value is None:
         return ""
     if float(value).is_integer() and abs(value) < 1e15:  # noqa: PLR2004  # beyond it floats skip whole numbers
@@ -88,7 +88,7 @@ def number(value: float | None) -> str:
 
 
 def picture(graph: Graph) -> Picture:
-    """Boxes in columns by their distance from what is delivered, and arrows without those that a longer way tells."""
+    """Return boxes in layers from sources on, and arrows without those that a longer path implies."""
     edges = _direct(graph.edges)
     columns: dict[int, list[str]] = {}
     for node in graph.nodes:
@@ -108,7 +108,7 @@ def picture(graph: Graph) -> Picture:
 
 
 def _direct(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The edges between which no longer way leads."""
+    """Remove edges that a longer path implies."""
     following: dict[str, set[str]] = {}
     for before, after in edges:
         following.setdefault(before, set()).add(after)
