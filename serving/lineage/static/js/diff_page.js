@@ -33,7 +33,7 @@ export async function show(route, { content, signal }) {
 
 function summary(rows) {
   const words = rows.map(([title, all]) => [title.toLowerCase(), all.filter((one) => one.changed).length]).filter(([, many]) => many);
-  return words.length ? `: ${words.map(([title, many]) => (title === "code" ? "code" : `${many} ${title}`)).join(", ")}` : "";
+  return words.length ? `: ${words.map(([title, many]) => (title === "code" ? "code" : `${many} ${many === 1 ? title.slice(0, -1) : title}`)).join(", ")}` : "";
 }
 
 function side(word, run, runs, pick) {

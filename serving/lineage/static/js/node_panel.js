@@ -123,7 +123,7 @@ function columnPart(node, column, path, nodeOf, choose) {
     ends.length ? h("ul", {}, byNode(ends, which).map(([id, all]) => columnsOf(nodeOf(id) ?? { name: id }, all, which, node.domain))) : h("p.soft", {}, "none reported"),
   ];
   return h("section.column-part", { "aria-labelledby": "part-column" },
-    h("h2", { id: "part-column" }, "Column ", h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
+    h("h2", { id: "part-column" }, h("span", {}, "Column "), h("code", {}, column), h("button.icon.close", { type: "button", "aria-label": "All columns", title: "Esc", onclick: () => choose(column) }, "✕")),
     side("upstream", edges.filter((edge) => here(edge.target)), "source"),
     side("downstream", edges.filter((edge) => here(edge.source)), "target"));
 }
