@@ -109,7 +109,7 @@ def test_features_are_filtered_by_entity_source_and_owner(page) -> None:
     assert len(shown(page)) == 6
     page.get_by_role("searchbox").fill("no such thing")
     assert shown(page) == []
-    assert page.get_by_text("Nothing matches.").is_visible()
+    assert page.get_by_text("No features match.").is_visible()
 
 
 @needs_browser

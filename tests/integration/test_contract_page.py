@@ -51,7 +51,7 @@ def test_the_page_tells_what_became_of_every_delivery_and_why(delivered):
     named = [name for name in names if name != NASTY]
     assert named == sorted(named, reverse=True)
     assert names.index(NASTY) == 1  # by its rows' day
-    assert "Superseded: another file came under its name." in page_of(lake, source)
+    assert "Superseded: another file was delivered under the same name." in page_of(lake, source)
     assert [became[NASTY].status, became[f"transactions_{DAYS[14]}.parquet"].status] == [Status.REJECTED] * 2
     assert facts.reconciliation.balanced
     assert facts.reconciliation.quarantined == 1
