@@ -160,7 +160,7 @@ def test_a_deprecated_set_leads_to_its_successor_and_its_words_stay_words(page, 
     assert page.get_by_text("not published yet").first.is_visible()
     assert page.get_by_text("expects is_weekend to be 0, and it is 1").is_visible()
     assert page.get_by_text("fraud.old_training still uses it").is_visible()
-    assert page.get_by_role("heading", name="Take fraud.transaction_time instead").is_visible()
+    assert page.get_by_role("heading", name="Use fraud.transaction_time instead").is_visible()
     assert page.locator(".copy code").first.inner_text().startswith("slipway training-set fraud.transaction_time ")
     page.locator(".note").get_by_role("link", name="fraud.transaction_time").click()
     page.get_by_role("heading", name="fraud.transaction_time", level=1).wait_for()

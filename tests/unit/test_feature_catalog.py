@@ -261,7 +261,7 @@ def test_whole_numbers_have_a_bar_each_and_a_column_of_nulls_has_none(lake):
     found = distributions(lake, "shop.spend", ["n", "nothing", "yes"], row_key="payment_id")
     assert [bar.rows for bar in found["n"].bars] == [1, 2, 0, 0, 1]
     assert drawing.ends(found["n"]) == ("1", "5")
-    assert [one.says for one in drawing.histogram(found["n"], 50, 10)][:2] == ["1: 1 rows", "2: 2 rows"]
+    assert [one.tooltip for one in drawing.histogram(found["n"], 50, 10)][:2] == ["1: 1 rows", "2: 2 rows"]
     assert (found["nothing"].null_share, list(found["nothing"].bars)) == (1.0, [])
     assert [bar.rows for bar in found["yes"].bars] == [1, 3]
 
