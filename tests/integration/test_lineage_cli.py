@@ -47,7 +47,7 @@ def test_a_table_is_shown_with_what_it_comes_from_and_what_comes_from_it(lineage
     said = lineage("fraud.customer_spend")
     assert said.code == 0
     assert "Upstream of fraud.customer_spend" in said.words
-    assert "From fraud.customer_spend is made" in said.words
+    assert "Downstream of fraud.customer_spend" in said.words
     assert "fraud.transactions/day1.parquet" in said.words
     assert "fraud.scorer" in said.words
 
