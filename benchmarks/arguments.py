@@ -65,7 +65,12 @@ class Arguments(argparse.ArgumentParser):
 
 @contextmanager
 def transactions(
-    given: argparse.Namespace, *, days: int = 25, customers: int = 60, start: date = date(2018, 4, 1)
+    given: argparse.Namespace,
+    *,
+    days: int = 25,
+    customers: int = 60,
+    terminals: int = 40,
+    start: date = date(2018, 4, 1),
 ) -> Iterator[Path]:
     """The file of transactions: the published ones, or with `--quick` a small simulation of so many days."""
     if not given.quick:
@@ -77,7 +82,7 @@ def transactions(
 
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         file = Path(folder, "transactions.parquet")
-        Simulation(days=days, customers=customers, terminals=40, start=start).simulate().write_parquet(file)
+        Simulation(days=days, customers=customers, terminals=terminals, start=start).simulate().write_parquet(file)
         yield file
 
 

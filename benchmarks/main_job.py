@@ -21,7 +21,7 @@ def main() -> int:
     parser = Arguments("The main job on all published transactions, and once more with nothing new.")
     parser.transactions()
     given = parser.given()
-    small = transactions(given, days=40)
+    small = transactions(given, days=45, customers=5_000, terminals=10_000)
     with small as file, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         first, first_seconds = demo(file, Path(folder, "home"))
         again, again_seconds = demo(file, Path(folder, "home"))
