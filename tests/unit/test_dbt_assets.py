@@ -58,7 +58,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     (top / "dbt_project/tests").mkdir()
     (top / "dbt_project/tests/activity_matches_payments.sql").write_text(SINGULAR)
     lake = scenario.make_lake(top / "home")
-    return Lakehouse(replace(lake.settings, project=top), lake.home)
+    return Lakehouse(replace(lake.settings, project_folder=top), lake.home)
 
 
 @pytest.fixture(scope="module")
