@@ -17,12 +17,13 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.quarantine import quarantine_name
 from lakehouse.domain import Domain
 from lakehouse.errors import SlipwayError
-from lakehouse.features.feature_set import count
+from lakehouse.features.feature_set import FeatureSet, count
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.model import Gate
 from lakehouse.sources.source import Source
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days, read, resolve
+from lakehouse.training.training_set import TrainingSet
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
@@ -114,13 +115,17 @@ def test_one_more_day_recomputes_that_day_and_the_labels_that_ripened(live: Lake
     assert unknown == days[-7:], "labels of the last week are not known, whatever the files say"
 
 
+def _with_declarations(domain: Domain, feature_sets: list[FeatureSet], training: TrainingSet) -> Domain:
+    return domain.with_only(FeatureSet, feature_sets).with_only(TrainingSet, [training])
+
+
 def test_staleness_names_the_cause(live: Lakehouse) -> None:
     fraud = small_domain()
     assert _stale(live, fraud) == {}
     spend = fraud.feature_sets[0]
     changed = replace(spend, features=[*spend.features, count("payment").over("3d")])
     training = replace(fraud.training_sets[0], feature_sets=[changed, *fraud.feature_sets[1:]])
-    stale = _stale(live, replace(fraud, feature_sets=[changed, *fraud.feature_sets[1:]], training_sets=[training]))
+    stale = _stale(live, _with_declarations(fraud, [changed, *fraud.feature_sets[1:]], training))
     assert "code version" in stale["fraud.customer_spend"]
     assert "fraud.terminal_risk" not in stale
     assert "fraud.stg_transactions" not in stale
@@ -131,7 +136,7 @@ def test_a_new_feature_is_added_to_the_table_and_only_what_depends_on_it_is_reco
     spend = fraud.feature_sets[0]
     changed = replace(spend, features=[*spend.features, count("payment").over("3d")])
     training = replace(fraud.training_sets[0], feature_sets=[changed, *fraud.feature_sets[1:]])
-    report = run(live, replace(fraud, feature_sets=[changed, *fraud.feature_sets[1:]], training_sets=[training]))
+    report = run(live, _with_declarations(fraud, [changed, *fraud.feature_sets[1:]], training))
     assert report.recomputed == ["fraud.customer_spend", "fraud.training", "fraud.scorer", "fraud.predictions"]
     assert "payment_count_3d" in read(live, "fraud.customer_spend").column_names
     assert "customer_spend__payment_count_3d" in read(live, "fraud.training").column_names
