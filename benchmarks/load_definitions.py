@@ -10,26 +10,24 @@ import time
 from pathlib import Path
 
 from assets.fraud.sources import transactions
-from benchmarks.figures import Figure, options, tell
+from benchmarks.arguments import Arguments
+from benchmarks.figures import Figure, report
 from lakehouse.catalog.lakehouse import open_lakehouse
 from lakehouse.settings import Settings
 from orchestration.definitions import build_defs
 
 GOAL = 3.0
-FILES, QUICK_FILES = 4_000, 40
 
 
 def main() -> int:
-    parser = options(__doc__ or "")
-    if "--quick" not in parser.format_help():
-        parser.add_argument("--quick", action="store_true", help=f"{QUICK_FILES} files")
-    chosen = parser.parse_args()
-    files = QUICK_FILES if chosen.quick else FILES
+    parser = Arguments("The time to load the definitions while delivered files wait.")
+    parser.size("--files", 4_000, quick=40, about="files that wait")
+    given = parser.given()
     with tempfile.TemporaryDirectory() as folder:
         lake = open_lakehouse(Settings.from_environment({}, home=Path(folder) / "home"))
         drop = lake.home.drop_folder(transactions.name)
         drop.mkdir(parents=True)
-        for number in range(files):
+        for number in range(given.files):
             (drop / f"transactions_{number:05}.csv").write_text(f"TRANSACTION_ID,TX_DATETIME\n{number},2018-04-01\n")
         seconds = []
         for _ in range(3):
@@ -38,10 +36,12 @@ def main() -> int:
             seconds.append(time.perf_counter() - began)
     loaded = statistics.median(seconds[1:])
     figures = [
-        Figure(f"load with {files:,} waiting files", loaded, "s", GOAL, f"at most {GOAL:g} s", holds=loaded <= GOAL),
+        Figure(
+            f"load with {given.files:,} waiting files", loaded, "s", GOAL, f"at most {GOAL:g} s", holds=loaded <= GOAL
+        ),
         Figure("the first load: imports, dbt project parsed", seconds[0], "s", None, "", holds=True),
     ]
-    return tell(figures, as_json=chosen.json, files=files, seconds=[round(one, 3) for one in seconds])
+    return report(figures, given, seconds=[round(one, 3) for one in seconds])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ BENCHMARKS = sorted(
 )
 FORKS = {"kills"}
 """Those that fork themselves, which only a process without threads may do."""
+WHOLE_JOBS = {"credit", "drill", "lineage", "main_job", "one_day"}
+"""Those that run whole main jobs, half a minute to a minute of processor time each."""
 DOCS = (TOP / "docs" / "benchmarks.md").read_text()
 
 
@@ -44,6 +46,8 @@ def quick(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_runs_quickly_on_tiny_data(name, monkeypatch, capfd, request):
+    if name in WHOLE_JOBS:
+        pytest.skip("runs whole main jobs: `make bench ARGS=--quick` does")
     if name == "spark_windows":
         request.getfixturevalue("spark_lake")  # skips where there is no Spark, and starts the one of this process
     monkeypatch.chdir(TOP)
