@@ -350,4 +350,4 @@ def _project_with(lake: Lakehouse, file: str, old: str, new: str) -> Lakehouse:
     path = top / "dbt_project" / "models" / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    return Lakehouse(replace(lake.settings, project=top), lake.home)
+    return Lakehouse(replace(lake.settings, project_folder=top), lake.home)
