@@ -46,9 +46,10 @@ def asset_check_results(table: str, check_results: Sequence[CheckResult]) -> lis
 
 
 def repeated_results(instance: dg.DagsterInstance, table: str, names: Iterable[str]) -> Iterator[dg.AssetCheckResult]:
-    """The checks' last results once more, for a step that found nothing to do.
+    """Yield the checks' last results again, for a step that found nothing to do.
 
-    A table that is published passed its audit, so a check without a remembered result did, too.
+    A published table passed its audit, so a check without a recorded result did, too. A failure that is repeated is
+    about rows that were not published: it stays visible as a warning and fails no step.
     """
     for name in names:
         key = dg.AssetCheckKey(asset_key(table), name)
@@ -61,7 +62,7 @@ def repeated_results(instance: dg.DagsterInstance, table: str, names: Iterable[s
                 asset_key=key.asset_key,
                 check_name=name,
                 passed=last.passed,
-                severity=last.severity,
+                severity=last.severity if last.passed else dg.AssetCheckSeverity.WARN,
                 description=last.description,
                 metadata=last.metadata,
             )

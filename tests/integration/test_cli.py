@@ -938,7 +938,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     recipe = ("assets/fraud/sources.py", line, "from datetime import date", "from lakehouse.sources.mappings import")
     again = slipway("materialize", table, *home)
     assert again.code == 1
-    assert f"{path.name} is refused since 2" in again.words
+    assert f"{path.name} is rejected since 2" in again.words
     assert "was up to date" not in again.words
     asked = slipway("materialize", table, *home, "--json")
     assert (asked.code, [one["delivery"] for one in asked.json["rejected"]]) == (1, [path.name])
