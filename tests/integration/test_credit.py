@@ -115,7 +115,7 @@ def test_a_feature_that_sees_the_next_month_is_rejected(live: Lakehouse) -> None
         description="How often a client was late a month after.",
         owner="team:lending",
     )
-    with pytest.raises(DeclarationError, match="only known later") as caught:
+    with pytest.raises(DeclarationError, match="not available at serving time") as caught:
         check(leak)
     assert "31d" in str(caught.value.nearest)
     check(replace(leak, delay="31d"))

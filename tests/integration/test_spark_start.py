@@ -186,7 +186,7 @@ def test_a_master_that_does_not_answer_is_said_at_once(master, tmp_path):
 
 
 def test_spark_without_pyspark_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
     with pytest.raises(SettingsError, match="not installed") as caught:
         spark_of(scenario.make_lake(tmp_path / "home", {**scenario.SPARK, "SLIPWAY_SPARK_MASTER": "sc://127.0.0.1:2"}))
     assert "slipway[spark]" in (caught.value.fix or "")
