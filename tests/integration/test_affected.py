@@ -31,6 +31,7 @@ from lakehouse.features.feature_set import (
     mean,
     total,
 )
+from lakehouse.tables.days import days_filter
 from lakehouse.tables.provenance import Provenance
 from lakehouse.tables.read import read
 from lakehouse.tables.shape import TableShape
@@ -80,7 +81,8 @@ def put(lake, name, rows, schema, day, days=None):
     """Publish rows, of some days or in place of all."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema)
     shape = TableShape(name, table.schema, day)
-    return write_audit_publish(lake, shape, table, Provenance("run", "test"), days, lambda *_: ())
+    replace = days_filter(day, days) if day and days is not None else None
+    return write_audit_publish(lake, shape, table, Provenance("run", "test"), replace, lambda *_: ()).published
 
 
 def build(lake, *feature_sets, **how):
