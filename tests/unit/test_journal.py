@@ -26,7 +26,7 @@ def test_a_rewrite_that_fails_does_not_make_a_written_record_a_failure(
     with caplog.at_level(logging.WARNING, "slipway.journal"):
         append(lake, NOTES, [{"number": 1}], "run")
     assert entries(lake, NOTES).column("number").to_pylist() == [1]
-    assert "slipway.notes could not be rewritten" in caplog.text
+    assert "slipway.notes could not be compacted" in caplog.text
 
 
 def test_a_journal_of_many_appends_is_few_files_with_every_record(
