@@ -6,7 +6,6 @@ What belongs here: that benchmarks run, and how their arguments work. Not: what 
 import argparse
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,10 +18,8 @@ TOP = Path(__file__).resolve().parents[1]
 BENCHMARKS = sorted(
     path.stem for path in (TOP / "benchmarks").glob("*.py") if '\nif __name__ == "__main__":' in path.read_text()
 )
-FORKS = {"kills"}
-"""Those that fork themselves, which only a process without threads may do."""
-WHOLE_JOBS = {"credit", "drill", "lineage", "main_job", "one_day"}
-"""Those that run whole main jobs, half a minute to a minute of processor time each."""
+LONG = {"credit", "drill", "kills", "lineage", "main_job", "one_day", "spark_windows"}
+"""Those that take half a minute to a minute of processor time each."""
 DOCS = (TOP / "docs" / "benchmarks.md").read_text()
 
 
@@ -34,22 +31,15 @@ def _no_environments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def quick(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> dict:
     """The JSON that a benchmark prints with --quick."""
-    if name in FORKS:
-        words = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json"]
-        done = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
     monkeypatch.setattr(sys, "argv", [name, "--quick", "--json"])
     assert importlib.import_module(f"benchmarks.{name}").main() == 0
     return json.loads(capfd.readouterr().out)
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_runs_quickly_on_tiny_data(name, monkeypatch, capfd, request):
-    if name in WHOLE_JOBS:
-        pytest.skip("runs whole main jobs: `make bench ARGS=--quick` does")
-    if name == "spark_windows":
-        request.getfixturevalue("spark_lake")  # skips where there is no Spark, and starts the one of this process
+def test_a_benchmark_runs_quickly_on_tiny_data(name, monkeypatch, capfd):
+    if name in LONG:
+        pytest.skip("takes too long for each run of the tests: `make bench ARGS=--quick` runs it")
     monkeypatch.chdir(TOP)
     printed = quick(name, monkeypatch, capfd)
     assert printed["figures"]
