@@ -72,7 +72,7 @@ def transactions(
     terminals: int = 40,
     start: date = date(2018, 4, 1),
 ) -> Iterator[Path]:
-    """The file of transactions: the published ones, or with `--quick` a small simulation of so many days."""
+    """Return the transactions file: the published data, or with `--quick` a small simulation of `days` days."""
     if not given.quick:
         if not given.transactions.exists():
             raise SystemExit(f"{given.transactions} does not exist. Name the file with --transactions, or run --quick.")

@@ -40,7 +40,7 @@ def main() -> int:
     """Measure, and print the figures."""
     parser = Arguments("The main job with and without lineage, and whether all of it is told.")
     parser.transactions()
-    parser.size("--days", 0, quick=40, about="a simulated world of so many days instead")
+    parser.size("--days", 0, quick=40, about="days to simulate, in place of the published data")
     parser.add_argument("--child", nargs=2, metavar=("HOME", "WITH"), help="(the measured process itself)")
     given = parser.given()
     if given.child:

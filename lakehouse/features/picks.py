@@ -17,7 +17,7 @@ from lakehouse.features.stretches import OrderOf
 from lakehouse.features.windows import Ints
 
 _PAIRS = 1 << 21
-"""So many pairs of a window and a category are looked at together."""
+"""The number of pairs of a window and a category that are processed at once."""
 
 
 def distinct(_: WindowAggregate, reading: Reading, layout: Layout) -> Answering:

@@ -21,7 +21,7 @@ from lakehouse.features.layout import Answer, Answering, Layout, Windows, in_par
 from lakehouse.features.windows import Block, Ints, Timeline
 
 _PAIRS = 1 << 21
-"""So many pairs of a row and an event are looked at together where availability decides."""
+"""The number of pairs of a row and an event that are processed at once if events have an arrival time."""
 
 
 @dataclass

@@ -79,7 +79,7 @@ class Pending:
 def find_pending(lake: Lakehouse, source: Source, asked: Sequence[date] | None = None) -> Pending:
     """Load the source's state and find what was delivered and not decided yet, on the `asked` days (None: on any).
 
-    Raises DeliveryError where there is no place to look at for deliveries, or nothing at all in it.
+    Raises DeliveryError if the drop folder does not exist or is empty.
     """
     return pending_of(load_state(lake, source), asked)
 

@@ -144,7 +144,7 @@ def _count(target: Target, draft: Draft, arriving: DaysByDelivery, days: Sequenc
 
 
 def _conservation(decided: Decided, written: int, delivered: int, broken: int) -> CheckResult:
-    """Whether every delivered row is on the draft, on which so many rows were `written`, or in quarantine."""
+    """Check that every delivered row is in quarantine or among the `written` rows of the draft."""
     blocked = len(decided.blocked)
     says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
     if blocked:

@@ -48,7 +48,7 @@ class IngestionState:
 def load_state(lake: Lakehouse, source: Source) -> IngestionState:
     """Load the state of a source.
 
-    Raises DeliveryError where there is no place to look at for deliveries, or nothing at all in it.
+    Raises DeliveryError if the drop folder does not exist or is empty.
     """
     files = tuple(inspect(lake.home, source))
     definition = source.definition()

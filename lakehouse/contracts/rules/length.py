@@ -1,4 +1,4 @@
-"""The rule that a text has so many characters."""
+"""The length rule: the minimum and maximum number of characters of a text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
