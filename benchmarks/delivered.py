@@ -126,7 +126,7 @@ def credit_default_taiwan() -> DataSet:
         )
         for month, place in zip(range(4, 10), range(6, 0, -1), strict=True)
     ]
-    says = {
+    message = {
         "ID": "The client's number.",
         "LIMIT_BAL": "Credit given (NT dollars).",
         "SEX": "1 male, 2 female.",
@@ -137,7 +137,7 @@ def credit_default_taiwan() -> DataSet:
         "BILL_AMT": "The statement's amount (NT dollars).",
         "PAY_AMT": "Paid in the month (NT dollars).",
     }
-    columns = [Column(name, "int64", description=text) for name, text in says.items()]
+    columns = [Column(name, "int64", description=text) for name, text in message.items()]
     columns.insert(1, Column("STATEMENT_AT", "timestamp", description="When the statement was made (UTC)."))
     return DataSet(
         "credit_default_taiwan",

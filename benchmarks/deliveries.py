@@ -260,7 +260,7 @@ def _tell_kinds(bad: Sequence[Tried]) -> None:
 
 def _said(one: Tried) -> str:
     first = one.found[0]
-    return f"{one.kind} {one.strength} {one.place} {one.columns}: {first.kind} {first.columns} {first.says}"
+    return f"{one.kind} {one.strength} {one.place} {one.columns}: {first.kind} {first.columns} {first.message}"
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def _clean(sets: Sets, folder: Path, most: int | None, seed: int) -> tuple[list[
 
 
 def _shown(found: list[Issue]) -> list[str]:
-    return [f"{one.kind} {', '.join(one.columns)}: {one.proposal or one.says}" for one in found]
+    return [f"{one.kind} {', '.join(one.columns)}: {one.proposal or one.message}" for one in found]
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ def check_specs(table: str, checks: Mapping[str, tuple[str, bool] | str]) -> lis
     """The checks of a table: name -> what it says (blocking), or (what it says, whether it blocks)."""
     specs = []
     for name, content in checks.items():
-        says, blocking = content if isinstance(content, tuple) else (content, True)
-        specs.append(dg.AssetCheckSpec(name=name, asset=asset_key(table), description=says, blocking=blocking))
+        description, blocking = content if isinstance(content, tuple) else (content, True)
+        specs.append(dg.AssetCheckSpec(name=name, asset=asset_key(table), description=description, blocking=blocking))
     return specs
 
 
@@ -35,7 +35,7 @@ def asset_check_results(table: str, check_results: Sequence[CheckResult]) -> lis
             check_name=check_result.name,
             passed=check_result.passed,
             severity=dg.AssetCheckSeverity.ERROR if check_result.blocking else dg.AssetCheckSeverity.WARN,
-            description=check_result.says,
+            description=check_result.message,
             metadata={
                 **check_result.measured,
                 **({"sample": sample_table(check_result.sample)} if check_result.sample else {}),
@@ -55,8 +55,8 @@ def repeated_results(instance: dg.DagsterInstance, table: str, names: Iterable[s
         key = dg.AssetCheckKey(asset_key(table), name)
         last = last_evaluation(instance, table, name)
         if last is None:
-            says = "Nothing changed since the audit that it passed before it was published."
-            yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=name, passed=True, description=says)
+            message = "Nothing changed since the audit that it passed before it was published."
+            yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=name, passed=True, description=message)
         else:
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,

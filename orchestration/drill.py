@@ -62,7 +62,7 @@ class Alarm:
     rejected: bool
     quarantined: int
     issues: Sequence[Issue]
-    says: str
+    message: str
 
     @property
     def raised(self) -> bool:
@@ -79,7 +79,7 @@ class Played:
     """
 
     incident: str
-    says: str
+    description: str
     columns: Sequence[str]
     alarm: Alarm
     kind_named: bool
@@ -136,7 +136,7 @@ class Drill:
         first = next(iter(alarm.issues), None)
         return Played(
             one.name,
-            one.says,
+            one.description,
             spoilt.columns,
             alarm,
             kind_named=first is not None and first.kind in one.kinds,
@@ -296,7 +296,7 @@ def _land(copy: Lakehouse, source: Source, arrive: Callable[[], None], name: str
     issues = issues or list(getattr(landed, "issues", {}).get(name, ()))
     quarantined = landed.quarantined if landed else 0
     reasons = [error.what] if error else [one.reason.what for one in rejections]
-    says = next(iter([*(issue.says for issue in issues), *reasons]), "")
-    if not says and quarantined:
-        says = next((one.says for one in landed.outcome.check_results if not one.passed), "")
-    return Alarm(seconds, bool(error or rejections), quarantined, issues, says)
+    message = next(iter([*(issue.message for issue in issues), *reasons]), "")
+    if not message and quarantined:
+        message = next((one.message for one in landed.outcome.check_results if not one.passed), "")
+    return Alarm(seconds, bool(error or rejections), quarantined, issues, message)

@@ -16,7 +16,7 @@ def notify_of_landing(lake: Lakehouse, source: Source, landed: LandingResult, lo
     """Tell of refused deliveries and of the breaker's transitions; says nothing when there are none."""
     lines = [f"{one.delivery} was refused: {one.reason}" for one in landed.rejected]
     for one in landed.rejected:
-        lines += [f"  {issue.says}" for issue in one.issues if issue.says not in one.reason.what]
+        lines += [f"  {issue.message}" for issue in one.issues if issue.message not in one.reason.what]
         lines += [f"  proposed mapping: {issue.proposal}" for issue in one.issues if issue.proposal]
     lines += [transition_in_words(one) for one in landed.transitions]
     if not lines:

@@ -44,7 +44,7 @@ def summarize(
             last = last_evaluation(instance, model.name, gate.name)
             if last is not None:
                 gates.append(
-                    {"name": gate.name, "model": model.name, "passed": last.passed, "says": last.description or ""}
+                    {"name": gate.name, "model": model.name, "passed": last.passed, "message": last.description or ""}
                 )
     return {
         "seconds": round(seconds, 2),

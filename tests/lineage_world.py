@@ -116,7 +116,7 @@ class Thing:
     name: str
     kind: str
     owner: str
-    says: str
+    description: str
     columns: dict[str, tuple[str, str]] = field(default_factory=dict)
     made: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     checks: list[tuple[str, str | None, str, str, str]] = field(default_factory=list)
@@ -138,7 +138,7 @@ def things(text: str = WORLD) -> list[Thing]:
     for line in text.strip().replace("\n    <", " <").splitlines():
         words, *said = line.split(" | ")
         if not line.startswith(" "):
-            found.append(Thing(*words.split(), says=said[0]))
+            found.append(Thing(*words.split(), description=said[0]))
         elif words.startswith("  ! "):
             name, column, severity = words[4:].split()
             found[-1].checks.append((name, None if column == "-" else column, severity, *said))
@@ -205,12 +205,12 @@ def dataset(thing: Thing, day: int, *, wrote: bool) -> dict[str, Any]:
             "datasetType": facet(datasetType=thing.kind),
             "schema": facet(
                 fields=[
-                    {"name": name, "type": kind, **({"description": says} if says else {})}
-                    for name, (kind, says) in thing.columns.items()
+                    {"name": name, "type": kind, **({"description": description} if description else {})}
+                    for name, (kind, description) in thing.columns.items()
                 ]
             ),
             "ownership": facet(owners=[{"name": thing.owner, "type": "owner"}]),
-            "documentation": facet(description=thing.says),
+            "documentation": facet(description=thing.description),
             "storage": facet(storageLayer="iceberg", fileFormat="parquet"),
             "tags": facet(tags=[{"key": "slipway/kind", "value": thing.kind.lower(), "source": "slipway"}]),
             "slipway_contract": facet(version=str(2 if day == DAYS - 1 else 1), fingerprint=f"c{day // 2}f0"),

@@ -260,7 +260,7 @@ def test_the_drawn_graph_is_the_graph(graph: dg.Definitions):
 
 def test_every_setting_is_documented_in_its_own_words():
     page = (TOP / "docs" / "operations.md").read_text()
-    wanted = [f"| `{name}` | {says} |" for name, says in known_settings().items()]
+    wanted = [f"| `{name}` | {message} |" for name, message in known_settings().items()]
     assert [line for line in page.splitlines() if line.startswith("| `SLIPWAY_")] == wanted, "\n" + "\n".join(wanted)
 
 

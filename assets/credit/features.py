@@ -23,7 +23,7 @@ repayment = FeatureSet(
     owner="team:lending",
     examples=[
         Example(
-            says="Sixty days hold this statement and the one before; what was earlier only counts in longer windows.",
+            description="Sixty days hold this statement and the one before; earlier ones count in longer windows.",
             given={
                 "credit.stg_statements": [
                     {"client_id": 7, "statement_date": "2005-04-30", "pay_status": 3, "is_late": 1},
@@ -63,7 +63,7 @@ balance = FeatureSet(
     owner="team:lending",
     examples=[
         Example(
-            says="Whoever owes nothing has paid all of it.",
+            description="Whoever owes nothing has paid all of it.",
             given={
                 "credit.stg_statements": [
                     {

@@ -17,7 +17,7 @@ customer_spend = FeatureSet(
     owner="team:payments",
     examples=[
         Example(
-            says="A payment counts itself, and no longer counts one that was made exactly a day before.",
+            description="A payment counts itself, and no longer counts one that was made exactly a day before.",
             given={
                 "fraud.stg_transactions": [
                     {"customer_id": 7, "tx_datetime": "2018-04-01 09:00", "amount": 10.0},
@@ -46,7 +46,7 @@ terminal_risk = FeatureSet(
     owner="team:payments",
     examples=[
         Example(
-            says="A fraud is only known, and counts, a week after it happened.",
+            description="A fraud is only known, and counts, a week after it happened.",
             given={
                 "fraud.fraud_reports": [
                     {"terminal_id": 3, "tx_datetime": "2018-04-01 12:00", "is_fraud": 1},
@@ -58,7 +58,7 @@ terminal_risk = FeatureSet(
             expected={"tx_count_1d": 1, "is_fraud_rate_1d": 0.0, "tx_count_7d": 2, "is_fraud_rate_7d": 0.5},
         ),
         Example(
-            says="A terminal that nothing is known of yet has no risk.",
+            description="A terminal that nothing is known of yet has no risk.",
             given={"fraud.fraud_reports": []},
             at={"terminal_id": 4, "tx_datetime": "2018-04-10 12:00"},
             expected={"tx_count_30d": 0, "is_fraud_rate_30d": 0.0},
@@ -77,7 +77,7 @@ transaction_time = FeatureSet(
     owner="team:payments",
     examples=[
         Example(
-            says="A Sunday, an hour before the night ends.",
+            description="A Sunday, an hour before the night ends.",
             given={},
             at={"transaction_id": 1, "tx_datetime": "2018-04-01 06:00"},
             expected={"is_weekend": 1, "is_night": 1},

@@ -32,7 +32,7 @@ def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
     What was flagged elsewhere counts in the share; its verdict is for who flagged it.
     """
     rows = len(parted.good) + len(parted.broken)
-    says = {**readable_rules(contract), **contract.row_rules()}
+    described = {**readable_rules(contract), **contract.row_rules()}
     check_results = []
     for rule, told in contract.row_rules().items():
         number, sample = parted.counts.get(rule, 0), parted.samples.get(rule, ())
@@ -43,7 +43,7 @@ def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
     worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.broken) else None
     told = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
     if rejected and worst:
-        told += f" Most often: {says.get(worst, worst)}"
+        told += f" Most often: {described.get(worst, worst)}"
     check_results.append(
         CheckResult(
             QUARANTINE_SHARE,
@@ -58,7 +58,7 @@ def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
 
 
 def rule_check_result(
-    name: str, says: str, action: Action, broken: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
+    name: str, message: str, action: Action, broken: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
 ) -> CheckResult:
     """The verdict on one row rule that `broken` of `rows` rows break."""
     if broken:
@@ -67,10 +67,10 @@ def rule_check_result(
             "block": ", which refuses the write",
             "warn": ", which were let through",
         }
-        says += f" Not so in {broken} rows{what_then[action]}."
+        message += f" Not so in {broken} rows{what_then[action]}."
     measured = {"rows": rows, "broken": broken, "share": broken / rows if rows else 0.0}
     blocking, quarantines = action == "block", action == "quarantine"
-    return CheckResult(name, broken == 0, says, blocking, measured, sample, quarantines)
+    return CheckResult(name, broken == 0, message, blocking, measured, sample, quarantines)
 
 
 def freshness_check_result(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> CheckResult:
@@ -80,10 +80,10 @@ def freshness_check_result(contract: Contract, event_time: str, rows: pa.Table, 
     end = datetime.combine(max(days) + ONE_DAY, time.min) if days else newest
     age = (end - newest).total_seconds()
     passed = age * MICROSECONDS <= limit
-    says = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
+    message = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
     measured = {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)}
-    says = f"{says}; {contract.freshness} are allowed."
-    return CheckResult(FRESHNESS, passed, says, blocking=contract.action(FRESHNESS) == "block", measured=measured)
+    message = f"{message}; {contract.freshness} are allowed."
+    return CheckResult(FRESHNESS, passed, message, blocking=contract.action(FRESHNESS) == "block", measured=measured)
 
 
 def volume_check_result(
@@ -97,15 +97,15 @@ def volume_check_result(
     enough = len(others) >= LEAST_DAYS
     passed = not (odd and enough)
     middle = float(median(others.values())) if others else 0.0
-    says = f"A typical day has {middle:g} rows; a day may have {low:g} to {high:g} times as many"
-    says += " as its weekday has." if contract.volume_by == "weekday" else "."
+    message = f"A typical day has {middle:g} rows; a day may have {low:g} to {high:g} times as many"
+    message += " as its weekday has." if contract.volume_by == "weekday" else "."
     if not passed:
         named = [f"{day} with {count} (typical: {typical[day]:g})" for day, count in list(odd.items())[:SAMPLE_ROWS]]
-        says += " Not so: " + ", ".join(named) + "."
+        message += " Not so: " + ", ".join(named) + "."
     if not enough:
-        says = f"Fewer than {LEAST_DAYS} days are known, so no day's volume is judged yet."
+        message = f"Fewer than {LEAST_DAYS} days are known, so no day's volume is judged yet."
     measured = {"typical_rows": middle, "odd_days": len(odd)}
-    return CheckResult(VOLUME, passed, says, blocking=contract.action(VOLUME) == "block", measured=measured)
+    return CheckResult(VOLUME, passed, message, blocking=contract.action(VOLUME) == "block", measured=measured)
 
 
 def _typical(contract: Contract, day: date, counts: Mapping[date, int]) -> float:

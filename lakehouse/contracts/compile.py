@@ -48,7 +48,7 @@ def not_evaluated(
 def _fault(error: Exception) -> str:
     """Return what went wrong, without values of the row that it went wrong for."""
     text = str(error).lower()
-    for sign, says in (
+    for sign, message in (
         (DIVIDED_BY_ZERO.replace(" ", "_"), DIVIDED_BY_ZERO),
         (DIVIDED_BY_ZERO, DIVIDED_BY_ZERO),
         ("overflow", "a number grows out of 64 bits"),
@@ -58,5 +58,5 @@ def _fault(error: Exception) -> str:
         ("cast_invalid_input", "a text cannot be cast"),
     ):
         if sign in text:
-            return says
+            return message
     return type(error).__name__

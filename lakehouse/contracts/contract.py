@@ -207,11 +207,11 @@ class Contract:
 
     def checks(self) -> dict[str, tuple[str, bool]]:
         """Return every check of the contract: name -> (its description, whether it blocks)."""
-        says = self.row_rules() | TABLE_CHECKS
+        description = self.row_rules() | TABLE_CHECKS
         for key in self.unique_keys():
-            says[across(key)] = f"No {' and '.join(key)} was delivered before."
-        says |= {rule.name: rule.description for rule in self.table_rules() if not rule.on_rows}
-        return {name: (text, self.action(name) == "block") for name, text in says.items()}
+            description[across(key)] = f"No {' and '.join(key)} was delivered before."
+        description |= {rule.name: rule.description for rule in self.table_rules() if not rule.on_rows}
+        return {name: (text, self.action(name) == "block") for name, text in description.items()}
 
     def on_added(self, column: str) -> AddedAction:
         """Return what happens when a delivery has this column, which the contract does not have."""

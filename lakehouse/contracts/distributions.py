@@ -51,18 +51,18 @@ def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> l
             continue
         blocking = contract.action(one.name) == "block"
         if len(rows) < one.least_rows or len(reference) < one.least_rows:
-            says = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not judged."
-            check_results.append(CheckResult(one.name, passed=True, says=says, blocking=blocking))
+            message = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not judged."
+            check_results.append(CheckResult(one.name, passed=True, message=message, blocking=blocking))
             continue
         before, after = _shares(_series(reference, one.column), _series(rows, one.column))
         index = float(np.sum((after - before) * np.log(after / before)))
         limit = LIMIT + 2 * (len(before) - 1) * (1 / len(rows) + 1 / len(reference))
-        says = (
+        message = (
             f"The PSI of {one.column} against the live model's training rows is {index:.3f}; the limit is {limit:.3f}."
         )
         measured = {"psi": index, "limit": limit, "rows": len(rows), "reference_rows": len(reference)}
         check_results.append(
-            CheckResult(one.name, passed=index <= limit, says=says, blocking=blocking, measured=measured)
+            CheckResult(one.name, passed=index <= limit, message=message, blocking=blocking, measured=measured)
         )
     return check_results
 

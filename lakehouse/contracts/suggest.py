@@ -152,7 +152,7 @@ def _kinds(table: str, planned: Plan) -> dict[str, ColumnType]:
 
 
 def _column(
-    connection: duckdb.DuckDBPyConnection, name: str, kind: ColumnType, rows: int, says: str
+    connection: duckdb.DuckDBPyConnection, name: str, kind: ColumnType, rows: int, description: str
 ) -> tuple[Column, list[str]]:
     column = quoted(name)
     absent = f"{column} is null" + (f" or isnan({column})" if kind == "float64" else "")
@@ -178,7 +178,7 @@ def _column(
         seen.append(f"Seen: {low} to {high}" + _quantiles(connection, column, kind) + ".")
         if kind != "timestamp" and low >= 0:
             rules["at_least"] = 0
-    return Column(name, kind, description=says, **rules), seen
+    return Column(name, kind, description=description, **rules), seen
 
 
 def _quantiles(connection: duckdb.DuckDBPyConnection, column: str, kind: ColumnType) -> str:

@@ -86,8 +86,8 @@ def schema_check_result(contract: Contract, planned: Plan) -> CheckResult:
         for field in contract.schema
         if present.get(field.name) != _kept_as(field.type)
     ]
-    says = TABLE_CHECKS[SCHEMA] + (f" Failed: {', '.join(faults)}." if faults else "")
-    return CheckResult(SCHEMA, not faults, says, blocking=contract.action(SCHEMA) == "block")
+    message = TABLE_CHECKS[SCHEMA] + (f" Failed: {', '.join(faults)}." if faults else "")
+    return CheckResult(SCHEMA, not faults, message, blocking=contract.action(SCHEMA) == "block")
 
 
 def _kept_as(kind: pa.DataType) -> pa.DataType:

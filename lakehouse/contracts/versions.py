@@ -55,7 +55,7 @@ _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
 class Change:
     """One difference between two contracts, and the `columns` that it is about. `of_rows`: it decides what is good."""
 
-    says: str
+    description: str
     breaking: bool
     columns: tuple[str, ...] = ()
     of_rows: bool = True
@@ -85,7 +85,7 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
         hit = f" It hits {', '.join(consumers)}." if consumers else ""
         raise ContractError(
             f"The contract of {new.table} breaks its consumers without a new major version: "
-            + " ".join(change.says for change in breaking)
+            + " ".join(change.description for change in breaking)
             + hit,
             where=f"contract of {new.table}, version {new.version} after {old.version}",
             nearest=f"{major(old.version) + 1}.0.0",
@@ -96,10 +96,10 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
 
 def warn_of_unchanged_version(old: Contract, new: Contract, changes: Sequence[Change]) -> None:
     """Warns (SlipwayWarning) when columns, rules or keys changed and the version did not, naming the next."""
-    told = [change.says for change in changes if change.of_rows]
+    told = [change.description for change in changes if change.of_rows]
     if told and new.version == old.version:
-        says = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(told)} "
-        warnings.warn(SlipwayWarning(says + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
+        description = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(told)} "
+        warnings.warn(SlipwayWarning(description + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
 
 
 def keep_version(
@@ -120,7 +120,7 @@ def keep_version(
         "table": contract.table,
         "version": contract.version,
         "fingerprint": contract.fingerprint(),
-        "changes": "\n".join(("breaking: " if change.breaking else "") + change.says for change in changes),
+        "changes": "\n".join(("breaking: " if change.breaking else "") + change.description for change in changes),
         "contract": to_json(contract),
         "run_id": run_id,
     }
@@ -171,8 +171,8 @@ def _columns(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change(f"The column {name} is new.", breaking=False, columns=(name,))
     for name, column in before.items():
         if name in after:
-            for says, breaking in _column(column, after[name]):
-                yield Change(says, breaking, (name,))
+            for description, breaking in _column(column, after[name]):
+                yield Change(description, breaking, (name,))
     shared = [name for name in before if name in after]
     if old.ordered and (not new.ordered or shared != [name for name in after if name in before]):
         yield Change("The order of the columns is no longer as it was.", breaking=True, columns=tuple(shared))
@@ -204,8 +204,8 @@ def _fits(column: Column, kind: str) -> bool:
 def _parts(old: Contract, new: Contract) -> Iterator[Change]:
     """Yield changed table rules, and changed actions of checks."""
     for kind in table_rules():
-        for says, breaking, columns in kind.changes(old, new):
-            yield Change(says, breaking, columns)
+        for description, breaking, columns in kind.changes(old, new):
+            yield Change(description, breaking, columns)
     now = new.checks()
     for check in old.checks():
         one, two = old.action(check), new.action(check)

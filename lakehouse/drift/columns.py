@@ -46,12 +46,12 @@ def find_renamed(case: Case) -> list[Issue]:
         name, delivered, size = missing[row], unknown[place], float(alike[row, place])
         if size < _ALIKE:
             continue
-        says = f"`{delivered}` looks like `{name}`: {percent(size)} same distribution."
+        message = f"`{delivered}` looks like `{name}`: {percent(size)} same distribution."
         issues.append(
             Issue(
                 "column_renamed",
                 (name, delivered),
-                says,
+                message,
                 size=1 + size,
                 share=1.0,
                 proposal=renamed(delivered, name).line(),
@@ -155,10 +155,12 @@ def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Issu
     mended = {name: 1 - likeness(tried.columns[name], case.before[name]) for name in (one, other)}
     if sum(mended.values()) > (odd[one] + odd[other]) / 2.5 or any(mended[name] > odd[name] for name in mended):
         return None
-    says = f"`{one}` and `{other}` have changed places: each fits what the other was, and not what it was itself."
+    message = f"`{one}` and `{other}` have changed places: each fits what the other was, and not what it was itself."
     measured = {f"distance_{name}": round(odd[name], 4) for name in mended}
     measured |= {f"distance_{name}_swapped": round(size, 4) for name, size in mended.items()}
-    return Issue("columns_swapped", (one, other), says, 2 + odd[one], 1.0, proposal=mapping.line(), measured=measured)
+    return Issue(
+        "columns_swapped", (one, other), message, 2 + odd[one], 1.0, proposal=mapping.line(), measured=measured
+    )
 
 
 def _part_swap(case: Case, one: str, other: str) -> Issue | None:
@@ -179,5 +181,5 @@ def _part_swap(case: Case, one: str, other: str) -> Issue | None:
     if min(shares) < 0.04 or max(shares) > 1.5 * min(shares):  # noqa: PLR2004  # of two estimates of one share
         return None
     share = float(np.mean(shares))
-    says = f"`{one}` and `{other}` have changed places in {percent(share)} of the rows."
-    return Issue("columns_swapped", (one, other), says, 1 + share, share)
+    message = f"`{one}` and `{other}` have changed places in {percent(share)} of the rows."
+    return Issue("columns_swapped", (one, other), message, 1 + share, share)

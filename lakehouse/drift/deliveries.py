@@ -37,12 +37,12 @@ def find_repeated(case: Case) -> list[Issue]:
         if share >= _MOSTLY:
             whole = share > _WHOLE
             kind, how = ("delivery_repeated", "has the rows of") if whole else ("delivery_stale", "repeats rows of")
-            says = f"The delivery {how} {named}: {percent(share)} of all rows are the same."
-            return [Issue(kind, (), says, 3 + share, share, measured={"same_rows": round(share, 4)})]
+            message = f"The delivery {how} {named}: {percent(share)} of all rows are the same."
+            return [Issue(kind, (), message, 3 + share, share, measured={"same_rows": round(share, 4)})]
         stale = _stale(case, one, plain, telling)
         if stale:
-            says = f"The delivery is {named} once more, with other times: {stale}."
-            return [Issue("delivery_stale", (), says, 3.0, 1.0)]
+            message = f"The delivery is {named} once more, with other times: {stale}."
+            return [Issue("delivery_stale", (), message, 3.0, 1.0)]
     most = max((one.repeated / one.rows for one in case.history if one.rows), default=0.0)
     share = case.profile.repeated / case.rows if case.rows else 0.0
     if (
@@ -52,8 +52,8 @@ def find_repeated(case: Case) -> list[Issue]:
         or case.profile.repeated < FEW_ROWS // 4
     ):
         return []
-    says = f"{percent(share)} of the rows equal another row before them; so far at most {percent(most)} did."
-    return [Issue("rows_duplicated", (), says, 1 + share, share, measured={"repeated": case.profile.repeated})]
+    message = f"{percent(share)} of the rows equal another row before them; so far at most {percent(most)} did."
+    return [Issue("rows_duplicated", (), message, 1 + share, share, measured={"repeated": case.profile.repeated})]
 
 
 def _common(one: tuple[int, ...], other: tuple[int, ...]) -> float:

@@ -77,19 +77,19 @@ def find_changes(
 def _in_full(case: Case, found: Issue) -> Issue:
     """What keeps the file from being read first, and what it looks like after it."""
     told = [
-        one.says
+        one.message
         for one in case.read.structure
-        if one.says
+        if one.message
         and one.kind in {"type_changed", "column_removed"}
         and found.kind != one.kind
         and set(one.columns) & set(found.columns[:1])
     ]
     told += [
-        one.says
+        one.message
         for one in case.read.structure
-        if one.kind == found.kind == "type_changed" and one.columns == found.columns and one.says != found.says
+        if one.kind == found.kind == "type_changed" and one.columns == found.columns and one.message != found.message
     ]
-    return replace(found, says=" ".join([*told, found.says])) if told else found
+    return replace(found, message=" ".join([*told, found.message])) if told else found
 
 
 def _time_columns(case: Case) -> list[str]:
@@ -120,13 +120,13 @@ def _structure(case: Case, named: Sequence[Issue]) -> list[Issue]:
         if not left:
             continue
         if one.kind == "column_added" and len(left) < len(one.columns):
-            says = (
+            message = (
                 f"The column {left[0]!r} is unknown."
                 if len(left) == 1
                 else f"The columns {', '.join(left)} are unknown."
             )
             proposal = ", ".join(f"ignored({name!r})" for name in left)
-            found.append(replace(one, columns=left, says=says, proposal=proposal))
+            found.append(replace(one, columns=left, message=message, proposal=proposal))
         else:
             # A name that is alike says nothing where the values are known and are not.
             keep = one.kind != "column_removed" or not set(left) & set(case.before)

@@ -85,10 +85,10 @@ def find_unreadable(case: Case, name: str) -> Issue | None:
             continue
         concerned = share or 1.0
         proposal = ", ".join(one.line() for one in mappings)
-        says = f"`{name}`: {how} in {percent(concerned)} of the rows."
-        return Issue(finding_kind, (name,), says, 2 + concerned, concerned, proposal)
-    says = f"`{name}`: {percent(share)} of the rows have a value that is not {kind}."
-    return Issue("type_changed", (name,), says, 1 + share, share)
+        message = f"`{name}`: {how} in {percent(concerned)} of the rows."
+        return Issue(finding_kind, (name,), message, 2 + concerned, concerned, proposal)
+    message = f"`{name}`: {percent(share)} of the rows have a value that is not {kind}."
+    return Issue("type_changed", (name,), message, 1 + share, share)
 
 
 def _odd_words(case: Case, name: str) -> Counter[str]:
@@ -139,12 +139,12 @@ def find_recoded(case: Case, name: str) -> Issue | None:
     codes = {code: means for code, means in matched.codes.items() if code != means}
     rows = share if sent is not found else sum(found[code] for code in codes)
     shown = ", ".join(f"{code} for {means}" for code, means in list(codes.items())[:6])
-    says = f"`{name}` comes in other codes in {percent(rows)} of the rows: {shown}."
-    says += "" if matched.sure else _LOOK
+    message = f"`{name}` comes in other codes in {percent(rows)} of the rows: {shown}."
+    message += "" if matched.sure else _LOOK
     since = case.since if sent is found else None
     mapping = recoded(name, {_code(code): _value(case, name, means) for code, means in codes.items()}, since=since)
     measured = {"total_variation": round(apart, 4), "total_variation_mended": round(matched.apart, 4)}
-    return Issue("category_recoded", (name,), says, 2 + rows, rows, mapping.line(), measured)
+    return Issue("category_recoded", (name,), message, 2 + rows, rows, mapping.line(), measured)
 
 
 def _moves_on(case: Case, name: str) -> bool:
@@ -181,8 +181,8 @@ def find_null_word(case: Case, name: str) -> Issue | None:
         return None
     share = sum(found.values())
     shown = " and ".join(map(repr, found))
-    says = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
-    return Issue("null_respelt", (name,), says, 1 + share, share, null_spellings(name, *found).line())
+    message = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
+    return Issue("null_respelt", (name,), message, 1 + share, share, null_spellings(name, *found).line())
 
 
 def find_encoding(case: Case, name: str) -> Issue | None:
@@ -191,13 +191,13 @@ def find_encoding(case: Case, name: str) -> Issue | None:
     share = now.marks.get("broken", 0) / max(now.rows, 1)
     if now.kind != "text" or share < max(0.01, 3 * before.largest_mark("broken")) or now.marks["broken"] < 4:  # noqa: PLR2004
         return None
-    says = f"`{name}` has letters of a wrong encoding in {percent(share)} of the rows."
+    message = f"`{name}` has letters of a wrong encoding in {percent(share)} of the rows."
     for encoding in ("latin-1", "cp1252"):
         mapping = reencoded(name, encoding)
         tried = case.tried([mapping], [name])
         if tried and tried.columns[name].marks.get("broken", 0) / max(tried.columns[name].rows, 1) <= 0.1 * share:
-            return Issue("encoding_changed", (name,), says, 1 + share, share, mapping.line())
-    return Issue("encoding_changed", (name,), says, 1 + share, share)
+            return Issue("encoding_changed", (name,), message, 1 + share, share, mapping.line())
+    return Issue("encoding_changed", (name,), message, 1 + share, share)
 
 
 def find_truncated(case: Case, name: str) -> Issue | None:
@@ -221,9 +221,9 @@ def find_truncated(case: Case, name: str) -> Issue | None:
     if known > 0.3 * best[0] * now.given:  # what is cut off is a new word
         return None
     share, length = best
-    says = f"`{name}` is cut off at {length:g} characters in {percent(share)} of the rows."
+    message = f"`{name}` is cut off at {length:g} characters in {percent(share)} of the rows."
     measured = {"longest": length, "longest_before": max(one.grid[-1] for one in usual)}
-    return Issue("text_truncated", (name,), says, 1 + share, share, measured=measured)
+    return Issue("text_truncated", (name,), message, 1 + share, share, measured=measured)
 
 
 def _at(lengths: Shape, length: float) -> float:
@@ -255,6 +255,6 @@ def find_letters(case: Case, name: str) -> Issue | None:
         share = now.marks.get(mark, 0) / now.rows
         most = before.largest_mark(mark)
         if share >= (max(0.05, 3 * most) if mark == "padded" else most + max(0.05, 0.5 * (1 - most))):
-            says = f"`{name}` has {what} in {percent(share)} of the rows; before, in at most {percent(most)}."
-            return Issue("letters_changed", (name,), says, 1 + share, share)
+            message = f"`{name}` has {what} in {percent(share)} of the rows; before, in at most {percent(most)}."
+            return Issue("letters_changed", (name,), message, 1 + share, share)
     return None

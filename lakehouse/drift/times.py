@@ -63,10 +63,10 @@ def find_written_times(case: Case, name: str) -> Issue | None:
     if best and best[0] <= _READ * max(share, _READ):
         proposal = times(name, best[2]).line()
         concerned = share or 1.0
-        says = f"`{name}` is written as {best[2]} in {percent(concerned)} of the rows."
-        return Issue("time_format_changed", (name,), says, 3.0, concerned, proposal, {"form": best[2]})
-    says = f"`{name}`: {percent(share)} of the rows have a value that is no time."
-    return Issue("type_changed", (name,), says, 1 + share, share)
+        message = f"`{name}` is written as {best[2]} in {percent(concerned)} of the rows."
+        return Issue("time_format_changed", (name,), message, 3.0, concerned, proposal, {"form": best[2]})
+    message = f"`{name}`: {percent(share)} of the rows have a value that is no time."
+    return Issue("type_changed", (name,), message, 1 + share, share)
 
 
 def _away(shape: Shape | None, before: ColumnHistory | None) -> float:
@@ -131,11 +131,11 @@ def find_day_and_month(case: Case) -> Issue | None:
     mended = sum(counts[day] for day in there) / total
     if case.profile.day in there and in_place < 0.1 and mended >= 0.9:  # noqa: PLR2004  # nearly none, nearly all
         mapping = times(name, day_month_swapped=True, since=moved[case.profile.day])
-        says = (
+        message = (
             f"Day and month of `{name}` have changed places: {case.profile.day} should be "
             f"{moved[case.profile.day]}, right after {last}."
         )
-        return Issue("day_month_swapped", (name,), says, 3.0, 1.0, mapping.line())
+        return Issue("day_month_swapped", (name,), message, 3.0, 1.0, mapping.line())
     # A share of the rows: their days are those of the other rows, with day and month the other way round.
     strange = [day for day, swapped in moved.items() if swapped == case.profile.day and counts[day] >= 4]  # noqa: PLR2004
     share = sum(counts[day] for day in strange) / total
@@ -143,8 +143,8 @@ def find_day_and_month(case: Case) -> Issue | None:
     if near / total + share < 0.95:  # noqa: PLR2004  # it is a delivery of many days, and those are some of them
         return None
     if share >= 0.01 and all(_spans(one) for one in case.history):  # noqa: PLR2004  # no slip of a hand
-        says = f"Day and month of `{name}` have changed places in {percent(share)} of the rows."
-        return Issue("day_month_swapped", (name,), says, 2 + share, share)
+        message = f"Day and month of `{name}` have changed places in {percent(share)} of the rows."
+        return Issue("day_month_swapped", (name,), message, 2 + share, share)
     return None
 
 
@@ -190,8 +190,8 @@ def find_clock(case: Case, name: str) -> Issue | None:
         return None
     mapping = times(name, zone=f"{'+' if hours > 0 else '-'}{abs(hours):02}:00", since=_day_of(case, hours))
     side = "later" if hours > 0 else "earlier"
-    says = f"The times of `{name}` are about {abs(hours)} h {side} in the day than ever: another time zone."
-    return Issue("time_zone_changed", (name,), says, 2.0, 1.0, mapping.line(), {"hours": hours})
+    message = f"The times of `{name}` are about {abs(hours)} h {side} in the day than ever: another time zone."
+    return Issue("time_zone_changed", (name,), message, 2.0, 1.0, mapping.line(), {"hours": hours})
 
 
 def _by_all_hours(before: ColumnHistory, now: ColumnProfile) -> int:

@@ -52,8 +52,8 @@ def _unit(name: str, factor: float, share: float, distances: tuple[float, float]
             "sign_flipped", (name,), f"`{name}` has the other sign{rows}.", 2 + share, share, proposal, measured
         )
     how = f"{1 / factor:g} times as large" if factor < 1 else f"{factor:g} times as small"
-    says = f"`{name}` is {how} as it was{rows}: another unit or scale."
-    return Issue("unit_changed", (name,), says, 2 + share, share, proposal, measured)
+    message = f"`{name}` is {how} as it was{rows}: another unit or scale."
+    return Issue("unit_changed", (name,), message, 2 + share, share, proposal, measured)
 
 
 def misfit(delivered: Shape, before: ColumnHistory) -> float:
@@ -162,7 +162,7 @@ def find_sentinel(case: Case, name: str) -> Issue | None:
     if not spellings:
         return None
     shown = " and ".join(f"{one:g}" for one in spellings)
-    says = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
+    message = f"`{name}` is {shown} in {percent(share)} of the rows, as never before: null in another spelling."
     proposal = null_spellings(name, *spellings, since=case.since).line()
     measured = {"null_share": round(now.null_share, 4), "null_share_before": round(before.pooled.null_share, 4)}
-    return Issue("null_respelt", (name,), says, 1 + share, share, proposal, measured)
+    return Issue("null_respelt", (name,), message, 1 + share, share, proposal, measured)

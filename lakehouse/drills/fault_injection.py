@@ -57,7 +57,7 @@ class Incident:
     """
 
     name: str
-    says: str
+    description: str
     kinds: tuple[str, ...]
     play: Callable[["Stage"], Spoilt | None] = field(repr=False)
 

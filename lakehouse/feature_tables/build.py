@@ -91,7 +91,7 @@ def build_feature_set(
 
 def feature_shape(feature_set: FeatureSet, schema: pa.Schema) -> TableShape:
     """The table of a feature set, documented from its declaration."""
-    docs = {feature.column: feature.says for feature in feature_set.described()}
+    docs = {feature.column: feature.description for feature in feature_set.described()}
     docs |= dict.fromkeys(feature_set.entity.keys, "The entity that the features describe.")
     docs[feature_set.row_key] = f"The row of {feature_set.spine} that the features are for."
     docs[feature_set.event_time] = "The time as of which they hold (UTC)."
@@ -133,20 +133,20 @@ def _audit(
         CheckResult(
             "one_row_per_spine_row",
             passed=number == distinct == spine_rows and in_all == wanted,
-            says=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct; "
+            message=f"{spine_rows} rows in the spine, {number} rows here, {distinct} of them distinct; "
             f"on all days {wanted} and {in_all}.",
             measured={"spine_rows": spine_rows, "rows": number, "distinct": distinct, "rows_of_all_days": in_all},
         ),
         CheckResult(
             "values_are_numbers",
             passed=odd == 0,
-            says=f"{odd} rows hold a value that is infinite or not a number.",
+            message=f"{odd} rows hold a value that is infinite or not a number.",
             measured={"rows": odd},
         ),
         CheckResult(
             "examples_hold",
             passed=not wrong,
-            says=" ".join(map(str, wrong)) or f"{len(feature_set.examples)} examples hold.",
+            message=" ".join(map(str, wrong)) or f"{len(feature_set.examples)} examples hold.",
             measured={"examples": len(feature_set.examples), "differences": len(wrong)},
         ),
     ]

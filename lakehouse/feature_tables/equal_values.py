@@ -19,7 +19,7 @@ from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import attach, plan, published_days
 
 CHECK = "no_feature_twice"
-SAYS = "No feature of another set has the same values (the newest days are compared)."
+DESCRIPTION = "No feature of another set has the same values (the newest days are compared)."
 _NUMBERS = ("int", "long", "float", "double", "decimal", "boolean")
 _NEWEST = 7
 """So many days are compared when one table is new: what that takes does not grow with the history."""
@@ -79,8 +79,8 @@ def twice_check_result(lake: Lakehouse, feature_set: FeatureSet, others: Sequenc
     # Windows of one set may all hold the same events as long as there is little history.
     found = [one for one in found if feature_set.name in one.sets and len(one.sets) > 1]
     _file(lake, feature_set).write_text(json.dumps([[list(one.features), one.rows] for one in found]))
-    says = " ".join([*map(str, found), "Use one, or deprecate the set of the other."]) if found else "None does."
-    return CheckResult(CHECK, passed=not found, says=says, blocking=False)
+    message = " ".join([*map(str, found), "Use one, or deprecate the set of the other."]) if found else "None does."
+    return CheckResult(CHECK, passed=not found, message=message, blocking=False)
 
 
 def remembered(lake: Lakehouse, feature_sets: Sequence[FeatureSet]) -> list[Equal]:

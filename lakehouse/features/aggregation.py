@@ -49,7 +49,7 @@ MOST_DECIMALS = 18
 _MOST_RANKS = 50
 
 
-_SAYS = {
+_DESCRIPTIONS = {
     "count": "number of {measure} events",
     "sum": "sum of {measure}",
     "mean": "mean of {measure}",
@@ -86,7 +86,7 @@ class Feature:
     """One column of a feature set. `by` is the value of the category that it is for, `rank` its place from 1 on."""
 
     column: str
-    says: str
+    description: str
     window: str = ""
     by: Value | None = None
     rank: int = 1
@@ -200,7 +200,7 @@ class WindowAggregate:
             for value, slug in zip(self.values or (None,), self.slugs or [""], strict=True):
                 for rank in range(1, self.number + 1 if self.aggregation in _RANKED else 2):
                     column = "_".join(part for part in (stem, self._word(rank), slug, window) if part)
-                    found.append(Feature(column, self._says(window, value, rank), window, value, rank))
+                    found.append(Feature(column, self._described(window, value, rank), window, value, rank))
         return found
 
     def canonical(self) -> tuple:
@@ -219,8 +219,8 @@ class WindowAggregate:
             return f"approx_p{percent}" if self.aggregation.startswith("approx") else f"p{percent}"
         return {"last_n": f"last{rank}", "top": f"top{rank}"}.get(self.aggregation, self.aggregation)
 
-    def _says(self, window: str, value: Value | None, rank: int) -> str:
-        what = _SAYS[self.aggregation].format(measure=self.measure, share=self.share, rank=_ordinal(rank))
+    def _described(self, window: str, value: Value | None, rank: int) -> str:
+        what = _DESCRIPTIONS[self.aggregation].format(measure=self.measure, share=self.share, rank=_ordinal(rank))
         only = f" where {self.where}" if self.where else ""
         of = f" with {self.by} {value}" if self.by else ""
         length = window_length(window, where=f"{self.place}, window")

@@ -37,4 +37,4 @@ class Example:
     given: Mapping[str, Sequence[Mapping[str, Any]]]
     at: Mapping[str, Any]
     expected: Mapping[str, Any]
-    says: str = ""
+    description: str = ""

@@ -99,7 +99,7 @@ class Derived:
 
     column: str
     expression: str
-    says: str = ""
+    description: str = ""
 
     def __post_init__(self) -> None:
         """Raises DeclarationError for what is no expression over columns."""
@@ -112,7 +112,7 @@ class Derived:
 
     def features(self) -> list[Feature]:
         """The one column."""
-        return [Feature(self.column, self.says or self.expression)]
+        return [Feature(self.column, self.description or self.expression)]
 
     @property
     def reads(self) -> list[str]:
@@ -135,6 +135,6 @@ def attribute(source: str, *, named: str = "", ttl: str = LIFETIME, until: str =
     return Attribute(source, named or source, ttl, until)
 
 
-def derived(column: str, expression: str, *, says: str = "") -> Derived:
+def derived(column: str, expression: str, *, description: str = "") -> Derived:
     """A feature computed from other features and from what the spine, or the request, brings."""
-    return Derived(column, expression, says)
+    return Derived(column, expression, description)

@@ -13,8 +13,8 @@ from lakehouse.features.feature_set import FeatureSet
 
 def warn(sentences: Iterable[str]) -> None:
     """Say each as a SlipwayWarning to whoever called the caller."""
-    for says in sentences:
-        warnings.warn(says, SlipwayWarning, stacklevel=3)
+    for description in sentences:
+        warnings.warn(description, SlipwayWarning, stacklevel=3)
 
 
 def check_together(feature_sets: Sequence[FeatureSet]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lakehouse.contracts.audit import SAMPLE_ROWS
-from lakehouse.ingestion.evaluation import READABLE, READABLE_SAYS
+from lakehouse.ingestion.evaluation import READABLE, READABLE_DESCRIPTION
 from lakehouse.ingestion.result import LandingResult
 from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import CheckResult
@@ -37,9 +37,9 @@ def _one_of(same: Sequence[CheckResult]) -> CheckResult:
     if "share" in measured and measured.get("rows"):
         broken = measured.get("rows_quarantined", measured.get("broken", 0))
         measured["share"] = int(broken) / int(measured["rows"])
-    says = f"{chosen.says} ({len(failed)} of {len(same)} deliveries.)" if failed else chosen.says
+    message = f"{chosen.message} ({len(failed)} of {len(same)} deliveries.)" if failed else chosen.message
     sample = [row for check_result in failed for row in check_result.sample][:SAMPLE_ROWS]
-    return replace(chosen, says=says, measured=measured, sample=sample)
+    return replace(chosen, message=message, measured=measured, sample=sample)
 
 
 def current_check_results(landed: LandingResult) -> list[CheckResult]:
@@ -56,18 +56,18 @@ def current_check_results(landed: LandingResult) -> list[CheckResult]:
         problems.append(f"{len(waiting)} deliveries wait: {', '.join(waiting[:3])}.")
     names = ", ".join([*rejected, *waiting][:SAMPLE_ROWS])
     measured = {"rejected": len(rejected), "waiting": len(waiting), **({"deliveries": names} if names else {})}
-    says = " ".join(problems) or "Every delivery could be published."
-    check_results = [CheckResult(DELIVERIES, not problems, says, blocking=False, measured=measured)]
+    message = " ".join(problems) or "Every delivery could be published."
+    check_results = [CheckResult(DELIVERIES, not problems, message, blocking=False, measured=measured)]
     if landed.breaker is not None:
-        passes, says = landed.breaker.passes, landed.breaker.says
-        check_results.append(CheckResult(BREAKER, passes, says, blocking=False, measured={"waiting": len(waiting)}))
+        passes, message = landed.breaker.passes, landed.breaker.message
+        check_results.append(CheckResult(BREAKER, passes, message, blocking=False, measured={"waiting": len(waiting)}))
     return check_results
 
 
 def check_names(source: Source) -> Mapping[str, tuple[str, bool]]:
     """Every check that landing can report: name -> (description, whether it blocks)."""
     own = {
-        READABLE: (READABLE_SAYS, False),
+        READABLE: (READABLE_DESCRIPTION, False),
         DELIVERIES: ("Every delivery could be published.", False),
         BREAKER: ("The circuit breaker is closed: deliveries are accepted.", False),
         CONSERVATION: ("Every delivered row is either published or in quarantine.", True),

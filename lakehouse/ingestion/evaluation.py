@@ -38,7 +38,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import CheckResult
 
 READABLE = "readable"
-READABLE_SAYS = "Every value can be read as its column's type."
+READABLE_DESCRIPTION = "Every value can be read as its column's type."
 DROPPED_RULE = "dropped"
 """What stands in place of a rule for a row that somebody dropped from the quarantine earlier."""
 
@@ -235,17 +235,17 @@ def faulty_evaluation(context: EvaluationContext, delivery: Delivery, error: Del
     if issues:
         proposals = [one.proposal for one in issues if one.proposal]
         fix = recipe(source, proposals) if proposals else error.fix
-        told = " ".join(one.says for one in issues[:_SHOWN_ISSUES])
+        told = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
         error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
     return replace(evaluation, fault=error, issues=tuple(issues), profile=profile, delivered=len(read.rows))
 
 
-def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) -> CheckResult:
+def _found(contract: Contract, name: str, message: str, issues: Sequence[Issue]) -> CheckResult:
     """Whether a detector found nothing."""
     blocking = contract.action(name) == "block"
     if not issues:
-        return CheckResult(name, passed=True, says=says, blocking=blocking)
-    told = " ".join(one.says for one in issues[:_SHOWN_ISSUES])
+        return CheckResult(name, passed=True, message=message, blocking=blocking)
+    told = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
     lines = [one.proposal for one in issues if one.proposal]
     proposals = ", ".join(lines)
     if proposals:
@@ -259,7 +259,7 @@ def _found(contract: Contract, name: str, says: str, issues: Sequence[Issue]) ->
     measured |= issues[0].measured
     if proposals:
         measured["proposal"] = proposals
-    return CheckResult(name, passed=False, says=told, blocking=blocking, measured=measured)
+    return CheckResult(name, passed=False, message=told, blocking=blocking, measured=measured)
 
 
 def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[np.bool_]]:
@@ -275,8 +275,8 @@ def _readable(landed: LandedRows) -> CheckResult:
     odd = np.zeros(len(landed.rows), dtype=bool)
     for mask in landed.unreadable.values():
         odd |= mask
-    says = READABLE_SAYS
+    message = READABLE_DESCRIPTION
     if odd.any():
-        says = f"{says[:-1]}: {', '.join(name for name, mask in landed.unreadable.items() if mask.any())}."
+        message = f"{message[:-1]}: {', '.join(name for name, mask in landed.unreadable.items() if mask.any())}."
     sample = landed.rows.filter(pa.array(odd)).slice(0, SAMPLE_ROWS).select(["_file", "_row"]).to_pylist()
-    return rule_check_result(READABLE, says, "quarantine", int(odd.sum()), len(odd), sample)
+    return rule_check_result(READABLE, message, "quarantine", int(odd.sum()), len(odd), sample)

@@ -146,8 +146,8 @@ def _count(target: Target, draft: Draft, arriving: DaysByDelivery, days: Sequenc
 def _conservation(decided: Decided, written: int, delivered: int, broken: int) -> CheckResult:
     """Check that every delivered row is in quarantine or among the `written` rows of the draft."""
     blocked = len(decided.blocked)
-    says = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
+    message = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
     if blocked:
-        says += f" {blocked} deliveries beside them were not published."
+        message += f" {blocked} deliveries beside them were not published."
     measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": blocked}
-    return CheckResult(CONSERVATION, written + broken == delivered, says, measured=measured)
+    return CheckResult(CONSERVATION, written + broken == delivered, message, measured=measured)

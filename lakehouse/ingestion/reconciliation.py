@@ -38,7 +38,7 @@ class Reconciliation:
         return not self.missing and found == self.delivered
 
     @property
-    def says(self) -> str:
+    def message(self) -> str:
         """The reconciliation in a sentence."""
         return (
             f"{self.delivered:,} rows delivered = {self.published:,} published + {self.quarantined:,} in quarantine + "

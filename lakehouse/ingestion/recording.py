@@ -47,8 +47,8 @@ def record_landing(
         remedy = (decision.reason.fix if decision.reason else None) or ""
         new.append(replace(entry, rows=decision.evaluation.delivered, branch=branches[one.name], remedy=remedy))
     for delivery, original in pending.copies:
-        says = f"It has the content of {original}."
-        new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, says))
+        message = f"It has the content of {original}."
+        new.append(_entry(source, delivery.name, delivery.fingerprint, Status.COPY, message))
     # In the order in which they were decided: how many were rejected in a row is read from it.
     keys = [(one.evaluation.delivery.fingerprint, one.evaluation.delivery.name) for one in decided.decisions]
     order = {key: place for place, key in enumerate(keys)}

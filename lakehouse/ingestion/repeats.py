@@ -48,14 +48,14 @@ class Repeats:
         for key, repeated in self.found.items():
             mine = [one for one in repeated if place in one.places and one.places & before]
             name, columns = across(key), " and ".join(key)
-            says = f"Each {columns} is new: no earlier delivery brought it."
+            message = f"Each {columns} is new: no earlier delivery brought it."
             if mine:
-                says = f"{len(mine)} values of {columns} were delivered before."
+                message = f"{len(mine)} values of {columns} were delivered before."
             check_results.append(
                 CheckResult(
                     name,
                     passed=not mine,
-                    says=says,
+                    message=message,
                     blocking=checks[name][1] if name in checks else True,
                     measured={"repeated": len(mine)},
                     sample=[

@@ -57,7 +57,7 @@ class LandingResult:
         if self.waiting and self.breaker is not None:
             name = self.breaker.source
             raise ContractError(
-                f"{self.breaker.says} {len(self.waiting)} deliveries wait: {', '.join(self.waiting[:3])}.",
+                f"{self.breaker.message} {len(self.waiting)} deliveries wait: {', '.join(self.waiting[:3])}.",
                 where=name,
                 fix="Fix the contract or the mappings, or look at the deliveries and run "
                 f"`slipway breaker {name} --close --reason '...'`.",

@@ -56,7 +56,7 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
     breaker = breaker_status(lake, source.name, source.breaker, source.definition())
     if breaker.state is State.OPEN:
         raise ContractError(
-            f"{breaker.says} While it is open, no row of the source is published.",
+            f"{breaker.message} While it is open, no row of the source is published.",
             where=source.name,
             nearest=f"slipway breaker {source.name} --close --reason '...'",
             fix="Close the breaker first, or wait until its cool-down is over.",

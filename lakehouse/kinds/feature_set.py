@@ -63,14 +63,14 @@ class FeatureSetAsset(Asset):
     @cached_property
     def columns(self) -> Mapping[str, str]:
         """The columns that identify a spine row, and the features."""
-        described = {feature.column: feature.says for feature in self.declaration.described()}
+        described = {feature.column: feature.description for feature in self.declaration.described()}
         return {**dict.fromkeys(self.declaration.spine_keys(), ""), **described}
 
     @cached_property
     def checks(self) -> Mapping[str, Check]:
         """The audit of the table, and a comparison with other sets."""
         own = {name: Check(description) for name, description in CHECKS.items()}
-        return {**own, equal_values.CHECK: Check(equal_values.SAYS, blocking=False)}
+        return {**own, equal_values.CHECK: Check(equal_values.DESCRIPTION, blocking=False)}
 
     @cached_property
     def column_lineage(self) -> ColumnLineage:

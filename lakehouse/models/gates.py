@@ -20,7 +20,7 @@ class GateResult:
     passed: bool
     measured: float | None
     bound: str
-    says: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ def _apply(gate: Gate, measured: float | None, champion: Mapping[str, float] | N
     metric, limits = METRICS[gate.metric], _limits(gate, champion)
     if measured is None or math.isnan(measured):
         return GateResult(
-            gate, passed=False, measured=None, bound=str(limits), says=f"{metric.title} was not measured."
+            gate, passed=False, measured=None, bound=str(limits), message=f"{metric.title} was not measured."
         )
     low = limits.least is not None and measured < limits.least
     high = limits.most is not None and measured > limits.most
     if not (low or high):
-        says = f"{metric.title} {_number(measured)} meets the gate: {limits}.{limits.note}"
-        return GateResult(gate, passed=True, measured=measured, bound=str(limits), says=says)
+        message = f"{metric.title} {_number(measured)} meets the gate: {limits}.{limits.note}"
+        return GateResult(gate, passed=True, measured=measured, bound=str(limits), message=message)
     limit = limits.least if low else limits.most
-    says = f"{metric.title} {_number(measured, limit)} is {'below' if low else 'above'} {_number(limit, measured)}"
+    message = f"{metric.title} {_number(measured, limit)} is {'below' if low else 'above'} {_number(limit, measured)}"
     # Beyond the far end of a band: better than anybody knows how to be.
     too_good = high if metric.higher_is_better else low
-    says += ": a result this good is a leak until you know why." if too_good else f".{limits.note}"
-    return GateResult(gate, passed=False, measured=measured, bound=str(limits), says=says)
+    message += ": a result this good is a leak until you know why." if too_good else f".{limits.note}"
+    return GateResult(gate, passed=False, measured=measured, bound=str(limits), message=message)
 
 
 def _limits(gate: Gate, champion: Mapping[str, float] | None) -> _Limits:

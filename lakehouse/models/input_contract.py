@@ -49,7 +49,7 @@ class Expected:
         return f"{self.name}_as_expected"
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """What the check says."""
         parts = [rule.description(self.name).rstrip(".") for rule in self.column().row_rules.values()]
         parts += [f"up to {self.outside_share:.2%} are not"] if parts and self.outside_share else []
@@ -71,7 +71,7 @@ class Expected:
 
 def expected_checks(expects: Sequence[Expected]) -> dict[str, str]:
     """The checks of a model's inputs: name -> what it says."""
-    return {one.check: one.says for one in expects}
+    return {one.check: one.description for one in expects}
 
 
 def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[CheckResult]:
@@ -105,4 +105,4 @@ def _check_result(one: Expected, rows: int, nulls: int, outside: int) -> CheckRe
         f" Of {rows} rows {shares['null_share']:.2%} have none, {shares['outside_share']:.2%} of the others are not so."
     )
     measured = {"rows": rows, "broken": outside, "share": outside / rows if rows else 0.0, **shares}
-    return CheckResult(one.check, passed, one.says + found, measured=measured)
+    return CheckResult(one.check, passed, one.description + found, measured=measured)

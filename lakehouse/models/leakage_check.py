@@ -39,13 +39,13 @@ def judge_inputs(model: Model, split: Split) -> GateResult:
     too_good = [name for name in best if scores[name] > ceiling(model)]
     title = METRICS["auc"].title
     if too_good:
-        says = (
+        message = (
             f"Alone, {', '.join(said[: len(too_good)])} {'is' if len(too_good) == 1 else 'are'} above {title} "
             f"{ceiling(model):g}: an input this good is a leak until you know why."
         )
     else:
-        says = f"The best single inputs have {title} {', '.join(said[:_SHOWN])}; {ceiling(model):g} is allowed."
-    return GateResult(gate, passed=not too_good, measured=scores[best[0]], bound=bound, says=says)
+        message = f"The best single inputs have {title} {', '.join(said[:_SHOWN])}; {ceiling(model):g} is allowed."
+    return GateResult(gate, passed=not too_good, measured=scores[best[0]], bound=bound, message=message)
 
 
 def single_scores(rows: pl.DataFrame, inputs: Sequence[str], labels: pl.Series) -> Mapping[str, float]:

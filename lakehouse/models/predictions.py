@@ -16,7 +16,7 @@ from lakehouse.models.input_contract import judge_expected
 from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
-from lakehouse.models.training_baseline import CHECK, SAYS, judge_learned
+from lakehouse.models.training_baseline import CHECK, DESCRIPTION, judge_learned
 from lakehouse.sources.circuit_breaker import blocked
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
@@ -33,7 +33,7 @@ from lakehouse.training.training_set import TrainingSet
 CHECKS: dict[str, str | tuple[str, bool]] = {
     "every_row_scored": "Each row of the day has one score.",
     "scores_are_probabilities": "Each score lies between 0 and 1.",
-    CHECK: (SAYS, False),
+    CHECK: (DESCRIPTION, False),
 }
 
 
@@ -184,13 +184,13 @@ def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: Build
         CheckResult(
             "every_row_scored",
             passed=number == distinct == spine_rows,
-            says=f"{spine_rows} rows to score, {number} scores, {distinct} of them distinct.",
+            message=f"{spine_rows} rows to score, {number} scores, {distinct} of them distinct.",
             measured={"rows": number, "spine_rows": spine_rows},
         ),
         CheckResult(
             "scores_are_probabilities",
             passed=odd == 0,
-            says=f"{odd} scores are missing or not between 0 and 1.",
+            message=f"{odd} scores are missing or not between 0 and 1.",
             measured={"rows": odd},
         ),
     ]

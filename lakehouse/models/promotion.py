@@ -62,7 +62,7 @@ def promote(registry: Registry, model: Model, version: Version, results: Sequenc
             where=f"{version.uri}",
             fix="Evaluate all gates of the model before promoting.",
         )
-    failed = " ".join(result.says for result in results if not result.passed)
+    failed = " ".join(result.message for result in results if not result.passed)
     champion = registry.champion(model.name)
     if champion is not None:
         # The promotion that made it champion may have been killed before it was all written down.

@@ -24,7 +24,9 @@ from lakehouse.tables.check_result import CheckResult
 
 FILE = "learned.json"
 CHECK = "inputs_as_learned"
-SAYS = "The inputs lie as in the days that the champion learned from, weighted by how much it uses each. Warns only."
+DESCRIPTION = (
+    "The inputs lie as in the days that the champion learned from, weighted by how much it uses each. Warns only."
+)
 LEVEL = 0.01
 """The share of days like those of training that may be called shifted."""
 _FEWEST = 4
@@ -81,21 +83,21 @@ def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> 
     """Whether `rows` lie as what the champion learned from; never blocking. One that kept no record passes."""
     learned = read_learned(registry, champion)
     if learned is None or not rows.height:
-        says = "There are no rows." if learned else f"{champion.uri} kept no record of what it learned from."
-        return CheckResult(CHECK, passed=True, says=says, blocking=False)
+        message = "There are no rows." if learned else f"{champion.uri} kept no record of what it learned from."
+        return CheckResult(CHECK, passed=True, message=message, blocking=False)
     now = _profile(rows, list(learned.weights))
     shift = shift_of(now, learned.profile, learned.weights)
     psi = dict(zip([*learned.weights, _TOGETHER], _psi(now, learned.profile, learned.weights), strict=True))
     beyond = {name: psi[name] for name, limit in learned.limits.items() if psi[name] > limit and _counts(learned, name)}
     concerned = [one for one in shift.issues if one.columns[0] in beyond]
-    told = " ".join(one.says for one in concerned[:_TOLD])
+    told = " ".join(one.message for one in concerned[:_TOLD])
     total = f"The weighted PSI is {psi[_TOGETHER]:.3f}"
     if learned.limits:
         total += f" (training days stay below {learned.limits[_TOGETHER]:.3f})"
     return CheckResult(
         CHECK,
         passed=not beyond,
-        says=f"{total}. {told}".strip() if beyond else f"{total}.",
+        message=f"{total}. {told}".strip() if beyond else f"{total}.",
         blocking=False,
         measured={
             "psi": round(psi[_TOGETHER], 6),

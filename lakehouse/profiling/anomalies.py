@@ -44,7 +44,7 @@ _A_COLUMN = 3
 """Issues of one column at most."""
 _CLOCK_KINDS = frozenset({"values", "values_outside", "values_far", "values_distance", "span", "hours", "deviation"})
 
-_SAYS = {
+_MESSAGES = {
     "rows": "The delivery has {now} rows, where {expected} were to be expected",
     "repeated_rows": "{now} of the rows repeat another row, where {expected} were to be expected",
     "rows_seen_before": "{now} of the rows were delivered before, where {expected} were to be expected",
@@ -173,7 +173,7 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
         "now": _number(reading, now),
         "expected": _number(reading, one.expected),
     }
-    says = _SAYS.get(reading.kind, _MARKED).format(**values) + "."
+    message = _MESSAGES.get(reading.kind, _MARKED).format(**values) + "."
     measured: dict[str, float | int | str] = {
         "now": round(reading.natural(now), 6),
         "expected": round(reading.natural(one.expected), 6),
@@ -185,7 +185,7 @@ def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[Deliver
         after = deliveries[-1].columns[column]
         measured |= distances(before, after)
         series |= before_after(before, after)
-    return Issue(reading.kind, columns, says, size=round(size, 3), measured=measured, series=series)
+    return Issue(reading.kind, columns, message, size=round(size, 3), measured=measured, series=series)
 
 
 def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
@@ -235,7 +235,7 @@ def _cut_short(found: list[Issue], shown: Sequence[_Shown], now: DeliveryProfile
     if not about_time or not np.isfinite(lacks).all() or lacks[1] <= 0 or lacks[0] < lacks[1] / 2:
         return found
     early = part.reading.kind == "early_rows"
-    says = (
+    message = (
         f"The delivery {'begins late' if early else 'ends early'}: {_number(part.reading, part.reading.values[-1])} "
         f"rows are of the {'earlier' if early else 'later'} part of the day, where "
         f"{_number(part.reading, part.expected)} were to be expected, and {now.rows:,} rows in all, where "
@@ -244,7 +244,7 @@ def _cut_short(found: list[Issue], shown: Sequence[_Shown], now: DeliveryProfile
     measured = {"rows": now.rows, "expected": round(rows.reading.natural(rows.expected))}
     history = [round(rows.reading.natural(float(value))) for value in rows.reading.values[-_PLOTTED:]]
     kind = "begins_late" if early else "ends_early"
-    return [Issue(kind, (), says, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
+    return [Issue(kind, (), message, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
 
 
 def _is_clock(reading: Reading, now: DeliveryProfile) -> bool:

@@ -24,7 +24,7 @@ class Issue:
 
     kind: str
     columns: tuple[str, ...]
-    says: str
+    message: str
     size: float = 1.0
     share: float | None = None
     proposal: str | None = None

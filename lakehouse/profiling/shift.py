@@ -50,8 +50,8 @@ def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[st
     for name, weight in used.items():
         before, after = learned.columns.get(name), now.columns.get(name)
         if before is None or after is None or not before.rows or not after.rows:
-            says = f"{name} is not there{'' if after is None else ' in the training data'}, and the model uses it."
-            issues.append(Issue("feature_missing", (name,), says, size=100.0 * weight / total * len(used)))
+            message = f"{name} is not there{'' if after is None else ' in the training data'}, and the model uses it."
+            issues.append(Issue("feature_missing", (name,), message, size=100.0 * weight / total * len(used)))
             together += weight / total
             psi[name] = np.inf
             continue

@@ -44,10 +44,10 @@ def value_sql(
         other = mapping.other if mapping.column == column.name else mapping.column
         text = _where(mapping, conditions, quoted(f"given {other}"), text)
     for mapping in _of(mappings, NullSpellings):
-        spelt = " or ".join(_says(text, one) for one in mapping.spellings)
+        spelt = " or ".join(_reason(text, one) for one in mapping.spellings)
         text = _where(mapping, conditions, f"case when {spelt} then null else {text} end", text)
     for mapping in _of(mappings, Recoded):
-        codes = " ".join(f"when {_says(text, one)} then {literal(str(means))}" for one, means in mapping.codes)
+        codes = " ".join(f"when {_reason(text, one)} then {literal(str(means))}" for one, means in mapping.codes)
         text = _where(mapping, conditions, f"case {codes} else {text} end", text)
     for mapping in _of(mappings, DecimalComma):
         plain = f"replace(replace({text}, '.', ''), ',', '.')"
@@ -73,7 +73,7 @@ def _where(mapping: ColumnMapping, conditions: Mapping[ColumnMapping, str], then
     return f"(case when {quoted(condition)} then {then} else {otherwise} end)" if condition else f"({then})"
 
 
-def _says(text: str, value: str | float) -> str:
+def _reason(text: str, value: str | float) -> str:
     """Whether a text says the value: word for word, or as a number."""
     return f"{text} = {literal(value)}" if isinstance(value, str) else f"try_cast({text} as double) = {value!r}"
 

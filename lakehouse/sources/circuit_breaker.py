@@ -96,7 +96,7 @@ class Standing:
         return self.state is State.CLOSED
 
     @property
-    def says(self) -> str:
+    def message(self) -> str:
         """The state in words."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"The breaker of {self.source} is {self.state.replace('_', '-')}{since}. {self.reason}".strip()

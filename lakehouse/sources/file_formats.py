@@ -232,12 +232,12 @@ def _other_encoding(path: Path, kind: str) -> DeliveryError:
     )
 
 
-def _damaged(path: Path, kind: str, says: str) -> DeliveryError:
-    if re.search(r"(?i)maximum[_ ](line|object)[_ ]size", says):
+def _damaged(path: Path, kind: str, message: str) -> DeliveryError:
+    if re.search(r"(?i)maximum[_ ](line|object)[_ ]size", message):
         return _too_long(path)
-    line = re.search(r"CSV Error on Line: (\d+)|in line (\d+)", says)
-    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", says)
-    reason = f"{columns.group(2)} columns instead of {columns.group(1)}" if columns else says.splitlines()[0][:200]
+    line = re.search(r"CSV Error on Line: (\d+)|in line (\d+)", message)
+    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    reason = f"{columns.group(2)} columns instead of {columns.group(1)}" if columns else message.splitlines()[0][:200]
     return DeliveryError(
         f"The file cannot be read as {kind}: it is damaged, cut off or of another format ({reason}).",
         where=f"{path}, line {line.group(1) or line.group(2)}" if line else str(path),

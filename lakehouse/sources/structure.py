@@ -45,7 +45,7 @@ class Fault:
     def error(self, path: Path) -> StructureError:
         """The refusal of the file."""
         where = str(path) if self.row is None else f"{path}, row {self.row}"
-        return StructureError(self.issue.says, [self.issue], where=where, nearest=self.nearest, fix=self.fix)
+        return StructureError(self.issue.message, [self.issue], where=where, nearest=self.nearest, fix=self.fix)
 
 
 def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unknown: Sequence[str]) -> list[Fault]:
@@ -97,10 +97,10 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
         )
     in_order = [name for name in known if name in names]
     if contract.ordered and sorted(in_order, key=lambda name: opened.names.index(names[name])) != in_order:
-        says = "The columns come in another order than the contract's."
+        message = "The columns come in another order than the contract's."
         faults.append(
             Fault(
-                Issue("columns_reordered", tuple(in_order), says, share=1.0),
+                Issue("columns_reordered", tuple(in_order), message, share=1.0),
                 f"Have it delivered in the order {', '.join(known)}, or take `ordered` out of the contract.",
             )
         )
@@ -120,8 +120,8 @@ def value_fault(
     if name in cast.mistyped:
         readable = name not in cast.unreadable or not cast.unreadable[name].all()
         proposal = f"retyped({name!r})" if readable else None
-        says = f"The column {name!r} is {cast.mistyped[name]}, but the contract says {kind}."
-        issue = Issue("type_changed", (name,), says, share=1.0, proposal=proposal)
+        message = f"The column {name!r} is {cast.mistyped[name]}, but the contract says {kind}."
+        issue = Issue("type_changed", (name,), message, share=1.0, proposal=proposal)
         return Fault(issue, fix + _or_declare(source, proposal), kind)
     bad = cast.unreadable.get(name)
     if bad is None:
@@ -132,24 +132,24 @@ def value_fault(
     row = int(np.argmax(bad))
     issue = Issue("type_changed", (name,), "", share=float(bad.mean()))
     if kind == "timestamp" and source.time_zone is None and _only_zone_is_missing(source, given, name, texts=texts):
-        says = f"The times in {name!r} have no time zone."
+        message = f"The times in {name!r} have no time zone."
         fix = f'Deliver them with an offset, or declare time_zone="UTC" in the source {source.name}.'
-        return Fault(replace(issue, says=says), fix, _EXAMPLES[kind])
+        return Fault(replace(issue, message=message), fix, _EXAMPLES[kind])
     if texts or not (pa.types.is_timestamp(given.type) or pa.types.is_integer(given.type)):
-        says = f"{str(given[row].as_py())[:80]!r} in column {name!r} is not {kind}: no value of it is."
-        return Fault(replace(issue, says=says), fix, _EXAMPLES.get(kind, kind), row + 1)
+        message = f"{str(given[row].as_py())[:80]!r} in column {name!r} is not {kind}: no value of it is."
+        return Fault(replace(issue, message=message), fix, _EXAMPLES.get(kind, kind), row + 1)
     if kind == "timestamp":
         try:
             given.cast(pa.timestamp("us", given.type.tz))
             why = f"row {row + 1} lies outside of the years 1 to 9999"
         except pa.ArrowInvalid as error:
             why = str(error)[:120]
-        says = f"A time in {name!r} is out of range or finer than a microsecond: {why}."
+        message = f"A time in {name!r} is out of range or finer than a microsecond: {why}."
         return Fault(
-            replace(issue, says=says),
+            replace(issue, message=message),
             "Deliver times between the years 1 and 9999, in microseconds or coarser.",
         )
-    return Fault(replace(issue, says=f"A value of {name!r} does not fit into {kind}: none of them does."), fix)
+    return Fault(replace(issue, message=f"A value of {name!r} does not fit into {kind}: none of them does."), fix)
 
 
 def _only_zone_is_missing(source: Source, given: pa.ChunkedArray, name: str, *, texts: bool) -> bool:

@@ -24,7 +24,7 @@ class CheckResult:
 
     name: str
     passed: bool
-    says: str
+    message: str
     blocking: bool = True
     measured: Mapping[str, float | int | str] = field(default_factory=dict)
     sample: Sequence[Mapping[str, Any]] = ()
@@ -49,7 +49,7 @@ class AuditError(ContractError):
         shown = "".join(f"\n  row {row['_row']} of {row['_file']} failed {row.get(RULE, '')}" for row in rows)
         super().__init__(
             f"The audit of {table} failed, nothing was published: "
-            + " ".join(check_result.says for check_result in failed)
+            + " ".join(check_result.message for check_result in failed)
             + shown,
             where=f"{table}, check {', '.join(check_result.name for check_result in failed)}",
             fix=_what_to_do(table, branch, remedy),

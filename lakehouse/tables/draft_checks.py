@@ -26,5 +26,5 @@ def check_row_count(
 ) -> CheckResult:
     """Whether the draft holds `expected` rows that meet the filter `where` (None: rows in all)."""
     found = count_rows(plan(lake, draft.name, at=draft.branch, where=where))
-    says = f"{found:,} rows are on the audit branch, {expected:,} were written."
-    return CheckResult(name, found == expected, says, measured={"rows": found, "expected": expected})
+    message = f"{found:,} rows are on the audit branch, {expected:,} were written."
+    return CheckResult(name, found == expected, message, measured={"rows": found, "expected": expected})

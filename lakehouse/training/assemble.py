@@ -176,7 +176,7 @@ def spine_columns(training_set: TrainingSet, joins: Sequence[Join]) -> list[str]
 def training_shape(training_set: TrainingSet, schema: pa.Schema) -> TableShape:
     """The table of a training set, documented from the declarations."""
     docs = {
-        training_set.feature_columns(one)[feature.column]: f"{one.entity}: {feature.says}"
+        training_set.feature_columns(one)[feature.column]: f"{one.entity}: {feature.description}"
         + (f", known after {one.delay}" if one.delay != "0d" else "")
         for one in training_set.feature_sets
         for feature in one.described()

@@ -104,20 +104,20 @@ def late_check_result(lake: Lakehouse, training_set: TrainingSet, input_snapshot
     worst = max(found, key=lambda one: one.share or 0.0)
     measured = {"tolerance": tolerance, **{one.feature_set.name: one.share for one in found if one.share is not None}}
     if worst.share is None:
-        says = "Nothing to measure yet: all rows were loaded as history."
-        return CheckResult(CHECK, passed=True, says=says, measured=measured)
-    says = (
+        message = "Nothing to measure yet: all rows were loaded as history."
+        return CheckResult(CHECK, passed=True, message=message, measured=measured)
+    message = (
         f"{worst.share:.2%} of {worst.values} values of {worst.feature_set.name} were not available at serving time; "
         f"the tolerance is {tolerance:.2%}."
     )
     passed = worst.share <= tolerance
     if not passed:
         slowest = max(worst.events, key=lambda one: one.late)
-        says += (
+        message += (
             f" Rows of {slowest.events.table} have a declared delay of {slowest.declared}, but arrived up to "
             f"{spoken(slowest.longest)} after their event time."
         )
-    return CheckResult(CHECK, passed, says, measured=measured)
+    return CheckResult(CHECK, passed, message, measured=measured)
 
 
 def _with_used(lake: Lakehouse, one: FeatureSet, pin: int) -> list[DataLateness]:
@@ -158,8 +158,8 @@ def rows_as_known(lake: Lakehouse, one: FeatureSet, columns: Sequence[str], at: 
 
 def checks_of(training_set: TrainingSet) -> dict[str, str]:
     """Return the check and its description by name, where the training set declares a tolerance."""
-    says = f"At most {training_set.late_tolerance or 0:.2%} of the values were not available at serving time."
-    return {CHECK: says} if training_set.late_tolerance is not None else {}
+    description = f"At most {training_set.late_tolerance or 0:.2%} of the values were not available at serving time."
+    return {CHECK: description} if training_set.late_tolerance is not None else {}
 
 
 def spoken(seconds: float | None) -> str:

@@ -92,13 +92,13 @@ def _audit(
         CheckResult(
             "every_spine_row_once",
             passed=missing == 0 and number == distinct,
-            says=f"{number} rows, {distinct} of them distinct; {missing} rows of the spine are missing.",
+            message=f"{number} rows, {distinct} of them distinct; {missing} rows of the spine are missing.",
             measured={"rows": number, "distinct": distinct, "missing": missing},
         ),
         CheckResult(
             "labels_known_in_time",
             passed=early[0] == 0,
-            says=f"{early[0]} labels are there that only became known after {clock.isoformat()}.",
+            message=f"{early[0]} labels are there that only became known after {clock.isoformat()}.",
             measured={"rows": early[0], "clock": clock.isoformat()},
         ),
     ]

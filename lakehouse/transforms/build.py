@@ -95,7 +95,7 @@ def _settle(
         return ModelResult(model.table, None, known, f"{model.table} was not built: {reason}")
     failed = [check_result for check_result in known if check_result.blocking and not check_result.passed]
     if failed:
-        return ModelResult(model.table, None, known, f"{model.table} failed its tests: {failed[0].says}")
+        return ModelResult(model.table, None, known, f"{model.table} failed its tests: {failed[0].message}")
     blocked = [name for name in model.inputs if name in before and before[name].failure]
     if blocked:
         return ModelResult(model.table, None, known, f"{model.table} waits for {', '.join(blocked)}.")
@@ -126,7 +126,7 @@ def _check_result(
     model: TransformModel,
     run: Any,  # noqa: ANN401  # dbt has no public type for it
     name: str,
-    says: str,
+    message: str,
     blocking: bool,  # noqa: FBT001
 ) -> CheckResult | None:
     """What a dbt test found; None when it did not run."""
@@ -135,7 +135,7 @@ def _check_result(
     passed = str(run.status) in {"pass", "success"}
     failures = int(run.failures or 0)
     sample = _failing_rows(session, model, run.node.compiled_code) if failures else []
-    words = says if passed else f"{says} Not so in {failures} cases." if failures else f"{says} {run.message}"
+    words = message if passed else f"{message} Not so in {failures} cases." if failures else f"{message} {run.message}"
     return CheckResult(name, passed, words, blocking, {"failures": failures}, sample)
 
 

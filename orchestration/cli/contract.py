@@ -103,7 +103,8 @@ def show_command(
     kept, audits = versions_of(lake, table), _last_audits(lake, table)
     if as_json:
         checks = {
-            name: {"says": says, "action": contract.action(name)} for name, (says, _) in contract.checks().items()
+            name: {"description": description, "action": contract.action(name)}
+            for name, (description, _) in contract.checks().items()
         }
         versions = [{"version": one.contract.version, "at": one.at, "changes": one.changes} for one in kept]
         print_json({"contract": as_object(contract), "checks": checks, "versions": versions, "audits": audits})
@@ -119,8 +120,8 @@ def show_command(
         "Checks",
         ["check", "action", "description", "last audit"],
         [
-            [name, contract.action(name), says, result_of(results.get(name))]
-            for name, (says, _) in contract.checks().items()
+            [name, contract.action(name), description, result_of(results.get(name))]
+            for name, (description, _) in contract.checks().items()
         ],
         unbroken=["check"],
     )
@@ -218,12 +219,12 @@ def diff_command(
     hit = _models_on(after.table) if breaking else []
     told = breaking and major(after.version) <= major(before.version)
     if as_json:
-        listed = [{"says": one.says, "breaking": one.breaking, "columns": one.columns} for one in changes]
+        listed = [{"description": one.description, "breaking": one.breaking, "columns": one.columns} for one in changes]
         print_json({"changes": listed, "breaking": breaking, "models": hit, "needs_new_major_version": told})
     elif not changes:
         console.print("Nothing changed that anybody could rely on.")
     else:
-        words = [["breaks consumers" if one.breaking else "harmless", one.says] for one in changes]
+        words = [["breaks consumers" if one.breaking else "harmless", one.description] for one in changes]
         print_table(f"{before.table} {before.version} -> {after.version}", ["", "change"], words)
         if hit:
             console.print(f"It hits {', '.join(hit)}.", markup=False, highlight=False)

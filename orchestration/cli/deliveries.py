@@ -31,7 +31,7 @@ def told_of(
     rejected, waiting, left_out, rows = [], [], [], {}
     for source in sources:
         for one in blocked_deliveries(lake, source.name):
-            told = {**one.as_dict(), "judged_now": one.run_id in runs, "says": one.status}
+            told = {**one.as_dict(), "judged_now": one.run_id in runs, "message": one.status}
             (waiting if one.waits else rejected).append(told)
         left_out += _left_out(lake, source)
         number = waiting_rows(lake, source.shape) if source.name in recomputed else 0
@@ -58,11 +58,11 @@ def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
     told = []
     for one in there:
         if one.fingerprint in dropped:
-            says = f"{one.name} was discarded and is not landed: {dropped[one.fingerprint].reason}"
-            told.append({"source": source.name, "delivery": one.name, "status": "dropped", "says": says})
+            message = f"{one.name} was discarded and is not landed: {dropped[one.fingerprint].reason}"
+            told.append({"source": source.name, "delivery": one.name, "status": "dropped", "message": message})
         elif (one.fingerprint, one.name) in copies and one.fingerprint in names:
-            says = f"{one.name} is {names[one.fingerprint]} once more, and was not landed."
-            told.append({"source": source.name, "delivery": one.name, "status": "copy", "says": says})
+            message = f"{one.name} is {names[one.fingerprint]} once more, and was not landed."
+            told.append({"source": source.name, "delivery": one.name, "status": "copy", "message": message})
     return told
 
 
@@ -84,7 +84,7 @@ def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
     for name, number in told["rows_in_quarantine"].items():
         _say(f"{number:,} rows are in quarantine: `slipway quarantine {name}` shows them.")
     for one in told["left_out"]:
-        _say(one["says"])
+        _say(one["message"])
     for one in told["rejected"]:
         _say("")
         show_rejected(one)

@@ -200,7 +200,7 @@ def _show(lake: "Lakehouse", summary: dict[str, Any]) -> None:
     print_table(
         "Gates",
         ["gate", "passed", "description"],
-        [[f"{gate['model']}\n{gate['name']}", gate["passed"], gate["says"]] for gate in summary["gates"]],
+        [[f"{gate['model']}\n{gate['name']}", gate["passed"], gate["message"]] for gate in summary["gates"]],
     )
     console.print(
         f"[bold]{summary['seconds']:.1f} s[/bold], at most [bold]{summary['peak_memory_mb']:.0f} MB[/bold]. "

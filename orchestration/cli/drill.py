@@ -87,9 +87,9 @@ def _list(*, as_json: bool) -> None:
     from lakehouse.drills.fault_injection import INCIDENTS
 
     if as_json:
-        print_json({"incidents": [{"name": one.name, "says": one.says} for one in INCIDENTS.values()]})
+        print_json({"incidents": [{"name": one.name, "description": one.description} for one in INCIDENTS.values()]})
         return
-    print_table("Incidents", ["name", "what happens"], [[one.name, one.says] for one in INCIDENTS.values()])
+    print_table("Incidents", ["name", "what happens"], [[one.name, one.description] for one in INCIDENTS.values()])
 
 
 def _told(drill: "Drill", played: list["Played"], left_out: list[str]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _told(drill: "Drill", played: list["Played"], left_out: list[str]) -> dict[s
         "as_delivered": {
             "metrics": drill.good,
             "alarm": bool(control and control.raised),
-            "says": control.says if control else "",
+            "message": control.message if control else "",
         },
         "incidents": [one.as_dict() for one in played],
         "left_out": left_out,
@@ -124,7 +124,7 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
         console.print(f"\n{one.incident}", style="bold", highlight=False)
         print_facts(
             {
-                "what happens": f"{one.says} ({', '.join(one.columns)})" if one.columns else one.says,
+                "what happens": f"{one.description} ({', '.join(one.columns)})" if one.columns else one.description,
                 "without contracts": _of(one.without, metrics)
                 + (f": the pipeline breaks off, nothing is scored ({one.broke})" if one.broke else ""),
                 "with contracts": f"{_of(one.within, metrics)}: {_outcome(one)}",
@@ -133,11 +133,11 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
                     f"{issue.kind} ({', '.join(issue.columns)})" if issue.columns else issue.kind
                     for issue in one.alarm.issues
                 ),
-                "says": one.alarm.says,
+                "message": one.alarm.message,
             }
         )
     if drill.control and drill.control.raised:
-        console.print(f"\nA false alarm: as it was really delivered, it is {drill.control.says}", markup=False)
+        console.print(f"\nA false alarm: as it was really delivered, it is {drill.control.message}", markup=False)
     if left_out:
         console.print(f"\nNot played, for want of a column: {', '.join(left_out)}.", markup=False)
     from orchestration.sensors import delivery_sensor

@@ -51,7 +51,7 @@ def show_found(found: Sequence["Found"], *, number: int) -> None:
         [
             [
                 f"{one.name}{_deprecated(one.entry)}",
-                one.feature.says,
+                one.feature.description,
                 str(one.entry.feature_set.entity),
                 one.entry.feature_set.owner,
             ]
@@ -83,7 +83,7 @@ def show_set(entry: "Entry") -> None:
     print_table(
         "Columns",
         ["column", "type", "meaning"],
-        [[feature.column, entry.types.get(feature.column), feature.says] for feature in one.described()],
+        [[feature.column, entry.types.get(feature.column), feature.description] for feature in one.described()],
     )
     rows = [
         [user.training_set, user.model, user.champion or "none yet", f"{len(user.columns)} of {len(one.columns)}"]
@@ -102,7 +102,7 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
 
     entry, one, found = page.entry, page.entry.feature_set, feature.distribution
     console.print(f"[bold]{feature.name}[/bold] (owned by {one.owner})", highlight=False)
-    _say(f"{feature.says[:1].upper()}{feature.says[1:]}.")
+    _say(f"{feature.description[:1].upper()}{feature.description[1:]}.")
     print_facts(
         {
             "deprecated": f"use {one.deprecated}" if one.deprecated else None,
@@ -148,7 +148,7 @@ def set_json(entry: "Entry") -> dict[str, Any]:
         "delay": one.delay,
         "windows": _windows(entry),
         "columns": [
-            {"name": feature.column, "type": entry.types.get(feature.column), "meaning": feature.says}
+            {"name": feature.column, "type": entry.types.get(feature.column), "meaning": feature.description}
             for feature in one.described()
         ],
         "training_sets": list(entry.training_sets),
@@ -170,7 +170,7 @@ def found_json(found: "Found") -> dict[str, Any]:
     one = found.entry.feature_set
     return {
         "name": found.name,
-        "meaning": found.feature.says,
+        "meaning": found.feature.description,
         "entity": list(one.entity.keys),
         "source": one.source,
         "owner": one.owner,
@@ -183,7 +183,7 @@ def feature_json(page: "Detail", feature: "FeatureDetail") -> dict[str, Any]:
     one, found = page.entry.feature_set, feature.distribution
     return {
         "name": feature.name,
-        "meaning": feature.says,
+        "meaning": feature.description,
         "formula": feature.formula,
         "type": feature.type,
         "unit": feature.unit,

@@ -84,10 +84,12 @@ def _show(one: "DataLateness") -> None:
         rows,
     )
     if one.share is None:
-        says = "Nothing to measure yet: no spine row is newer than the first publication of its tables."
+        message = "Nothing to measure yet: no spine row is newer than the first publication of its tables."
     else:
-        says = f"{one.share:.2%} of {one.values:,} training values ({one.late:,}) were not available at serving time."
-    console.print(says, highlight=False)
+        message = (
+            f"{one.share:.2%} of {one.values:,} training values ({one.late:,}) were not available at serving time."
+        )
+    console.print(message, highlight=False)
 
 
 def _content(one: "DataLateness") -> dict[str, Any]:

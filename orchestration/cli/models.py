@@ -114,7 +114,7 @@ def _gates(lake: "Lakehouse", model: "Model") -> list[dict[str, Any]]:
                 "name": gate.name,
                 "metric": gate.metric,
                 "passed": last.passed if last else None,
-                "says": (last.description if last else None) or gate.description,
+                "message": (last.description if last else None) or gate.description,
             }
         )
     return found
@@ -154,7 +154,7 @@ def _show(model: dict[str, Any]) -> None:
     print_table(
         "Gates, last evaluation",
         ["gate", "passed", "description"],
-        [[gate["name"], gate["passed"], gate["says"]] for gate in model["gates"]],
+        [[gate["name"], gate["passed"], gate["message"]] for gate in model["gates"]],
     )
     for one in model["versions"]:
         if one["reason"]:

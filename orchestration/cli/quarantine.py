@@ -181,7 +181,7 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
         "rejected_deliveries": deliveries["rejected"],
         "waiting_deliveries": deliveries["waiting"],
         "left_out": deliveries["left_out"],
-        "reconciliation": reconciliation.says,
+        "reconciliation": reconciliation.message,
         "balanced": reconciliation.balanced,
     }
 

@@ -34,7 +34,7 @@ def feature_assets(declared: Declared[FeatureSetAsset]) -> list[dg.AssetsDefinit
     domain = declared.domain
     taken = [(one.name, one.feature_sets) for one in domain.training_sets]
     taken += [(one.name, one.uses) for one in domain.feature_sets]
-    warn(says for user, used in taken for says in deprecations(user, used))
+    warn(message for user, used in taken for message in deprecations(user, used))
     warn(str(one) for one in remembered(declared.lake, domain.feature_sets))
     return [feature_asset(asset, domain.feature_sets) for asset in declared.assets]
 

@@ -77,7 +77,7 @@ def _gate_results(model: Model, done: Retraining) -> Iterator[dg.AssetCheckResul
             asset_key=asset_key(model.name),
             check_name=result.gate.name,
             passed=result.passed,
-            description=result.says,
+            description=result.message,
             metadata=measured,
         )
 

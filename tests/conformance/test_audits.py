@@ -99,7 +99,7 @@ def audit(request):
 
 
 def told(check_results):
-    return [(one.name, one.passed, one.says, one.action, dict(one.measured)) for one in check_results]
+    return [(one.name, one.passed, one.message, one.action, dict(one.measured)) for one in check_results]
 
 
 def test_both_engines_give_the_same_check_results(shop):
@@ -164,7 +164,7 @@ def test_a_column_that_is_not_there_is_all_that_is_said(shop, audit):
     wanting = replace(ORDERS, columns=[*ORDERS.columns, Column("more", "int64", description="Not there.")])
     (only,) = audit(shop, wanting)
     assert (only.name, only.passed, only.blocking) == ("schema", False, True)
-    assert "more is missing" in only.says
+    assert "more is missing" in only.message
 
 
 PATTERNS = [

@@ -365,7 +365,7 @@ def test_a_training_set_that_serving_could_not_match_is_not_published(shop):
         build_training_set(shop, training(early, tolerance=0.25), run_id="training-run")
     (check_result,) = [one for one in rejected.value.check_results if not one.passed]
     assert (check_result.name, check_result.blocking) == (CHECK, True)
-    assert check_result.says == (
+    assert check_result.message == (
         "100.00% of 4 values of shop.risk were not available at serving time; the tolerance is 25.00%. Rows of "
         "shop.reports have a declared delay of 0d, but arrived up to 18.0 h after their event time."
     )
@@ -415,7 +415,7 @@ def test_what_was_loaded_as_history_says_nothing(built):
     input_snapshots = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
     check_result = late_check_result(built, replace(fraud_training, late_tolerance=0.0), input_snapshots)
     assert check_result.passed
-    assert check_result.says == "Nothing to measure yet: all rows were loaded as history."
+    assert check_result.message == "Nothing to measure yet: all rows were loaded as history."
 
 
 def test_dagster_shows_the_check_only_where_it_is_declared():
@@ -564,7 +564,7 @@ def test_a_training_set_as_known_is_asked_for_on_the_command_line(lake, clock, m
 
 
 @pytest.mark.parametrize(
-    ("seconds", "says"), [(0.25, "0.2 s"), (90, "1.5 min"), (64_800, "18.0 h"), (864_000, "10.0 d"), (None, "")]
+    ("seconds", "message"), [(0.25, "0.2 s"), (90, "1.5 min"), (64_800, "18.0 h"), (864_000, "10.0 d"), (None, "")]
 )
-def test_lengths_of_time_are_said_for_people(seconds, says):
-    assert spoken(seconds) == says
+def test_lengths_of_time_are_said_for_people(seconds, message):
+    assert spoken(seconds) == message

@@ -53,13 +53,13 @@ def state(lake):
     return lake.names(), resolve(table), len(read(lake, NAME)), lake.has(quarantine_name(NAME))
 
 
-def rejected(lake, name, *, says, where="", nearest=None, kind=source):
+def rejected(lake, name, *, message, where="", nearest=None, kind=source):
     """The file is refused with one error in all its parts, and readers see no difference."""
     before = state(lake)
     with pytest.raises(DeliveryError) as caught:
         land(lake, kind, run_id="r").raise_if_nothing_passed()
     error = caught.value
-    assert says in error.what
+    assert message in error.what
     assert f"{lake.home.drop_folder(NAME) / name}{where}" == error.where
     assert error.fix
     if nearest is not None:
@@ -112,7 +112,7 @@ def put(lake, name, content):
 
 def test_an_empty_file(week):
     put(week, "bad.parquet", b"")
-    rejected(week, "bad.parquet", says="is empty (0 bytes)")
+    rejected(week, "bad.parquet", message="is empty (0 bytes)")
 
 
 @pytest.mark.parametrize("name", ["bad.parquet", "bad.csv", "bad.csv.gz"])
@@ -120,7 +120,7 @@ def test_a_file_without_rows(week, name):
     nothing = csv_lines()[0] + "\n"
     content = {"bad.parquet": ROWS.head(0), "bad.csv": nothing, "bad.csv.gz": gzip.compress(nothing.encode())}
     put(week, name, content[name])
-    rejected(week, name, says="holds no rows")
+    rejected(week, name, message="holds no rows")
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
@@ -128,7 +128,7 @@ def test_a_truncated_parquet_file(week, kept):
     path = put(week, "bad.parquet", ROWS)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    rejected(week, "bad.parquet", says="cannot be read as parquet: it is damaged, cut off or of another format")
+    rejected(week, "bad.parquet", message="cannot be read as parquet: it is damaged, cut off or of another format")
 
 
 def test_a_parquet_file_with_changed_bytes(week):
@@ -136,12 +136,12 @@ def test_a_parquet_file_with_changed_bytes(week):
     content = bytearray(path.read_bytes())
     content[200:600] = bytes(400)
     path.write_bytes(bytes(content))
-    rejected(week, "bad.parquet", says="cannot be read as parquet")
+    rejected(week, "bad.parquet", message="cannot be read as parquet")
 
 
 def test_a_csv_file_that_is_called_parquet(week):
     put(week, "bad.parquet", joined(csv_lines()))
-    rejected(week, "bad.parquet", says="cannot be read as parquet")
+    rejected(week, "bad.parquet", message="cannot be read as parquet")
 
 
 PACKED = gzip.compress(joined(csv_lines()).encode())
@@ -157,11 +157,11 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_gzip_file(week, damage):
     put(week, "bad.csv.gz", DAMAGE[damage])
-    rejected(week, "bad.csv.gz", says="cannot be read as csv: it is damaged")
+    rejected(week, "bad.csv.gz", message="cannot be read as csv: it is damaged")
 
 
 @pytest.mark.parametrize(
-    ("change", "says", "line"),
+    ("change", "message", "line"),
     [
         (lambda line: ",".join(line.split(",")[:5]), "5 columns instead of 9", 31),
         (lambda line: line + ",7", "10 columns instead of 9", 31),
@@ -169,22 +169,22 @@ def test_a_damaged_gzip_file(week, damage):
         (lambda line: '"' + line, "cannot be read as csv", 31),
     ],
 )
-def test_a_csv_line_that_does_not_fit(week, change, says, line):
+def test_a_csv_line_that_does_not_fit(week, change, message, line):
     lines = csv_lines()
     lines[30] = change(lines[30])
     put(week, "bad.csv", joined(lines))
-    rejected(week, "bad.csv", says=says, where=f", line {line}")
+    rejected(week, "bad.csv", message=message, where=f", line {line}")
 
 
 def test_a_csv_file_that_is_cut_off(week):
     put(week, "bad.csv", joined(csv_lines())[:-12])
-    rejected(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", message="columns instead of 9", where=f", line {COUNT + 1}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_a_csv_file_in_another_encoding(week, encoding):
     put(week, "bad.csv", joined(csv_lines()).replace("TX_AMOUNT", "TX_AMOÜNT").encode(encoding))
-    rejected(week, "bad.csv", says="utf-8")
+    rejected(week, "bad.csv", message="utf-8")
 
 
 @pytest.mark.parametrize("row", ["{oops", '{"TRANSACTION_ID": 1', "}"])
@@ -207,12 +207,12 @@ def rejected_somewhere(lake, name):
 @pytest.mark.parametrize(("row", "kind"), [("[1, 2]", "array"), ("null", "null"), ('"text"', "varchar")])
 def test_json_rows_that_are_no_objects(week, row, kind):
     put(week, "bad.jsonl", joined([*json_lines()[:4], row, *json_lines()[4:]]))
-    rejected(week, "bad.jsonl", says=f"JSON {kind}, not an object", where=", row 5")
+    rejected(week, "bad.jsonl", message=f"JSON {kind}, not an object", where=", row 5")
 
 
 def test_a_json_array_in_place_of_lines(week):
     put(week, "bad.jsonl", "[" + ",".join(json_lines()) + "]")
-    rejected(week, "bad.jsonl", says="JSON array, not an object", where=", row 1")
+    rejected(week, "bad.jsonl", message="JSON array, not an object", where=", row 1")
 
 
 # Columns.
@@ -220,7 +220,7 @@ def test_a_json_array_in_place_of_lines(week):
 
 @pytest.mark.parametrize("name", ["bad.parquet", "bad.csv", "bad.jsonl"])
 @pytest.mark.parametrize(
-    ("change", "says", "nearest"),
+    ("change", "message", "nearest"),
     [
         (lambda rows: rows.drop("TX_FRAUD"), "column 'TX_FRAUD' is missing", ""),
         (lambda rows: rows.rename({"TX_AMOUNT": "TX_AMUONT"}), "column 'TX_AMOUNT' is missing", "TX_AMUONT"),
@@ -228,17 +228,17 @@ def test_a_json_array_in_place_of_lines(week):
         (lambda rows: rows.rename(str.lower), "column 'TRANSACTION_ID' is missing", "transaction_id"),
     ],
 )
-def test_columns_that_are_missing_misspelt_or_unknown(week, name, change, says, nearest):
+def test_columns_that_are_missing_misspelt_or_unknown(week, name, change, message, nearest):
     rows = change(text() if name != "bad.parquet" else ROWS)
     content = {"bad.parquet": lambda: rows, "bad.csv": rows.write_csv, "bad.jsonl": rows.write_ndjson}
     put(week, name, content[name]())
-    rejected(week, name, says=says, nearest=nearest or None)
+    rejected(week, name, message=message, nearest=nearest or None)
 
 
 def test_a_column_that_is_there_twice(week):
     table = ROWS.to_arrow()
     put(week, "bad.parquet", pa.table([*table.columns, table.column("TX_FRAUD")], names=[*ROWS.columns, "TX_FRAUD"]))
-    rejected(week, "bad.parquet", says="'TX_FRAUD' is there twice")
+    rejected(week, "bad.parquet", message="'TX_FRAUD' is there twice")
     (week.home.drop_folder(NAME) / "bad.parquet").unlink()
     # As the file of another day: the days after the first one have landed meanwhile.
     lines = csv_lines(scenario.payments_on(DAYS[7:8]))
@@ -251,7 +251,7 @@ def test_a_column_that_is_there_twice(week):
 
 
 @pytest.mark.parametrize(
-    ("column", "kind", "says"),
+    ("column", "kind", "message"),
     [
         ("TX_AMOUNT", pl.String, "is large_string, but the contract says float64"),
         ("TX_FRAUD", pl.Float64, "is double, but the contract says int16"),
@@ -260,16 +260,16 @@ def test_a_column_that_is_there_twice(week):
         ("TX_DATETIME", pl.Int64, "is int64, but the contract says timestamp"),
     ],
 )
-def test_a_parquet_column_of_another_type(week, column, kind, says):
+def test_a_parquet_column_of_another_type(week, column, kind, message):
     put(week, "bad.parquet", ROWS.with_columns(pl.col(column).cast(kind)))
-    error = rejected(week, "bad.parquet", says=says)
+    error = rejected(week, "bad.parquet", message=message)
     assert repr(column) in error.what
     assert error.nearest
 
 
 def test_a_parquet_value_that_does_not_fit(week):
     put(week, "bad.parquet", ROWS.with_columns(CUSTOMER_ID=pl.col("CUSTOMER_ID").cast(pl.Int64) + 2**40))
-    rejected(week, "bad.parquet", says="'CUSTOMER_ID' does not fit into int32")
+    rejected(week, "bad.parquet", message="'CUSTOMER_ID' does not fit into int32")
 
 
 @pytest.mark.parametrize(
@@ -316,17 +316,17 @@ def quarantined_alone(lake, column, row):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "says"),
+    ("column", "value", "message"),
     [
         ("CUSTOMER_ID", "abc", "is not int32"),
         ("TX_AMOUNT", "12.5 EUR", "is not float64"),
         ("TX_DATETIME", "soon", "is not timestamp"),
     ],
 )
-def test_a_column_without_a_readable_value_refuses_the_file(week, column, value, says):
+def test_a_column_without_a_readable_value_refuses_the_file(week, column, value, message):
     put(week, "bad.csv", text().with_columns(pl.lit(value).alias(column)).write_csv())
     error = rejected_somewhere(week, "bad.csv")
-    assert says in error.what
+    assert message in error.what
     assert column in error.what
     assert error.fix
 
@@ -357,22 +357,22 @@ def test_times_without_a_zone_where_none_is_declared(week, name):
 
 
 @pytest.mark.parametrize(
-    ("times", "says"),
+    ("times", "message"),
     [
         (pa.array([2**62] * COUNT).cast(pa.timestamp("ms")), "out of bounds"),
         (pa.array([2**62] * COUNT).cast(pa.timestamp("us")), "row 1 lies outside of the years 1 to 9999"),
         (pa.array([1_522_540_800_000_000_001] * COUNT).cast(pa.timestamp("ns")), "lose data"),
     ],
 )
-def test_times_that_no_calendar_or_microsecond_holds(week, times, says):
+def test_times_that_no_calendar_or_microsecond_holds(week, times, message):
     put(week, "bad.parquet", ROWS.to_arrow().set_column(1, "TX_DATETIME", times))
-    error = rejected(week, "bad.parquet", says=says)
+    error = rejected(week, "bad.parquet", message=message)
     assert "out of range or finer than a microsecond" in error.what
 
 
 def test_a_file_all_of_whose_times_are_missing(week):
     put(week, "bad.parquet", ROWS.with_columns(TX_DATETIME=pl.lit(None, pl.Datetime("us"))))
-    rejected(week, "bad.parquet", says="No row has a time in 'TX_DATETIME'")
+    rejected(week, "bad.parquet", message="No row has a time in 'TX_DATETIME'")
 
 
 # Places.
@@ -460,7 +460,7 @@ def test_looking_around_names_bad_files_with_their_fault(week):
 
 def test_once_the_bad_file_is_gone_the_rest_lands(week):
     bad = put(week, "bad.csv", joined(csv_lines())[:-12])
-    rejected(week, "bad.csv", says="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", message="columns instead of 9", where=f", line {COUNT + 1}")
     bad.unlink()
     land(week, source, run_id="r")
     assert len(read(week, NAME)) == len(scenario.payments_on([*DAYS[:5], DAYS[6]]))

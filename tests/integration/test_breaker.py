@@ -160,7 +160,7 @@ def test_a_person_opens_and_closes_it(begun):
 def test_every_delivered_row_is_somewhere(begun):
     opened(begun)
     reconciliation = reconciliation_of(begun, SOURCE)
-    assert reconciliation.balanced, reconciliation.says
+    assert reconciliation.balanced, reconciliation.message
     assert reconciliation.delivered == len(scenario.payments_on(DAYS[:9]))
     assert reconciliation.rejected_rows == len(scenario.payments_on(DAYS[5:7]))
     assert reconciliation.waiting_rows == len(scenario.payments_on(DAYS[7:9]))

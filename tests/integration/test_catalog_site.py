@@ -30,7 +30,10 @@ def declared():
     """The fraud domain, with one more set: deprecated, its example wrong, its words made to break out of the page."""
     (domain,) = load_domains(["fraud"])
     wrong = Example(
-        says="Wrong.", given={}, at={"transaction_id": 1, "tx_datetime": "2018-04-01"}, expected={"is_weekend": 0}
+        description="Wrong.",
+        given={},
+        at={"transaction_id": 1, "tx_datetime": "2018-04-01"},
+        expected={"is_weekend": 0},
     )
     old = replace(
         transaction_time,

@@ -362,7 +362,7 @@ def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says", "nearest", "code"),
+    ("words", "message", "nearest", "code"),
     [
         (("materialize", "group:fruad"), "There is no group named 'group:fruad'", "group:fraud", 1),
         (("materialize", "x", "--days", "2018-04-31"), "Invalid day 2018-04-31.", "2018-04-30", 1),
@@ -388,11 +388,11 @@ def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_called_wrongly_is_told_with_what_comes_nearest(
-    slipway: Slipway, tmp_path: Path, words: tuple[str, ...], says: str, nearest: str, code: int
+    slipway: Slipway, tmp_path: Path, words: tuple[str, ...], message: str, nearest: str, code: int
 ) -> None:
     said = slipway(*words, "--home", tmp_path / "home", "--json")
     assert said.code == code
-    assert says in said.json["what"]
+    assert message in said.json["what"]
     assert said.json["nearest"] == nearest
 
 
@@ -965,7 +965,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
 
 
 def test_what_was_judged_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
-    line = {"source": "s.t", "delivery": "a", "says": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
+    line = {"source": "s.t", "delivery": "a", "message": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
     show_rejected({**line, "evaluated": 2, "judged_now": True})
     show_rejected({**line, "evaluated": 2, "judged_now": False})
     assert capsys.readouterr().out.count("It was checked again, and rejected again.") == 1

@@ -140,17 +140,17 @@ def referring(column, to_column, table="shop.values", version="1.0.0"):
 
 
 @pytest.mark.parametrize(
-    ("source", "error", "says", "nearest"),
+    ("source", "error", "message", "nearest"),
     [
         (referring("value", "nmae"), UnknownNameError, "no column 'nmae'", "name"),
         (referring("value", "number"), ContractError, "value is string and number of shop.values is int64", "name"),
         (referring("value", "name", table="shop.valeus"), UnknownNameError, "no table named", "shop.values"),
     ],
 )
-def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(lake, source, error, says, nearest):
+def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(lake, source, error, message, nearest):
     ensure_table(lake, TableShape("shop.values", pa.schema([("name", pa.string()), ("number", pa.int64())])))
     put(lake, "2018-04-01", "id,at,value\n1,2018-04-01T01:00:00,1\n")
-    with pytest.raises(error, match=says) as caught:
+    with pytest.raises(error, match=message) as caught:
         land(lake, source, run_id="wrong")
     assert caught.value.nearest == nearest
     assert caught.value.where.startswith(f"contract of {NAME}, reference to ")

@@ -149,8 +149,8 @@ def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys
     rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
     print_table("Checks", ["check", "action", "description", "last audit"], rows, unbroken=["check"])
     assert name in capsys.readouterr().out
-    says = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
-    audit = {"passed": False, "broken": 0, "rows": 91, "says": says}
+    message = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
+    audit = {"passed": False, "broken": 0, "rows": 91, "message": message}
     assert result_of(audit) == "failed: 2018-05-15 with 91 (typical: 9)."
 
 

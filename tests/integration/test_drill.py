@@ -91,8 +91,8 @@ def test_the_story(live: Lakehouse, drill: Drill) -> None:
 
 
 def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: Lakehouse) -> None:
-    shape = TableShape("bank.educations", pa.schema([("code", pa.int32()), ("says", pa.string())]))
-    rows = pa.table({"code": pa.array([*range(7)], pa.int32()), "says": ["school"] * 7})
+    shape = TableShape("bank.educations", pa.schema([("code", pa.int32()), ("message", pa.string())]))
+    rows = pa.table({"code": pa.array([*range(7)], pa.int32()), "message": ["school"] * 7})
     publish(live, write_draft(live, shape, rows, Provenance("test", "test"), None, resolve(ensure_table(live, shape))))
     domain = load_domain("credit")
     contract = replace(statements_contract, references=[Reference("education", shape.name, "code")])
@@ -121,7 +121,7 @@ def test_the_pipeline_without_checks_computes_what_the_platform_computes(live: L
 def test_every_incident_of_the_list_raises_an_alarm_that_names_it(drill: Drill, name: str) -> None:
     played = drill.play(incident(name))
     assert played.alarm.raised
-    assert played.kind_named or played.column_named, played.alarm.says
+    assert played.kind_named or played.column_named, played.alarm.message
     if played.alarm.rejected:
         assert played.within == drill.before
 
@@ -130,7 +130,7 @@ def test_a_missing_column_is_read_as_zeros_without_checks_and_rejected_with_them
     played = drill.play(incident("column_removed"))
     assert played.columns == (drill.roles.number,)
     assert played.alarm.rejected
-    assert str(drill.roles.number) in played.alarm.says
+    assert str(drill.roles.number) in played.alarm.message
     assert played.without["auc"] < drill.good["auc"] - 0.05
     assert played.within == drill.before
 

@@ -75,7 +75,7 @@ def landed(lake, kind=SOURCE):
     """Lands what lies there. Every row that could be counted is somewhere, once."""
     result = land(lake, kind, run_id="r")
     reconciliation = reconciliation_of(lake, kind)
-    assert reconciliation.balanced, reconciliation.says
+    assert reconciliation.balanced, reconciliation.message
     return result, reconciliation
 
 

@@ -136,7 +136,7 @@ def summary_asset(asset: SummaryAsset) -> dg.AssetsDefinition:
                 lake,
                 lambda: asset.work(lake),
                 lambda work: compute(lake, work),
-                lambda _draft, _work: [CheckResult("total_given", passed=True, says="1 row.")],
+                lambda _draft, _work: [CheckResult("total_given", passed=True, message="1 row.")],
                 run_id=context.run.run_id,
             )
 

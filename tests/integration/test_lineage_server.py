@@ -181,7 +181,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_events_get_a_reason_and_change_nothing(server, case):
-    body, status, says = HOSTILE[case]
+    body, status, message = HOSTILE[case]
     before = server.get("overview")
     packed = {"Content_Encoding": "gzip"} if case in {"a bomb", "no gzip"} else {}
     try:
@@ -191,7 +191,7 @@ def test_hostile_events_get_a_reason_and_change_nothing(server, case):
     else:
         problem = json.loads(text)["error"]
         assert found == status
-        assert says in problem["what"]
+        assert message in problem["what"]
         assert {"what", "where", "nearest", "fix"} <= problem.keys()
         assert len(text) < 2_000
     assert server.get("overview") == before

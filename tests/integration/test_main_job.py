@@ -200,12 +200,12 @@ def test_a_redelivery_that_takes_a_day_away_takes_it_away_everywhere(lake: Lakeh
 def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_good_snapshot(live: Lakehouse) -> None:
     before = {name: resolve(live.table(name)) for name in live.names()}
     scenario.deliver(live, _next_day())
-    says = "description: Number of customers who paid."
+    message = "description: Number of customers who paid."
     rejected = (
         "\n        data_tests:\n          - accepted_values:\n              arguments:\n"
         "                values: [-1]\n                quote: false"
     )
-    project = _project_with(live, "marts/fraud/daily_activity.yml", says, says + rejected)
+    project = _project_with(live, "marts/fraud/daily_activity.yml", message, message + rejected)
     with pytest.raises(SlipwayError, match="daily_activity") as told:
         run(project, small_domain())
     assert "Not so in" in str(told.value), "the test's own verdict, not an error on the way to it"

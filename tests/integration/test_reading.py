@@ -315,16 +315,16 @@ def test_not_a_number_and_infinity_are_read_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "says"),
+    ("column", "values", "message"),
     [
         ("amount", ["much", "more", "most", "much"], "'much' in column 'amount' is not float64"),
         ("at", ["05.06.2018"] * 4, "'05.06.2018' in column 'at' is not timestamp"),
         ("level", ["x", None, None, None], "'x' in column 'level' is not int16"),
     ],
 )
-def test_a_column_without_a_readable_value_refuses_the_file(tmp_path, column, values, says):
+def test_a_column_without_a_readable_value_refuses_the_file(tmp_path, column, values, message):
     path = write(tmp_path, bookings().with_columns(pl.Series(column, values)))
-    with pytest.raises(StructureError, match=says) as caught:
+    with pytest.raises(StructureError, match=message) as caught:
         read_delivery(LEDGER, path)
     assert caught.value.where == f"{path}, row 1"
     assert caught.value.issues[0].kind == "type_changed"

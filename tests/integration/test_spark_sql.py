@@ -217,8 +217,8 @@ def test_letters_are_the_same_in_the_other_case_or_rejected(name, spark_lake):
 
 
 def test_a_table_that_is_no_input_and_sql_that_is_none_are_rejected():
-    for sql, says in (("select * from other.table", "is no input"), ("select from where", "cannot be translated")):
-        with pytest.raises(SlipwayError, match=says) as caught:
+    for sql, message in (("select * from other.table", "is no input"), ("select from where", "cannot be translated")):
+        with pytest.raises(SlipwayError, match=message) as caught:
             to_spark(sql, "world.model", {"world.t": {"number": "INTEGER"}}, {"world.t": "world_t"})
         assert caught.value.where == "model world.model"
 

@@ -226,7 +226,7 @@ def test_one_process_has_one_spark_with_one_set_of_settings(spark_lake, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("java.lang.OutOfMemoryError: Java heap space", "ran out of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "worker died"),
@@ -235,8 +235,8 @@ def test_one_process_has_one_spark_with_one_set_of_settings(spark_lake, tmp_path
         ("An error occurred while calling o1.x.\n: org.example.SomeException: no such thing\n\tat x", "no such thing"),
     ],
 )
-def test_what_spark_says_comes_in_words_with_the_place(text, says):
-    with pytest.raises(SlipwayError, match=says) as caught, spark_errors("feature set x"):
+def test_what_spark_says_comes_in_words_with_the_place(text, message):
+    with pytest.raises(SlipwayError, match=message) as caught, spark_errors("feature set x"):
         raise RuntimeError(text)
     assert caught.value.where == "feature set x"
     assert caught.value.fix

@@ -385,7 +385,7 @@ def test_a_killed_landing_is_made_good_by_the_next(step, home_with_deliveries, l
     lake = check(land, step, home_with_deliveries, tmp_path, lenient_source.name, states)
     assert rows_of(lake, quarantine_name(lenient_source.name)) == quarantined, "each bad row is there once"
     reconciliation = reconciliation_of(lake, lenient_source)
-    assert reconciliation.balanced, reconciliation.says
+    assert reconciliation.balanced, reconciliation.message
     assert reconciliation.delivered == len(scenario.payments_on(EVERY_DAY[:6]))
 
 

@@ -198,7 +198,7 @@ def test_several_columns_renamed_at_once_are_told_apart_by_what_is_in_them(tmp_p
     new = {"amount": "a", "order_id": "b", "city": "c", "remark": "d"}
     found = found_in(tmp_path, orders(TODAY).rename(new))
     assert {one.columns for one in found} == set(new.items())
-    assert all("same distribution" in one.says for one in found)
+    assert all("same distribution" in one.message for one in found)
 
 
 def test_a_column_that_is_gone_and_another_that_came_are_not_taken_for_each_other(tmp_path):
@@ -211,7 +211,7 @@ def test_yesterdays_file_again_also_with_its_dates_moved(tmp_path, moved):
     rows = orders(TODAY - 1).with_columns(C("at") + timedelta(days=moved))
     found = found_in(tmp_path, rows)
     assert [one.kind for one in found] == ["delivery_stale" if moved else "delivery_repeated"]
-    assert f"day {TODAY - 1}" in found[0].says
+    assert f"day {TODAY - 1}" in found[0].message
 
 
 def test_a_corrected_file_under_its_old_name_is_no_stale_one(tmp_path):

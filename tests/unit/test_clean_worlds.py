@@ -84,7 +84,7 @@ def test_clean_rows_raise_nothing_however_they_are_cut_into_files(cut, first, le
             (one for one in before if one.first_day < profile.first_day), key=lambda one: (one.first_day, one.delivery)
         )
         found = find_changes(transactions, Read(delivered, delivered), history, profile)
-        assert [one.says for one in found if not (mistakable(profile) and one.kind == "day_month_swapped")] == []
+        assert [one.message for one in found if not (mistakable(profile) and one.kind == "day_month_swapped")] == []
         before.append(profile)
 
 

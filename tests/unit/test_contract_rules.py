@@ -270,7 +270,7 @@ def test_what_could_not_be_read_is_a_rule_of_its_own():
     check_results = {one.name: one for one in row_check_results(contract(), parted)}
     assert set(check_results) == {*contract().row_rules(), "quarantine_share"}  # whoever flagged them says so
     assert check_results["quarantine_share"].measured["rows_quarantined"] == 2
-    assert "amount can be read" in check_results["quarantine_share"].says
+    assert "amount can be read" in check_results["quarantine_share"].message
 
 
 # Distributions.
@@ -304,8 +304,8 @@ def test_shares_of_values_are_judged_among_those_that_are_given():
     assert judged(declared, kind=["a", "a", "c", "c", None])["kind_distribution"].passed
     check_result = judged(declared, kind=["a", "b", "b", "b", None])["kind_distribution"]
     assert (check_result.passed, check_result.action) == (False, "warn")
-    assert "25.00% are a; 75.00% are b" in check_result.says
-    assert "fewer than the 4" in judged(declared, kind=["b", "b"])["kind_distribution"].says
+    assert "25.00% are a; 75.00% are b" in check_result.message
+    assert "fewer than the 4" in judged(declared, kind=["b", "b"])["kind_distribution"].message
 
 
 def test_rows_unlike_those_that_the_champion_learned_from_are_found():

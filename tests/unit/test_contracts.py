@@ -221,7 +221,7 @@ def test_more_broken_rows_than_the_share_allows_refuse_the_write(broken, passed)
     assert check_results["amount_in_range"].measured == {"rows": 100, "broken": broken, "share": broken / 100}
     assert [row["amount"] for row in check_results["amount_in_range"].sample] == [-1.0] * min(broken, SAMPLE_ROWS)
     if not passed:
-        assert "amount is at least 0 and at most 100" in check_results["quarantine_share"].says
+        assert "amount is at least 0 and at most 100" in check_results["quarantine_share"].message
 
 
 def test_a_share_of_nothing_tolerates_no_broken_row():
@@ -250,7 +250,7 @@ def test_the_newest_event_is_as_fresh_as_declared(newest, freshness, passed):
     days = [date(2018, 4, 2), date(2018, 4, 1)]
     check_result = freshness_check_result(contract(freshness=freshness), "at", rows({"at": moment(newest)}), days)
     assert (check_result.passed, check_result.blocking) == (passed, True)
-    assert freshness in check_result.says
+    assert freshness in check_result.message
 
 
 def test_a_weekday_is_compared_with_its_own_kind_once_five_are_known():
@@ -263,7 +263,7 @@ def test_a_weekday_is_compared_with_its_own_kind_once_five_are_known():
     assert not volume_check_result(by_any_day, {sunday: 10}, counts).passed
     full = volume_check_result(by_weekday, {sunday: 100}, counts)
     assert not full.passed
-    assert "typical: 10" in full.says
+    assert "typical: 10" in full.message
     assert volume_check_result(by_any_day, {sunday: 100}, counts).passed
 
 
@@ -289,7 +289,7 @@ def test_a_day_has_about_as_many_rows_as_others_once_five_are_known(delivered, p
     assert check_result.blocking
     if odd is None:
         assert check_result.passed
-        assert "Fewer than 5 days" in check_result.says
+        assert "Fewer than 5 days" in check_result.message
     else:
         assert (check_result.passed, check_result.measured["odd_days"]) == (not odd, odd)
 
@@ -302,16 +302,16 @@ def test_only_delivered_days_are_judged_by_their_volume():
 
 def test_an_odd_day_is_named_with_its_rows():
     check_result = volume_check_result(contract(), by_day(100, 100, 100, 100, 7), {})
-    assert "2018-04-05 with 7" in check_result.says
-    assert "typical day has 100 rows" in check_result.says
+    assert "2018-04-05 with 7" in check_result.message
+    assert "typical day has 100 rows" in check_result.message
 
 
 def test_a_failed_blocking_check_result_refuses_and_names_itself_and_the_branch():
     check_results = [
-        CheckResult("fine", passed=True, says="All is well."),
-        CheckResult("noted", passed=False, says="Worth knowing.", blocking=False),
-        CheckResult("volume", passed=False, says="Too few rows."),
-        CheckResult("freshness", passed=False, says="Too old."),
+        CheckResult("fine", passed=True, message="All is well."),
+        CheckResult("noted", passed=False, message="Worth knowing.", blocking=False),
+        CheckResult("volume", passed=False, message="Too few rows."),
+        CheckResult("freshness", passed=False, message="Too old."),
     ]
     require("shop.payments", check_results[:2])
     with pytest.raises(AuditError) as caught:

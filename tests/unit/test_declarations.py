@@ -38,12 +38,12 @@ from lakehouse.training.training_set import TrainingSet
 from tests.reference import moment
 
 
-def rejected(make, *, says, where, nearest=None):
+def rejected(make, *, message, where, nearest=None):
     """The error of a declaration, after looking at its parts."""
     with pytest.raises(DeclarationError) as caught:
         make()
     error = caught.value
-    assert says in error.what
+    assert message in error.what
     assert where in error.where
     assert error.nearest == nearest
     assert error.nearest or error.fix, "it says neither what would be valid nor what to do"
@@ -87,14 +87,14 @@ def test_a_length_of_time_is_a_whole_number_and_a_unit(text, seconds):
     ],
 )
 def test_a_length_without_a_unit_or_of_another_form_is_rejected(text, nearest):
-    error = rejected(lambda: microseconds(text, where="here"), says="is not a length", where="here", nearest=nearest)
+    error = rejected(lambda: microseconds(text, where="here"), message="is not a length", where="here", nearest=nearest)
     assert "s, m, h or d" in error.fix
 
 
 @pytest.mark.parametrize("text", ["36526d", "99999999999999d"])
 def test_a_length_over_a_hundred_years_is_rejected(text):
     rejected(
-        lambda: microseconds(text, where="here"), says="longer than a hundred years", where="here", nearest="36525d"
+        lambda: microseconds(text, where="here"), message="longer than a hundred years", where="here", nearest="36525d"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_feature_column_is_named_after_measure_aggregation_and_window():
     )
     assert declared.columns == ["pay_count_1d", "pay_count_12h", "amount_mean_7d", "is_weekend", "is_night"]
     assert declared.spine == declared.source
-    assert len({feature.says for feature in declared.described()}) == 5
+    assert len({feature.message for feature in declared.described()}) == 5
 
 
 @pytest.mark.parametrize("window", ["7", "-1d", "1 week", ""])
@@ -120,19 +120,19 @@ def test_a_window_without_a_unit_names_the_set_and_the_aggregation(window):
 
 
 def test_a_window_of_no_length_is_rejected():
-    rejected(lambda: spend(count("pay").over("0d")), says="longer than 0", where="count('pay')", nearest="1d")
+    rejected(lambda: spend(count("pay").over("0d")), message="longer than 0", where="count('pay')", nearest="1d")
 
 
 def test_a_delay_without_a_unit_is_rejected():
-    rejected(lambda: spend(weekend(), delay="7"), says="'7'", where="shop.spend, delay", nearest="7d")
+    rejected(lambda: spend(weekend(), delay="7"), message="'7'", where="shop.spend, delay", nearest="7d")
 
 
 def test_an_aggregation_without_a_window_is_rejected():
-    rejected(lambda: spend(count("pay")), says="has no window", where="count('pay')", nearest='.over("7d")')
+    rejected(lambda: spend(count("pay")), message="has no window", where="count('pay')", nearest='.over("7d")')
 
 
 def test_a_set_without_features_is_rejected():
-    rejected(spend, says="no features", where="shop.spend")
+    rejected(spend, message="no features", where="shop.spend")
 
 
 @pytest.mark.parametrize(
@@ -144,25 +144,25 @@ def test_a_set_without_features_is_rejected():
     ],
 )
 def test_two_features_of_one_name_are_rejected(features):
-    error = rejected(lambda: spend(*features), says="same name", where="shop.spend")
+    error = rejected(lambda: spend(*features), message="same name", where="shop.spend")
     assert "pay_count_1d" in error.what or "amount_mean_1d" in error.what or "is_weekend" in error.what
 
 
 @pytest.mark.parametrize("column", ["customer_id", "paid_at", "payment_id"])
 def test_a_feature_named_like_a_key_or_the_time_is_rejected(column):
-    rejected(lambda: spend(weekend(column)), says=column, where="shop.spend")
+    rejected(lambda: spend(weekend(column)), message=column, where="shop.spend")
 
 
 @pytest.mark.parametrize(("first", "last"), [(-1, 6), (0, 24), (7, 6), (25, 30)])
 def test_hours_that_are_none_are_rejected(first, last):
     rejected(
-        lambda: spend(hour_between(first, last, "is_night")), says="not hours", where="is_night", nearest="0 to 23"
+        lambda: spend(hour_between(first, last, "is_night")), message="not hours", where="is_night", nearest="0 to 23"
     )
 
 
 def test_an_unknown_aggregation_is_rejected_with_the_nearest():
     error = rejected(
-        lambda: WindowAggregate("means", "amount", ("1d",)), says="'means'", where="means('amount')", nearest="mean"
+        lambda: WindowAggregate("means", "amount", ("1d",)), message="'means'", where="means('amount')", nearest="mean"
     )
     assert "count, sum, mean, rate" in error.fix
 
@@ -170,7 +170,7 @@ def test_an_unknown_aggregation_is_rejected_with_the_nearest():
 @pytest.mark.parametrize("scale", [-1, 19])
 @pytest.mark.parametrize("aggregate", [mean, total])
 def test_a_number_of_decimals_that_no_measure_has_is_rejected(aggregate, scale):
-    rejected(lambda: aggregate("amount", scale=scale), says=f"not {scale}", where="amount", nearest="2")
+    rejected(lambda: aggregate("amount", scale=scale), message=f"not {scale}", where="amount", nearest="2")
 
 
 @pytest.mark.parametrize("name", ["spend", "shop.more.spend", ""])
@@ -185,7 +185,7 @@ def test_a_misspelt_column_is_rejected_with_the_table_and_the_nearest():
     known = ["payment_id", "paid_at", "customer_id", "amount"]
     error = rejected(
         lambda: check_columns(declared, {"shop.payments": known}),
-        says="shop.payments has no column 'amuont'",
+        message="shop.payments has no column 'amuont'",
         where="feature set shop.spend",
         nearest="amount",
     )
@@ -198,7 +198,7 @@ def test_the_spine_is_checked_as_well_as_the_source():
     check_columns(declared, {"shop.payments": source, "shop.orders": ["payment_id", *source]})
     rejected(
         lambda: check_columns(declared, {"shop.payments": source, "shop.orders": ["payment", *source]}),
-        says="shop.orders has no column 'payment_id'",
+        message="shop.orders has no column 'payment_id'",
         where="shop.spend",
         nearest="payment",
     )
@@ -255,7 +255,7 @@ PAID_AT = Column("paid_at", "timestamp", description="When.")
 def test_an_unknown_kind_of_column_is_rejected_with_the_nearest():
     error = rejected(
         lambda: Column("amount", "float", description="What was paid."),
-        says="'float'",
+        message="'float'",
         where="column amount",
         nearest="float64",
     )
@@ -287,10 +287,10 @@ def test_bounds_that_no_value_meets_are_rejected(kind, least, most):
 def test_bounds_that_the_column_cannot_be_compared_with_are_rejected(kind, bound):
     rejected(
         lambda: Column("amount", kind, description="Paid.", at_least=bound),
-        says="not a valid bound",
+        message="not a valid bound",
         where="column amount",
     )
-    rejected(lambda: Column("amount", kind, description="Paid.", at_most=bound), says=kind, where="column amount")
+    rejected(lambda: Column("amount", kind, description="Paid.", at_most=bound), message=kind, where="column amount")
 
 
 def test_one_bound_alone_and_equal_bounds_are_fine():
@@ -307,15 +307,15 @@ def test_one_bound_alone_and_equal_bounds_are_fine():
 
 
 def test_a_contract_names_each_column_once():
-    rejected(lambda: contract(AMOUNT, AMOUNT), says="amount", where="contract of shop.payments")
-    rejected(contract, says="no columns", where="contract of shop.payments")
+    rejected(lambda: contract(AMOUNT, AMOUNT), message="amount", where="contract of shop.payments")
+    rejected(contract, message="no columns", where="contract of shop.payments")
 
 
 @pytest.mark.parametrize("share", [-0.1, 1, 1.5, float("nan")])
 def test_a_share_of_rows_lies_below_1(share):
     rejected(
         lambda: contract(AMOUNT, quarantine_share=share),
-        says="is not a share",
+        message="is not a share",
         where="quarantine_share",
         nearest="0.01",
     )
@@ -323,13 +323,15 @@ def test_a_share_of_rows_lies_below_1(share):
 
 @pytest.mark.parametrize("volume", [(-1, 2), (1, 2), (0.5, 1), (2, 0.5)])
 def test_the_volume_of_a_day_is_given_as_multiples_around_1(volume):
-    rejected(lambda: contract(AMOUNT, volume=volume), says="a multiple below 1", where="volume", nearest="(0.5, 2.0)")
+    rejected(
+        lambda: contract(AMOUNT, volume=volume), message="a multiple below 1", where="volume", nearest="(0.5, 2.0)"
+    )
 
 
 def test_freshness_is_a_length_of_time():
     rejected(
         lambda: contract(AMOUNT, freshness="24"),
-        says="'24'",
+        message="'24'",
         where="contract of shop.payments, freshness",
         nearest="24d",
     )
@@ -376,7 +378,7 @@ def test_a_declared_contract_has_an_owner_and_a_version_of_three_numbers(field, 
     declared = replace(contract(PAID_AT), **{field: given})
     rejected(
         lambda: Source("shop.payments", "paid_at", declared, "Payments.", "team:shop"),
-        says=repr(given),
+        message=repr(given),
         where=f"contract of shop.payments, {field}",
         nearest=nearest,
     )
@@ -405,16 +407,16 @@ def declared_in_a_file(tmp_path, monkeypatch, text):
 
 
 @pytest.mark.parametrize(
-    ("column", "says", "nearest"),
+    ("column", "message", "nearest"),
     [
         ('Column("amount", "float64", description="Paid.", at_lest=0)', "A Column has no field 'at_lest'", "at_least"),
         ('Column("amount", "float46", description="Paid.")', "'float46'", "float64"),
     ],
 )
-def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkeypatch, column, says, nearest):
+def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkeypatch, column, message, nearest):
     text = f'payments = Contract(\n    table="shop.payments",\n    columns=[\n        {column},\n    ],\n)\n'
     error = declared_in_a_file(tmp_path, monkeypatch, text)
-    assert says in error.what
+    assert message in error.what
     assert error.nearest == nearest
     assert "assets/shop/contracts.py, line 6: Contract shop.payments, Column amount" in error.where
 
@@ -422,7 +424,7 @@ def test_a_wrong_column_is_named_with_its_contract_and_its_line(tmp_path, monkey
 def test_a_source_takes_the_table_of_its_contract():
     rejected(
         lambda: source(name="shop.orders"),
-        says="is for shop.payments",
+        message="is for shop.payments",
         where="shop.orders, contract",
         nearest="shop.orders",
     )
@@ -430,17 +432,17 @@ def test_a_source_takes_the_table_of_its_contract():
 
 @pytest.mark.parametrize(("name", "nearest"), [("payments", "domain.payments"), ("a.b.c", "domain.a_b_c")])
 def test_a_source_is_named_like_a_table(name, nearest):
-    rejected(lambda: source(name=name), says="is not a table name", where=f"source {name}", nearest=nearest)
+    rejected(lambda: source(name=name), message="is not a table name", where=f"source {name}", nearest=nearest)
 
 
 def test_a_misspelt_event_time_is_rejected_with_the_nearest():
-    rejected(lambda: source(event_time="payd_at"), says="'payd_at'", where="event_time", nearest="paid_at")
+    rejected(lambda: source(event_time="payd_at"), message="'payd_at'", where="event_time", nearest="paid_at")
 
 
 def test_the_event_time_is_a_timestamp_that_is_always_given():
-    rejected(lambda: source(event_time="amount"), says="must be a timestamp", where="event_time")
+    rejected(lambda: source(event_time="amount"), message="must be a timestamp", where="event_time")
     optional = contract(AMOUNT, replace(PAID_AT, nullable=True))
-    rejected(lambda: source(contract=optional), says="given in each row", where="event_time")
+    rejected(lambda: source(contract=optional), message="given in each row", where="event_time")
 
 
 @pytest.mark.parametrize("check", ["paid_at_not_null", "paid_at_in_range"])
@@ -448,13 +450,13 @@ def test_rows_without_a_possible_time_cannot_be_let_through(check):
     bounded = contract(AMOUNT, replace(PAID_AT, at_least=moment("2018-01-01")))
     assert source(contract=replace(bounded, then={check: "block"})).event_time == "paid_at"
     warned = replace(bounded, then={check: "warn"})
-    rejected(lambda: source(contract=warned), says=check, where=f"then['{check}']", nearest="quarantine")
+    rejected(lambda: source(contract=warned), message=check, where=f"then['{check}']", nearest="quarantine")
 
 
 def test_times_are_declared_in_utc_or_not_at_all():
     assert source(time_zone="UTC").time_zone == "UTC"
     assert source().time_zone is None
-    rejected(lambda: source(time_zone="Europe/Paris"), says="'Europe/Paris'", where="time_zone", nearest="UTC")
+    rejected(lambda: source(time_zone="Europe/Paris"), message="'Europe/Paris'", where="time_zone", nearest="UTC")
 
 
 def test_possible_days_are_those_inside_the_bounds_of_the_event_time():
@@ -484,10 +486,10 @@ def training_set(**further):
 
 
 def test_a_training_set_has_feature_sets_and_carries_their_keys():
-    rejected(lambda: training_set(feature_sets=[]), says="no feature sets", where="training set fraud.training")
+    rejected(lambda: training_set(feature_sets=[]), message="no feature sets", where="training set fraud.training")
     rejected(
         lambda: training_set(carry=["terminal_id"]),
-        says="customer_id",
+        message="customer_id",
         where="fraud.training, carry",
         nearest="terminal_id",
     )
@@ -495,10 +497,14 @@ def test_a_training_set_has_feature_sets_and_carries_their_keys():
 
 def test_a_training_set_has_each_column_once():
     rejected(
-        lambda: training_set(carry=[*training.carry, "is_fraud"]), says="is_fraud", where="training set fraud.training"
+        lambda: training_set(carry=[*training.carry, "is_fraud"]),
+        message="is_fraud",
+        where="training set fraud.training",
     )
     rejected(
-        lambda: training_set(feature_sets=[customer_spend, customer_spend]), says="appear twice", where="fraud.training"
+        lambda: training_set(feature_sets=[customer_spend, customer_spend]),
+        message="appear twice",
+        where="fraud.training",
     )
 
 

@@ -464,9 +464,11 @@ def test_equal_values_are_found_when_a_table_is_new_and_remembered_as_long_as_bo
     put(lake, twos.name, {"b_count_1d": [8, *range(19)]}, days=10)
     check_result = twice_check_result(lake, twos, [ones])
     assert (check_result.passed, check_result.blocking) == (False, False)
-    says = "shop.spend.a_count_7d, crm.two.b_count_1d had the same values as shop.spend.a_count_1d in each of 14 rows."
-    assert check_result.says.startswith(says), "of ten days the newest seven are compared"
-    assert [str(one) for one in remembered(lake, [ones, twos])] == [says]
+    message = (
+        "shop.spend.a_count_7d, crm.two.b_count_1d had the same values as shop.spend.a_count_1d in each of 14 rows."
+    )
+    assert check_result.message.startswith(message), "of ten days the newest seven are compared"
+    assert [str(one) for one in remembered(lake, [ones, twos])] == [message]
     assert remembered(lake, [ones, replace(twos, deprecated="shop.spend")]) == []
     assert remembered(lake, [ones, spend(count("c").over("1d"), name="crm.two")]) == []
 

@@ -92,9 +92,9 @@ def test_a_label_seen_too_early_is_rejected_with_the_way_to_it():
     assert "available_at" in error.fix
 
 
-@pytest.mark.parametrize(("delay", "says"), [("6d", "delay is 6 days"), ("167h", "delay is 167 hours")])
-def test_a_delay_that_is_too_short_is_rejected(delay, says):
-    assert says in rejected(features(RATE, delay=delay)).what
+@pytest.mark.parametrize(("delay", "message"), [("6d", "delay is 6 days"), ("167h", "delay is 167 hours")])
+def test_a_delay_that_is_too_short_is_rejected(delay, message):
+    assert message in rejected(features(RATE, delay=delay)).what
 
 
 @pytest.mark.parametrize("delay", ["7d", "168h", "30d"])

@@ -58,7 +58,7 @@ def test_an_input_that_lies_elsewhere_is_named_and_warns(champion):
     check_result = judge_learned(REGISTRY, champion, day(15, amount=2.0))
     assert not check_result.passed
     assert not check_result.blocking
-    assert "amount is not as in training" in check_result.says
+    assert "amount is not as in training" in check_result.message
     assert float(check_result.measured["psi_amount"]) > 1
 
 
@@ -72,7 +72,7 @@ def test_a_version_without_a_record_passes_and_says_so(champion, tmp_path):
     (tmp_path / FILE).unlink()
     check_result = judge_learned(REGISTRY, champion, day(15))
     assert check_result.passed
-    assert "kept no record" in check_result.says
+    assert "kept no record" in check_result.message
 
 
 def test_without_any_weight_all_inputs_count_the_same_and_few_days_set_no_limit():

@@ -227,14 +227,14 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("event", "says", "where"), REJECTED, ids=[f"{one[2]}: {one[1]}" for one in REJECTED])
-def test_what_is_rejected_is_rejected_with_a_reason_and_changes_nothing(store, event, says, where):
-    if not says:
+@pytest.mark.parametrize(("event", "message", "where"), REJECTED, ids=[f"{one[2]}: {one[1]}" for one in REJECTED])
+def test_what_is_rejected_is_rejected_with_a_reason_and_changes_nothing(store, event, message, where):
+    if not message:
         assert store.receive(event), "a large number is a number"
         return
     with pytest.raises(BadEventError) as caught:
         store.receive(event)
-    assert says in caught.value.what
+    assert message in caught.value.what
     assert where in (caught.value.where or "")
     assert len(str(caught.value)) < 1_000
     assert not any(amounts_to(store).values())

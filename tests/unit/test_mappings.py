@@ -75,7 +75,7 @@ def test_the_definition_follows_the_mappings_and_not_their_order():
 
 
 @pytest.mark.parametrize(
-    ("mapping", "says", "nearest"),
+    ("mapping", "message", "nearest"),
     [
         (renamed("amt", "TX_AMUONT"), "does not have: 'TX_AMUONT'", "TX_AMOUNT"),
         (scaled("tx_amount", 0.01), "does not have: 'tx_amount'", "TX_AMOUNT"),
@@ -105,8 +105,8 @@ def test_the_definition_follows_the_mappings_and_not_their_order():
         ("scaled", "is no mapping", 'renamed("amt", "amount")'),
     ],
 )
-def test_a_mapping_that_can_mean_nothing_is_rejected_when_it_is_declared(mapping, says, nearest):
-    with pytest.raises(DeclarationError, match=says.replace("(", r"\(")) as caught:
+def test_a_mapping_that_can_mean_nothing_is_rejected_when_it_is_declared(mapping, message, nearest):
+    with pytest.raises(DeclarationError, match=message.replace("(", r"\(")) as caught:
         replace(NOTED, mappings=(mapping,))
     assert caught.value.where == "source fraud.transactions, mappings"
     if nearest:

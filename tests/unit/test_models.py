@@ -471,38 +471,40 @@ def test_a_candidate_that_cannot_be_fitted_is_named():
 # Gates
 
 
-def says(gate, measured, champion=None):
+def message(gate, measured, champion=None):
     (result,) = gates.evaluate([gate], {gate.metric: measured}, {gate.metric: champion} if champion else None)
-    return result.passed, result.says
+    return result.passed, result.message
 
 
 def test_a_band_lets_pass_what_lies_inside_its_ends_included():
     band = Gate("band", "auc", at_least=0.75, at_most=0.95)
-    assert says(band, 0.867) == (True, "AUC 0.867 meets the gate: at least 0.750 and at most 0.950.")
-    assert says(band, 0.75)[0]
-    assert says(band, 0.95)[0]
-    assert says(band, 0.72) == (False, "AUC 0.720 is below 0.750.")
-    assert says(band, 0.998) == (
+    assert message(band, 0.867) == (True, "AUC 0.867 meets the gate: at least 0.750 and at most 0.950.")
+    assert message(band, 0.75)[0]
+    assert message(band, 0.95)[0]
+    assert message(band, 0.72) == (False, "AUC 0.720 is below 0.750.")
+    assert message(band, 0.998) == (
         False,
         "AUC 0.998 is above 0.950: a result this good is a leak until you know why.",
     )
 
 
 def test_a_number_just_beyond_a_bound_is_not_rounded_onto_it():
-    assert says(Gate("g", "auc", at_most=0.95), 0.95000004)[1].startswith("AUC 0.9500000 is above 0.9500000") is False
-    assert says(Gate("g", "auc", at_most=0.95), 0.95000004)[1].startswith("AUC 0.95000004 is above 0.95000000")
+    assert (
+        message(Gate("g", "auc", at_most=0.95), 0.95000004)[1].startswith("AUC 0.9500000 is above 0.9500000") is False
+    )
+    assert message(Gate("g", "auc", at_most=0.95), 0.95000004)[1].startswith("AUC 0.95000004 is above 0.95000000")
 
 
 def test_the_champion_may_be_missed_by_the_margin_and_no_more():
     gate = Gate("g", "precision_at_k", champion_margin=0.02)
-    assert says(gate, 0.28, champion=0.30) == (
+    assert message(gate, 0.28, champion=0.30) == (
         True,
         "Precision at k 0.280 meets the gate: at least 0.280. The champion has 0.300; 0.020 less is allowed.",
     )
-    passed, sentence = says(gate, 0.27, champion=0.30)
+    passed, sentence = message(gate, 0.27, champion=0.30)
     assert not passed
     assert sentence == "Precision at k 0.270 is below 0.280. The champion has 0.300; 0.020 less is allowed."
-    assert says(gate, 0.01) == (
+    assert message(gate, 0.01) == (
         True,
         "Precision at k 0.010 meets the gate: no bound yet. There is no champion yet to compare with.",
     )
@@ -510,26 +512,26 @@ def test_the_champion_may_be_missed_by_the_margin_and_no_more():
 
 def test_a_floor_holds_where_the_champion_is_below_it():
     gate = Gate("g", "auc", at_least=0.7, champion_margin=0.1)
-    assert says(gate, 0.65, champion=0.6)[0] is False
-    assert says(gate, 0.75, champion=0.9)[0] is False
-    assert says(gate, 0.65)[0] is False
+    assert message(gate, 0.65, champion=0.6)[0] is False
+    assert message(gate, 0.75, champion=0.9)[0] is False
+    assert message(gate, 0.65)[0] is False
 
 
 def test_gates_on_a_metric_where_less_is_better_are_turned_round():
     gate = Gate("g", "log_loss", at_least=0.001, champion_margin=0.01)
-    assert says(gate, 0.05, champion=0.045)[0]
-    assert says(gate, 0.06, champion=0.045) == (
+    assert message(gate, 0.05, champion=0.045)[0]
+    assert message(gate, 0.06, champion=0.045) == (
         False,
         "Log loss 0.060 is above 0.055. The champion has 0.045; 0.010 more is allowed.",
     )
-    assert says(gate, 0.0001)[1].endswith("a result this good is a leak until you know why.")
+    assert message(gate, 0.0001)[1].endswith("a result this good is a leak until you know why.")
 
 
 @pytest.mark.parametrize("measured", [None, math.nan])
 def test_a_metric_that_was_not_measured_fails(measured):
     found = {} if measured is None else {"auc": measured}
     (result,) = gates.evaluate([Gate("g", "auc", at_least=0.1)], found)
-    assert (result.passed, result.measured, result.says) == (False, None, "AUC was not measured.")
+    assert (result.passed, result.measured, result.message) == (False, None, "AUC was not measured.")
 
 
 def test_the_fraud_gates_let_the_published_results_pass_and_catch_the_leak():

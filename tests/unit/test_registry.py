@@ -149,7 +149,7 @@ def judged(*, passed=True):
     band, champion = MODEL.gates
     return [
         gates.GateResult(band, passed, 0.5, "at least 0.6", "Fine." if passed else "AUC 0.5 is below 0.6."),
-        gates.GateResult(champion, passed=True, measured=0.5, bound="at least 0.4", says="Fine."),
+        gates.GateResult(champion, passed=True, measured=0.5, bound="at least 0.4", message="Fine."),
     ]
 
 

@@ -42,7 +42,7 @@ def test_it_runs_in_the_audit_of_rows():
     ]
     found = {one.name: one for one in row_check_results(PACKS, parted)}
     assert (found["pieces_multiple_of"].passed, found["pieces_multiple_of"].measured["broken"]) == (False, 1)
-    assert found["pieces_multiple_of"].says.startswith("pieces is a multiple of 6.")
+    assert found["pieces_multiple_of"].message.startswith("pieces is a multiple of 6.")
 
 
 def test_it_is_compiled_for_spark():
@@ -80,9 +80,9 @@ def test_a_change_of_it_is_judged():
         return replace(PACKS, columns=[replace(PACKS.columns[0], rules=rules)])
 
     gone, other = with_rules(), with_rules(MultipleOf(12))
-    assert [(one.says, one.breaking) for one in diff(PACKS, gone)] == [("pieces_multiple_of is gone.", True)]
-    assert [(one.says, one.breaking) for one in diff(gone, PACKS)] == [("pieces_multiple_of is new.", False)]
-    assert [(one.says, one.breaking) for one in diff(PACKS, other)] == [
+    assert [(one.description, one.breaking) for one in diff(PACKS, gone)] == [("pieces_multiple_of is gone.", True)]
+    assert [(one.description, one.breaking) for one in diff(gone, PACKS)] == [("pieces_multiple_of is new.", False)]
+    assert [(one.description, one.breaking) for one in diff(PACKS, other)] == [
         ("pieces_multiple_of changed: pieces is a multiple of 6 became pieces is a multiple of 12.", True)
     ]
 

@@ -106,11 +106,11 @@ def test_a_catalog_of_an_unknown_kind_is_rejected(address, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [(f'{{"s3.secret": "{PASSWORD}"', "not JSON"), (PASSWORD, "not JSON"), (f'["{PASSWORD}"]', "not an object")],
 )
-def test_catalog_properties_that_are_no_json_object_are_rejected_without_showing_them(text, says, tmp_path):
-    with pytest.raises(SettingsError, match=says) as caught:
+def test_catalog_properties_that_are_no_json_object_are_rejected_without_showing_them(text, message, tmp_path):
+    with pytest.raises(SettingsError, match=message) as caught:
         Settings.from_environment({"SLIPWAY_CATALOG_PROPERTIES": text}, home=tmp_path)
     assert caught.value.where == "SLIPWAY_CATALOG_PROPERTIES"
     assert PASSWORD not in str(caught.value)

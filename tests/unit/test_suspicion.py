@@ -72,7 +72,7 @@ def test_inputs_as_good_as_honest_data_allow_pass_and_the_best_are_named():
     assert result.gate.name == INPUT_CHECK
     assert result.measured is not None
     assert 0.5 < result.measured < 0.95
-    assert result.says == (
+    assert result.message == (
         f"The best single inputs have AUC amount {result.measured:.3f}, customer_spend__tx_count_1d 0.500; 0.95 is "
         "allowed."
     )
@@ -82,11 +82,11 @@ def test_an_input_that_is_too_good_is_named():
     result = judge_inputs(MODEL, parts(honest, telling))
     assert not result.passed
     assert result.measured == 1.0
-    assert result.says == (
+    assert result.message == (
         "Alone, customer_spend__tx_count_1d 1.000 is above AUC 0.95: an input this good is a leak until you know why."
     )
     both = judge_inputs(MODEL, parts(lambda labels: -telling(labels), telling))
-    assert "amount 1.000, customer_spend__tx_count_1d 1.000 are above" in both.says, "whichever way it points"
+    assert "amount 1.000, customer_spend__tx_count_1d 1.000 are above" in both.message, "whichever way it points"
 
 
 def test_a_model_may_allow_more_and_its_own_band_less():

@@ -821,7 +821,7 @@ def test_a_draft_that_lost_rows_or_columns_fails_its_checks(ledger):
     assert check_columns_match(ledger, draft, ledger_shape()).passed
     other = check_columns_match(ledger, draft, ledger_shape(schema=WIDER))
     assert not other.passed
-    assert "page is new" in other.says
+    assert "page is new" in other.message
 
 
 def test_nothing_but_the_write_path_publishes():

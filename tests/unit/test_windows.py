@@ -320,15 +320,15 @@ def test_the_error_of_binary_floating_point_is_let_pass():
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "says"),
+    ("kind", "value", "message"),
     [
         (pa.string(), "5", "cannot be aggregated"),
         (pa.decimal128(38, 2), Decimal(5), "does not fit into 64 bits"),
     ],
 )
-def test_a_measure_that_cannot_be_summed_is_an_error(kind, value, says):
+def test_a_measure_that_cannot_be_summed_is_an_error(kind, value, message):
     rows = payments((1, "2018-04-01", value), amount=kind)
-    with pytest.raises(SlipwayError, match=says) as caught:
+    with pytest.raises(SlipwayError, match=message) as caught:
         computed(feature_set(total("amount").over("1d")), rows)
     assert "shop.spend" in caught.value.where
 

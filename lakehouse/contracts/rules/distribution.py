@@ -138,8 +138,8 @@ class Distribution(TableRule):
         """Return the check result from the counts that `counts` asks for, among `rows` rows."""
         measured: dict[str, float | int | str] = {"rows": rows}
         if rows < self.least_rows:
-            says = f"{rows} rows are fewer than the {self.least_rows} from which on {self.column} is judged."
-            return CheckResult(self.name, passed=True, says=says, blocking=blocking, measured=measured)
+            message = f"{rows} rows are fewer than the {self.least_rows} from which on {self.column} is judged."
+            return CheckResult(self.name, passed=True, message=message, blocking=blocking, measured=measured)
         given = rows - counts["absent"]
         faults = []
         measured["null_share"] = counts["absent"] / rows
@@ -158,8 +158,8 @@ class Distribution(TableRule):
             measured[f"share_of_{value}"] = share
             if not low <= share <= high:
                 faults.append(f"{share:.2%} are {value}")
-        says = self.description + (f" Failed: {'; '.join(faults)}." if faults else "")
-        return CheckResult(self.name, not faults, says, blocking=blocking, measured=measured)
+        message = self.description + (f" Failed: {'; '.join(faults)}." if faults else "")
+        return CheckResult(self.name, not faults, message, blocking=blocking, measured=measured)
 
     @classmethod
     def from_quality(cls, quality: Mapping[str, Any]) -> Any | None:  # noqa: ANN401  # JSON values

@@ -183,8 +183,8 @@ class Key(TableRule):
         """Yield keys that are gone, which breaks consumers, or new."""
         for key in (one for one in (*old.keys, *new.keys) if (one in old.keys) != (one in new.keys)):
             gone = key in old.keys
-            says = f"{' and '.join(key)} together {'may now appear more than once' if gone else 'appear once'}."
-            yield says, gone, tuple(key)
+            message = f"{' and '.join(key)} together {'may now appear more than once' if gone else 'appear once'}."
+            yield message, gone, tuple(key)
 
 
 def key_rule(key: tuple[str, ...] | list[str]) -> str:

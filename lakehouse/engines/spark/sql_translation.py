@@ -168,9 +168,11 @@ def _quotient(node: exp.Div) -> exp.Expr:
 def _plain(node: exp.Lower | exp.Upper) -> exp.Expr:
     """The text in the other case where both engines know the same; an error for any other text."""
     name = node.sql_name().lower()
-    says = f"{name} gives other texts in Spark: only of Latin-1 letters but sharp s and micro are they the same. {_FIX}"
+    message = (
+        f"{name} gives other texts in Spark: only of Latin-1 letters but sharp s and micro are they the same. {_FIX}"
+    )
     other = exp.Anonymous(this="rlike", expressions=[node.this.copy(), exp.Literal.string(_OTHER_LETTERS)])
-    raised = exp.cast(exp.Anonymous(this="raise_error", expressions=[exp.Literal.string(says)]), "text")
+    raised = exp.cast(exp.Anonymous(this="raise_error", expressions=[exp.Literal.string(message)]), "text")
     return exp.Case(ifs=[exp.If(this=other, true=raised)], default=node.copy())
 
 

@@ -141,7 +141,7 @@ def _compared(audits: Sequence[Audited], profiles: Sequence[DeliveryProfile], pu
             before = [one for one in profiles if one.fingerprint in published and _earlier(one, now)]
             series = _series(column, before[-_COMPARED:], now)
             if series:
-                found.append(Compared(audit.delivery, column, check_result["says"], series))
+                found.append(Compared(audit.delivery, column, check_result["message"], series))
     return found
 
 

@@ -33,8 +33,8 @@ def page_of(lake: Lakehouse, source: Source) -> str:
 def rules_table(contract: Contract) -> str:
     """Return the contract's checks as a Markdown table."""
     lines = ["| check | on failure | description |", "|---|---|---|"]
-    for name, (says, _) in contract.checks().items():
-        lines.append(f"| `{_in_cell(name)}` | {contract.action(name)} | {_in_cell(says)} |")
+    for name, (description, _) in contract.checks().items():
+        lines.append(f"| `{_in_cell(name)}` | {contract.action(name)} | {_in_cell(description)} |")
     return "\n".join(lines)
 
 

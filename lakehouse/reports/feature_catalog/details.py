@@ -32,7 +32,7 @@ class Check:
     """Something that is checked, and whether it keeps a table from being published."""
 
     name: str
-    says: str
+    description: str
     table: str
     blocking: bool = True
 
@@ -54,7 +54,7 @@ class FeatureDetail:
 
     name: str
     column: str
-    says: str
+    description: str
     formula: str
     type: str | None
     unit: str | None
@@ -129,7 +129,7 @@ def _feature(
     return FeatureDetail(
         name=f"{one.name}.{feature.column}",
         column=feature.column,
-        says=wording.meaning(one, declared, feature),
+        description=wording.meaning(one, declared, feature),
         formula=wording.formula(one, declared, feature),
         type=entry.types.get(feature.column),
         unit=wording.unit(one, declared, units),

@@ -64,7 +64,10 @@ class Entry:
     def warnings(self) -> list[str]:
         """What should be mended: who uses the set although it is deprecated, and features of equal values."""
         users = [*self.training_sets, *(one.name for one in self.sets_on_it)]
-        return [*(says for user in users for says in deprecations(user, [self.feature_set])), *map(str, self.equal)]
+        return [
+            *(description for user in users for description in deprecations(user, [self.feature_set])),
+            *map(str, self.equal),
+        ]
 
     @property
     def sets_on_it(self) -> list[FeatureSet]:
@@ -137,15 +140,15 @@ def search(found: Sequence[Entry], wanted: Search, sources: dict[str, list[str]]
         and wanted.source in ("", *sources[one.name])
         and wanted.owner in ("", one.feature_set.owner)
         for feature in one.feature_set.described()
-        if all(word in text_of(one, feature.column, feature.says, sources[one.name]) for word in words)
+        if all(word in text_of(one, feature.column, feature.description, sources[one.name]) for word in words)
     ]
     return sorted(chosen, key=lambda one: -sum(word in one.feature.column for word in words))
 
 
-def text_of(entry: Entry, column: str, says: str, sources: Iterable[str]) -> str:
+def text_of(entry: Entry, column: str, description: str, sources: Iterable[str]) -> str:
     """What a search looks through, in lower case."""
     one = entry.feature_set
-    parts = [one.name, column, says, one.description, one.owner, *one.entity.keys, *sources]
+    parts = [one.name, column, description, one.description, one.owner, *one.entity.keys, *sources]
     return " ".join(parts).casefold()
 
 

@@ -44,7 +44,7 @@ def formula(feature_set: FeatureSet, declared: Declared, feature: Feature) -> st
 def meaning(feature_set: FeatureSet, declared: Declared, feature: Feature) -> str:
     """What a feature says of itself, and how long before the row's time what it looks at ends."""
     late = feature_set.events_of(declared).late if isinstance(declared, WindowAggregate | Attribute) else 0
-    return f"{feature.says}, as it was {spoken(late)} before" if late else feature.says
+    return f"{feature.description}, as it was {spoken(late)} before" if late else feature.description
 
 
 def unit(feature_set: FeatureSet, declared: Declared, units: Mapping[Edge, str]) -> str | None:
