@@ -3,6 +3,9 @@
 What belongs here: how runs are executed. Not: what their steps do.
 """
 
+from collections.abc import Iterator
+from multiprocessing import forkserver
+
 import dagster as dg
 import pytest
 
@@ -18,11 +21,20 @@ from tests import scenario
 DAYS = scenario.EVERY_DAY[:3]
 
 
+@pytest.fixture
+def _new_fork_server() -> Iterator[None]:
+    """A fork server of this test's environment: one that another test of this process started has that test's."""
+    forkserver._forkserver._stop()  # as in the standard library's own tests: there is no public way
+    yield
+    forkserver._forkserver._stop()
+
+
 def daily_job() -> dg.JobDefinition:
     """The job that the process of each step builds again, over the lakehouse of its environment."""
     return build_defs(open_lakehouse()).resolve_job_def("fraud_daily")
 
 
+@pytest.mark.usefixtures("_new_fork_server")
 def test_in_processes_of_their_own_steps_open_the_lakehouse_again(
     lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
