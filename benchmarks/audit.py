@@ -146,19 +146,19 @@ def _beside_great_expectations(lake: Lakehouse, folder: Path, tables: dict[str, 
     for name, rows in tables.items():
         contract = replace(columns, table=name)
         pq.write_table(rows, folder / "rows.parquet")
-        told = _peer(folder)
+        peer = _peer(folder)
         seconds = median_seconds(lambda: audit_table(lake, contract))  # noqa: B023
         # Great Expectations counts each of equal values, a contract their repetitions: the first one is good.
-        check_results = [one for one in audit_table(lake, contract) if one.name in told["broken"]]
+        check_results = [one for one in audit_table(lake, contract) if one.name in peer["broken"]]
         differing = sum(
-            _counted(one) != told["broken"][one.name] for one in check_results if not one.name.endswith("unique")
+            _counted(one) != peer["broken"][one.name] for one in check_results if not one.name.endswith("unique")
         )
         about = "all hold" if name == CONTRACT.table else "broken rows"
-        faster = told["seconds"] / seconds
+        faster = peer["seconds"] / seconds
         figures += [
-            Figure(f"Great Expectations, {len(stated)} rules, {about}", told["seconds"], "s", None, "", holds=True),
-            Figure("its peak memory", told["peak_mb"], "MB", None, "", holds=True),
-            Figure("audit of the same rules, reading included", seconds, "s", told["seconds"], "", holds=True),
+            Figure(f"Great Expectations, {len(stated)} rules, {about}", peer["seconds"], "s", None, "", holds=True),
+            Figure("its peak memory", peer["peak_mb"], "MB", None, "", holds=True),
+            Figure("audit of the same rules, reading included", seconds, "s", peer["seconds"], "", holds=True),
             Figure("faster", faster, "x", 1.0, f">= {FASTER:g}", faster >= FASTER),
             Figure("rules whose broken rows are counted otherwise", differing, "", 0, "0", not differing),
         ]

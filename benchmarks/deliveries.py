@@ -55,8 +55,8 @@ class Tried:
     @property
     def named(self) -> bool:
         """Whether what is said first is about the right column, or the delivery as a whole."""
-        told = self.found[0].columns[:1]
-        return set(told) <= set(self.columns) if told else not self.columns
+        first = self.found[0].columns[:1]
+        return set(first) <= set(self.columns) if first else not self.columns
 
 
 def main() -> int:
@@ -194,12 +194,17 @@ def _caught(bad: Sequence[Tried]) -> list[Figure]:
                 figures.append(
                     Figure(f"{strength}: noticed of {len(of)}{group}", share, "", None, f">= {goal}", share >= goal)
                 )
-        told = [one for one in chosen if one.found]
-        if told:
-            share = sum(one.named for one in told) / len(told)
+        alarmed = [one for one in chosen if one.found]
+        if alarmed:
+            share = sum(one.named for one in alarmed) / len(alarmed)
             figures.append(
                 Figure(
-                    f"right column named first, of {len(told)}{group}", share, "", None, f">= {NAMED}", share >= NAMED
+                    f"right column named first, of {len(alarmed)}{group}",
+                    share,
+                    "",
+                    None,
+                    f">= {NAMED}",
+                    share >= NAMED,
                 )
             )
     return figures
@@ -222,9 +227,9 @@ def _by_rule(bad: Sequence[Tried], clean: Sequence[Tried]) -> list[Figure]:
 
 def _by_evidently(data: DataSet, bad: Sequence[Tried], clean: Sequence[Tried], folder: Path) -> list[Figure]:
     tried = [*bad, *clean]
-    told = drifted([(one.place, one.rows) for one in tried], data, folder)
+    alarms_by_method = drifted([(one.place, one.rows) for one in tried], data, folder)
     figures = []
-    for name, alarms in told.items():
+    for name, alarms in alarms_by_method.items():
         pairs = list(zip(tried, alarms, strict=True))
         figures += _beside(f"{PEER}, {name}", pairs[: len(bad)], pairs[len(bad) :])
     return figures

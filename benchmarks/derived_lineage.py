@@ -54,21 +54,21 @@ def compare(lake: Lakehouse, domain: Domain, events: Iterable[Mapping[str, Any]]
         (table, column, *pair) for table, made in expected.items() for column, pairs in made.items() for pair in pairs
     }
     wanted |= {(table, pair[0]) for table, made in expected.items() for pairs in made.values() for pair in pairs}
-    told: set[Any] = set()
+    reported: set[Any] = set()
     without = []
     for table in expected:
         if table not in last:
             continue
         names = {(one["namespace"], one["name"]): shown(one) for one in last[table]["inputs"]}
-        told |= {(table, name) for name in names.values()}
+        reported |= {(table, name) for name in names.values()}
         made = next((one for one in last[table]["outputs"] if shown(one) == table), None)
         fields = made["facets"].get("columnLineage", {}).get("fields", {}) if made else {}
         for column, origin in fields.items():
-            told |= {
+            reported |= {
                 (table, column, names[one["namespace"], one["name"]], one["field"]) for one in origin["inputFields"]
             }
         without += [(table, column) for column in columns.get(table, ()) if column not in fields]
-    return Comparison(list(expected), len(wanted), sorted(wanted - told), sorted(told - wanted), without)
+    return Comparison(list(expected), len(wanted), sorted(wanted - reported), sorted(reported - wanted), without)
 
 
 def shown(dataset: Mapping[str, Any]) -> str:

@@ -46,9 +46,9 @@ def drifted(tried: Sequence[tuple[int, pa.Table | None]], data: DataSet, folder:
         jobs.append({"number": number, "now": f"now_{number}.parquet", "before": before.name})
     (folder / "jobs.json").write_text(json.dumps({"numbers": numbers, "categories": categories, "jobs": jobs}))
     done = subprocess.run([_python(), str(SCRIPT), str(folder)], stdout=subprocess.PIPE, text=True, check=True)
-    told = {one["number"]: one for one in json.loads(done.stdout.splitlines()[-1])}
+    answered = {one["number"]: one for one in json.loads(done.stdout.splitlines()[-1])}
     nothing = {"data_set": True, "any_column": True}
-    answers = [told.get(number, nothing) for number in range(len(tried))]
+    answers = [answered.get(number, nothing) for number in range(len(tried))]
     return {
         "data set drifts": [one["data_set"] for one in answers],
         "any column drifts": [one["any_column"] for one in answers],

@@ -50,7 +50,7 @@ OTHER = {
 
 
 @dataclass
-class Told:
+class Case:
     """What was found in one delivery, and whether it was right."""
 
     group: str
@@ -124,12 +124,12 @@ def _place(data: DataSet, random: np.random.Generator) -> int:
     return int(random.integers(2, len(data.deliveries)))
 
 
-def _cases(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
+def _cases(sets: Sets, folder: Path, number: int, seed: int) -> list[Case]:
     random = np.random.default_rng(seed)
-    told = []
+    results = []
     groups, names = list(format_cases.GROUPS), list(sets)
-    while len(told) < number:
-        group, name = groups[len(told) % len(groups)], names[(len(told) // len(groups)) % len(names)]
+    while len(results) < number:
+        group, name = groups[len(results) % len(groups)], names[(len(results) // len(groups)) % len(names)]
         data = sets[name]()
         place = _place(data, random)
         try:
@@ -140,9 +140,9 @@ def _cases(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
         path = write_file(change.rows, folder / f"delivery_{place}.{ending}")
         found = _found(data.source, path, _history(sets[name], place))
         right = _right(change, found, data, place, path)
-        told.append(Told(group, f"{name} {place} {ending}: {change.what}", right, _shown(found)))
+        results.append(Case(group, f"{name} {place} {ending}: {change.what}", right, _shown(found)))
         path.unlink()
-    return told
+    return results
 
 
 def _found(source: Source, path: Path, history: list[DeliveryProfile]) -> list[Issue]:
@@ -168,12 +168,12 @@ def _rows(data: DataSet, place: int) -> pa.Table:
     return data.deliveries[place].to_arrow().select(schema.names).cast(schema)
 
 
-def _others(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
+def _others(sets: Sets, folder: Path, number: int, seed: int) -> list[Case]:
     random = np.random.default_rng(seed + 1)
-    told, names = [], list(sets)
+    results, names = [], list(sets)
     kinds = [kind for kind in OTHER if any(applicable(kind, load()) for load in sets.values())]
-    while len(told) < number:
-        kind, name = kinds[len(told) % len(kinds)], names[int(random.integers(len(names)))]
+    while len(results) < number:
+        kind, name = kinds[len(results) % len(kinds)], names[int(random.integers(len(names)))]
         data = sets[name]()
         place, strength = _place(data, random), ("medium", "strong")[int(random.integers(2))]
         try:
@@ -187,13 +187,13 @@ def _others(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
         hit = [one for one in found if one.kind in OTHER[kind]]
         right = bool(hit) and (not made.columns or set(made.columns) >= {hit[0].columns[0]})
         what = f"{name} {place} {kind} {strength} {made.columns} {made.detail}"
-        told.append(Told("other", what, right, _shown(found)))
-    return told
+        results.append(Case("other", what, right, _shown(found)))
+    return results
 
 
-def _harmless(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
+def _harmless(sets: Sets, folder: Path, number: int, seed: int) -> list[Case]:
     random = np.random.default_rng(seed + 2)
-    told = []
+    results = []
     for case in range(number):
         way, name = WAYS[case % len(WAYS)], list(sets)[case % len(sets)]
         data = sets[name]()
@@ -201,9 +201,9 @@ def _harmless(sets: Sets, folder: Path, number: int, seed: int) -> list[Told]:
         path = write_harmless(data.deliveries[place], way, folder, f"harmless_{case}", case)
         found = _found(data.source, path, _history(sets[name], place))
         same = read_delivery(data.source, path).rows.equals(_rows(data, place))
-        told.append(Told("harmless", f"{name} {place} {way}", not found and same, _shown(found)))
+        results.append(Case("harmless", f"{name} {place} {way}", not found and same, _shown(found)))
         path.unlink()
-    return told
+    return results
 
 
 def _clean(sets: Sets, folder: Path, most: int | None, seed: int) -> tuple[list[str], int]:

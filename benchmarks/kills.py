@@ -56,11 +56,11 @@ def main() -> int:
             Figure("runs that the store tells otherwise", found["differs"], "runs", 0, "0", not found["differs"]),
         ]
         if given.server:
-            told = kill_receivers(Path(folder, "home"), given, random.Random(SEED))
+            reported = kill_receivers(Path(folder, "home"), given, random.Random(SEED))
             figures += [
-                Figure("kills of the server", told["kills"], "kills", None, "", holds=True),
-                Figure("events acknowledged and lost by it", told["lost"], "events", 0, "0", not told["lost"]),
-                Figure("events doubled by it", told["doubled"], "events", 0, "0", not told["doubled"]),
+                Figure("kills of the server", reported["kills"], "kills", None, "", holds=True),
+                Figure("events acknowledged and lost by it", reported["lost"], "events", 0, "0", not reported["lost"]),
+                Figure("events doubled by it", reported["doubled"], "events", 0, "0", not reported["doubled"]),
             ]
     return report(figures, given)
 
@@ -98,8 +98,8 @@ def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
         reconcile(lake, instance)  # once more: nothing may come of it
         wanted = started(instance)
         dead = [one.run_id for one in instance.get_runs()]
-    told = told_in(lake.home.lineage / "outbox.db")
-    states = Counter(told)
+    reported = reported_in(lake.home.lineage / "outbox.db")
+    states = Counter(reported)
     ends = {run for run, state in states if state != "START"}
     begun = {run for run, state in states if state == "START"}
     return {
@@ -110,10 +110,10 @@ def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
         + len([run for run, state in states if state != "START" and run not in begun]),
         "doubled": sum(states.values())
         - len(states)
-        + len([1 for n in Counter(run for run, _ in told).values() if n > 2]),
+        + len([1 for n in Counter(run for run, _ in reported).values() if n > 2]),
         "invented": len(begun - {run for run, _ in wanted}),
         "open": len(begun - ends),
-        "differs": store_differs(lake, told),
+        "differs": store_differs(lake, reported),
     }
 
 
@@ -204,7 +204,7 @@ def started(instance: Any) -> set[tuple[str, str]]:
     return found
 
 
-def told_in(outbox: Path) -> list[tuple[str, str]]:
+def reported_in(outbox: Path) -> list[tuple[str, str]]:
     """Run id and state of every event that was kept."""
     from lakehouse.lineage.emit.outbox import Outbox
 
@@ -214,7 +214,7 @@ def told_in(outbox: Path) -> list[tuple[str, str]]:
     return [(one["run"]["runId"], one["eventType"]) for one in events]
 
 
-def store_differs(lake: Any, told: list[tuple[str, str]]) -> int:
+def store_differs(lake: Any, reported: list[tuple[str, str]]) -> int:
     """How many runs the home's store knows otherwise than the outbox told them."""
     from sqlalchemy import select
 
@@ -225,8 +225,8 @@ def store_differs(lake: Any, told: list[tuple[str, str]]) -> int:
     with store.engine.connect() as connection:
         bodies = connection.execute(select(store_schema.events.c.run)).scalars().all()
     store.close()
-    return sum((Counter(run for run, _ in told) - Counter(bodies)).values()) + sum(
-        (Counter(bodies) - Counter(run for run, _ in told)).values()
+    return sum((Counter(run for run, _ in reported) - Counter(bodies)).values()) + sum(
+        (Counter(bodies) - Counter(run for run, _ in reported)).values()
     )
 
 

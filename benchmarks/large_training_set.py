@@ -40,21 +40,28 @@ def main() -> int:
             for first in range(0, given.rows, PART):
                 writer.write_table(spine(min(PART, given.rows - first), given.entities, first))
         with get_context("spawn").Pool(1) as pool:
-            told = pool.apply(_measure, (lake.home.root, file, out))
+            measured = pool.apply(_measure, (lake.home.root, file, out))
         rows = pq.read_metadata(out).num_rows
         first = pq.read_table(out, columns=["row"]).column(0).to_numpy()
         in_order = rows == given.rows and bool((first == range(rows)).all())
         size = out.stat().st_size / 1e6
-    speed = rows / told["seconds"]
+    speed = rows / measured["seconds"]
     figures = [
         Figure("spine rows joined to 3 feature tables, 12 features", rows, "rows", None, "all, in order", in_order),
-        Figure("reading, joining, fingerprint and Parquet", told["seconds"], "s", None, "", holds=True),
+        Figure("reading, joining, fingerprint and Parquet", measured["seconds"], "s", None, "", holds=True),
         Figure("rows a second", speed, "rows/s", None, f">= {LEAST:,}", holds=speed >= LEAST),
-        Figure("peak memory of the process", told["peak_mb"], "MB", None, f"< {MOST_MB:,}", told["peak_mb"] < MOST_MB),
-        Figure("of which before the spine was read", told["before_mb"], "MB", None, "", holds=True),
+        Figure(
+            "peak memory of the process",
+            measured["peak_mb"],
+            "MB",
+            None,
+            f"< {MOST_MB:,}",
+            measured["peak_mb"] < MOST_MB,
+        ),
+        Figure("of which before the spine was read", measured["before_mb"], "MB", None, "", holds=True),
         Figure("the file", size, "MB", None, "", holds=True),
     ]
-    return report(figures, given, fingerprint=told["fingerprint"])
+    return report(figures, given, fingerprint=measured["fingerprint"])
 
 
 def _measure(home: Path, file: Path, out: Path) -> dict:

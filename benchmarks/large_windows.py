@@ -92,13 +92,17 @@ def main() -> int:
             open_lakehouse(Settings.from_environment({}, home=home)), Events(given.events, given.days, given.customers)
         )
         with get_context("spawn").Pool(1) as pool:
-            told = pool.apply(_measure, (home, given.memory))
-    within = told["peak_mb"] < MOST_MB
+            measured = pool.apply(_measure, (home, given.memory))
+    within = measured["peak_mb"] < MOST_MB
     figures = [
-        Figure("events, 6 features each", told["rows"], "rows", given.events, "all", told["rows"] == given.events),
-        Figure("reading, computing, writing, audit, publishing", told["seconds"], "s", None, "", holds=True),
-        Figure("events a second", given.events / told["seconds"], "rows/s", None, "", holds=True),
-        Figure("peak memory of the process", told["peak_mb"], "MB", f"limit {given.memory}", f"< {MOST_MB:,}", within),
+        Figure(
+            "events, 6 features each", measured["rows"], "rows", given.events, "all", measured["rows"] == given.events
+        ),
+        Figure("reading, computing, writing, audit, publishing", measured["seconds"], "s", None, "", holds=True),
+        Figure("events a second", given.events / measured["seconds"], "rows/s", None, "", holds=True),
+        Figure(
+            "peak memory of the process", measured["peak_mb"], "MB", f"limit {given.memory}", f"< {MOST_MB:,}", within
+        ),
     ]
     return report(figures, given)
 

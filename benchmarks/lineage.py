@@ -113,7 +113,7 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
         raise SystemExit("Lineage was not told within a minute.")
     cpu = _processor_seconds()
     return {"seconds": seconds, "cpu": cpu, "cost": cpu + hearing.total, **hearing.found(), "lost": listener.lost} | (
-        _told(lake, domain)
+        _reported(lake, domain)
     )
 
 
@@ -164,7 +164,7 @@ def _processor_seconds() -> float:
     return sum(one.user_time + one.system_time for one in psutil.Process().threads() if one.id in ours)
 
 
-def _told(lake: Any, domain: Any) -> dict[str, Any]:
+def _reported(lake: Any, domain: Any) -> dict[str, Any]:
     from benchmarks.derived_lineage import compare
     from lakehouse.lineage.emit.outbox import Outbox
 

@@ -77,13 +77,13 @@ def run_events(number: int, tables: int, turn: int) -> Iterator[bytes]:
         "inputs": [dataset(one, turn) for one in sources],
     }
     begin = {**common, "eventType": "START", "eventTime": at.isoformat(), "outputs": []}
-    told = dataset(number, turn, sources=sources)
-    told["outputFacets"] = {"outputStatistics": facet(rowCount=1_000 + turn, size=1 << 20)}
+    output = dataset(number, turn, sources=sources)
+    output["outputFacets"] = {"outputStatistics": facet(rowCount=1_000 + turn, size=1 << 20)}
     end = {
         **common,
         "eventType": "COMPLETE",
         "eventTime": (at + timedelta(seconds=30)).isoformat(),
-        "outputs": [told],
+        "outputs": [output],
     }
     yield json.dumps(begin).encode()
     yield json.dumps(end).encode()

@@ -92,20 +92,20 @@ def _beside_feast(rows: int) -> list[Figure]:
         with published(size, ENTITIES) as lake, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
             wanted = pl.DataFrame(pl.from_arrow(spine(size, ENTITIES)))
             try:
-                told, found = _feast(lake, Path(folder), wanted, "duckdb")
+                peer, found = _feast(lake, Path(folder), wanted, "duckdb")
             except subprocess.CalledProcessError as error:
                 figures.append(Figure(f"Feast ended at {size:,} rows with", error.returncode, "", None, "", holds=True))
                 continue
             frame = training_frame(wanted, feature_sets, lake=lake).polars()
             seconds = median_seconds(lambda: training_frame(wanted, feature_sets, lake=lake).polars())  # noqa: B023
-        faster = told["seconds"] / seconds
+        faster = peer["seconds"] / seconds
         goal = f">= {FASTER_THAN_FEAST:g}"
         return [
             *figures,
-            Figure(f"Feast, DuckDB store, {size:,} rows", told["seconds"], "s", None, "", holds=True),
-            _same("rows that Feast returns", told["rows"], size),
+            Figure(f"Feast, DuckDB store, {size:,} rows", peer["seconds"], "s", None, "", holds=True),
+            _same("rows that Feast returns", peer["rows"], size),
             _same("values that differ from Feast's", _differing(frame, found), 0),
-            Figure("training_frame, the same, reading included", seconds, "s", told["seconds"], "", holds=True),
+            Figure("training_frame, the same, reading included", seconds, "s", peer["seconds"], "", holds=True),
             Figure("faster than Feast", faster, "x", 1.0, goal, faster >= FASTER_THAN_FEAST),
         ]
     return figures
@@ -115,11 +115,11 @@ def _lost_rows() -> list[Figure]:
     """What Feast's default store makes of entities that have no value yet, on a size that it can do."""
     with published(SMALL, ENTITIES) as lake, TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         wanted = pl.DataFrame(pl.from_arrow(spine(SMALL, ENTITIES)))
-        told, _ = _feast(lake, Path(folder), wanted, "dask")
+        peer, _ = _feast(lake, Path(folder), wanted, "dask")
         frame = training_frame(wanted, feature_sets, lake=lake)
     return [
-        Figure(f"Feast, its default store, {SMALL:,} rows: returned", told["rows"], "rows", SMALL, "", holds=True),
-        Figure("of which lost", SMALL - told["rows"], "rows", 0, "", holds=True),
+        Figure(f"Feast, its default store, {SMALL:,} rows: returned", peer["rows"], "rows", SMALL, "", holds=True),
+        Figure("of which lost", SMALL - peer["rows"], "rows", 0, "", holds=True),
         _same("training_frame, the same: returned", frame.rows, SMALL),
     ]
 

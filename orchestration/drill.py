@@ -90,11 +90,11 @@ class Played:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        told = asdict(self)
-        alarm = told.pop("alarm")
+        fields = asdict(self)
+        alarm = fields.pop("alarm")
         for issue in alarm["issues"]:
             issue.pop("series", None)
-        return {**told, **alarm, "alarm": self.alarm.raised}
+        return {**fields, **alarm, "alarm": self.alarm.raised}
 
 
 @dataclass

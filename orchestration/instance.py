@@ -24,7 +24,7 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
-# A bad delivery is told of within seconds, so a run does not wait for Dagster's usual five before it starts.
+# A bad delivery is reported within seconds, so a run does not wait for Dagster's usual five before it starts.
 run_coordinator:
   module: dagster._core.run_coordinator.queued_run_coordinator
   class: QueuedRunCoordinator
@@ -49,10 +49,10 @@ def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
     config = lake.home.dagster / "dagster.yaml"
     if not config.exists():
         _write(config, _CONFIG + _LINEAGE)
-    elif not _STORAGE.search(told := config.read_text()):
+    elif not _STORAGE.search(text := config.read_text()):
         # A home from before there was lineage. A storage that somebody chose is theirs.
         with suppress(OSError):
-            _write(config, f"{told.rstrip()}\n{_LINEAGE}")
+            _write(config, f"{text.rstrip()}\n{_LINEAGE}")
     instance = dg.DagsterInstance.from_config(str(lake.home.dagster))
     if isinstance(instance.event_log_storage, LineageEventLogStorage):
         instance.event_log_storage.listen_for(lake)

@@ -116,12 +116,12 @@ def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> l
         if event.event_type is dg.DagsterEventType.STEP_START:
             began[key] = entry.timestamp
         elif event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
-            told = event.step_materialization_data.materialization
-            done = told.metadata.get("recomputed")
+            materialization = event.step_materialization_data.materialization
+            done = materialization.metadata.get("recomputed")
             if done is not None and not str(done.value).startswith("nothing"):
-                written = told.metadata.get("rows_written")
+                written = materialization.metadata.get("rows_written")
                 rows = int(written.value) if written else 0  # type: ignore[arg-type]  # an integer
-                made.setdefault(key, {})[to_name(told.asset_key)] = rows
+                made.setdefault(key, {})[to_name(materialization.asset_key)] = rows
         elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
             start = began.get(key, entry.timestamp)
             peak = watch.peak_mb(start, entry.timestamp)
@@ -150,9 +150,9 @@ def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
         error = data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        told = failure.description if failure is not None else error.message.strip() if error else None
+        message = failure.description if failure is not None else error.message.strip() if error else None
         return SlipwayError(
-            told or f"{event.step_key} failed.",
+            message or f"{event.step_key} failed.",
             where=f"step {event.step_key}, run {result.run_id}",
             fix="`slipway up` shows the run with all that was logged.",
         )

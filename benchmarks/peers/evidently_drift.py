@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     asked = json.loads((folder / "jobs.json").read_text())
     definition = DataDefinition(numerical_columns=asked["numbers"], categorical_columns=asked["categories"])
-    told = []
+    results = []
     for job in asked["jobs"]:
         before, now = (
             Dataset.from_pandas(_read(folder / job[name], asked), data_definition=definition)
@@ -33,13 +33,13 @@ def main(folder: Path) -> None:
         try:
             result = Report([DataDriftPreset()]).run(now, before).dict()
         except Exception as error:  # noqa: BLE001  # it ends on a column without values, and whoever runs it notices
-            told.append({"number": job["number"], "data_set": True, "any_column": True, "error": str(error)[:200]})
+            results.append({"number": job["number"], "data_set": True, "any_column": True, "error": str(error)[:200]})
             continue
         counted = next(one["value"] for one in result["metrics"] if "DriftedColumnsCount" in one["metric_name"])
-        told.append(
+        results.append(
             {"number": job["number"], "data_set": counted["share"] >= DRIFTED_SHARE, "any_column": counted["count"] > 0}
         )
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(results) + "\n")
 
 
 def _read(path: Path, asked: dict) -> pd.DataFrame:

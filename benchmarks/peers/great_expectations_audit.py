@@ -49,17 +49,17 @@ def main(rows: Path, rules: Path) -> None:
 
 def expectation(rule: dict) -> gxe.Expectation:
     """A rule in Great Expectations' words."""
-    told = {"column": rule["column"], "meta": {"name": rule["name"]}}
+    column_and_meta = {"column": rule["column"], "meta": {"name": rule["name"]}}
     if rule["kind"] == "not_null":
-        return gxe.ExpectColumnValuesToNotBeNull(**told)
+        return gxe.ExpectColumnValuesToNotBeNull(**column_and_meta)
     if rule["kind"] == "unique":
-        return gxe.ExpectColumnValuesToBeUnique(**told)
+        return gxe.ExpectColumnValuesToBeUnique(**column_and_meta)
     if rule["kind"] == "one_of":
-        return gxe.ExpectColumnValuesToBeInSet(value_set=rule["values"], **told)
+        return gxe.ExpectColumnValuesToBeInSet(value_set=rule["values"], **column_and_meta)
     bounds = rule["at_least"], rule["at_most"]
     if rule["times"]:
         bounds = tuple(pd.Timestamp(one).to_pydatetime() if one else None for one in bounds)
-    return gxe.ExpectColumnValuesToBeBetween(min_value=bounds[0], max_value=bounds[1], **told)
+    return gxe.ExpectColumnValuesToBeBetween(min_value=bounds[0], max_value=bounds[1], **column_and_meta)
 
 
 if __name__ == "__main__":

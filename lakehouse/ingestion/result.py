@@ -60,7 +60,7 @@ class LandingResult:
                 f"{self.breaker.message} {len(self.waiting)} deliveries wait: {', '.join(self.waiting[:3])}.",
                 where=name,
                 fix="Fix the contract or the mappings, or look at the deliveries and run "
-                f"`slipway breaker {name} --close --reason '...'`.",
+                f"`slipway circuit-breaker {name} --close --reason '...'`.",
             )
 
 

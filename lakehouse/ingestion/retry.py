@@ -58,7 +58,7 @@ def retry_quarantined(lake: Lakehouse, source: Source, *, run_id: str) -> Retrie
         raise ContractError(
             f"{breaker.message} While it is open, no row of the source is published.",
             where=source.name,
-            nearest=f"slipway breaker {source.name} --close --reason '...'",
+            nearest=f"slipway circuit-breaker {source.name} --close --reason '...'",
             fix="Close the breaker first, or wait until its cool-down is over.",
         )
 

@@ -133,7 +133,7 @@ def breaker_status(
             f"The breaker's state cannot be read: {last['state']!r}.",
             where=f"{BREAKERS.name}, source {source}",
             nearest=", ".join(State),
-            fix=f"Look at the source, then set it: `slipway breaker {source} --close --reason '...'` or `--open`.",
+            fix=f"Inspect the source, then run `slipway circuit-breaker {source} --close --reason '...'` or --open.",
         )
     found = Standing(source, State(last["state"]), last["at"], last["reason"], last["delivery"], last["definition"])
     moment = (now or clock.now()).replace(tzinfo=None)

@@ -11,7 +11,7 @@ import typer
 from lakehouse.catalog.home import storage_error
 from lakehouse.errors import SlipwayError
 from orchestration.cli import (
-    breaker,
+    circuit_breaker,
     contract,
     demo,
     drill,
@@ -54,7 +54,7 @@ for name, module in (
     ("models", models),
     ("reproduce", reproduce),
     ("quarantine", quarantine),
-    ("breaker", breaker),
+    ("circuit-breaker", circuit_breaker),
     ("drill", drill),
     ("simulate", simulate),
     ("new-domain", new_domain),

@@ -217,10 +217,10 @@ def diff_command(
     changes = diff(before, after)
     breaking = any(one.breaking for one in changes)
     hit = _models_on(after.table) if breaking else []
-    told = breaking and major(after.version) <= major(before.version)
+    needs_major = breaking and major(after.version) <= major(before.version)
     if as_json:
         listed = [{"description": one.description, "breaking": one.breaking, "columns": one.columns} for one in changes]
-        print_json({"changes": listed, "breaking": breaking, "models": hit, "needs_new_major_version": told})
+        print_json({"changes": listed, "breaking": breaking, "models": hit, "needs_new_major_version": needs_major})
     elif not changes:
         console.print("Nothing changed that anybody could rely on.")
     else:
@@ -228,10 +228,10 @@ def diff_command(
         print_table(f"{before.table} {before.version} -> {after.version}", ["", "change"], words)
         if hit:
             console.print(f"It hits {', '.join(hit)}.", markup=False, highlight=False)
-        if told:
+        if needs_major:
             needed = f"{major(before.version) + 1}.0.0"
             console.print(f"It needs a new major version: {needed}.", markup=False, highlight=False)
-    if told:
+    if needs_major:
         leave(1)
 
 
@@ -275,7 +275,7 @@ def result_of(audit: dict[str, Any] | None) -> str:
     if audit["broken"]:
         return f"failed by {audit['broken']:,} of {audit['rows']:,} rows"
     # What is measured over a whole delivery is broken by no row of it.
-    return f"failed: {audit['says'].rpartition('Not so: ')[2]}"
+    return f"failed: {audit['message'].rpartition('Not so: ')[2]}"
 
 
 def _write(file: Path | None, text: str) -> None:

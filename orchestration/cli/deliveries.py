@@ -1,6 +1,6 @@
-"""What commands say of deliveries after they ran: refused, waiting, copies, given up, and rows in quarantine.
+"""The deliveries section of a command's output: rejected, blocked, copied and discarded files, and rows in quarantine.
 
-What belongs here: collecting and printing it. Not: any command, and deciding what becomes of deliveries.
+What belongs here: collecting and printing it. Not: commands, and decisions about deliveries (lakehouse/ingestion).
 """
 
 from collections.abc import Collection, Sequence
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from lakehouse.sources.source import Source
 
 
-def told_of(
+def deliveries_summary(
     lake: "Lakehouse", sources: "Sequence[Source]", runs: Collection[str], recomputed: Collection[str]
 ) -> dict[str, Any]:
-    """What is refused and waits of the sources, what is not landed for another reason, and rows in quarantine.
+    """Rejected, blocked and otherwise skipped deliveries of the sources, and their rows in quarantine.
 
-    `runs` are what a command ran: what they decided is marked `judged_now`. Rows in quarantine are counted of the
-    sources that were `recomputed`.
+    `runs` are the ids of the runs that a command started: deliveries that they evaluated are marked `evaluated_now`.
+    Rows in quarantine are counted for the sources in `recomputed` only.
     """
     from lakehouse.contracts.quarantine import waiting_rows
     from lakehouse.ingestion.blocked import blocked_deliveries
@@ -31,8 +31,8 @@ def told_of(
     rejected, waiting, left_out, rows = [], [], [], {}
     for source in sources:
         for one in blocked_deliveries(lake, source.name):
-            told = {**one.as_dict(), "judged_now": one.run_id in runs, "message": one.status}
-            (waiting if one.waits else rejected).append(told)
+            entry = {**one.as_dict(), "evaluated_now": one.run_id in runs, "message": one.status}
+            (waiting if one.waits else rejected).append(entry)
         left_out += _left_out(lake, source)
         number = waiting_rows(lake, source.shape) if source.name in recomputed else 0
         if number:
@@ -41,7 +41,7 @@ def told_of(
 
 
 def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
-    """Files that lie in the drop folder and are not landed: copies of others, and what somebody gave up."""
+    """Files in the drop folder that are not landed: copies of other files, and discarded deliveries."""
     from lakehouse.ingestion.ingestion_log import Status, known_deliveries
     from lakehouse.sources.deliveries import inspect
 
@@ -52,66 +52,68 @@ def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
         return []
     try:
         there = inspect(lake.home, source)
-    except DeliveryError:  # nothing lies there
+    except DeliveryError:  # the drop folder is empty
         return []
     names = {one.fingerprint: one.name for one in there if (one.fingerprint, one.name) not in copies}
-    told = []
+    skipped = []
     for one in there:
         if one.fingerprint in dropped:
             message = f"{one.name} was discarded and is not landed: {dropped[one.fingerprint].reason}"
-            told.append({"source": source.name, "delivery": one.name, "status": "dropped", "message": message})
+            skipped.append({"source": source.name, "delivery": one.name, "status": "dropped", "message": message})
         elif (one.fingerprint, one.name) in copies and one.fingerprint in names:
-            message = f"{one.name} is {names[one.fingerprint]} once more, and was not landed."
-            told.append({"source": source.name, "delivery": one.name, "status": "copy", "message": message})
-    return told
+            message = f"{one.name} is a copy of {names[one.fingerprint]}, and was not landed."
+            skipped.append({"source": source.name, "delivery": one.name, "status": "copy", "message": message})
+    return skipped
 
 
-def became_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list[dict[str, Any]]:
-    """What the ledger says now of the deliveries of these names: published, refused, waiting, and why."""
+def statuses_of(lake: "Lakehouse", source: "Source", names: Sequence[str]) -> list[dict[str, Any]]:
+    """Current status and reason of the named deliveries, from the ingestion log."""
     from lakehouse.ingestion.ingestion_log import Status, known_deliveries
 
     last = {line.delivery: line for line in known_deliveries(lake, source.name).values()}
-    told = []
+    statuses = []
     for name in names:
         line = last[name]
-        became = Status.REJECTED if line.status is Status.RETRY_REQUESTED else line.status
-        told.append({"delivery": name, "became": str(became), "reason": line.reason})
-    return told
+        status = Status.REJECTED if line.status is Status.RETRY_REQUESTED else line.status
+        statuses.append({"delivery": name, "status": str(status), "reason": line.reason})
+    return statuses
 
 
-def show_deliveries(told: dict[str, Any], *, more: bool = True) -> None:
-    """What `told_of` found, in words; nothing where there is nothing to say. `more` names commands that say more."""
-    for name, number in told["rows_in_quarantine"].items():
-        _say(f"{number:,} rows are in quarantine: `slipway quarantine {name}` shows them.")
-    for one in told["left_out"]:
-        _say(one["message"])
-    for one in told["rejected"]:
-        _say("")
+def show_deliveries(summary: dict[str, Any], *, more: bool = True) -> None:
+    """Print what `deliveries_summary` found. With `more`, also the commands that show details."""
+    for name, number in summary["rows_in_quarantine"].items():
+        _print(f"{number:,} rows are in quarantine: `slipway quarantine {name}` shows them.")
+    for one in summary["left_out"]:
+        _print(one["message"])
+    for one in summary["rejected"]:
+        _print("")
         show_rejected(one)
-    for name in dict.fromkeys(one["source"] for one in told["waiting"]):
-        waiting = [one["delivery"] for one in told["waiting"] if one["source"] == name]
-        since = min((one["since"] for one in told["waiting"] if one["source"] == name and one["since"]), default=None)
-        _say("")
+    for name in dict.fromkeys(one["source"] for one in summary["waiting"]):
+        waiting = [one["delivery"] for one in summary["waiting"] if one["source"] == name]
+        since = min(
+            (one["since"] for one in summary["waiting"] if one["source"] == name and one["since"]), default=None
+        )
+        _print("")
         names = ", ".join(waiting)
-        _say(f"{len(waiting)} deliveries of {name} are blocked by its circuit breaker{_since(since)}: {names}", "red")
-        _say(f"  more: slipway breaker {name}")
-    for name in dict.fromkeys(one["source"] for one in told["rejected"] if more):
-        _say(f"  more: slipway quarantine {name}")
+        _print(f"{len(waiting)} deliveries of {name} are blocked by its circuit breaker{_since(since)}: {names}", "red")
+        _print(f"  more: slipway circuit-breaker {name}")
+    for name in dict.fromkeys(one["source"] for one in summary["rejected"] if more):
+        _print(f"  more: slipway quarantine {name}")
 
 
 def show_rejected(one: dict[str, Any]) -> None:
-    """One refused delivery: since when, why, and what to do."""
-    again = ". It was checked again, and rejected again" if one.get("judged_now") and one["evaluated"] > 1 else ""
-    _say(f"{one['delivery']} {one['says']}{again}.", "red")
-    _say(f"  why:  {one['reason']}")
+    """Print one rejected delivery: since when, why, and what to do."""
+    again = ". It was evaluated again and rejected again" if one.get("evaluated_now") and one["evaluated"] > 1 else ""
+    _print(f"{one['delivery']} {one['message']}{again}.", "red")
+    _print(f"  why:  {one['reason']}")
     if one["remedy"]:
-        _say(f"  do:   {one['remedy']}")
+        _print(f"  do:   {one['remedy']}")
     if one["branch"]:
-        _say(f"  look: slipway query 'select * from {one['source']}' --at {one['branch']}")
-    _say(f"  drop: slipway quarantine {one['source']} --drop --delivery {quote(one['delivery'])} --reason '...'")
+        _print(f"  look: slipway query 'select * from {one['source']}' --at {one['branch']}")
+    _print(f"  drop: slipway quarantine {one['source']} --drop --delivery {quote(one['delivery'])} --reason '...'")
 
 
-def _say(text: str, style: str = "") -> None:
+def _print(text: str, style: str = "") -> None:
     console.print(Text(text, style=style), highlight=False)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from lakehouse.catalog.home import at_work
 from lakehouse.errors import DeliveryError, ProjectError, SlipwayError, unknown_name
-from orchestration.cli.deliveries import show_deliveries, told_of
+from orchestration.cli.deliveries import deliveries_summary, show_deliveries
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
@@ -73,13 +73,15 @@ def command(
         from orchestration.summary import summarize
 
         summary = summarize(lake, chosen, reports, seconds=time.perf_counter() - began, watch=watch)
-        told = told_of(lake, [one for of in chosen for one in of.sources], summary["runs"], summary["recomputed"])
+        deliveries = deliveries_summary(
+            lake, [one for of in chosen for one in of.sources], summary["runs"], summary["recomputed"]
+        )
     if as_json:
-        print_json({**summary, **told})
+        print_json({**summary, **deliveries})
     else:
         _show(lake, summary)
-        show_deliveries(told)
-    if told["rejected"] or told["waiting"]:
+        show_deliveries(deliveries)
+    if deliveries["rejected"] or deliveries["waiting"]:
         leave(1)
 
 

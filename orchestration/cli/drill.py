@@ -78,7 +78,7 @@ def command(
                         raise
                     left_out.append(one.name)
     if as_json:
-        print_json(_told(drill, played, left_out))
+        print_json(_as_json(drill, played, left_out))
     else:
         _show(drill, played, left_out)
 
@@ -92,7 +92,7 @@ def _list(*, as_json: bool) -> None:
     print_table("Incidents", ["name", "what happens"], [[one.name, one.description] for one in INCIDENTS.values()])
 
 
-def _told(drill: "Drill", played: list["Played"], left_out: list[str]) -> dict[str, Any]:
+def _as_json(drill: "Drill", played: list["Played"], left_out: list[str]) -> dict[str, Any]:
     control = drill.control
     return {
         "domain": drill.domain.name,

@@ -35,7 +35,7 @@ def show_all(found: Sequence["Entry"]) -> None:
     )
     for one in found:
         if one.freshness.because:
-            _say(f"{one.name} is stale: {one.freshness.because}")
+            _print(f"{one.name} is stale: {one.freshness.because}")
         for warning in one.warnings:
             notes.print(f"Warning: {warning}", markup=False, highlight=False)
 
@@ -64,7 +64,7 @@ def show_set(entry: "Entry") -> None:
     """One feature set."""
     one, fresh = entry.feature_set, entry.freshness
     console.print(f"[bold]{one.name}[/bold] (owned by {one.owner})", highlight=False)
-    _say(one.description)
+    _print(one.description)
     print_facts(
         {
             "deprecated": f"use {one.deprecated}" if one.deprecated else None,
@@ -102,7 +102,7 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
 
     entry, one, found = page.entry, page.entry.feature_set, feature.distribution
     console.print(f"[bold]{feature.name}[/bold] (owned by {one.owner})", highlight=False)
-    _say(f"{feature.description[:1].upper()}{feature.description[1:]}.")
+    _print(f"{feature.description[:1].upper()}{feature.description[1:]}.")
     print_facts(
         {
             "deprecated": f"use {one.deprecated}" if one.deprecated else None,
@@ -122,13 +122,13 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
         }
     )
     # Never cut short: it is there to be copied.
-    _say(f"\n{wording.on_the_command_line([feature.name])}\n{wording.in_python([feature.name])}", whole=True)
+    _print(f"\n{wording.on_the_command_line([feature.name])}\n{wording.in_python([feature.name])}", whole=True)
 
 
 def show_equal(found: Sequence["Equal"]) -> None:
     """Features that are equal on the data."""
     for one in found:
-        _say(f"Equal in all of {one.rows:,} rows: {', '.join(one.features)}")
+        _print(f"Equal in all of {one.rows:,} rows: {', '.join(one.features)}")
 
 
 def set_json(entry: "Entry") -> dict[str, Any]:
@@ -268,5 +268,5 @@ def _minute(entry: "Entry") -> str:
     return made.at.strftime("%Y-%m-%d %H:%M UTC") if made else ""
 
 
-def _say(text: str, *, whole: bool = False) -> None:
+def _print(text: str, *, whole: bool = False) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=whole)

@@ -71,8 +71,8 @@ def _show(one: "DataLateness") -> None:
     from lakehouse.training.lateness import spoken
 
     rows = [
-        [told.events.table, told.declared, *map(spoken, (told.p50, told.p99, told.longest)), told.live, told.history]
-        for told in one.events
+        [lag.events.table, lag.declared, *map(spoken, (lag.p50, lag.p99, lag.longest)), lag.live, lag.history]
+        for lag in one.events
     ]
     if not one.events:
         console.print(f"[bold]{one.feature_set.name}[/bold]", highlight=False)
@@ -100,14 +100,14 @@ def _content(one: "DataLateness") -> dict[str, Any]:
         "share_too_late": one.share,
         "events": [
             {
-                "table": told.events.table,
-                "declared": told.declared,
-                "seconds": {"p50": told.p50, "p99": told.p99, "longest": told.longest},
-                "rows": told.rows,
-                "rows_live": told.live,
-                "rows_history": told.history,
-                "rows_too_late": told.late,
+                "table": lag.events.table,
+                "declared": lag.declared,
+                "seconds": {"p50": lag.p50, "p99": lag.p99, "longest": lag.longest},
+                "rows": lag.rows,
+                "rows_live": lag.live,
+                "rows_history": lag.history,
+                "rows_too_late": lag.late,
             }
-            for told in one.events
+            for lag in one.events
         ],
     }

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from lakehouse.errors import SlipwayError
-from orchestration.cli.lineage_pages import show_difference, show_impact, show_reconciled, show_ways
+from orchestration.cli.lineage_pages import show_difference, show_impact, show_paths, show_reconciled
 from orchestration.cli.output import HomeOption, JsonOption, lakehouse_at, notes, print_json
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def serve_command(
 
     lake = lakehouse_at(home)
 
-    def told(address: str) -> None:
+    def print_address(address: str) -> None:
         if as_json:
             print_json({"address": address, "home": str(lake.home.root)})
             return
@@ -93,12 +93,12 @@ def serve_command(
 
         kept = lake.settings.lineage_database
         notes.print(
-            f"Lineage is on [bold]{address}[/bold], bound to {host}; it is kept in "
+            f"Lineage is on [bold]{address}[/bold], bound to {host}; events are stored in "
             f"{redact(kept) if kept else lake.home.lineage}. Ctrl-C ends it.",
             highlight=False,
         )
 
-    serve(lake.settings, host, port, told)
+    serve(lake.settings, host, port, print_address)
 
 
 @app.command(
@@ -139,11 +139,11 @@ def show_command(
             for direction, wanted in (("upstream", upstream), ("downstream", downstream))
             if wanted or both
         }
-        told = {"name": view.card(node).name, "kind": view.card(node).kind, "column": column or None, **found}
+        node_summary = {"name": view.card(node).name, "kind": view.card(node).kind, "column": column or None, **found}
     if as_json:
-        print_json(told)
+        print_json(node_summary)
     else:
-        show_ways(told, found, up=UP)
+        show_paths(node_summary, found, up=UP)
 
 
 @app.command(

@@ -19,24 +19,24 @@ _MOST_FILES = 3
 _STALENESS = {True: "up to date", False: "stale", None: None}
 
 
-def show_ways(told: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str, Any]]], *, up: str) -> None:
-    """What a place comes from, and what comes from it."""
-    place = ".".join(filter(None, (told["name"], told["column"])))
+def show_paths(node: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str, Any]]], *, up: str) -> None:
+    """Print what is upstream and downstream of a node or column."""
+    place = ".".join(filter(None, (node["name"], node["column"])))
     for direction, nodes in found.items():
         title = f"Upstream of {place}" if direction == up else f"Downstream of {place}"
         if not nodes:
-            console.print(f"{title}: nothing that is known.", markup=False, highlight=False)
+            console.print(f"{title}: nothing known.", markup=False, highlight=False)
             continue
-        heads = ["steps", "what", *(["columns", "by way of"] if told["column"] else ["by way of", "state"])]
-        print_table(title, heads, [_row(one, columns=bool(told["column"])) for one in _without_crowds(nodes)])
+        heads = ["steps", "what", *(["columns", "by way of"] if node["column"] else ["by way of", "state"])]
+        print_table(title, heads, [_row(one, columns=bool(node["column"])) for one in _without_crowds(nodes)])
 
 
 def _without_crowds(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The nodes; of many files that came the same way, which only --json lists, the last and how many there are."""
-    ways: dict[Any, list[Mapping[str, Any]]] = {}
+    by_path: dict[Any, list[Mapping[str, Any]]] = {}
     for number, one in enumerate(nodes):
-        ways.setdefault((one["distance"], *one["path"][1:-1]) if one["kind"] == "FILE" else number, []).append(one)
-    for alike in ways.values():
+        by_path.setdefault((one["distance"], *one["path"][1:-1]) if one["kind"] == "FILE" else number, []).append(one)
+    for alike in by_path.values():
         if len(alike) <= _MOST_FILES:
             yield from alike
         else:

@@ -12,7 +12,7 @@ import typer
 
 from lakehouse.catalog.home import at_work
 from lakehouse.errors import SlipwayError
-from orchestration.cli.deliveries import show_deliveries, told_of
+from orchestration.cli.deliveries import deliveries_summary, show_deliveries
 from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_at, leave, print_json, print_table
 from orchestration.cli.progress_line import shown_progress
 
@@ -65,11 +65,13 @@ def command(
                 if not report.runs:  # nothing began, so there is nothing more to tell
                     raise
                 failed = error
-            told = told_of(lake, [source_named(name) for name in report.sources], report.runs, report.recomputed)
-    blocked = [*told["rejected"], *told["waiting"]]
+            deliveries = deliveries_summary(
+                lake, [source_named(name) for name in report.sources], report.runs, report.recomputed
+            )
+    blocked = [*deliveries["rejected"], *deliveries["waiting"]]
     if as_json:
         done = {"steps": [vars(step) for step in report.steps], "recomputed": report.recomputed, "runs": report.runs}
-        print_json({**(failed.as_dict() if failed else {}), **done, **told})
+        print_json({**(failed.as_dict() if failed else {}), **done, **deliveries})
         leave(int(bool(failed or blocked)))
     if report.recomputed or not failed:
         print_table(
@@ -78,7 +80,7 @@ def command(
             [[step.name, step.seconds, step.rows, ", ".join(step.recomputed) or "nothing"] for step in report.steps],
         )
     if not failed or len(blocked) > 1:  # a single one is what the error tells of
-        show_deliveries(told)
+        show_deliveries(deliveries)
     if failed:
         raise failed
     if blocked:

@@ -62,9 +62,9 @@ def _content(
     """A model for JSON; `declared` is false for one that is registered and in no domain any more."""
     versions = registry.versions(name) if registry else []
     champion = next((one for one in versions if "champion" in one.aliases), None)
-    told: dict[str, Any] = {"name": name, "declared": model is not None}
+    facts: dict[str, Any] = {"name": name, "declared": model is not None}
     if model is not None:
-        told |= {
+        facts |= {
             "owner": model.owner,
             "description": model.description,
             "training_set": model.training_set,
@@ -73,7 +73,7 @@ def _content(
             "select_by": model.select_by,
         }
     return {
-        **told,
+        **facts,
         "champion": champion.version if champion else None,
         "versions": [_version(registry, one) for one in versions] if registry else [],
         "gates": _gates(lake, model) if model and versions and with_gates else [],

@@ -49,8 +49,8 @@ def command(
         _check_name(lake, assets, name)
         files, delivery, rows = _write(lake, assets, name)
     if as_json:
-        told = {"domain": name, "files": [str(file) for file in files], "delivery": str(delivery), "rows": rows}
-        print_json({**told, "next": f"slipway materialize group:{name}"})
+        summary = {"domain": name, "files": [str(file) for file in files], "delivery": str(delivery), "rows": rows}
+        print_json({**summary, "next": f"slipway materialize group:{name}"})
         return
     say = [
         f"assets/{name}/ holds the domain, in {len(files)} files; {rows} sample rows lie in {delivery.parent}.",
@@ -173,8 +173,8 @@ def _with_domain(module: Path, name: str) -> str:
                 sum(map(len, text.splitlines(keepends=True)[: (row or 0) - 1])) + (column or 0)  # both count bytes
                 for row, column in ((last.lineno, last.col_offset), (last.end_lineno, last.end_col_offset))
             )
-            told = f',\n    "{name}"' if statement.value.elts else f'("{name}",)'
-            return (text[: end if statement.value.elts else begin] + told.encode() + text[end:]).decode()
+            summary = f',\n    "{name}"' if statement.value.elts else f'("{name}",)'
+            return (text[: end if statement.value.elts else begin] + summary.encode() + text[end:]).decode()
     raise DeclarationError(
         "There is no tuple DOMAINS to add the domain to.",
         where=str(module),

@@ -1,4 +1,4 @@
-"""`slipway quarantine`: what of a source is not published, rows and deliveries; running it again, or dropping it.
+"""`slipway quarantine`: list, retry and discard rows and deliveries of a source that are not published.
 
 What belongs here: the command. Not: the quarantine (lakehouse/contracts/quarantine.py) and retrying (sources/retry.py).
 """
@@ -32,9 +32,9 @@ _SHOWN = 3
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway quarantine fraud.transactions                     rows by rule, refused deliveries
+slipway quarantine fraud.transactions                     rows by rule, and rejected deliveries
 
-slipway quarantine fraud.transactions --retry             after the contract or a mapping was mended
+slipway quarantine fraud.transactions --retry             after the contract or a mapping was corrected
 
 slipway quarantine fraud.transactions --drop --rule TX_AMOUNT_in_range --reason "test payments"
 
@@ -76,20 +76,20 @@ def command(
         done, failed = _retry(lake, source, quiet=as_json)
     if drop:
         done = _drop_delivery(lake, source, delivery, reason) if delivery else _drop(lake, source, rule, reason)
-    told = {**_content(lake, source, rule), **done}
+    content = {**_content(lake, source, rule), **done}
     if as_json:
-        print_json({**(failed.as_dict() if failed else {}), **told})
+        print_json({**(failed.as_dict() if failed else {}), **content})
     else:
-        _show(told)
+        _show(content)
     if failed and not as_json:
         raise failed
-    if failed or any(one["became"] != "published" for one in told.get("judged_again", ())):
+    if failed or any(one["status"] != "published" for one in content.get("evaluated_again", ())):
         leave(1)
 
 
 def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[str, Any], SlipwayError | None]:
     from lakehouse.ingestion.retry import retry_quarantined
-    from orchestration.cli.deliveries import became_of
+    from orchestration.cli.deliveries import statuses_of
     from orchestration.main_job import run_main_job
     from orchestration.memory import MemoryWatch
     from orchestration.sources_by_name import domain_of
@@ -100,18 +100,18 @@ def _retry(lake: "Lakehouse", source: "Source", *, quiet: bool) -> tuple[dict[st
         done = retry_quarantined(lake, source, run_id=uuid.uuid4().hex)
         if not quiet:  # before anything else can fail
             console.print(f"{done.published:,} rows published, {done.waiting:,} still fail a rule.")
-        # What is made from the touched days is brought in line; refused deliveries that are good now are landed.
+        # Tables built from the touched days are brought up to date; rejected deliveries that pass now are landed.
         try:
             with shown_progress(quiet=quiet) as progress:
                 report = run_main_job(lake, domain_of(source), progress, watch, models=False, only_made=True)
             recomputed = report.recomputed
         except SlipwayError as error:
             failed = error
-        again = became_of(lake, source, done.again)
-    # That a delivery is refused again is told with it, and is no failure of its own.
-    if failed and any(one["became"] == "rejected" and failed.what.startswith(one["reason"]) for one in again):
+        again = statuses_of(lake, source, done.again)
+    # A repeated rejection is reported with its delivery, and is no failure of the command.
+    if failed and any(one["status"] == "rejected" and failed.what.startswith(one["reason"]) for one in again):
         failed = None
-    return {"retried": vars(done), "judged_again": again, "recomputed": recomputed}, failed
+    return {"retried": vars(done), "evaluated_again": again, "recomputed": recomputed}, failed
 
 
 def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: str) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
 
     from lakehouse.contracts.quarantine import DELIVERED, DROPPED, quarantine_shape, quarantined
     from lakehouse.ingestion.reconciliation import reconciliation_of
-    from orchestration.cli.deliveries import told_of
+    from orchestration.cli.deliveries import deliveries_summary
 
     rows = pl.DataFrame(pl.from_arrow(quarantined(lake, quarantine_shape(source.shape))))
     waiting = rows.filter(pl.col(DROPPED).is_null())
@@ -164,15 +164,15 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
         for name in row["_rule"].split(", "):
             if rule and name != rule:
                 continue
-            told = by_rule.setdefault(name, {"rows": 0, "deliveries": set(), "samples": []})
-            told["rows"] += 1
-            told["deliveries"].add(row["_file"])
-            if len(told["samples"]) < _SHOWN:
-                told["samples"].append({"file": row["_file"], "row": row["_row"], "delivered": row[DELIVERED]})
-    for told in by_rule.values():
-        told["deliveries"] = sorted(told["deliveries"])
+            found = by_rule.setdefault(name, {"rows": 0, "deliveries": set(), "samples": []})
+            found["rows"] += 1
+            found["deliveries"].add(row["_file"])
+            if len(found["samples"]) < _SHOWN:
+                found["samples"].append({"file": row["_file"], "row": row["_row"], "delivered": row[DELIVERED]})
+    for found in by_rule.values():
+        found["deliveries"] = sorted(found["deliveries"])
     reconciliation = reconciliation_of(lake, source)
-    deliveries = told_of(lake, [source], (), ())
+    deliveries = deliveries_summary(lake, [source], (), ())
     return {
         "table": source.name,
         "waiting": len(waiting),
@@ -186,30 +186,30 @@ def _content(lake: "Lakehouse", source: "Source", rule: str) -> dict[str, Any]:
     }
 
 
-def _show(told: dict[str, Any]) -> None:
-    if "retried" in told:
-        for one in told["judged_again"]:
-            console.print(f"{one['delivery']} was checked again: {one['became']}.", markup=False, highlight=False)
-        console.print(f"Recomputed: {', '.join(told['recomputed']) or 'nothing'}.")
-    if "dropped_now" in told:
-        whole = f" with {told['dropped_delivery']}" if "dropped_delivery" in told else ""
-        console.print(f"{told['dropped_now']:,} rows were discarded{whole}.", markup=False, highlight=False)
+def _show(content: dict[str, Any]) -> None:
+    if "retried" in content:
+        for one in content["evaluated_again"]:
+            console.print(f"{one['delivery']} was evaluated again: {one['status']}.", markup=False, highlight=False)
+        console.print(f"Recomputed: {', '.join(content['recomputed']) or 'nothing'}.")
+    if "dropped_now" in content:
+        whole = f" with {content['dropped_delivery']}" if "dropped_delivery" in content else ""
+        console.print(f"{content['dropped_now']:,} rows were discarded{whole}.", markup=False, highlight=False)
     rows = [
         [name, one["rows"], len(one["deliveries"]), "\n".join(_place(row) for row in one["samples"])]
-        for name, one in sorted(told["rules"].items(), key=lambda pair: -pair[1]["rows"])
+        for name, one in sorted(content["rules"].items(), key=lambda pair: -pair[1]["rows"])
     ]
     if rows:
-        print_table(f"Quarantine of {told['table']}", ["rule", "rows", "deliveries", "samples, as delivered"], rows)
+        print_table(f"Quarantine of {content['table']}", ["rule", "rows", "deliveries", "samples, as delivered"], rows)
     else:
         console.print("No row is in quarantine.")
     deliveries = {
-        "rejected": told["rejected_deliveries"],
-        "waiting": told["waiting_deliveries"],
-        "left_out": told["left_out"],
+        "rejected": content["rejected_deliveries"],
+        "waiting": content["waiting_deliveries"],
+        "left_out": content["left_out"],
         "rows_in_quarantine": {},
     }
     show_deliveries(deliveries, more=False)
-    console.print(told["reconciliation"], highlight=False)
+    console.print(content["reconciliation"], highlight=False)
 
 
 def _place(row: dict[str, Any]) -> str:

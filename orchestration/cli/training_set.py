@@ -113,15 +113,15 @@ def _keys(given: list[str]) -> dict[str, str]:
 
 
 def _show(frame: "TrainingFrame", out: Path | None) -> None:
-    told: dict[str, Any] = frame.described()
+    facts: dict[str, Any] = frame.described()
     print_table(
-        f"{told['rows']:,} rows, {len(frame.features)} features as known at {frame.time}",
+        f"{facts['rows']:,} rows, {len(frame.features)} features as known at {frame.time}",
         ["feature set", "features", "read at", "newest row"],
         [[one.table, len(one.columns), str(one.snapshot_id), one.newest] for one in frame.joined],
     )
     sets = {one.table for one in frame.joined}
-    spine = ", ".join(f"{name} at {pin}" for name, pin in told["input_snapshots"].items() if name not in sets)
-    for name, text in {"spine read from": spine, "fingerprint": told["fingerprint"], "file": out}.items():
+    spine = ", ".join(f"{name} at {pin}" for name, pin in facts["input_snapshots"].items() if name not in sets)
+    for name, text in {"spine read from": spine, "fingerprint": facts["fingerprint"], "file": out}.items():
         if text:
             # Never cut short: it is there to be copied.
             console.print(Text.assemble((name, "cyan"), f"  {text}"), soft_wrap=True)

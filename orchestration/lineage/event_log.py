@@ -93,12 +93,12 @@ class LineageEventLogStorage(SqliteEventLogStorage):
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an entry, and let lineage know."""
-        told = event.dagster_event
-        if told is not None and told.event_type in NOTED:
+        _event = event.dagster_event
+        if _event is not None and _event.event_type in NOTED:
             self._try("what begins or ends was not noted", lambda ear: note(ear.lake, event))
         super().store_event(event)
         # What is reported without a run, by hand or from outside, is nobody's work.
-        if told is not None and told.event_type in HEARD and (told.step_key or told.is_job_event):
+        if _event is not None and _event.event_type in HEARD and (_event.step_key or _event.is_job_event):
             self._try("an event was not heard", lambda ear: ear.hear(event, self))
 
     def _try(self, what: str, do: Callable[["Listener"], None]) -> None:

@@ -144,38 +144,38 @@ class RunLog:
             known.append(name)
 
     def _note_process(self, event: dg.DagsterEvent, at: float) -> None:
-        told = event.event_specific_data
-        pid = getattr(told, "metadata", {}).get("pid")
+        specific = event.event_specific_data
+        pid = getattr(specific, "metadata", {}).get("pid")
         if pid is not None and str(pid.value).isdigit():
             self.pids.setdefault(int(str(pid.value)), at)
 
-    def _note_made(self, step: str, told: dg.AssetMaterialization, at: float) -> None:
-        name = to_name(told.asset_key)
+    def _note_made(self, step: str, materialization: dg.AssetMaterialization, at: float) -> None:
+        name = to_name(materialization.asset_key)
         known = self.planned.setdefault(step, [])
         if name not in known:
             known.append(name)
-        made = made_of(name, told.metadata, when(at))
+        made = made_of(name, materialization.metadata, when(at))
         before = self._made.setdefault(step, {}).get(name)
         # A source tells of its newest day apart, without saying what it did; one step makes many partitions.
         if before is None or made.snapshot is not None or made.version is not None:
             self._made[step][name] = made if before is None else replace(made, at=before.at)
 
-    def _note_check(self, step: str, told: dg.AssetCheckEvaluation, at: float) -> None:
-        table = to_name(told.asset_key)
-        measured = {name: value.value for name, value in told.metadata.items()}
-        self._checked.setdefault(step, {})[table, told.check_name] = Checked(
+    def _note_check(self, step: str, evaluation: dg.AssetCheckEvaluation, at: float) -> None:
+        table = to_name(evaluation.asset_key)
+        measured = {name: value.value for name, value in evaluation.metadata.items()}
+        self._checked.setdefault(step, {})[table, evaluation.check_name] = Checked(
             table,
-            told.check_name,
-            told.passed,
-            told.severity is dg.AssetCheckSeverity.ERROR,
+            evaluation.check_name,
+            evaluation.passed,
+            evaluation.severity is dg.AssetCheckSeverity.ERROR,
             when(at),
             {name: float(str(one)) for name, one in measured.items() if is_number(one)},
             str(measured.get("bound", "")),
         )
 
 
-def _observed(told: dg.AssetObservation, at: float, to: "Conversion") -> "Iterator[Event]":
-    stale = told.metadata.get("stale")
+def _observed(observation: dg.AssetObservation, at: float, to: "Conversion") -> "Iterator[Event]":
+    stale = observation.metadata.get("stale")
     if stale is not None:
         why = str(stale.value)
-        yield from to.became_stale(to_name(told.asset_key), "" if why == "no longer" else why, when(at))
+        yield from to.became_stale(to_name(observation.asset_key), "" if why == "no longer" else why, when(at))

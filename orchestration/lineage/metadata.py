@@ -39,24 +39,24 @@ def days_tag(days: Collection[date]) -> dict[str, str]:
 
 def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> OutputVersion:
     """What a materialization says that it made."""
-    told = {key: value.value for key, value in metadata.items() if key not in _SPECIAL}
+    fields = {key: value.value for key, value in metadata.items() if key not in _SPECIAL}
     lineage = metadata.get("dagster/column_lineage")
-    snapshot, version, seconds = told.get("snapshot"), told.get("version"), told.get("seconds")
-    extent = str(told.get("recomputed", ""))
+    snapshot, version, seconds = fields.get("snapshot"), fields.get("version"), fields.get("seconds")
+    extent = str(fields.get("recomputed", ""))
     return OutputVersion(
         name,
         at,
         int(str(snapshot)) if str(snapshot or "").isdigit() else None,
         recomputed=bool(extent) and not extent.startswith("nothing"),
         extent=extent,
-        because=str(told.get("because", "")),
-        rows_written=_whole(told.get("rows_written")),
+        because=str(fields.get("because", "")),
+        rows_written=_whole(fields.get("rows_written")),
         input_snapshots=_input_snapshots(metadata.get("inputs")),
         edges=_edges(lineage) if isinstance(lineage, dg.TableColumnLineageMetadataValue) else None,
         version=_whole(version) if version is not None else None,
-        mlflow_run=str(told.get("mlflow_run", "")),
+        mlflow_run=str(fields.get("mlflow_run", "")),
         seconds=float(str(seconds)) if is_number(seconds) else None,
-        stale=str(told.get("stale", "")),
+        stale=str(fields.get("stale", "")),
     )
 
 
@@ -73,15 +73,15 @@ def when(timestamp: float) -> datetime:
 _SPECIAL = ("dagster/column_lineage", "dagster/column_schema", "inputs", "candidates")
 
 
-def _input_snapshots(told: dg.MetadataValue | None) -> dict[str, int]:
-    records = told.records if isinstance(told, dg.TableMetadataValue) else ()
+def _input_snapshots(fields: dg.MetadataValue | None) -> dict[str, int]:
+    records = fields.records if isinstance(fields, dg.TableMetadataValue) else ()
     return {str(one.data["table"]): int(str(one.data["snapshot"])) for one in records}
 
 
-def _edges(told: dg.TableColumnLineageMetadataValue) -> dict[str, frozenset[tuple[str, str]]]:
+def _edges(fields: dg.TableColumnLineageMetadataValue) -> dict[str, frozenset[tuple[str, str]]]:
     return {
         column: frozenset((to_name(one.asset_key), one.column_name) for one in deps)
-        for column, deps in told.value.deps_by_column.items()
+        for column, deps in fields.value.deps_by_column.items()
     }
 
 

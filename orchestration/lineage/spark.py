@@ -35,8 +35,8 @@ def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
         return
     from lakehouse.lineage.spark.files import note_step
 
-    told = entry.dagster_event
-    begins = told is not None and told.event_type is dg.DagsterEventType.STEP_START
+    event = entry.dagster_event
+    begins = event is not None and event.event_type is dg.DagsterEventType.STEP_START
     note_step(lake.home.lineage, entry.timestamp, *((entry.run_id, entry.step_key or "") if begins else ()))
 
 
@@ -82,7 +82,7 @@ class Queries:
     def _not_taken(self, error: Exception) -> int:
         _log.debug("Spark's listener", exc_info=error)
         _log.warning(
-            "What Spark's listener told could not be taken up (%s). `slipway lineage reconcile` tries again.",
+            "Events of Spark's listener could not be processed (%s). `slipway lineage reconcile` tries again.",
             type(error).__name__,
         )
         return 0

@@ -95,7 +95,7 @@ def test_it_opens_and_everything_waits_on_audit_branches_in_order(begun):
     assert later.waiting == [f"transactions_{DAYS[9]}.parquet"]
     with pytest.raises(ContractError, match="1 deliveries wait") as caught:
         later.raise_if_nothing_passed()
-    assert "slipway breaker fraud.transactions --close" in caught.value.fix
+    assert "slipway circuit-breaker fraud.transactions --close" in caught.value.fix
     assert published(begun) == [0, 1, 2, 3, 4]
 
 
@@ -186,7 +186,7 @@ def test_a_state_that_nobody_wrote_is_told_and_can_be_set(begun):
     append(begun, BREAKERS, [{"at": now, "source": NAME, "state": "ajar", "by": "landing"}], "r")
     with pytest.raises(HomeError, match="'ajar'") as caught:
         land(begun, SOURCE, run_id="r")
-    assert f"slipway breaker {NAME} --close" in caught.value.fix
+    assert f"slipway circuit-breaker {NAME} --close" in caught.value.fix
     assert published(begun) == [0, 1, 2, 3, 4]
     set_by_hand(begun, NAME, State.CLOSED, "looked", SOURCE.definition(), "by-hand")
     land(begun, SOURCE, run_id="r")

@@ -380,7 +380,7 @@ def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
             2,
         ),
         (
-            ("breaker", "fraud.transactions", "--open"),
+            ("circuit-breaker", "fraud.transactions", "--open"),
             "The option --reason is missing",
             "--reason 'mapping declared'",
             2,
@@ -948,7 +948,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     assert (standing.passed, standing.metadata["deliveries"].value) == (False, path.name)
     for words in (again.words, slipway("quarantine", table, *home).words):
         assert all(part in words for part in recipe)
-    (told,) = slipway("breaker", table, *home, "--json").json[0]["rejected_deliveries"]
+    (told,) = slipway("circuit-breaker", table, *home, "--json").json[0]["rejected_deliveries"]
     assert all(part in told["remedy"] for part in recipe)
     # Nothing was ever made but the source, so nothing else is made by judging it again.
     retried = slipway("quarantine", table, "--retry", *home)
@@ -964,16 +964,16 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     assert standing.passed
 
 
-def test_what_was_judged_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_evaluated_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     line = {"source": "s.t", "delivery": "a", "message": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
-    show_rejected({**line, "evaluated": 2, "judged_now": True})
-    show_rejected({**line, "evaluated": 2, "judged_now": False})
+    show_rejected({**line, "evaluated": 2, "evaluated_now": True})
+    show_rejected({**line, "evaluated": 2, "evaluated_now": False})
     assert capsys.readouterr().out.count("It was checked again, and rejected again.") == 1
 
 
 def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
     said = slipway("quarantine", "fraud.transactions", "--retry", "--home", days_landed.home.root, "--json")
-    assert (said.code, said.json["recomputed"], said.json["judged_again"]) == (0, [], [])
+    assert (said.code, said.json["recomputed"], said.json["evaluated_again"]) == (0, [], [])
 
 
 def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed: Lakehouse) -> None:
@@ -988,7 +988,7 @@ def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed
     shown = slipway("quarantine", table, *home).words
     assert 'file_encoding("latin-1")' in shown.replace("'", '"')
     assert "The file is empty (0 bytes)." in shown
-    assert "Have it delivered again, or remove it." in slipway("breaker", table, *home).words
+    assert "Have it delivered again, or remove it." in slipway("circuit-breaker", table, *home).words
     drop = ("quarantine", table, "--drop", "--delivery")
     assert "latin.csv" in slipway(*drop, "latn.csv", "--reason", "no", *home).words, "the nearest"
     assert slipway(*drop, "none.csv", *home).code == 2, "without a reason"

@@ -234,7 +234,7 @@ def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(
     )
 
 
-def test_a_delivery_that_was_given_up_is_never_judged_again(begun):
+def test_a_delivery_that_was_given_up_is_never_evaluated_again(begun):
     path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
     land(begun, SOURCE, run_id="rejected")
     with pytest.raises(UnknownNameError, match="is rejected or waits") as caught:

@@ -42,7 +42,7 @@ def delivered(tmp_path_factory):
     return lake, source
 
 
-def test_the_page_tells_what_became_of_every_delivery_and_why(delivered):
+def test_the_page_tells_what_statuses_of_every_delivery_and_why(delivered):
     lake, source = delivered
     facts = facts_of(lake, source)
     became = {one.delivery: one for one in facts.deliveries}

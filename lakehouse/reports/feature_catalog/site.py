@@ -58,7 +58,9 @@ def _search_index(pages: Sequence[Detail]) -> list[dict[str, Any]]:
     return [
         {
             "name": feature.name,
-            "text": f"{text_of(page.entry, feature.column, feature.description, page.sources)} {feature.unit or ''}".lower(),
+            "text": " ".join(
+                [text_of(page.entry, feature.column, feature.description, page.sources), feature.unit or ""]
+            ).lower(),
             "entity": page.entry.feature_set.entity.keys,
             "source": page.sources,
             "owner": page.entry.feature_set.owner,

@@ -79,7 +79,7 @@ function breakerPart(node) {
   const badge = circuitBreaker(state);
   if (!badge) return null;
   return h("div.note.bad", {}, h("p", {}, badge, since ? ` since ${when(since)} UTC` : ""), reason ? h("p", {}, reason) : null,
-    h("p", {}, "Show and close the circuit breaker: ", h("code", {}, `slipway breaker ${node.name}`)));
+    h("p", {}, "Show and close the circuit breaker: ", h("code", {}, `slipway circuit-breaker ${node.name}`)));
 }
 
 const bare = (check, name) => (check.startsWith(`${name}.`) ? check.slice(name.length + 1) : check);

@@ -1,4 +1,4 @@
-"""`slipway breaker`: the circuit breakers of the sources.
+"""`slipway circuit-breaker`: show and set the circuit breakers of sources.
 
 What belongs here: the command. Not: states and transitions (lakehouse/sources/circuit_breaker.py).
 """
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway breaker                                    all sources
+slipway circuit-breaker                          all sources
 
-slipway breaker fraud.transactions                 one, with its transitions and blocked deliveries
+slipway circuit-breaker fraud.transactions       one source, with its transitions and blocked deliveries
 
-slipway breaker fraud.transactions --close --reason "the vendor delivered again"
+slipway circuit-breaker fraud.transactions --close --reason "the vendor delivered again"
 
-slipway breaker fraud.transactions --open --reason "the vendor migrates tonight"
+slipway circuit-breaker fraud.transactions --open --reason "the vendor migrates tonight"
 """
 
 
@@ -51,7 +51,8 @@ def command(
 ) -> None:
     """Show or set the circuit breakers of sources: accepting or blocking deliveries.
 
-    It opens after too many rejected deliveries in a row; later deliveries are then blocked on audit branches, in order.
+    A circuit breaker opens after too many rejected deliveries in a row. Later deliveries are then blocked on audit
+    branches, in order.
     """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named, sources
@@ -60,23 +61,23 @@ def command(
         _check(source, reason, both=open_it and close_it)
         _set(lake, source_named(source or ""), reason, open_it=open_it, quiet=as_json)
     chosen = [source_named(source)] if source else sources()
-    told = [_content(lake, one) for one in chosen]
+    summaries = [_content(lake, one) for one in chosen]
     if as_json:
-        print_json(told)
+        print_json(summaries)
         return
-    _show(told, whole=source is not None)
+    _show(summaries, whole=source is not None)
 
 
 def _check(source: str | None, reason: str, *, both: bool) -> None:
     if both:
         raise SlipwayError("--open and --close exclude each other.", where="--open, --close", nearest="--close")
     if not source:
-        nearest = "slipway breaker fraud.transactions --close"
-        raise SlipwayError("Specify a source.", where="slipway breaker", nearest=nearest)
+        nearest = "slipway circuit-breaker fraud.transactions --close"
+        raise SlipwayError("Specify a source.", where="slipway circuit-breaker", nearest=nearest)
     if not reason.strip():
         raise MissingOptionError(
             "The option --reason is missing; it is stored with the transition.",
-            where="slipway breaker",
+            where="slipway circuit-breaker",
             nearest="--reason 'mapping declared'",
         )
 
@@ -86,7 +87,7 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
     from orchestration.notifications import notify_of_transition
     from orchestration.sources_by_name import domain_of
 
-    with at_work(lake.home, f"slipway breaker {source.name}"), shown_progress(quiet=quiet) as progress:
+    with at_work(lake.home, f"slipway circuit-breaker {source.name}"), shown_progress(quiet=quiet) as progress:
         state = State.OPEN if open_it else State.CLOSED
         step = set_by_hand(lake, source.name, state, reason, source.definition(), uuid.uuid4().hex)
         notify_of_transition(lake, source, step, notes.print)
@@ -101,7 +102,7 @@ def _set(lake: "Lakehouse", source: "Source", reason: str, *, open_it: bool, qui
 def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
     from lakehouse.ingestion.reconciliation import reconciliation_of
     from lakehouse.sources.circuit_breaker import breaker_status, history
-    from orchestration.cli.deliveries import told_of
+    from orchestration.cli.deliveries import deliveries_summary
 
     standing = breaker_status(lake, source.name, source.breaker, source.definition())
     reconciliation = reconciliation_of(lake, source)
@@ -114,7 +115,7 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
         "cool_down": source.breaker.cool_down,
         "waiting": reconciliation.waiting,
         "rejected": reconciliation.rejected,
-        "rejected_deliveries": told_of(lake, [source], (), ())["rejected"],
+        "rejected_deliveries": deliveries_summary(lake, [source], (), ())["rejected"],
         "transitions": [
             {name: row[name] for name in ("at", "before", "state", "by", "delivery", "reason")}
             for row in history(lake, source.name).iter_rows(named=True)
@@ -122,16 +123,16 @@ def _content(lake: "Lakehouse", source: "Source") -> dict[str, Any]:
     }
 
 
-def _show(told: list[dict[str, Any]], *, whole: bool) -> None:
+def _show(summaries: list[dict[str, Any]], *, whole: bool) -> None:
     columns = ["source", "state", "since", "blocked", "rejected", "reason"]
     rows = [
         [one["source"], one["state"], _time(one["since"]), len(one["waiting"]), len(one["rejected"]), one["reason"]]
-        for one in told
+        for one in summaries
     ]
     print_table("Circuit breakers", columns, rows)
     if not whole:
         return
-    (one,) = told
+    (one,) = summaries
     if one["waiting"]:
         print_table("Blocked deliveries, in order", ["delivery"], [[name] for name in one["waiting"]])
     if one["rejected"]:
