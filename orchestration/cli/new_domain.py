@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway new-domain orders           writes assets/orders/ and a small sample delivery
+slipway new-domain orders           writes assets/orders/, a test of it and a small sample delivery
+
+slipway new-domain orders --with-labels     labels are delivered later, by a source of their own
 
 slipway materialize group:orders    runs all of it: source, features, training set, model, predictions
 """
@@ -32,6 +34,7 @@ slipway materialize group:orders    runs all of it: source, features, training s
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TEMPLATES = Path(__file__).parent / "templates"
 _PLACEHOLDER = "DOMAIN"
+_TEST = "test_domain.py"
 _SCHEMAS = {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
 """Schemas that DuckDB has of its own."""
 
@@ -39,21 +42,27 @@ _SCHEMAS = {"main", "temp", "system", "memory", "information_schema", "pg_catalo
 def command(
     name: Annotated[str, typer.Argument(help="The domain's name: lower-case letters, digits, underscores.")],
     *,
+    with_labels: Annotated[
+        bool, typer.Option("--with-labels", help="Labels are delivered later, by a source of their own.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a new domain with a sample delivery, which runs as it is."""
+    """Write a new domain with a sample delivery, which runs as it is, and a test of it."""
     lake = lakehouse_at(home)
     assets = _assets_folder(lake)
     with at_work(lake.home, f"slipway new-domain {name}"):
         _check_name(lake, assets, name)
-        files, delivery, rows = _write(lake, assets, name)
+        files, deliveries = _write(lake, assets, name, with_labels=with_labels)
     if as_json:
-        summary = {"domain": name, "files": [str(file) for file in files], "delivery": str(delivery), "rows": rows}
-        print_json({**summary, "next": f"slipway materialize group:{name}"})
+        listed = {"files": [str(file) for file in files], "deliveries": {str(f): n for f, n in deliveries.items()}}
+        print_json({"domain": name, **listed, "next": f"slipway materialize group:{name}"})
         return
+    test = [f"{file.relative_to(assets.parent)} tests it." for file in files if file.parent.name == "tests"]
     say = [
-        f"assets/{name}/ holds the domain, in {len(files)} files; {rows} sample rows lie in {delivery.parent}.",
+        f"assets/{name}/ holds the domain, in {len(files) - len(test)} files.",
+        *test,
+        *(f"{file} is a sample delivery of {rows} rows." for file, rows in deliveries.items()),
         "",
         "Next:",
         f"  slipway materialize group:{name}     run all of it",
@@ -128,26 +137,39 @@ def _free(lake: "Lakehouse", assets: Path, name: str) -> str:
     return free
 
 
-def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path, int]:
-    """Write the domain, its sample delivery and its line in DOMAINS, the line last; or, when one fails, nothing."""
-    from orchestration.cli.sample_events import write_sample
+def _write(
+    lake: "Lakehouse", assets: Path, name: str, *, with_labels: bool = False
+) -> tuple[list[Path], dict[Path, int]]:
+    """Write the domain, its test, sample deliveries, and its line in DOMAINS, the line last; or, when one fails, none.
+
+    Returns the files, and the rows of each delivery.
+    """
+    from orchestration.cli.sample_events import sample_deliveries, write_sample
 
     beside, folder = assets / f".{name}.{uuid.uuid4().hex[:8]}", assets / name
-    drop = lake.home.drop_folder(f"{name}.events")
+    test, drop = assets.parent / "tests" / f"test_{name}.py", lake.home.drop_folder(f"{name}.events").parent
     ours = [beside]
     try:
         registered = _with_domain(assets / "__init__.py", name)
+        texts = _texts(name, with_labels=with_labels)
+        tested = texts.pop(_TEST)
         beside.mkdir()
-        for template in sorted(_TEMPLATES.glob("*.txt")):
-            (beside / template.stem).write_text(template.read_text().replace(_PLACEHOLDER, name))
-        ours.append(drop.parent)
-        delivery, rows = write_sample(drop)
+        for file, text in texts.items():
+            (beside / file).write_text(text)
+        ours.append(drop)
+        deliveries = {}
+        for source, rows in sample_deliveries(name, with_labels=with_labels).items():
+            deliveries[write_sample(lake.home.drop_folder(source), rows)] = rows.height
         beside.rename(folder)
         ours.append(folder)
+        tests = [] if test.exists() or not test.parent.is_dir() else [test]  # a test of that name stays as it is
+        ours += tests
+        for path in tests:
+            path.write_text(tested)
         _replace_text(assets / "__init__.py", registered)
     except BaseException as error:
         for path in ours:
-            shutil.rmtree(path, ignore_errors=True)
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
         raise SlipwayError(
@@ -155,7 +177,15 @@ def _write(lake: "Lakehouse", assets: Path, name: str) -> tuple[list[Path], Path
             where=str(error.filename or assets),
             fix="Make the project's folder writable, or work in a project of your own: `slipway init my_project`.",
         ) from error
-    return sorted(folder.glob("*.py")), delivery, rows
+    return [*sorted(folder.glob("*.py")), *tests], deliveries
+
+
+def _texts(name: str, *, with_labels: bool) -> dict[str, str]:
+    """The content of the domain's files, by their names."""
+    templates = {path.stem: path for path in _TEMPLATES.glob("*.txt")}
+    if with_labels:
+        templates |= {path.stem: path for path in (_TEMPLATES / "with_labels").glob("*.txt")}
+    return {file: path.read_text().replace(_PLACEHOLDER, name) for file, path in sorted(templates.items())}
 
 
 def _with_domain(module: Path, name: str) -> str:
@@ -173,8 +203,8 @@ def _with_domain(module: Path, name: str) -> str:
                 sum(map(len, text.splitlines(keepends=True)[: (row or 0) - 1])) + (column or 0)  # both count bytes
                 for row, column in ((last.lineno, last.col_offset), (last.end_lineno, last.end_col_offset))
             )
-            summary = f',\n    "{name}"' if statement.value.elts else f'("{name}",)'
-            return (text[: end if statement.value.elts else begin] + summary.encode() + text[end:]).decode()
+            added = f',\n    "{name}"' if statement.value.elts else f'("{name}",)'
+            return (text[: end if statement.value.elts else begin] + added.encode() + text[end:]).decode()
     raise DeclarationError(
         "There is no tuple DOMAINS to add the domain to.",
         where=str(module),

@@ -26,7 +26,7 @@ from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import read
 from lakehouse.tables.system_table import is_system_table
 from orchestration.cli import init, new_domain
-from orchestration.cli.sample_events import KNOWN_AFTER, sample_events
+from orchestration.cli.sample_events import KNOWN_AFTER, sample_deliveries, sample_events
 from tests import scenario
 
 ROOT = Path(__file__).parents[2]
@@ -81,9 +81,9 @@ def rows_of(project: Project, table: str) -> pl.DataFrame:
 def test_the_files_are_those_of_every_domain(project: Project) -> None:
     names = {path.name for path in (project.folder / "assets" / "orders").iterdir()}
     assert names == {path.name for path in (ROOT / "assets" / "fraud").glob("*.py")} - {"simulator.py"}
-    assert sorted(project.made["files"]) == sorted(
-        str(project.folder / "assets" / "orders" / name) for name in names if name.endswith(".py")
-    )
+    written = [project.folder / "assets" / "orders" / name for name in names if name.endswith(".py")]
+    test = project.folder / "tests" / "test_orders.py"
+    assert sorted(project.made["files"]) == sorted(str(path) for path in (*written, test))
     registered = ast.parse((project.folder / "assets" / "__init__.py").read_text()).body[-1]
     assert isinstance(registered, ast.Assign)
     assert ast.literal_eval(registered.value) == ("fraud", "credit", "orders")
@@ -105,11 +105,12 @@ def test_it_runs_at_once_from_delivery_to_predictions(project: Project) -> None:
     assert set(project.ran["recomputed"]) == TABLES | {"orders.scorer"}
     lake = scenario.make_lake(project.home)
     assert {name for name in lake.names() if not is_system_table(name)} == TABLES
-    assert project.made["rows"] == sample_events().height
+    rows = sample_events().height
+    assert list(project.made["deliveries"].values()) == [rows]
     for table in TABLES - {"orders.predictions"}:
         made = last_published(lake, table)
         assert made is not None
-        assert made.rows == project.made["rows"]
+        assert made.rows == rows
     champion = open_registry(lake.home).champion("orders.scorer")
     assert champion is not None
     assert 0.7 < champion.metrics["auc"] < 0.95, "the sample can be learned from, and not by heart"
@@ -161,6 +162,59 @@ def test_assets_of_two_domains_are_materialized_together(project: Project, tmp_p
     ran = slipway(project.folder, "materialize", "orders.events or fraud.transactions", "--home", home)
     assert ran["recomputed"] == ["fraud.transactions"]
     assert [step["name"] for step in ran["steps"]] == ["fraud.transactions", "orders.events"]
+
+
+@pytest.fixture(scope="module")
+def two_domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty project with a domain of each form: labels in the events, and labels that are delivered later."""
+    folder = tmp_path_factory.mktemp("two") / "shop"
+    init.write_all(folder, init.project_files("shop"))
+    lake = scenario.make_lake(folder / ".slipway")
+    new_domain._write(lake, folder / "assets", "orders")
+    new_domain._write(lake, folder / "assets", "returns", with_labels=True)
+    return folder
+
+
+def test_the_test_that_is_written_with_a_domain_passes(two_domains: Path) -> None:
+    """It lands, builds features and training set, and joins labels once they are known, or delivered."""
+    tests = ["tests/test_orders.py", "tests/test_returns.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=two_domains,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_domain_with_labels_of_their_own_is_in_the_style_of_the_house(two_domains: Path) -> None:
+    for words in (["check"], ["format", "--check"]):
+        config = ["--no-cache", "--config", ROOT / "pyproject.toml"]
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, *config, "assets/returns"],
+            cwd=two_domains,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_outcomes_are_delivered_once_they_are_known() -> None:
+    events, outcomes = sample_deliveries("shop", with_labels=True).values()
+    assert "outcome" not in events.columns
+    assert 0 < outcomes.height < events.height
+    assert outcomes["outcome_known_at"].max().date() == events["happened_at"].max().date()  # type: ignore[union-attr]
+
+
+def test_a_test_that_is_there_already_stays(lake: Lakehouse, assets: Path) -> None:
+    test = assets.parent / "tests" / "test_orders.py"
+    test.parent.mkdir()
+    test.write_text("mine")
+    files, _ = new_domain._write(lake, assets, "orders")
+    assert test not in files
+    assert test.read_text() == "mine"
 
 
 # --- names and failures: no copy needed, the folder of domains is given
@@ -224,11 +278,12 @@ def _tree(*folders: Path) -> Sequence[str]:
 
 def test_when_the_delivery_cannot_be_written_nothing_is_left(lake: Lakehouse, assets: Path) -> None:
     (lake.home.root / "drop").write_text("in the way")
-    before, text = _tree(assets, lake.home.root), (assets / "__init__.py").read_text()
+    (assets.parent / "tests").mkdir()
+    before, text = _tree(assets.parent), (assets / "__init__.py").read_text()
     with pytest.raises(SlipwayError, match="nothing is left of it") as failed:
         new_domain._write(lake, assets, "orders")
     assert str(failed.value.where).startswith(str(lake.home.root / "drop"))
-    assert _tree(assets, lake.home.root) == before
+    assert _tree(assets.parent) == before
     assert (assets / "__init__.py").read_text() == text
 
 
