@@ -7,16 +7,14 @@ A commit of pyiceberg looks at the table's metadata about twenty times, and each
 every snapshot that there ever was, deeply.
 """
 
-from typing import Any, Self, TypeVar
+from copy import copy
+from typing import Any, Self
 
 from pydantic import BaseModel
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Snapshot, SnapshotLogEntry
+from pyiceberg.table.metadata import TableMetadata, TableMetadataV1, TableMetadataV2, TableMetadataV3
 from pyiceberg.table.update import TableUpdate
 from pyiceberg.table.update.snapshot import ManageSnapshots
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class ManySnapshotsTable(Table):
@@ -43,26 +41,34 @@ class _Transaction(Transaction):
         return seen[2]
 
 
-class _Snapshot(Snapshot):
-    """A snapshot that is its own copy: nothing of it can be set."""
+class _SharedParts(BaseModel):
+    """Metadata of which a deep copy has lists and mappings of its own, and shares what is in them: that is frozen."""
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self
+        parts = {name: copy(part) for name, part in self if isinstance(part, list | dict)}
+        return self.model_copy(update=parts)
 
 
-class _LogEntry(SnapshotLogEntry):
-    """An entry of the log of snapshots that is its own copy, too."""
+class _Version1(_SharedParts, TableMetadataV1):
+    """Metadata of an Iceberg table of format version 1."""
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self
+
+class _Version2(_SharedParts, TableMetadataV2):
+    """Metadata of an Iceberg table of format version 2."""
+
+
+class _Version3(_SharedParts, TableMetadataV3):
+    """Metadata of an Iceberg table of format version 3."""
+
+
+_SHARING: dict[int, type[TableMetadataV1 | TableMetadataV2 | TableMetadataV3]] = {
+    1: _Version1,
+    2: _Version2,
+    3: _Version3,
+}
 
 
 def unchanging(metadata: TableMetadata) -> TableMetadata:
-    """The same metadata, of which a deep copy shares the snapshots and their log."""
-    snapshots = [_made_of(one, _Snapshot) for one in metadata.snapshots]
-    log = [_made_of(one, _LogEntry) for one in metadata.snapshot_log]
-    return metadata.model_copy(update={"snapshots": snapshots, "snapshot_log": log})
-
-
-def _made_of(one: _Model, kind: type[_Model]) -> _Model:
-    return one if isinstance(one, kind) else kind.model_construct(one.model_fields_set, **dict(one))
+    """The same metadata, of which a deep copy shares schemas, snapshots and everything else that is frozen."""
+    kind = _SHARING[metadata.format_version]
+    return metadata if isinstance(metadata, kind) else kind.model_construct(metadata.model_fields_set, **dict(metadata))

@@ -133,10 +133,17 @@ def _with_columns(lake: Lakehouse, system_table: SystemTable) -> Table:
     return table
 
 
+def _files(table: Table, snapshot_id: int) -> int:
+    """How many data files a snapshot has: as its summary says, which is read already, else by its manifests."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    said = snapshot.summary.additional_properties.get("total-data-files") if snapshot and snapshot.summary else None
+    return int(said) if said else len(planned_files(table, snapshot_id))
+
+
 def _keep_small(lake: Lakehouse, system_table: SystemTable, run_id: str) -> None:
     table = lake.table(system_table.name)
     main = resolve(table)
-    if len(planned_files(table, main)) <= MOST_FILES:
+    if _files(table, main) <= MOST_FILES:
         return
     rows = read(lake, system_table.name, at=main)
     table.metadata.properties["commit.retry.num-retries"] = "0"

@@ -63,9 +63,10 @@ def ensure_table(lake: Lakehouse, shape: TableShape) -> Table:
     An Iceberg branch needs a snapshot to start from, so a new table gets one without rows.
     """
     with storage_guard(shape.name):
-        if not lake.has(shape.name):
+        table = lake.find(shape.name)
+        if table is None:
             _make_table(lake, shape)
-        table = lake.table(shape.name)
+            table = lake.table(shape.name)
         if table.current_snapshot() is None:
             table.append(table.schema().as_arrow().empty_table())
         return _keep_documented(lake, table, shape)
