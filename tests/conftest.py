@@ -87,9 +87,9 @@ def flush_lineage(lake: Lakehouse) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
-    """Whoever runs the tests may have a home of their own; no test may find it."""
+    """Whoever runs the tests may have a home of their own; no test may find it. Child processes keep their bytecode."""
     for name in list(os.environ):
-        if name.startswith(OURS):
+        if name.startswith((*OURS, "PYTHONDONTWRITEBYTECODE")):
             del os.environ[name]
 
 
