@@ -58,7 +58,7 @@ def uv(*words: object) -> None:
 
 
 def link_bytecode(environment: Path) -> None:
-    """Give packages that this environment has too, file for file, their bytecode: compiling takes longer than a test."""
+    """Give packages that this environment has, file for file, their bytecode: compiling takes longer than a test."""
     site = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     for folder, _, files in os.walk(environment / site):
         ours = Path(sys.prefix, Path(folder).relative_to(environment))
