@@ -29,31 +29,45 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Told(NamedTuple):
-    """A table as plain rows."""
+    """A table as plain rows, and of which of them a condition is true, by the condition and the row's identity."""
 
     rows: list[dict[str, Any]]
     schema: pa.Schema
+    chosen: dict[tuple[str, int], bool]
+
+    def is_true(self, condition: str, row: Row) -> bool:
+        """Whether a condition is true of one of the rows. Each row is evaluated alone, and once."""
+        key = condition, id(row)
+        if key not in self.chosen:
+            alone = pa.Table.from_pylist([row], self.schema)
+            self.chosen[key] = bool(is_true(condition, alone, where="")[0])
+        return self.chosen[key]
+
+
+Seen: TypeAlias = dict[tuple[Events, str], list[Row]]
+"""The events of one spine row by window; by "", all of its entity's."""
 
 
 def feature_rows(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows of a feature set for `spine`, from tables of events by name, in order of time and row key."""
     by_place = lambda row: (_utc(row[feature_set.event_time]), row[feature_set.row_key])  # noqa: E731
-    told = {name: Told(table.to_pylist(), table.schema) for name, table in tables.items()}
+    told = {name: Told(table.to_pylist(), table.schema, {}) for name, table in tables.items()}
     return [one_row(feature_set, told, place) for place in sorted(spine, key=by_place)]
 
 
 def one_row(feature_set: FeatureSet, tables: Mapping[str, Told], place: Row) -> dict[str, Any]:
     """The features of one spine row."""
     known = {**place, **_used(feature_set, tables, place)}
+    seen: Seen = {}
     # Derived features read any other, wherever it is declared; of each other those that stand before.
     for declared in sorted(feature_set.features, key=lambda one: isinstance(one, Derived)):
         for feature in declared.features():
-            known[feature.column] = value_of(feature_set, declared, feature, tables, known)
+            known[feature.column] = value_of(feature_set, declared, feature, tables, known, seen)
     return {name: known[name] for name in [*feature_set.spine_keys(), *feature_set.columns]}
 
 
 def value_of(
-    feature_set: FeatureSet, declared: Declared, feature: Feature, tables: Mapping[str, Told], known: Row
+    feature_set: FeatureSet, declared: Declared, feature: Feature, tables: Mapping[str, Told], known: Row, seen: Seen
 ) -> Any:  # noqa: ANN401  # of any type
     """One feature of one spine row, whose columns and features so far are `known`."""
     now = _utc(known[feature_set.event_time])
@@ -62,14 +76,14 @@ def value_of(
     if isinstance(declared, Derived):
         return _expression(declared, known)
     events = feature_set.events_of(declared)
-    inside = [
-        event
-        for event in tables[events.table].rows
-        if same_entity(feature_set, events, event, known) and in_window(feature_set, events, feature.window, event, now)
-    ]
+    told, own, window = tables[events.table], (events, ""), (events, feature.window)
+    if own not in seen:
+        seen[own] = [event for event in told.rows if same_entity(feature_set, events, event, known)]
+    if window not in seen:
+        seen[window] = [event for event in seen[own] if in_window(feature_set, events, feature.window, event, now)]
     if isinstance(declared, Attribute):
-        return attribute_value(declared, events, inside, now)
-    return window_value(declared, feature, events, inside, now, tables[events.table].schema)
+        return attribute_value(declared, events, seen[window], now)
+    return window_value(declared, feature, events, seen[window], now, told)
 
 
 def same_entity(feature_set: FeatureSet, events: Events, event: Row, place: Row) -> bool:
@@ -92,13 +106,13 @@ def in_window(feature_set: FeatureSet, events: Events, window: str, event: Row, 
 
 
 def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
-    one: WindowAggregate, feature: Feature, events: Events, inside: Sequence[Row], now: datetime, schema: pa.Schema
+    one: WindowAggregate, feature: Feature, events: Events, inside: Sequence[Row], now: datetime, told: Told
 ) -> Any:  # noqa: ANN401
     """The value of an aggregation over the events in its window."""
     if one.by:
         inside = [event for event in inside if event[one.by] == feature.by]
     if one.where:
-        inside = [event for event in inside if is_true(one.where, pa.Table.from_pylist([event], schema), where="")[0]]
+        inside = [event for event in inside if told.is_true(one.where, event)]
     if one.aggregation == "count":
         return len(inside)
     if one.aggregation == "since_last":
@@ -106,7 +120,7 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
         late = length(events.delay)
         return one.default if newest is None else (now - late - newest) // timedelta(microseconds=1) / 1_000_000
     inside = [event for event in inside if not missing(event[one.measure])]
-    kind = schema.field(one.measure).type
+    kind = told.schema.field(one.measure).type
     whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if one.aggregation == "sum" and pa.types.is_decimal(kind):
         whole = kind.scale == 0
