@@ -28,7 +28,11 @@ up: $(INSTALLED) ## open the graph in Dagster's pages, on this machine only
 test-fast: $(INSTALLED) ## run the tests that need no server, no Spark, no browser and no long run: for everyday work
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS) tests/unit tests/test_definitions.py
 
+# Tests start hundreds of processes; with PYTHONDONTWRITEBYTECODE set each would compile the project for itself.
+COMPILE := -m compileall -q assets lakehouse orchestration serving tests
+
 test: $(INSTALLED) ## run the tests
+	@$(PY) $(COMPILE)
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED) ## check style, format, who imports whom, and types
