@@ -172,9 +172,9 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
         for name in column.row_rules:
             kind = name.removeprefix(f"{column.name}_")
             bounds = {"at_least": column.at_least, "at_most": column.at_most}
-            if column.kind == "timestamp":
+            if column.type == "timestamp":
                 bounds = {key: str(value) for key, value in bounds.items()}
-            more = {"values": column.one_of, "times": column.kind == "timestamp", **bounds}
+            more = {"values": column.one_of, "times": column.type == "timestamp", **bounds}
             found.append(
                 {"name": name, "kind": "between" if kind == "in_range" else kind, "column": column.name, **more}
             )

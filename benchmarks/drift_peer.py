@@ -31,7 +31,7 @@ def drifted(tried: Sequence[tuple[int, pa.Table | None]], data: DataSet, folder:
     """
     numbers = [*data.amounts]
     categories = [
-        one.name for one in data.source.contract.columns if one.kind != "timestamp" and one.name not in numbers
+        one.name for one in data.source.contract.columns if one.type != "timestamp" and one.name not in numbers
     ]
     jobs = []
     for number, (place, rows) in enumerate(tried):

@@ -1,7 +1,7 @@
 """The fire drill in figures: how much a model loses to bad deliveries, how soon and how rightly they are named.
 
-What belongs here: every incident of `slipway drill` on a home that `slipway demo` made, and the story once more with
-Dagster's own daemon. Not: the incidents (lakehouse/drills/fault_injection.py) and playing them
+What belongs here: every fault of `slipway drill` on a home that `slipway demo` made, and the story once more with
+Dagster's own daemon. Not: the faults (lakehouse/drills/fault_injection.py) and running the drill
 (orchestration/drill.py).
 
 With a daemon the seconds count from the beginning of the sensor's tick that finds the file to the event that tells of
@@ -26,13 +26,13 @@ from benchmarks.fraud_tables import build_features, land_and_transform
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import write_texts
-from lakehouse.drills.fault_injection import INCIDENTS, Stage, play
+from lakehouse.drills.fault_injection import FAULTS, GoodDelivery, inject
 from lakehouse.errors import SlipwayError
 from lakehouse.loading import load_domain
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.retraining import retrain
 from lakehouse.settings import Settings
-from orchestration.drill import Drill, Played
+from orchestration.drill import Drill, FaultResult
 from orchestration.sensors import delivery_sensor
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ TOP = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     """Measure, and print the figures."""
-    parser = Arguments("Every incident of `slipway drill`, and the story with Dagster's daemon.")
+    parser = Arguments("Every fault of `slipway drill`, and the story with Dagster's daemon.")
     parser.add_argument("--domain", default="credit", help="the domain whose source is delivered badly")
     parser.add_argument("--home", type=Path, help="a home in which the domain has a champion (default: a new one)")
     given = parser.given()
@@ -57,22 +57,22 @@ def main() -> int:
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
         home = given.home or (_small if given.quick else _demo)(domain, Path(folder, "home"))
         with Drill(_lake(home), domain) as drill:
-            incidents = [STORY] if given.quick else [*INCIDENTS]
-            played = [one for one in (_play(drill, name) for name in incidents) if one is not None]
+            faults = [STORY] if given.quick else [*FAULTS]
+            results = [one for one in (_run(drill, name) for name in faults) if one is not None]
             waited, seconds = (0.0, 0.0) if given.quick else _with_daemon(drill, Path(folder, "daemon"))
             interval = delivery_sensor(domain).minimum_interval_seconds
-            good, alarmed, control = drill.good, [one for one in played if one.alarm.raised], drill.control
+            good, alarmed, control = drill.good, [one for one in results if one.alarm.raised], drill.control
     soon = seconds < MOST_SECONDS
-    kinds = sum(one.kind_named for one in played) / len(played)
-    columns = sum(one.column_named for one in played) / len(played)
-    slowest = max(one.alarm.seconds for one in played)
-    story = next(one for one in played if one.incident == STORY)
+    kinds = sum(one.kind_named for one in results) / len(results)
+    columns = sum(one.column_named for one in results) / len(results)
+    slowest = max(one.alarm.seconds for one in results)
+    story = next(one for one in results if one.fault == STORY)
     quiet = control is not None and not control.raised
-    lost = good["accuracy"] - story.without["accuracy"]
-    kept = abs(good["accuracy"] - story.within["accuracy"])
+    without, within = story.without_contracts["accuracy"], story.with_contracts["accuracy"]
+    kept = abs(good["accuracy"] - within)
     figures = [
-        Figure("incidents played", len(played), "", None, ">= 10", len(played) >= 10),
-        Figure("incidents alarmed", len(alarmed), "", len(played), "all", len(alarmed) == len(played)),
+        Figure("faults injected", len(results), "", None, ">= 10", len(results) >= 10),
+        Figure("faults that raised an alarm", len(alarmed), "", len(results), "all", len(alarmed) == len(results)),
         Figure("alarms by the good delivery", 0 if quiet else 1, "", 0, "0", quiet),
         Figure("column named first", columns, "share", None, f">= {LEAST_NAMED}", columns >= LEAST_NAMED),
         Figure("kind named first", kinds, "share", None, "reported", holds=True),
@@ -80,10 +80,10 @@ def main() -> int:
         Figure("file to alarm, with the daemon", seconds, "s", MOST_SECONDS, f"< {MOST_SECONDS:g}", soon),
         Figure("before that, waiting for the sensor", waited, "s", interval, "at most its interval", holds=True),
         Figure("accuracy as delivered", good["accuracy"], "", None, "reported", holds=True),
-        Figure("accuracy without contracts", story.without["accuracy"], "", good["accuracy"], "lower", lost > 0),
-        Figure("accuracy with contracts", story.within["accuracy"], "", good["accuracy"], "within 0.02", kept <= 0.02),
+        Figure("accuracy without contracts", without, "", good["accuracy"], "lower", without < good["accuracy"]),
+        Figure("accuracy with contracts", within, "", good["accuracy"], "within 0.02", kept <= 0.02),
     ]  # fmt: skip
-    return report(figures, given, incidents=[one.as_dict() for one in played])
+    return report(figures, given, faults=[one.as_dict() for one in results])
 
 
 def _small(domain: Domain, home: Path) -> Path:
@@ -117,10 +117,10 @@ def _lake(home: Path) -> Lakehouse:
     return open_lakehouse(Settings.from_environment({"SLIPWAY_PROJECT": str(TOP)}, home=home))
 
 
-def _play(drill: Drill, name: str) -> Played | None:
-    """Play an incident; None where the source has no column for it."""
+def _run(drill: Drill, name: str) -> FaultResult | None:
+    """Inject a fault; None where the source has no column for it."""
     try:
-        return drill.play(INCIDENTS[name])
+        return drill.run(FAULTS[name])
     except SlipwayError:
         return None
 
@@ -131,14 +131,14 @@ def _with_daemon(drill: Drill, home: Path) -> tuple[float, float]:
 
     shutil.copytree(drill.home, home)
     lake = _lake(home)
-    spoilt = play(INCIDENTS[STORY], Stage(drill.rows, drill.rows_before, drill.roles))
+    faulty = inject(FAULTS[STORY], GoodDelivery(drill.rows, drill.rows_before, drill.roles))
     file = lake.home.drop_folder(drill.source.name) / drill.delivery
     instance = open_instance(lake)
     environment = {**os.environ, "SLIPWAY_HOME": str(home), "DAGSTER_HOME": str(lake.home.dagster)}
     try:
         with _daemon(environment, f"{drill.domain.name}_new_deliveries"):
             _until(lambda: _ticks(instance))  # the daemon is up, and its sensor has looked once
-            write_texts(spoilt.rows, file, drill.kinds, spoilt.encoding)
+            write_texts(faulty.rows, file, drill.types, faulty.encoding)
             arrived = time.time()
             alarm = _until(lambda: _alarm(instance))
             looked = max(one for one in _ticks(instance) if one <= alarm)

@@ -165,7 +165,7 @@ def _run_and_exit(home: Path) -> None:
     from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
-    from orchestration.lineage.event_log import listener_of
+    from orchestration.lineage.listener import listener_of
     from orchestration.main_job import QUIET
 
     try:

@@ -50,14 +50,14 @@ def main() -> int:
         found = child(Path(folder, "with"), "with", given)
         without = found if given.quick else child(Path(folder, "without"), "without", given)
     share = 100 * found["cost"] / found["seconds"]
-    heard = found["heard_ms"]
+    enqueue = found["enqueue_ms"]
     missing, invented = len(found["missing"]), len(found["invented"])
     figures = [
         Figure("lineage's share of the main job", share, "%", MOST_SHARE, "<= 1", share <= MOST_SHARE),
         Figure("the main job with lineage", found["seconds"], "s", None, "", holds=True),
         Figure("the main job without", without["seconds"], "s", None, "", holds=True),
-        Figure("hearing an event, median", heard["median"], "ms", MOST_MILLISECONDS, "< 1", heard["median"] < 1),
-        Figure("hearing an event, 99 of 100", heard["p99"], "ms", MOST_MILLISECONDS, "< 1", heard["p99"] < 1),
+        Figure("enqueueing an event, median", enqueue["median"], "ms", MOST_MILLISECONDS, "< 1", enqueue["median"] < 1),
+        Figure("enqueueing an event, 99 of 100", enqueue["p99"], "ms", MOST_MILLISECONDS, "< 1", enqueue["p99"] < 1),
         Figure("processor time per event told", found["cpu"] / found["events"] * 1000, "ms", None, "", holds=True),
         Figure("waited at the run's end", found["waited"], "s", None, "", holds=True),
         Figure("events told", found["events"], "events", None, "", holds=True),
@@ -84,7 +84,7 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
     from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.loading import load_domain
     from lakehouse.settings import Settings
-    from orchestration.lineage import event_log as lineage
+    from orchestration.lineage import listener as lineage
     from orchestration.main_job import run_main_job
     from orchestration.memory import MemoryWatch
     from orchestration.progress import Progress
@@ -101,7 +101,7 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
         domain = domain.with_only(Model, [replace(one, gates=_GATES) for one in domain.models])
     else:
         lake.home.remember_source("fraud.transactions", given.transactions)
-    hearing = _Hearing(lineage)
+    main_thread = _MainThread(lineage)
     began = time.perf_counter()
     with MemoryWatch() as watch:
         run_main_job(lake, domain, Progress(), watch)
@@ -110,20 +110,24 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
         return {"seconds": seconds}
     listener = lineage.listener_of(lake)
     if not listener.flush(60):
-        raise SystemExit("Lineage was not told within a minute.")
+        raise SystemExit("Lineage events were not delivered within a minute.")
     cpu = _processor_seconds()
-    return {"seconds": seconds, "cpu": cpu, "cost": cpu + hearing.total, **hearing.found(), "lost": listener.lost} | (
-        _reported(lake, domain)
-    )
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "cost": cpu + main_thread.total,
+        **main_thread.figures(),
+        "lost": listener.lost,
+    } | (_reported(lake, domain))
 
 
-class _Hearing:
-    """Takes the time of what the main thread does for lineage."""
+class _MainThread:
+    """Measures the time that the main thread spends on lineage."""
 
     def __init__(self, lineage: Any) -> None:
-        self.heard: list[float] = []
+        self.spent: list[float] = []
         self.waited: list[float] = []
-        hear, settle = lineage.Listener.hear, lineage.Listener.settle
+        enqueue, settle = lineage.Listener.enqueue, lineage.Listener.settle
 
         def timed_settle(listener: Any, seconds: float) -> bool:
             began = time.perf_counter()
@@ -131,24 +135,24 @@ class _Hearing:
             self.waited.append(time.perf_counter() - began)
             return done
 
-        def timed_hear(listener: Any, entry: Any, storage: Any) -> None:
+        def timed_enqueue(listener: Any, entry: Any, storage: Any) -> None:
             waits = len(self.waited)
             began = time.perf_counter()
-            hear(listener, entry, storage)
-            self.heard.append(time.perf_counter() - began - sum(self.waited[waits:]))
+            enqueue(listener, entry, storage)
+            self.spent.append(time.perf_counter() - began - sum(self.waited[waits:]))
 
-        lineage.Listener.hear, lineage.Listener.settle = timed_hear, timed_settle
+        lineage.Listener.enqueue, lineage.Listener.settle = timed_enqueue, timed_settle
 
     @property
     def total(self) -> float:
         """Seconds of the main thread. What it waited for is processor time of the others, and counted there."""
-        return sum(self.heard)
+        return sum(self.spent)
 
-    def found(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """The times in figures."""
-        in_order = sorted(self.heard)
+        in_order = sorted(self.spent)
         return {
-            "heard_ms": {
+            "enqueue_ms": {
                 "median": 1000 * statistics.median(in_order),
                 "p99": 1000 * in_order[int(0.99 * (len(in_order) - 1))],
             },

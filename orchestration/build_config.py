@@ -41,7 +41,7 @@ def report(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
     table = ".".join(context.asset_key.path)
-    progress.tell(table, "looking for what changed")
+    progress.report(table, "looking for what changed")
     began = time.monotonic()
     with clear_failures(), MemoryWatch() as watch:
         try:

@@ -32,7 +32,7 @@ run_coordinator:
     dequeue_interval_seconds: 1
 """
 _LINEAGE = """\
-# Dagster's own storage of events, from which lineage hears what runs. It finds this home by DAGSTER_HOME.
+# Dagster's event log storage, extended by the lineage listener. It finds this home by DAGSTER_HOME.
 event_log_storage:
   module: orchestration.lineage.event_log
   class: LineageEventLogStorage

@@ -1,6 +1,6 @@
-"""Telling how far a step is: to the Dagster log, or to whoever else listens.
+"""Progress of steps, reported to a listener such as the command line.
 
-What belongs here: the one resource that steps report to. Not: what a terminal shows (cli/).
+What belongs here: the resource that steps report to. Not: what a terminal shows (cli/).
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ Listener = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Progress:
-    """Passes on (step, text). The default listener hears nothing: the UI shows steps by itself."""
+    """Passes (step, message) to a listener. The default listener ignores them, because the UI shows steps itself."""
 
-    listener: Listener = lambda _step, _text: None
+    listener: Listener = lambda _step, _message: None
 
-    def tell(self, step: str, text: str) -> None:
-        """Say what `step` has just done."""
-        self.listener(step, text)
+    def report(self, step: str, message: str) -> None:
+        """Report what `step` has just done or does next."""
+        self.listener(step, message)

@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def flush_lineage(lake: Lakehouse) -> None:
     """Wait until what ran in this process is told: a home may be copied then."""
-    from orchestration.lineage.event_log import listener_of
+    from orchestration.lineage.listener import listener_of
 
     assert listener_of(lake).flush(30)
 

@@ -1,7 +1,7 @@
 """A small world of lineage events: the fraud domain over three days, with a failing check, a failed run and a breaker.
 
 What belongs here: events as any producer sends them, for tests of whoever receives or shows them. Not: events of real
-runs, which orchestration/lineage/event_log.py makes. The same `newest` gives the same events.
+runs, which orchestration/lineage/emitter.py makes. The same `newest` gives the same events.
 """
 
 import uuid

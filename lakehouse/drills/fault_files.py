@@ -51,7 +51,7 @@ def write_texts(rows: pl.DataFrame, path: Path, kinds: Mapping[str, pl.DataType]
                 "A Parquet file has no encoding that could change.",
                 where=path.name,
                 nearest="text_truncated",
-                fix="Choose another incident, or play it where text files are delivered.",
+                fix="Choose another fault, or a source with text files.",
             )
         buffer = io.BytesIO()
         rows.with_columns(_typed(rows[one], kinds.get(one)) for one in rows.columns).write_parquet(buffer)

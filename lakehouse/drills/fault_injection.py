@@ -1,10 +1,10 @@
-"""Incidents: ways in which a vendor's delivery goes wrong, to be played on purpose in a drill.
+"""Fault injection: faults of a delivery, created on purpose for a drill.
 
-What belongs here: what each incident does to a delivered file's rows, which columns it picks by rule, what it should
-be recognised as. Not: reading and writing files (incident_files.py), playing an incident (orchestration/drill.py),
-and detecting (changes.py, anomalies.py): that must not know what is in here.
+What belongs here: what each fault does to the rows of a delivered file, which columns it picks by rule, and the kinds
+of issues that should report it. Not: reading and writing files (fault_files.py), running a drill
+(orchestration/drill.py), and detection (lakehouse/drift), which must not depend on this module.
 
-Rows are texts, as a text format has them, null where nothing was given.
+Rows are texts, as in a CSV file; empty values are null.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.errors import SlipwayError
 
 FEW = 5
-"""One row in so many is concerned, where an incident does not concern all."""
+"""One row in so many gets a fault that does not apply to all rows."""
 CUT_TO = 4
 NOT_KNOWN = "9999"
 MOST_CODES = 50
@@ -25,7 +25,7 @@ MOST_CODES = 50
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns picked by rule, so that incidents can be played on any source.
+    """Columns picked by rule, so that faults can be injected into any source.
 
     `number` is the numeric column that the model uses most, `amounts` are the columns with decimals, the most used
     first, `category` has few allowed values, `cut` is a text (or, without one, the most used amount), `time` the event
@@ -40,8 +40,8 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Spoilt:
-    """A delivery that went wrong: its rows, the columns that did (most concerned first), and the file's encoding."""
+class FaultyDelivery:
+    """A delivery with a fault: its rows, the affected columns (most affected first), and the file's encoding."""
 
     rows: pl.DataFrame
     columns: tuple[str, ...] = ()
@@ -49,30 +49,30 @@ class Spoilt:
 
 
 @dataclass(frozen=True)
-class Incident:
+class Fault:
     """Something that can be wrong with a delivery.
 
-    `play` makes the rows of a good delivery (and the one before it) wrong; None where the source has no column for it.
-    `kinds` are the findings' kinds that name it rightly.
+    `change` turns a good delivery into a faulty one; it returns None if the source has no column for it. `kinds` are
+    the kinds of issues that report this fault correctly.
     """
 
     name: str
     description: str
     kinds: tuple[str, ...]
-    play: Callable[["Stage"], Spoilt | None] = field(repr=False)
+    change: Callable[["GoodDelivery"], FaultyDelivery | None] = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What an incident is played on: a good delivery's rows, those of the delivery before it, and the roles."""
+class GoodDelivery:
+    """What a fault is injected into: rows of a good delivery and of the one before it, and the roles of columns."""
 
     rows: pl.DataFrame
     before: pl.DataFrame
     roles: Roles
 
-    def put(self, *values: pl.Expr, columns: Sequence[str]) -> Spoilt:
+    def put(self, *values: pl.Expr, columns: Sequence[str]) -> FaultyDelivery:
         """The rows with other values."""
-        return Spoilt(self.rows.with_columns(*values), tuple(columns))
+        return FaultyDelivery(self.rows.with_columns(*values), tuple(columns))
 
 
 def roles_of(contract: Contract, event_time: str, used: dict[str, float], late: frozenset[str] = frozenset()) -> Roles:
@@ -96,33 +96,33 @@ def roles_of(contract: Contract, event_time: str, used: dict[str, float], late: 
     )
 
 
-def incident(name: str) -> Incident:
-    """The incident of that name. Raises SlipwayError with the nearest name for one that there is not."""
+def find_fault(name: str) -> Fault:
+    """The fault with this name. Raises UnknownNameError with the nearest name if there is none."""
     from lakehouse.errors import unknown_name
 
-    if name not in INCIDENTS:
-        raise unknown_name("incident", name, INCIDENTS, where="--incident")
-    return INCIDENTS[name]
+    if name not in FAULTS:
+        raise unknown_name("fault", name, FAULTS, where="--fault")
+    return FAULTS[name]
 
 
-def play(one: Incident, stage: Stage) -> Spoilt:
-    """The delivery after the incident. Raises SlipwayError when the source has no column that it could concern."""
-    spoilt = one.play(stage)
-    if spoilt is None:
+def inject(fault: Fault, good: GoodDelivery) -> FaultyDelivery:
+    """The delivery with the fault. Raises SlipwayError if the source has no column for it."""
+    faulty = fault.change(good)
+    if faulty is None:
         raise SlipwayError(
-            f"{one.name} cannot be played here: the source has no column for it.",
-            where=f"--incident {one.name}",
+            f"{fault.name} cannot be injected: the source has no column for it.",
+            where=f"--fault {fault.name}",
             nearest="column_removed",
-            fix="Choose another one of `slipway drill --list`.",
+            fix="Choose another fault from `slipway drill --list`.",
         )
-    return spoilt
+    return faulty
 
 
-def _renamed(stage: Stage) -> Spoilt | None:
-    name = stage.roles.number
+def _renamed(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.number
     if name is None:
         return None
-    return Spoilt(stage.rows.rename({name: shorter(name)}), (name,))
+    return FaultyDelivery(good.rows.rename({name: shorter(name)}), (name,))
 
 
 def shorter(name: str) -> str:
@@ -132,29 +132,29 @@ def shorter(name: str) -> str:
     return first + gap + (short if short != last else f"{last}_new")
 
 
-def _removed(stage: Stage) -> Spoilt | None:
-    name = stage.roles.number
-    return Spoilt(stage.rows.drop(name), (name,)) if name else None
+def _removed(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.number
+    return FaultyDelivery(good.rows.drop(name), (name,)) if name else None
 
 
-def _added(stage: Stage) -> Spoilt:
-    return Spoilt(stage.rows.with_columns(batch_no=pl.lit("17")), ("batch_no",))
+def _added(good: GoodDelivery) -> FaultyDelivery:
+    return FaultyDelivery(good.rows.with_columns(batch_no=pl.lit("17")), ("batch_no",))
 
 
-def _type(stage: Stage) -> Spoilt | None:
-    name = next(iter(stage.roles.amounts), stage.roles.number)
-    return stage.put(pl.col(name) + " USD", columns=[name]) if name else None
+def _type(good: GoodDelivery) -> FaultyDelivery | None:
+    name = next(iter(good.roles.amounts), good.roles.number)
+    return good.put(pl.col(name) + " USD", columns=[name]) if name else None
 
 
-def _unit(stage: Stage) -> Spoilt | None:
-    name = stage.roles.number
-    return stage.put(_scaled(name, 100), columns=[name]) if name else None
+def _unit(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.number
+    return good.put(_scaled(name, 100), columns=[name]) if name else None
 
 
-def _cents(stage: Stage) -> Spoilt | None:
-    names = stage.roles.amounts
+def _cents(good: GoodDelivery) -> FaultyDelivery | None:
+    names = good.roles.amounts
     cents = [(pl.col(name).cast(pl.Float64) * 100).round().cast(pl.Int64).cast(pl.String) for name in names]
-    return stage.put(*cents, columns=names) if names else None
+    return good.put(*cents, columns=names) if names else None
 
 
 def _scaled(name: str, factor: int) -> pl.Expr:
@@ -164,109 +164,112 @@ def _scaled(name: str, factor: int) -> pl.Expr:
     return pl.when(whole).then(number.round().cast(pl.Int64).cast(pl.String)).otherwise(number.round(2).cast(pl.String))
 
 
-def _dates(stage: Stage) -> Spoilt:
-    name = stage.roles.time
+def _dates(good: GoodDelivery) -> FaultyDelivery:
+    name = good.roles.time
     parts = pl.col(name).str.extract_groups(r"^(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)(?<rest>.*)$")
     day, month, year, rest = (parts.struct.field(part) for part in ("day", "month", "year", "rest"))
-    return stage.put(pl.concat_str([day, pl.lit("/"), month, pl.lit("/"), year, rest]).alias(name), columns=[name])
+    return good.put(pl.concat_str([day, pl.lit("/"), month, pl.lit("/"), year, rest]).alias(name), columns=[name])
 
 
-def _comma(stage: Stage) -> Spoilt | None:
-    names = stage.roles.amounts
-    return stage.put(*(pl.col(name).str.replace(".", ",", literal=True) for name in names), columns=names) or None
+def _comma(good: GoodDelivery) -> FaultyDelivery | None:
+    names = good.roles.amounts
+    return good.put(*(pl.col(name).str.replace(".", ",", literal=True) for name in names), columns=names) or None
 
 
-def _recoded(stage: Stage) -> Spoilt | None:
-    name = stage.roles.category
+def _recoded(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.category
     if name is None:
         return None
-    values = stage.rows[name].drop_nulls().unique().sort().to_list()
+    values = good.rows[name].drop_nulls().unique().sort().to_list()
     letters = {value: chr(ord("A") + place % 26) for place, value in enumerate(values)}
-    return stage.put(pl.col(name).replace_strict(letters, default=None), columns=[name])
+    return good.put(pl.col(name).replace_strict(letters, default=None), columns=[name])
 
 
-def _nulls(stage: Stage) -> Spoilt | None:
-    name = stage.roles.number
+def _nulls(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.number
     if name is None:
         return None
     blocked = pl.int_range(pl.len()) % FEW == 0
-    return stage.put(pl.when(blocked).then(pl.lit(NOT_KNOWN)).otherwise(name).alias(name), columns=[name])
+    return good.put(pl.when(blocked).then(pl.lit(NOT_KNOWN)).otherwise(name).alias(name), columns=[name])
 
 
-def _encoding(stage: Stage) -> Spoilt:
-    return Spoilt(stage.rows, (), "utf-16")
+def _encoding(good: GoodDelivery) -> FaultyDelivery:
+    return FaultyDelivery(good.rows, (), "utf-16")
 
 
-def _truncated(stage: Stage) -> Spoilt | None:
-    name = stage.roles.cut
-    return stage.put(pl.col(name).str.slice(0, CUT_TO), columns=[name]) if name else None
+def _truncated(good: GoodDelivery) -> FaultyDelivery | None:
+    name = good.roles.cut
+    return good.put(pl.col(name).str.slice(0, CUT_TO), columns=[name]) if name else None
 
 
-def _duplicated(stage: Stage) -> Spoilt:
-    return Spoilt(pl.concat([stage.rows, stage.rows]))
+def _duplicated(good: GoodDelivery) -> FaultyDelivery:
+    return FaultyDelivery(pl.concat([good.rows, good.rows]))
 
 
-def _stale(stage: Stage) -> Spoilt:
-    return Spoilt(stage.before)
+def _stale(good: GoodDelivery) -> FaultyDelivery:
+    return FaultyDelivery(good.before)
 
 
-def _recounted(stage: Stage) -> Spoilt | None:
+def _recounted(good: GoodDelivery) -> FaultyDelivery | None:
     """The most used number in another system's codes: its values numbered from 1; where there are many, times 100."""
-    name = stage.roles.number
+    name = good.roles.number
     if name is None:
         return None
-    values = stage.rows[name].drop_nulls().unique()
+    values = good.rows[name].drop_nulls().unique()
     if len(values) > MOST_CODES:
-        return _unit(stage)
+        return _unit(good)
     codes = {value: str(place) for place, value in enumerate(sorted(values, key=float), start=1)}
-    return stage.put(pl.col(name).replace_strict(codes, default=None), columns=[name])
+    return good.put(pl.col(name).replace_strict(codes, default=None), columns=[name])
 
 
-def _vendor(stage: Stage) -> Spoilt | None:
+def _vendor(good: GoodDelivery) -> FaultyDelivery | None:
     """Several things at once, as when a vendor moves to another system."""
     columns: tuple[str, ...] = ()
-    rows = stage.rows
+    rows = good.rows
     for change in (_recounted, _dates, _recoded, _comma):
-        spoilt = change(replace(stage, rows=rows))
-        if spoilt is not None:
-            rows, columns = spoilt.rows, (*columns, *spoilt.columns)
-    return Spoilt(rows, tuple(dict.fromkeys(columns)))
+        faulty = change(replace(good, rows=rows))
+        if faulty is not None:
+            rows, columns = faulty.rows, (*columns, *faulty.columns)
+    return FaultyDelivery(rows, tuple(dict.fromkeys(columns)))
 
 
-INCIDENTS = {
+FAULTS = {
     one.name: one
     for one in (
-        Incident(
+        Fault(
             "vendor_format_change",
-            "The vendor moves to another system: other codes, day/month/year, letters for categories, decimal commas.",
+            "The vendor changes its system: other codes, day/month/year, letters for categories, decimal commas.",
             ("unit_changed", "time_format_changed", "category_recoded", "number_format_changed"),
             _vendor,
         ),
-        Incident("column_renamed", "The most used number comes under another name.", ("column_renamed",), _renamed),
-        Incident("column_removed", "The most used number is not delivered.", ("column_removed",), _removed),
-        Incident("column_added", "There is a column more.", ("column_added",), _added),
-        Incident("type_changed", "An amount comes as a text with its currency.", ("type_changed",), _type),
-        Incident("unit_changed", "The most used number is a hundred times as large.", ("unit_changed",), _unit),
-        Incident("currency_cents", "All amounts come in cents.", ("unit_changed",), _cents),
-        Incident(
+        Fault("column_renamed", "The most used numeric column is renamed.", ("column_renamed",), _renamed),
+        Fault("column_removed", "The most used numeric column is missing.", ("column_removed",), _removed),
+        Fault("column_added", "There is an additional column.", ("column_added",), _added),
+        Fault("type_changed", "An amount is delivered as text with its currency.", ("type_changed",), _type),
+        Fault("unit_changed", "The most used number is multiplied by 100.", ("unit_changed",), _unit),
+        Fault("currency_cents", "All amounts are in cents.", ("unit_changed",), _cents),
+        Fault(
             "day_month_swapped",
-            "Dates come as day/month/year.",
+            "Dates are written as day/month/year.",
             ("time_format_changed", "day_month_swapped"),
             _dates,
         ),
-        Incident("decimal_comma", "Amounts come with a decimal comma.", ("number_format_changed",), _comma),
-        Incident("category_recoded", "A category's values are letters now.", ("category_recoded",), _recoded),
-        Incident("null_respelt", f"What is not known comes as {NOT_KNOWN}.", ("null_respelt",), _nulls),
-        Incident("encoding_changed", "The file comes in UTF-16.", ("encoding_changed",), _encoding),
-        Incident(
+        Fault("decimal_comma", "Amounts are written with a decimal comma.", ("number_format_changed",), _comma),
+        Fault("category_recoded", "The values of a category are replaced by letters.", ("category_recoded",), _recoded),
+        Fault("null_respelt", f"Unknown values are written as {NOT_KNOWN}.", ("null_respelt",), _nulls),
+        Fault("encoding_changed", "The file is encoded in UTF-16.", ("encoding_changed",), _encoding),
+        Fault(
             "text_truncated",
             f"Values are cut off after {CUT_TO} characters.",
             ("text_truncated", "unit_changed"),  # a number of which digits are cut off is so many powers of ten smaller
             _truncated,
         ),
-        Incident("duplicated_delivery", "Every row comes twice.", ("rows_duplicated",), _duplicated),
-        Incident(
-            "stale_delivery", "The delivery before comes again.", ("delivery_stale", "duplicated_delivery"), _stale
+        Fault("duplicated_delivery", "Every row is duplicated.", ("rows_duplicated",), _duplicated),
+        Fault(
+            "stale_delivery",
+            "The previous delivery is delivered again.",
+            ("delivery_stale", "duplicated_delivery"),
+            _stale,
         ),
     )
 }

@@ -34,7 +34,7 @@ from orchestration.cli.output import show_error, show_warnings
 
 app = typer.Typer(
     name="slipway",
-    help="From delivered files to a live model: a lakehouse in which every step is audited, pinned and reproducible.",
+    help="Batch data platform: land files, audit tables, compute features and train models, all reproducible.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

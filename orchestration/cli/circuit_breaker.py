@@ -45,11 +45,16 @@ def command(
     *,
     open_it: Annotated[bool, typer.Option("--open", help="Block deliveries from now on.")] = False,
     close_it: Annotated[bool, typer.Option("--close", help="Accept deliveries again, blocked ones first.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; stored with the transition.", show_default=False)] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            help="Why it is set; stored with the transition. Required with --open and --close.", show_default=False
+        ),
+    ] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show or set the circuit breakers of sources: accepting or blocking deliveries.
+    """Show or set the circuit breakers of sources, which accept (closed) or block (open) deliveries.
 
     A circuit breaker opens after too many rejected deliveries in a row. Later deliveries are then blocked on audit
     branches, in order.

@@ -1,4 +1,4 @@
-"""`slipway contract`: what is relied on in a table: proposing, showing, comparing, exporting, importing.
+"""`slipway contract`: suggest, show, compare, export and import contracts.
 
 What belongs here: the commands and how they show what they find. Not: contracts (lakehouse/contracts).
 """
@@ -42,7 +42,7 @@ FileOption = Annotated[Path | None, typer.Option("--file", "-f", help="Write to 
     "suggest",
     epilog=_examples(
         "slipway contract suggest fraud.transactions",
-        "slipway contract suggest fraud.transactions --file draft.py     a file to edit",
+        "slipway contract suggest fraud.transactions --file draft.py     write the draft to a file",
     ),
 )
 def suggest_command(
@@ -53,7 +53,7 @@ def suggest_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draft a contract from the published data, to be edited."""
+    """Draft a contract from published data."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.suggest import suggest
     from orchestration.sources_by_name import sources
@@ -66,7 +66,7 @@ def suggest_command(
     elif file:
         _write(file, draft.source)
         console.print(
-            f"{file} holds the draft: describe each column, and remove rules that hold by chance.", markup=False
+            f"{file} holds the draft: describe each column, and remove rules that hold only by chance.", markup=False
         )
     else:
         console.print(draft.source, markup=False, highlight=False, soft_wrap=True, end="")
@@ -84,12 +84,13 @@ def show_command(
     table: Annotated[str, typer.Argument(help="A source's table.")],
     *,
     html: Annotated[
-        Path | None, typer.Option(help="Write it as a page to this file, which is replaced.", show_default=False)
+        Path | None,
+        typer.Option(help="Write an HTML page to this file; an existing file is replaced.", show_default=False),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a contract with its versions and its last audits."""
+    """Show a contract, its versions and its last audit."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.versions import versions_of
 
@@ -144,13 +145,13 @@ def show_command(
     ),
 )
 def export_command(
-    table: Annotated[str, typer.Argument(help="A source's table, or TABLE@VERSION as kept.")],
+    table: Annotated[str, typer.Argument(help="A source's table, or TABLE@VERSION for a stored version.")],
     *,
     file: FileOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a contract as YAML of the Open Data Contract Standard (ODCS v3)."""
+    """Export a contract as YAML of the Open Data Contract Standard (ODCS v3)."""
     from lakehouse.contracts.odcs import to_odcs
 
     text = to_odcs(contract_named(lakehouse_at(home), table))
@@ -172,20 +173,23 @@ def export_command(
 )
 def import_command(
     source: Annotated[
-        Path, typer.Argument(help="A file of the Open Data Contract Standard (YAML), or of ours (JSON).")
+        Path,
+        typer.Argument(
+            help="A file of the Open Data Contract Standard (YAML), or the JSON of `slipway contract show`."
+        ),
     ],
     *,
     file: FileOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a contract from a file, and write it as the Python of a domain's contracts.py."""
+    """Convert a contract file to Python, for a domain's contracts.py."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.as_python import to_python
 
     lakehouse_at(home)
     contract = contract_in(source)
-    text = to_python(contract, f"What is relied on in {contract.table}, as {source.name} says it.")
+    text = to_python(contract, f"Contract of {contract.table}, imported from {source.name}.")
     _write(file, text)
     if as_json:
         print_json({"contract": as_object(contract), "file": str(file) if file else None, "source": text})
@@ -198,18 +202,24 @@ def import_command(
 @app.command(
     "diff",
     epilog=_examples(
-        "slipway contract diff transactions.odcs.yaml fraud.transactions     from what was sent to what is declared",
+        "slipway contract diff transactions.odcs.yaml fraud.transactions     from a received file to the declaration",
         "slipway contract diff transactions.odcs.yaml fraud.transactions --json",
     ),
 )
 def diff_command(
-    old: Annotated[str, typer.Argument(help="TABLE as declared, TABLE@VERSION as kept, or a file (ODCS YAML, JSON).")],
-    new: Annotated[str, typer.Argument(help="The same, for what it is compared with.")],
+    old: Annotated[
+        str,
+        typer.Argument(help="Old contract: TABLE (declared), TABLE@VERSION (stored) or a file (ODCS YAML or JSON)."),
+    ],
+    new: Annotated[str, typer.Argument(help="New contract, in the same notation.")],
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two contracts; exit code 1 when a change is breaking."""
+    """Compare two contracts.
+
+    Exit code 1 if a breaking change has no new major version.
+    """
     from lakehouse.contracts.versions import diff, major
 
     lake = lakehouse_at(home)
@@ -222,15 +232,15 @@ def diff_command(
         listed = [{"description": one.description, "breaking": one.breaking, "columns": one.columns} for one in changes]
         print_json({"changes": listed, "breaking": breaking, "models": hit, "needs_new_major_version": needs_major})
     elif not changes:
-        console.print("Nothing changed that anybody could rely on.")
+        console.print("No changes.")
     else:
-        words = [["breaks consumers" if one.breaking else "harmless", one.description] for one in changes]
+        words = [["breaking" if one.breaking else "compatible", one.description] for one in changes]
         print_table(f"{before.table} {before.version} -> {after.version}", ["", "change"], words)
         if hit:
-            console.print(f"It hits {', '.join(hit)}.", markup=False, highlight=False)
+            console.print(f"Affected models: {', '.join(hit)}.", markup=False, highlight=False)
         if needs_major:
             needed = f"{major(before.version) + 1}.0.0"
-            console.print(f"It needs a new major version: {needed}.", markup=False, highlight=False)
+            console.print(f"A new major version is needed: {needed}.", markup=False, highlight=False)
     if needs_major:
         leave(1)
 
@@ -241,13 +251,13 @@ def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:
 
     if file.is_dir():
         raise SlipwayError(
-            "The page is a file, and this is a folder.", where=str(file), nearest=str(file / f"{table}.html")
+            "The page is written to a file, and this is a folder.", where=str(file), nearest=str(file / f"{table}.html")
         )
     write_page(lake, source_named(table), file)
 
 
 def _models_on(table: str) -> list[str]:
-    """The models that are trained on what comes from the table."""
+    """Models of the domain that the table belongs to."""
     from lakehouse.loading import load_domains
 
     return [
@@ -259,7 +269,7 @@ def _models_on(table: str) -> list[str]:
 
 
 def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
-    """The verdicts on the newest judged delivery."""
+    """Check results of the newest audited delivery."""
     from lakehouse.contracts.audit_log import audits_of
 
     found = audits_of(lake, table).to_pylist()
@@ -267,14 +277,14 @@ def _last_audits(lake: "Lakehouse", table: str) -> list[dict[str, Any]]:
 
 
 def result_of(audit: dict[str, Any] | None) -> str:
-    """What the last audit says of a check, in few words."""
+    """Short text of the last check result."""
     if audit is None:
         return ""
     if audit["passed"]:
         return "passed"
     if audit["broken"]:
         return f"failed by {audit['broken']:,} of {audit['rows']:,} rows"
-    # What is measured over a whole delivery is broken by no row of it.
+    # A check of the whole delivery has no failed rows.
     return f"failed: {audit['message'].rpartition('Not so: ')[2]}"
 
 
@@ -283,7 +293,7 @@ def _write(file: Path | None, text: str) -> None:
         return
     if file.exists():
         raise SlipwayError(
-            f"{file} is there already, and nothing is written over.",
+            f"{file} exists and is not overwritten.",
             where="--file",
             nearest=f"{file.stem}_new{file.suffix}",
         )

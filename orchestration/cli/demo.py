@@ -28,11 +28,11 @@ EXAMPLES = """\
 
 slipway demo                        simulate card payments and credit statements, and run everything
 
-slipway demo --days 60 --json       a shorter world of payments, and the summary as JSON
+slipway demo --days 60 --json       fewer days of card payments, and the summary as JSON
 
 slipway demo --domain credit        one domain only
 
-slipway demo --source payments/     run on your own files of the same columns
+slipway demo --source payments/     run on your own files with the same columns
 """
 
 
@@ -41,20 +41,21 @@ def command(
     home: HomeOption = None,
     domain: Annotated[
         list[str] | None,
-        typer.Option(help="Run this domain; may be repeated (default: all that can be simulated).", show_default=False),
+        typer.Option(help="Domain to run; may be repeated (default: all that have a simulator).", show_default=False),
     ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
-            help=f"Run one domain (default: {GIVEN}) on this file or folder instead of simulating.", show_default=False
+            help=f"Use this file or folder instead of simulated data, for one domain (default: {GIVEN}).",
+            show_default=False,
         ),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(help="Days to simulate of card payments (default: 183).", min=1, show_default=False)
+        int | None, typer.Option(help="Days of card payments to simulate (default: 183).", min=1, show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the main job: land, audit, transform, compute features, train, go live, predict."""
+    """Run the main job: land, audit, transform, compute features, train, promote, predict."""
     began = time.perf_counter()
     from orchestration.memory import MemoryWatch
 

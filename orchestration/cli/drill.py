@@ -1,6 +1,6 @@
-"""`slipway drill`: the fire exercise of a domain.
+"""`slipway drill`: fault injection for a domain.
 
-What belongs here: the command and how it shows what happened. Not: the drill itself (orchestration/drill.py).
+What belongs here: the command and how it prints results. Not: the drill itself (orchestration/drill.py).
 """
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,39 +12,40 @@ from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
-    from orchestration.drill import Drill, Played
+    from orchestration.drill import Drill, FaultResult
 
 STORY = "vendor_format_change"
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway drill credit                                     the vendor changes the format without notice
+slipway drill credit                                     the vendor changes the format of its files
 
-slipway drill fraud --incident currency_cents            amounts come in cents
+slipway drill fraud --fault currency_cents               amounts are in cents
 
-slipway drill credit --all --json                        every incident, one after the other
+slipway drill credit --all --json                        every fault, one after the other
 
-slipway drill --list                                     what can be played
+slipway drill --list                                     the faults that can be injected
 """
 
 
 def command(
     domain: Annotated[
-        str | None, typer.Argument(help="The domain whose deliveries get faults.", show_default=False)
+        str | None, typer.Argument(help="Domain whose newest delivery gets the fault.", show_default=False)
     ] = None,
     *,
-    incident: Annotated[
+    fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"What goes wrong; may be repeated (default: {STORY}).", show_default=False),
+        typer.Option(help=f"Fault to inject; may be repeated (default: {STORY}).", show_default=False),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Play every incident that fits the source.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="List the incidents and play none.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Inject every fault that applies to the source, one at a time.")
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the faults and exit.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Inject faults into a delivery on a copy, and compare the model with and without contracts."""
-    from lakehouse.drills.fault_injection import INCIDENTS
-    from lakehouse.drills.fault_injection import incident as incident_of
+    from lakehouse.drills.fault_injection import FAULTS, find_fault
 
     if listed:
         _list(as_json=as_json)
@@ -57,47 +58,47 @@ def command(
             "Specify a domain.",
             where="slipway drill",
             nearest=f"slipway drill {next(reversed(names), 'DOMAIN')}",
-            fix=f"Name one of {', '.join(names)}, or see `slipway drill --list`.",
+            fix=f"Choose one of {', '.join(names)}.",
         )
     if domain not in names:
         raise unknown_name("domain", domain, names, where="slipway drill")
-    chosen = list(INCIDENTS.values()) if every else [incident_of(name) for name in incident or [STORY]]
+    chosen = list(FAULTS.values()) if every else [find_fault(name) for name in fault or [STORY]]
     lake = lakehouse_at(home)
     from lakehouse.loading import load_domain
     from orchestration.drill import Drill
 
     with shown_progress(quiet=as_json) as progress:
-        drill = Drill(lake, load_domain(domain), lambda text: progress.tell(f"drill {domain}", text))
-        played, left_out = [], []
+        drill = Drill(lake, load_domain(domain), lambda text: progress.report(f"drill {domain}", text))
+        results, skipped = [], []
         with drill:
             for one in chosen:
                 try:
-                    played.append(drill.play(one))
+                    results.append(drill.run(one))
                 except SlipwayError:
                     if not every:
                         raise
-                    left_out.append(one.name)
+                    skipped.append(one.name)
     if as_json:
-        print_json(_as_json(drill, played, left_out))
+        print_json(_as_json(drill, results, skipped))
     else:
-        _show(drill, played, left_out)
+        _show(drill, results, skipped)
 
 
 def _list(*, as_json: bool) -> None:
-    from lakehouse.drills.fault_injection import INCIDENTS
+    from lakehouse.drills.fault_injection import FAULTS
 
     if as_json:
-        print_json({"incidents": [{"name": one.name, "description": one.description} for one in INCIDENTS.values()]})
+        print_json({"faults": [{"name": one.name, "description": one.description} for one in FAULTS.values()]})
         return
-    print_table("Incidents", ["name", "what happens"], [[one.name, one.description] for one in INCIDENTS.values()])
+    print_table("Faults", ["name", "description"], [[one.name, one.description] for one in FAULTS.values()])
 
 
-def _as_json(drill: "Drill", played: list["Played"], left_out: list[str]) -> dict[str, Any]:
+def _as_json(drill: "Drill", results: list["FaultResult"], skipped: list[str]) -> dict[str, Any]:
     control = drill.control
     return {
         "domain": drill.domain.name,
         "source": drill.source.name,
-        "model": drill.world.champion.uri,
+        "model": drill.baseline.champion.uri,
         "delivery": drill.delivery,
         "days": [day.isoformat() for day in drill.days],
         "deliveries_before": len(drill.history),
@@ -106,30 +107,30 @@ def _as_json(drill: "Drill", played: list["Played"], left_out: list[str]) -> dic
             "alarm": bool(control and control.raised),
             "message": control.message if control else "",
         },
-        "incidents": [one.as_dict() for one in played],
-        "left_out": left_out,
+        "faults": [one.as_dict() for one in results],
+        "not_applicable": skipped,
     }
 
 
-def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
-    model = drill.world.model
+def _show(drill: "Drill", results: list["FaultResult"], skipped: list[str]) -> None:
+    model = drill.baseline.model
     metrics = list(dict.fromkeys(["accuracy", model.select_by]))
     console.print(
-        f"Played on a copy: {drill.delivery} arrives, after {len(drill.history)} good deliveries. Delivered well, "
-        f"{drill.world.champion.uri} reaches {_of(drill.good, metrics)}.",
+        f"On a copy of the home, faults are injected into {drill.delivery}, which follows {len(drill.history)} good "
+        f"deliveries. Without a fault, {drill.baseline.champion.uri} has {_of(drill.good, metrics)}.",
         markup=False,
         highlight=False,
     )
-    for one in played:
-        console.print(f"\n{one.incident}", style="bold", highlight=False)
+    for one in results:
+        console.print(f"\n{one.fault}", style="bold", highlight=False)
         print_facts(
             {
-                "what happens": f"{one.description} ({', '.join(one.columns)})" if one.columns else one.description,
-                "without contracts": _of(one.without, metrics)
-                + (f": the pipeline breaks off, nothing is scored ({one.broke})" if one.broke else ""),
-                "with contracts": f"{_of(one.within, metrics)}: {_outcome(one)}",
+                "fault": f"{one.description} ({', '.join(one.columns)})" if one.columns else one.description,
+                "without contracts": _of(one.without_contracts, metrics)
+                + (f": the pipeline fails, nothing is scored ({one.failed_with})" if one.failed_with else ""),
+                "with contracts": f"{_of(one.with_contracts, metrics)}: {_outcome(one)}",
                 "alarm": f"{one.alarm.seconds:.1f} s after the file arrived" if one.alarm.raised else "none",
-                "named": "; ".join(
+                "issues": "; ".join(
                     f"{issue.kind} ({', '.join(issue.columns)})" if issue.columns else issue.kind
                     for issue in one.alarm.issues
                 ),
@@ -137,25 +138,27 @@ def _show(drill: "Drill", played: list["Played"], left_out: list[str]) -> None:
             }
         )
     if drill.control and drill.control.raised:
-        console.print(f"\nA false alarm: as it was really delivered, it is {drill.control.message}", markup=False)
-    if left_out:
-        console.print(f"\nNot played, for want of a column: {', '.join(left_out)}.", markup=False)
+        console.print(f"\nA false alarm: the delivery without a fault raised {drill.control.message}", markup=False)
+    if skipped:
+        console.print(
+            f"\nNot applicable, because the source has no column for them: {', '.join(skipped)}.", markup=False
+        )
     from orchestration.sensors import delivery_sensor
 
     every = delivery_sensor(drill.domain).minimum_interval_seconds
     console.print(
-        "\nWithout contracts: the model scores what was delivered, as it comes. With contracts: it scores what was "
-        "published; of a rejected delivery nothing is, and the numbers are those of the delivery before, which stays."
-        f"\nSeconds count from the file's arrival; a running daemon looks for files every {every} s in addition. "
-        "Your home was only read.",
+        "\nWithout contracts: the model scores the delivery unchecked. With contracts: it scores what was published; "
+        "for a rejected delivery these are the metrics of the previous delivery, whose scores stay in use."
+        f"\nSeconds count from the file's arrival; a running daemon also waits up to {every} s to look for files. "
+        "Your home was not changed.",
         markup=False,
         highlight=False,
     )
 
 
-def _outcome(one: "Played") -> str:
+def _outcome(one: "FaultResult") -> str:
     if one.alarm.rejected:
-        return "the delivery is rejected, and the scores of the one before it stay in use"
+        return "the delivery is rejected, and the scores of the previous one stay in use"
     if one.alarm.quarantined:
         return f"{one.alarm.quarantined:,} rows are in quarantine, the others are published"
     return "it is published with a warning" if one.alarm.raised else "not detected"

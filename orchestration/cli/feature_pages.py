@@ -121,7 +121,7 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
             "checked by": ", ".join(check.name for check in page.checks if check.table == one.name),
         }
     )
-    # Never cut short: it is there to be copied.
+    # Not truncated, so that it can be copied.
     _print(f"\n{wording.on_the_command_line([feature.name])}\n{wording.in_python([feature.name])}", whole=True)
 
 

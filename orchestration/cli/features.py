@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway features                        every feature set, and how fresh it is
+slipway features                        every feature set and its freshness
 
-slipway features amount                 features with that word in their name, meaning or source
+slipway features amount                 features with this word in their name, description or source
 
 slipway features 7d --entity customer_id --owner team:payments --source fraud.transactions
 
-slipway features fraud.customer_spend   its columns, windows, users and freshness
+slipway features fraud.customer_spend   its columns, windows, consumers and freshness
 
-slipway features fraud.customer_spend.amount_mean_7d       one feature: formula, distribution, lineage, users
+slipway features fraud.customer_spend.amount_mean_7d       one feature: formula, distribution, lineage, consumers
 
 slipway features --html catalog         the whole catalog as a site: open catalog/index.html
 
-slipway features --duplicates           features that are equal on the data, under two names
+slipway features --duplicates           features with equal values under two names
 
 slipway features fraud.terminal_risk --json
 """
@@ -53,33 +53,38 @@ def command(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A feature set, a feature (set.feature), or words to search for; without any, all feature sets.",
+            help="A feature set, a feature (set.feature), or search words (default: all feature sets).",
             show_default=False,
         ),
     ] = None,
     *,
-    entity: Annotated[str, typer.Option(help="Only features of this entity, by a key of it.", show_default=False)] = "",
-    source: Annotated[str, typer.Option(help="Only features with this table upstream.", show_default=False)] = "",
-    owner: Annotated[str, typer.Option(help="Only features that this team owns.", show_default=False)] = "",
+    entity: Annotated[
+        str, typer.Option(help="Only features whose entity has this key column.", show_default=False)
+    ] = "",
+    source: Annotated[
+        str, typer.Option(help="Only features that are computed from this table.", show_default=False)
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Only features of this owner.", show_default=False)] = "",
     html: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the catalog as a site there.", show_default=False)
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the catalog as a static site to this folder.", show_default=False),
     ] = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Compare published features by their values.")
+        bool, typer.Option("--duplicates", help="Find features with equal values under different names.")
     ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find features: what they mean, how they look, who uses them, how fresh they are."""
+    """Search the feature catalog: descriptions, distributions, consumers and freshness."""
     from lakehouse.loading import load_domains
     from lakehouse.reports.feature_catalog.entries import Search
 
     lake, domains, wanted = lakehouse_at(home), load_domains(), Search(words or (), entity, source, owner)
     if (html or duplicates) and (wanted or (html and duplicates)):
         raise SlipwayError(
-            "The site and the comparison are about all features.",
+            "--html and --duplicates take all features; they cannot be combined with words, filters or each other.",
             where="--html" if html else "--duplicates",
-            fix="Leave the other words and options away.",
+            fix="Remove the other words and options.",
         )
     if html:
         _write_site(lake, domains, html, as_json=as_json)

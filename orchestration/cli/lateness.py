@@ -21,23 +21,22 @@ slipway lateness fraud.terminal_risk   one feature set
 
 slipway lateness fraud.training        all feature sets of a training set
 
-slipway lateness --json                all there are
+slipway lateness --json                all feature sets
 """
 
 
 def command(
     name: Annotated[
         str | None,
-        typer.Argument(help="A feature set or a training set (default: all that are built).", show_default=False),
+        typer.Argument(help="A feature set or a training set (default: all built feature sets).", show_default=False),
     ] = None,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the data lateness of features: when rows could be read, and which values serving could not have used.
+    """Show the data lateness of features: measured arrival delays, and values not available at serving time.
 
-    Rows from before the first publication of their table were loaded as history: their lateness is unknown and not
-    measured.
+    Rows that are older than their table's first publication were loaded as history and are not measured.
     """
     lake = lakehouse_at(home)
     from lakehouse.training.lateness import measure_lateness
@@ -59,7 +58,7 @@ def _chosen(lake: "Lakehouse", name: str | None) -> list["FeatureSet"]:
     training = {one.name: list(one.feature_sets) for domain in domains for one in domain.training_sets}
     known = {**sets, **training}
     if name is None:
-        # Of a domain that was not built yet nothing can be measured; who asks for its sets by name is told so.
+        # Sets of a domain that is not built cannot be measured; named explicitly, they raise an error.
         declared = [one for of_name in sets.values() for one in of_name]
         return [one for one in declared if all(map(lake.has, [one.spine, *(events.table for events in one.events)]))]
     if name not in known:
@@ -76,7 +75,9 @@ def _show(one: "DataLateness") -> None:
     ]
     if not one.events:
         console.print(f"[bold]{one.feature_set.name}[/bold]", highlight=False)
-        console.print("All features are computed from the row's own time: no data has to arrive.", highlight=False)
+        console.print(
+            "All features are computed from the row's own time, so there is no arrival delay.", highlight=False
+        )
         return
     print_table(
         one.feature_set.name,
@@ -84,7 +85,7 @@ def _show(one: "DataLateness") -> None:
         rows,
     )
     if one.share is None:
-        message = "Nothing to measure yet: no spine row is newer than the first publication of its tables."
+        message = "Nothing to measure: all spine rows are older than the first publication of their tables."
     else:
         message = (
             f"{one.share:.2%} of {one.values:,} training values ({one.late:,}) were not available at serving time."

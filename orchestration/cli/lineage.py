@@ -1,4 +1,4 @@
-"""`slipway lineage`: the lineage server, and the same questions from the command line.
+"""`slipway lineage`: the lineage server, and lineage queries on the command line.
 
 What belongs here: the commands. Not: showing answers (lineage_pages.py), the graph (lakehouse/lineage/), the server
 (serving/lineage/).
@@ -50,7 +50,7 @@ NameArgument = Annotated[
     str, typer.Argument(help="A table, model or file by name, or one of its columns: NAME.COLUMN.")
 ]
 AtOption = Annotated[
-    datetime | None, typer.Option(help="The graph as it was at this time (UTC); default: now.", show_default=False)
+    datetime | None, typer.Option(help="Show the graph as of this time (UTC; default: now).", show_default=False)
 ]
 
 
@@ -67,19 +67,19 @@ def _examples(*lines: str) -> str:
 )
 def serve_command(
     *,
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.", min=0, max=65535)] = 5050,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.", min=0, max=65535)] = 5050,
     host: Annotated[
         str,
         typer.Option(
-            help="Address to bind; the default is reachable from this machine only, others need SLIPWAY_LINEAGE_TOKEN."
+            help="Address to bind. The default is reachable from this machine only; others need SLIPWAY_LINEAGE_TOKEN."
         ),
     ] = "127.0.0.1",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start the lineage server: pages to browse, and POST /api/v1/lineage for OpenLineage events. Runs until Ctrl-C.
+    """Start the lineage server: web pages, and POST /api/v1/lineage for OpenLineage events. Runs until Ctrl-C.
 
-    The word `serve` may be left out.
+    `slipway lineage` is short for `slipway lineage serve`.
     """
     from serving.lineage.server import serve
 
@@ -105,7 +105,7 @@ def serve_command(
     "show",
     epilog=_examples(
         "slipway lineage show fraud.customer_spend               upstream and downstream",
-        "slipway lineage fraud.predictions --upstream            down to the delivered files",
+        "slipway lineage fraud.predictions --upstream            back to the delivered files",
         "slipway lineage fraud.customer_spend.amount_mean_7d --upstream        one column",
         "slipway lineage fraud.transactions --downstream --depth 2 --json",
     ),
@@ -116,18 +116,18 @@ def show_command(
     upstream: Annotated[bool, typer.Option("--upstream", help="Only upstream.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only downstream.")] = False,
     depth: Annotated[
-        int | None, typer.Option(help="So many steps; default: all the way.", min=0, show_default=False)
+        int | None, typer.Option(help="Number of steps to follow (default: all).", min=0, show_default=False)
     ] = None,
     indirect: Annotated[
-        bool, typer.Option("--indirect", help="For a column, also what chooses, groups or joins its rows.")
+        bool, typer.Option("--indirect", help="For a column, include indirect lineage: filters, groupings and joins.")
     ] = False,
     at: AtOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a table, a column or a model comes from, and what comes from it.
+    """Show the upstream and downstream lineage of a table, column, model or file.
 
-    The word `show` may be left out.
+    `slipway lineage NAME` is short for `slipway lineage show NAME`.
     """
     from lakehouse.lineage.graph.paths import UP, lineage_paths
 
@@ -149,18 +149,18 @@ def show_command(
 @app.command(
     "diff",
     epilog=_examples(
-        "slipway lineage diff 5f0c81c2 9a7d40b1          the beginning of a run's id will do",
+        "slipway lineage diff 5f0c81c2 9a7d40b1          a unique prefix of each run's id",
         "slipway lineage diff 5f0c81c2 9a7d40b1 --json",
     ),
 )
 def diff_command(
-    first: Annotated[str, typer.Argument(help="A run's id, or enough of its beginning.")],
-    second: Annotated[str, typer.Argument(help="The same, for the run that it is compared with.")],
+    first: Annotated[str, typer.Argument(help="Run id, or a unique prefix of it.")],
+    second: Annotated[str, typer.Argument(help="Id of the run to compare with.")],
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what was different between two runs: snapshots read and written, code, contracts, schemas, parameters."""
+    """Compare two runs: snapshots read and written, code, contracts, schemas and parameters."""
     from lakehouse.lineage.graph.comparison import compare_runs
 
     with _graph(lakehouse_at(home), None) as (graph, view):
@@ -185,7 +185,7 @@ def impact_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the downstream impact of a change of a column or table, with the owners."""
+    """Show the downstream impact of a change of a column or table, with owners."""
     from lakehouse.lineage.graph.impact import downstream_impact
 
     with _graph(lakehouse_at(home), at) as (graph, view):
@@ -199,7 +199,7 @@ def impact_command(
 
 @app.command("reconcile", epilog=_examples("slipway lineage reconcile", "slipway lineage reconcile --json"))
 def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Send the events that killed runs did not emit: those in the outbox, and missing ends of runs."""
+    """Emit lineage events that are missing because a run was killed, and send events left in the outbox."""
     from orchestration.instance import open_instance
     from orchestration.lineage.reconcile import reconcile
 
@@ -214,7 +214,7 @@ def reconcile_command(*, home: HomeOption = None, as_json: JsonOption = False) -
 
 @contextmanager
 def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, View]]":
-    """The graph of the lakehouse's store, holding still."""
+    """The graph of the lakehouse's store, in a consistent state."""
     from lakehouse.lineage.graph.graph import Graph
     from lakehouse.lineage.graph.view import microseconds
     from lakehouse.lineage.store.store import open_store
@@ -228,7 +228,7 @@ def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, Vie
                     "No lineage is known yet." if at is None else "Nothing was known at that time.",
                     where=str(lake.home.lineage),
                     nearest="slipway materialize",
-                    fix="Run something: every run emits its lineage.",
+                    fix="Materialize an asset: every run emits its lineage.",
                 )
             yield graph, view
     finally:

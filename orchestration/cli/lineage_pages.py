@@ -27,7 +27,7 @@ def show_paths(node: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str
         if not nodes:
             console.print(f"{title}: nothing known.", markup=False, highlight=False)
             continue
-        heads = ["steps", "what", *(["columns", "by way of"] if node["column"] else ["by way of", "state"])]
+        heads = ["steps", "node", *(["columns", "by way of"] if node["column"] else ["by way of", "state"])]
         print_table(title, heads, [_row(one, columns=bool(node["column"])) for one in _without_crowds(nodes)])
 
 
@@ -55,15 +55,15 @@ def _row(one: Mapping[str, Any], *, columns: bool) -> list[Any]:
 
 
 def in_words(kind: str) -> str:
-    """A kind of node as people say it."""
+    """A kind of node in lower-case words."""
     return kind.lower().replace("_", " ")
 
 
 def show_impact(found: Mapping[str, Any]) -> None:
-    """What a change would reach."""
+    """Print the downstream impact of a change."""
     place = ".".join(filter(None, (found["of"]["name"], found["column"])))
     if not found["affected"]:
-        console.print(f"Nothing is known to come from {place}.", markup=False, highlight=False)
+        console.print(f"Nothing known is downstream of {place}.", markup=False, highlight=False)
         return
     rows = [
         [
@@ -74,13 +74,13 @@ def show_impact(found: Mapping[str, Any]) -> None:
         ]
         for one in found["affected"]
     ]
-    print_table(f"A change of {place} reaches", ["steps", "what", "columns", "owner"], rows)
+    print_table(f"Downstream impact of {place}", ["steps", "affected", "columns", "owner"], rows)
     owners = [f"{name} ({number})" for name, number in found["owners"].items()]
-    console.print(f"To be asked: {', '.join(owners)}.", markup=False, highlight=False)
+    console.print(f"Owners to ask: {', '.join(owners)}.", markup=False, highlight=False)
 
 
 def show_difference(found: Mapping[str, Any]) -> None:
-    """What was different between two runs."""
+    """Print the differences between two runs."""
     for name in ("a", "b"):
         run = found[name]
         print_facts({name: f"{run['id']}  {run['job']}  {run['state']}  {(run['started'] or '')[:19]}"})
@@ -92,21 +92,21 @@ def show_difference(found: Mapping[str, Any]) -> None:
             changed = True
             print_table(title, ["", "a", "b"], rows)
     if not changed:
-        console.print("Nothing that is known of them differs.")
+        console.print("No known differences.")
 
 
 def show_reconciled(found: Mapping[str, Any]) -> None:
-    """What a reconciliation found and mended."""
+    """Print the result of a reconciliation."""
     waiting = {f"wait for {receiver}": number for receiver, number in (found["waiting"] or {}).items() if number}
     print_facts(
         {
-            "runs looked at": found["runs"],
-            "events that were missing": found["events"],
-            "runs closed, their process being gone": found["aborted"],
-            "broken": found["broken"] or None,
-            "rejected": found["rejected"] or None,
-            "too old to be sent to a new store": found["let_go"] or None,
-            "unreadable": ", ".join(found["unreadable"]),
+            "runs checked": found["runs"],
+            "missing events emitted": found["events"],
+            "killed runs ended": found["aborted"],
+            "corrupt rows or files": found["corrupt"] or None,
+            "rejected by a receiver": found["rejected"] or None,
+            "too old to be sent to a new store": found["expired"] or None,
+            "runs with an unreadable log": ", ".join(found["unreadable"]),
             **waiting,
         }
     )

@@ -38,14 +38,16 @@ def command(
         ),
     ],
     *,
-    days: Annotated[str, typer.Option(help="2018-04-01 or 2018-04-01:2018-04-30.", show_default=False)] = "",
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute even what is up to date.")] = False,
+    days: Annotated[
+        str, typer.Option(help="A day, or a range of days: 2018-04-01:2018-04-30.", show_default=False)
+    ] = "",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute also what is up to date.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring assets up to date.
+    """Materialize assets that are stale.
 
-    Exit code 1 while a delivery of a selected source is rejected or blocked; the output names the remediation.
+    Exit code 1 if a delivery of a selected source is rejected or blocked; the output names the remediation.
     """
     from orchestration.memory import MemoryWatch
 

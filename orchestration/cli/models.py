@@ -20,14 +20,14 @@ EXAMPLES = """\
 
 slipway models                      every model and its champion
 
-slipway models fraud.scorer         its versions, metrics, pins, gates and why challengers did not go live
+slipway models fraud.scorer         its versions, metrics, gates and input snapshots
 
 slipway models fraud.scorer --json
 """
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A model; without it all of them.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="A model (default: all models).", show_default=False)] = None,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -48,7 +48,7 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a new domain with a sample delivery, which runs as it is, and a test of it."""
+    """Create a domain with a sample delivery and a test; it runs without changes."""
     lake = lakehouse_at(home)
     assets = _assets_folder(lake)
     with at_work(lake.home, f"slipway new-domain {name}"):

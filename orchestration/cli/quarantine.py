@@ -46,20 +46,22 @@ def command(
     table: Annotated[str, typer.Argument(help="A source, such as fraud.transactions.")],
     *,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Check quarantined rows and rejected deliveries again.")
+        bool, typer.Option("--retry", help="Evaluate quarantined rows and rejected deliveries again.")
     ] = False,
     drop: Annotated[
-        bool, typer.Option("--drop", help="Discard quarantined rows, or a delivery; they are never published.")
+        bool, typer.Option("--drop", help="Discard quarantined rows, or one delivery; they are never published.")
     ] = False,
     rule: Annotated[str, typer.Option(help="Only rows that failed this rule.", show_default=False)] = "",
-    delivery: Annotated[str, typer.Option(help="Discard this rejected or blocked delivery.", show_default=False)] = "",
-    reason: Annotated[str, typer.Option(help="Why; stored with what is discarded.", show_default=False)] = "",
+    delivery: Annotated[str, typer.Option(help="Rejected or blocked delivery to discard.", show_default=False)] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why they are discarded; stored with them. Required with --drop.", show_default=False)
+    ] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List, retry or discard rows in quarantine and rejected deliveries of a source.
+    """List, retry or discard quarantined rows and rejected deliveries of a source.
 
-    Rows are listed by rule; rejected and blocked deliveries with the reason and the remediation.
+    Rows are listed by rule, rejected and blocked deliveries with reason and remediation.
     """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named
@@ -126,7 +128,7 @@ def _drop_delivery(lake: "Lakehouse", source: "Source", delivery: str, reason: s
 def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise MissingOptionError(
-            "The option --reason is missing; it is stored with what is discarded.",
+            "The option --reason is missing; it is stored with the discarded rows.",
             where="slipway quarantine --drop",
             nearest="--reason 'test payments'",
         )

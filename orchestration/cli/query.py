@@ -45,16 +45,15 @@ def command(
     at: Annotated[
         str | None,
         typer.Option(
-            help="Snapshot id, tag, branch or UTC time: read each named table there, if it has it.", show_default=False
+            help="Snapshot id, tag, branch or UTC time to read each table at; tables without it are read as published.",
+            show_default=False,
         ),
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="How to write the rows (default: table, or as the file's name ends)."),
+        typer.Option("--format", help="Output format (default: table, or by the file's extension)."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write the rows to.", show_default=False)
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Output file.", show_default=False)] = None,
     home: HomeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json: an array of objects.")] = False,
 ) -> None:

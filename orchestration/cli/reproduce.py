@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway reproduce fraud.training                             the present snapshot
+slipway reproduce fraud.training                             the current snapshot
 
-slipway reproduce fraud.training@model-fraud.scorer-1        another one, by id or tag
+slipway reproduce fraud.training@model-fraud.scorer-1        another snapshot, by id or tag
 
 slipway reproduce models:/fraud.scorer@champion              rows, scores and metrics of a version
 
@@ -43,14 +43,16 @@ def command(
     *,
     retrain: Annotated[
         bool,
-        typer.Option("--retrain/--no-retrain", help="Retrain the model's winning candidate and compare its scores."),
+        typer.Option(
+            "--retrain/--no-retrain", help="Also retrain the model's selected candidate and compare its scores."
+        ),
     ] = True,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild a training set or model version from its input snapshots, and compare it bit by bit.
 
-    Exit code 1 when it differs.
+    Exit code 1 if they differ.
     """
     lake = lakehouse_at(home)
     if what.startswith("models:/"):
@@ -99,11 +101,11 @@ def _model(lake: "Lakehouse", what: str, *, retrain: bool, as_json: bool) -> boo
         _show_rows(done.training)
         print_table(
             f"{version.uri} ({version.candidate}), {done.test_rows:,} test rows",
-            ["what", "the same"],
+            ["comparison", "identical"],
             [
-                ["scores of its files, on rebuilt and on stored rows, to the bit", done.scores_equal],
-                ["metrics, as they were written down", done.metrics_equal],
-                ["scores of the retrained model, bit by bit", _said(done.retrained_equal)],
+                ["scores of the stored model, on rebuilt and on stored rows, bit by bit", done.scores_equal],
+                ["metrics, compared with the recorded ones", done.metrics_equal],
+                ["scores of the retrained model, bit by bit", _yes_or_no(done.retrained_equal)],
             ],
         )
         _conclude(identical=done.identical, remarks=[*done.training.remarks, *done.remarks])
@@ -124,17 +126,17 @@ def _show_rows(done: "Reproduction") -> None:
     }
     for name, text in {**contents, "differing columns": ", ".join(done.differing)}.items():
         if text:
-            # Never cut short: it is there to be compared.
+            # Not truncated, so that it can be compared.
             console.print(Text.assemble((f"{name:<10}", "cyan"), f"  {text}"), soft_wrap=True)
 
 
 def _conclude(*, identical: bool, remarks: list[str]) -> None:
     for remark in remarks:
         console.print(remark, markup=False, highlight=False)
-    console.print("[green]Identical to the bit.[/green]" if identical else "[red]NOT the same.[/red]")
+    console.print("[green]Identical, bit by bit.[/green]" if identical else "[red]NOT identical.[/red]")
 
 
-def _said(equal: bool | None) -> str:  # noqa: FBT001  # what was found
+def _yes_or_no(equal: bool | None) -> str:  # noqa: FBT001  # what was found
     return "not tried" if equal is None else "yes" if equal else "no"
 
 

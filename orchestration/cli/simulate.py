@@ -1,4 +1,4 @@
-"""`slipway simulate`: a small world's deliveries, as files: card payments day by day, or credit statements by month.
+"""`slipway simulate`: simulated deliveries as files: daily card payments or monthly credit card statements.
 
 What belongs here: the command. Not: the worlds (assets/<domain>/simulator.py).
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway simulate                                 half a year of card payments, into the home's drop folder
+slipway simulate                                 183 days of card payments, into the home's drop folder
 
 slipway simulate --days 30 --customers 500 --terminals 1000 --seed 1
 
@@ -62,16 +62,18 @@ OF_WORLD = {
 
 def command(  # noqa: PLR0913  # an option each
     *,
-    domain: Annotated[World, typer.Option(help="The world: card payments, or credit statements.")] = World.FRAUD,
-    days: Annotated[
-        int | None, typer.Option(help="fraud: days to simulate (default: 183).", show_default=False)
-    ] = None,
+    domain: Annotated[
+        World, typer.Option(help="What to simulate: card payments (fraud) or credit card statements (credit).")
+    ] = World.FRAUD,
+    days: Annotated[int | None, typer.Option(help="fraud: number of days (default: 183).", show_default=False)] = None,
     customers: Annotated[
         int | None,
-        typer.Option(help="fraud: customers, who pay 1.9 times a day on average (default: 5000).", show_default=False),
+        typer.Option(
+            help="fraud: number of customers, with 1.9 payments a day on average (default: 5000).", show_default=False
+        ),
     ] = None,
     terminals: Annotated[
-        int | None, typer.Option(help="fraud: terminals that they pay at (default: 10000).", show_default=False)
+        int | None, typer.Option(help="fraud: number of payment terminals (default: 10000).", show_default=False)
     ] = None,
     form: Annotated[
         Format | None,
@@ -79,16 +81,19 @@ def command(  # noqa: PLR0913  # an option each
     ] = None,
     gzip: Annotated[bool, typer.Option("--gzip", help="fraud: compress CSV and JSON lines.")] = False,
     months: Annotated[
-        int | None, typer.Option(help="credit: months to simulate (default: 6).", show_default=False)
+        int | None, typer.Option(help="credit: number of months (default: 6).", show_default=False)
     ] = None,
     clients: Annotated[
-        int | None, typer.Option(help="credit: clients, a statement each a month (default: 5000).", show_default=False)
+        int | None,
+        typer.Option(
+            help="credit: number of clients, with one statement a month each (default: 5000).", show_default=False
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another world; the same seed, the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same bytes.")] = 0,
     start: Annotated[
         str | None,
         typer.Option(
-            help="The first day (default: 2018-04-01), of credit a day of the first month (2005-04-01).",
+            help="First day (default: 2018-04-01); for credit, a day of the first month (default: 2005-04-01).",
             show_default=False,
         ),
     ] = None,
@@ -101,14 +106,17 @@ def command(  # noqa: PLR0913  # an option each
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate deliveries: card payments with three kinds of fraud, one file a day, or monthly credit statements."""
+    """Write simulated deliveries: daily card payments with three kinds of fraud, or monthly credit card statements."""
     began = time.perf_counter()
     given = {"days": days, "customers": customers, "terminals": terminals, "months": months, "clients": clients}
     asked = {name: value for name, value in given.items() if value is not None}
     _check_options(domain, [*asked, *(["format"] if form else []), *(["gzip"] if gzip else [])])
     if gzip and form in {None, Format.PARQUET}:
         raise SlipwayError(
-            "Parquet is compressed inside.", where="--gzip", nearest="--format csv --gzip", fix="Leave --gzip out."
+            "Parquet files are compressed already.",
+            where="--gzip",
+            nearest="--format csv --gzip",
+            fix="Remove --gzip.",
         )
     asked |= {"seed": seed, **({"start": _day(start)} if start else {})}
     deliver = _payments(asked, form or Format.PARQUET, gzip=gzip) if domain is World.FRAUD else _statements(asked)
@@ -134,8 +142,8 @@ def command(  # noqa: PLR0913  # an option each
     )
     if lake and lake.home.delivered_at(source) != folder:
         console.print(
-            f"This home looks for deliveries in {lake.home.delivered_at(source)}; "
-            "`slipway demo` without --source lets it look here again.",
+            f"This home reads deliveries from {lake.home.delivered_at(source)}; "
+            "`slipway demo` without --source makes it read from here again.",
             markup=False,
         )
     elif lake:
@@ -148,10 +156,10 @@ def _simulator(domain: World) -> "ModuleType":
     module = simulator(domain.value) if domain.value in domain_names() else None
     if module is None:
         raise ProjectError(
-            f"This project has no simulator of {domain.value}.",
+            f"This project has no simulator for the domain {domain.value}.",
             where=f"assets/{domain.value}/simulator.py",
             nearest="slipway init my_demo --demo",
-            fix="Run the command in the demo project, and deliver its files to your own.",
+            fix="Run the command in the demo project, and copy the files into your project's drop folder.",
         )
     return module
 
@@ -190,10 +198,10 @@ def _check_options(domain: World, given: list[str]) -> None:
         owner = next(world for world, names in OF_WORLD.items() if name in names)
         if owner is not domain:
             raise SlipwayError(
-                f"--{name} is no option of the domain {domain.value}.",
+                f"--{name} does not apply to the domain {domain.value}.",
                 where=f"--{name}",
                 nearest=f"--domain {owner.value} --{name}",
-                fix="Leave it out, or name the other domain.",
+                fix="Remove it, or choose the other domain.",
             )
 
 

@@ -34,19 +34,19 @@ EXAMPLES = """\
 
 slipway tables                      every table with its owner and staleness
 
-slipway tables fraud.training       its columns, snapshots, branches and where its files lie
+slipway tables fraud.training       its columns, snapshots, branches and the location of its files
 
 slipway tables fraud.training --json
 
-slipway tables fraud.daily_activity --drop     forget the table and its files; the next run rebuilds it
+slipway tables fraud.daily_activity --drop     drop the table and its files; the next run rebuilds it
 """
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A table; without it all tables.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="A table (default: all tables).", show_default=False)] = None,
     *,
     drop: Annotated[bool, typer.Option("--drop", help="Drop the table with all its snapshots and files.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Drop without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Drop without confirmation.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

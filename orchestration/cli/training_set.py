@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway query "from fraud.stg_transactions limit 500" --output cases.csv      any file with keys and times
+slipway query "from fraud.stg_transactions limit 500" --output cases.csv      a spine: any file with keys and times
 
-slipway training-set fraud.training --spine cases.csv --out frame.parquet     what a declared training set has
+slipway training-set fraud.training --spine cases.csv --out frame.parquet     the features of a declared training set
 
 slipway training-set fraud.customer_spend fraud.terminal_risk.tx_count_7d --spine cases.csv --max-age 30d
 
@@ -34,49 +34,57 @@ slipway training-set fraud.terminal_risk --spine "select 3 as m, now() as at" --
 def command(  # noqa: PLR0913  # an option each
     features: Annotated[
         list[str],
-        typer.Argument(help="Training sets, feature sets and single features (fraud.customer_spend.amount_mean_7d)."),
+        typer.Argument(help="Training sets, feature sets or single features (fraud.customer_spend.amount_mean_7d)."),
     ],
     *,
     spine: Annotated[
         str,
-        typer.Option(help="Keys and times: a file (.parquet, .csv, .jsonl), a table, or SQL over the lakehouse."),
+        typer.Option(help="Entity keys and times: a file (.parquet, .csv, .jsonl), a table, or an SQL query."),
     ],
     time: Annotated[
-        str | None, typer.Option(help="The spine's column of times, if it has several.", show_default=False)
+        str | None, typer.Option(help="Time column of the spine; needed if it has several.", show_default=False)
     ] = None,
     key: Annotated[
         list[str] | None,
-        typer.Option(help="customer_id=client: what the spine calls a key; may be repeated.", show_default=False),
+        typer.Option(
+            help="Name of a key in the spine, such as customer_id=client; may be repeated.", show_default=False
+        ),
     ] = None,
     max_age: Annotated[
-        str | None, typer.Option(help="30d: values older than that do not count.", show_default=False)
+        str | None, typer.Option(help="Ignore feature values older than this, such as 30d.", show_default=False)
     ] = None,
     allow_future: Annotated[
-        bool, typer.Option("--allow-future", help="Take times after the last day that features are known for.")
+        bool, typer.Option("--allow-future", help="Accept times after the last day with feature values.")
     ] = False,
     as_known: Annotated[
         bool,
-        typer.Option("--as-known", help="Take a feature's row from when it could really be read, as was measured."),
+        typer.Option(
+            "--as-known",
+            help="Use the measured time when each feature row became readable, instead of the declared delay.",
+        ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Parquet file to write.", show_default=False)] = None,
     at: Annotated[
         str | None,
         typer.Option(
-            help="Snapshot id, tag, branch or UTC time: read each table there, if it has it. A snapshot of a training "
-            "set means its input snapshots.",
+            help="Snapshot id, tag, branch or UTC time to read each table at; tables without it are read as "
+            "published. For a snapshot of a training set, its input snapshots are read.",
             show_default=False,
         ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Join features to a spine: every row once, in order, as known at its time."""
+    """Join features to a spine, point-in-time correct: every row of the spine once, in the same order.
+
+    A spine holds the entity keys and times for which features are wanted (Feast's entity dataframe).
+    """
     if out is not None and out.suffix != ".parquet":
         raise SlipwayError(
-            f"{out.name} would be a Parquet file, and is not called like one.",
+            f"The output is a Parquet file, and {out.name} has another extension.",
             where="--out",
             nearest=f"{out.stem}.parquet",
-            fix="Call it .parquet; `slipway query` writes other kinds.",
+            fix="Use the extension .parquet; `slipway query` writes other formats.",
         )
     lake = lakehouse_at(home)
     from lakehouse.loading import load_domains
@@ -107,7 +115,7 @@ def _keys(given: list[str]) -> dict[str, str]:
     for (table, mark, spine), one in zip(pairs, given, strict=True):
         if not (table and mark and spine):
             raise SlipwayError(
-                f"{one!r} does not say what is called what.", where="--key", nearest="customer_id=client"
+                f"Invalid value {one!r}; expected KEY=COLUMN.", where="--key", nearest="customer_id=client"
             )
     return {table: spine for table, _, spine in pairs}
 
@@ -123,7 +131,7 @@ def _show(frame: "TrainingFrame", out: Path | None) -> None:
     spine = ", ".join(f"{name} at {pin}" for name, pin in facts["input_snapshots"].items() if name not in sets)
     for name, text in {"spine read from": spine, "fingerprint": facts["fingerprint"], "file": out}.items():
         if text:
-            # Never cut short: it is there to be copied.
+            # Not truncated, so that it can be copied.
             console.print(Text.assemble((name, "cyan"), f"  {text}"), soft_wrap=True)
     if out is None:
-        notes.print("Nothing was written: --out FILE writes the rows.", markup=False)
+        notes.print("No file was written; --out FILE writes the rows.", markup=False)

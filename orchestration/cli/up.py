@@ -31,12 +31,12 @@ def command(
     *,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
     host: Annotated[
-        str, typer.Option(help="Address to bind; the default is reachable from this machine only.")
+        str, typer.Option(help="Address to bind. The default is reachable from this machine only.")
     ] = "127.0.0.1",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Open the graph: materialize, inspect, schedule. Runs until it is interrupted."""
+    """Start the Dagster UI: inspect, materialize and schedule assets. Runs until Ctrl-C."""
     from orchestration.instance import open_instance
 
     lake = lakehouse_at(home)

@@ -56,9 +56,9 @@ def feature_asset(asset: FeatureSetAsset, others: Sequence[FeatureSet] = ()) -> 
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        def tell(text: str) -> None:
+        def report_progress(text: str) -> None:
             context.log.info(text)
-            progress.tell(feature_set.name, text)
+            progress.report(feature_set.name, text)
 
         def build() -> Outcome:
             built = build_feature_set(
@@ -68,7 +68,7 @@ def feature_asset(asset: FeatureSetAsset, others: Sequence[FeatureSet] = ()) -> 
                 run_id=context.run.run_id,
                 asked=config.asked(),
                 rebuild=config.rebuild,
-                progress=tell,
+                progress=report_progress,
             )
             if not built.recomputed:
                 return built

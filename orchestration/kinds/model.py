@@ -38,7 +38,7 @@ def model_asset(asset: ModelAsset) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        progress.tell(model.name, "looking for what changed")
+        progress.report(model.name, "looking for what changed")
         with clear_failures():
             try:
                 done = retrain(
@@ -48,7 +48,7 @@ def model_asset(asset: ModelAsset) -> dg.AssetsDefinition:
                     asset.training_set,
                     run_id=context.run.run_id,
                     rebuild=config.rebuild,
-                    progress=lambda text: progress.tell(model.name, text),
+                    progress=lambda text: progress.report(model.name, text),
                 )
             except AuditError as rejected:
                 yield from asset_check_results(model.name, rejected.check_results)

@@ -75,7 +75,7 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        progress.tell(source.name, "looking for deliveries")
+        progress.report(source.name, "looking for deliveries")
         with clear_failures():
             asked = config.asked()
             chosen = choose_days(lake, source, asked) if asked else None
@@ -85,7 +85,7 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
                     source,
                     run_id=context.run.run_id,
                     asked=chosen,
-                    progress=lambda text: progress.tell(source.name, text),
+                    progress=lambda text: progress.report(source.name, text),
                     consumers=[model.name for model in domain.models],
                     learned_from=_learned_from(lake, source, domain.models),
                 )

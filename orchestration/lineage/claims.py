@@ -1,9 +1,10 @@
-"""Which process works on a run, written down before the run says that it began.
+"""Claims: which process works on a run, recorded before the run's start is stored.
 
-What belongs here: claims, and whether who made them is still there. Not: what follows from it (reconcile.py).
-Dagster's log names the process of a run only after the run's start: killed in between, nobody could tell that it is
-gone. So the start waits for one small file, `<home>/lineage/running/<run id>`. Numbers of processes are those of one
-machine, or of one container: of a run that another one works on nobody here can tell that it is gone.
+What belongs here: claims, and whether their process still exists. Not: what follows from it (reconcile.py).
+
+Dagster's log names the process of a run only after the run's start. To detect a kill in between, the start first
+writes a small file, `<home>/lineage/running/<run id>`. Process ids are valid on one machine, or in one container: for
+a run of another one, it is unknown whether its process is gone.
 """
 
 import os
@@ -19,15 +20,15 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from orchestration.lineage import spark as lineage_spark
 
 NOTED = lineage_spark.STEPS | {dg.DagsterEventType.RUN_START}
-"""Dagster's events of which something is written down before they are stored."""
+"""Types of Dagster's events for which a note is written before they are stored."""
 _CLOCKS = 5.0
-"""Seconds by which the clock of processes and that of events may differ."""
+"""Seconds by which the clocks of processes and of events may differ."""
 _SAME = 0.5
-"""Seconds by which one process's start may be read differently."""
+"""Seconds by which two readings of one process's start may differ."""
 
 
 def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
-    """Write down what this process begins or ends, before Dagster stores it."""
+    """Note what this process starts or ends, before Dagster stores it."""
     if entry.dagster_event is not None and entry.dagster_event.event_type is dg.DagsterEventType.RUN_START:
         claim(lake.home.lineage, entry.run_id)
     else:
@@ -35,7 +36,7 @@ def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
 
 
 def claim(lineage: Path, run_id: str) -> None:
-    """Write down that this process works on the run. A folder that cannot be written is no reason not to run."""
+    """Record that this process works on the run. A folder that cannot be written does not stop the run."""
     with suppress(OSError, psutil.Error):
         folder = lineage / "running"
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +44,13 @@ def claim(lineage: Path, run_id: str) -> None:
 
 
 def release(lineage: Path, run_id: str) -> None:
-    """The run ended, and that was told."""
+    """Remove the claim of a run whose end was emitted."""
     with suppress(OSError):
         (lineage / "running" / run_id).unlink(missing_ok=True)
 
 
 def is_gone(lineage: Path, run_id: str, noted: Mapping[int, float]) -> bool:
-    """Whether no process that worked on the run is there any more; not where its processes are unknown, or elsewhere.
+    """Whether no process of the run exists any more; False if they are unknown or on another machine.
 
     `noted` are the processes that Dagster's log names, and when.
     """
@@ -70,7 +71,7 @@ def _claimed(lineage: Path, run_id: str) -> tuple[int, float, str] | None:
 
 
 def _machine() -> str:
-    """Where this process's number means this process: the machine's name, and on Linux the container's numbers."""
+    """The scope of process ids: the machine's name, and on Linux the PID namespace of the container."""
     try:
         numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -79,7 +80,7 @@ def _machine() -> str:
 
 
 def _is_there(pid: int, latest: float) -> bool:
-    """Whether the process is there that began at the latest then: another one may have got its number since."""
+    """Whether a process with this id exists that started by then; its id may have been reused since."""
     try:
         process = psutil.Process(pid)
         return process.create_time() <= latest and process.status() != psutil.STATUS_ZOMBIE

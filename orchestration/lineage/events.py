@@ -1,7 +1,7 @@
-"""What Dagster's events say, in plain records: the one place that knows how a run shows in Dagster's event log.
+"""The log of one run, followed entry by entry and converted: the only module that knows Dagster's event types.
 
-What belongs here: following one run's log, entry by entry. Not: hearing of entries (event_log.py, reconcile.py),
-and what is told of them (lakehouse/lineage).
+What belongs here: following one run's log. Not: where entries come from (listener.py, reconcile.py), and the lineage
+events (lakehouse/lineage).
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Kind = dg.DagsterEventType
 RUN_ENDS = {Kind.RUN_SUCCESS: End.COMPLETE, Kind.RUN_FAILURE: End.FAIL, Kind.RUN_CANCELED: End.ABORT}
-HEARD = frozenset(
+CONVERTED = frozenset(
     {
         Kind.RUN_START,
         *RUN_ENDS,
@@ -33,16 +33,16 @@ HEARD = frozenset(
         Kind.ASSET_CHECK_EVALUATION,
     }
 )
-"""The kinds of Dagster's events that something is told of."""
-READ = HEARD | {Kind.ASSET_MATERIALIZATION_PLANNED, Kind.ENGINE_EVENT, Kind.STEP_WORKER_STARTED}
-"""Those that a run's log is followed by: also what was planned, and in which processes."""
-OUTLINE = frozenset({Kind.ASSET_MATERIALIZATION_PLANNED, Kind.RUN_START, Kind.STEP_START, *RUN_ENDS})
-"""Those that say which events there must be."""
+"""Types of Dagster's events that are converted to lineage events."""
+FOLLOWED = CONVERTED | {Kind.ASSET_MATERIALIZATION_PLANNED, Kind.ENGINE_EVENT, Kind.STEP_WORKER_STARTED}
+"""Types that a run's log follows: also planned assets, and the processes of steps."""
+BOUNDARIES = frozenset({Kind.ASSET_MATERIALIZATION_PLANNED, Kind.RUN_START, Kind.STEP_START, *RUN_ENDS})
+"""Types from which follows which lineage events a run must have."""
 
 
 @dataclass
 class RunLog:
-    """What is known of a run from the entries of its log so far. `pids` are the processes that worked on it."""
+    """The state of a run after the entries of its log so far. `pids` are the processes that worked on it."""
 
     run: Run
     planned: dict[str, list[str]] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class RunLog:
     _made: dict[str, dict[str, OutputVersion]] = field(default_factory=dict)
     _checked: dict[str, dict[tuple[str, str], Checked]] = field(default_factory=dict)
 
-    def note(self, entry: dg.EventLogEntry) -> None:
-        """Follow an entry, and tell nothing."""
+    def follow(self, entry: dg.EventLogEntry) -> None:
+        """Follow an entry without converting it."""
         event = entry.dagster_event
         if event is None:
             return
@@ -80,8 +80,8 @@ class RunLog:
         else:
             self._note_process(event, at)
 
-    def tell(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
-        """Follow an entry, and tell what it gives. Entries come in order; the same again gives the same events."""
+    def convert(self, entry: dg.EventLogEntry, to: "Conversion") -> "Iterator[Event]":
+        """Follow an entry and yield its lineage events. Entries come in order; the same entry gives the same events."""
         event = entry.dagster_event
         if event is None:
             return
@@ -93,7 +93,7 @@ class RunLog:
             yield from self._end_step(step, End.ABORT if aborted else End.FAIL, at, to, fault, training)
         elif kind in RUN_ENDS:
             yield from self.end_run(RUN_ENDS[kind], at, to, run_fault(event))
-        self.note(entry)
+        self.follow(entry)
         if kind is Kind.RUN_START:
             yield from to.run_started(self.run, when(at))
         elif kind is Kind.STEP_START:
@@ -102,9 +102,9 @@ class RunLog:
             yield from _observed(event.asset_observation_data.asset_observation, at, to)
 
     def keys(self) -> set[str]:
-        """The keys of the events that there must be at least, by what was noted.
+        """Keys of the lineage events that the run must have, by the entries that were followed.
 
-        What belongs to the end of an asset (tests, trainings) is kept with it, or not at all.
+        Events of tests and trainings belong to the end of an asset and are stored with it, so they have no key here.
         """
         found = {f"{names.as_run(self.run.run_id)}/{kind}" for kind in ("START", "END")}
         for key in self.started:
@@ -115,9 +115,9 @@ class RunLog:
         return found
 
     def end_run(self, end: End, at: float, to: "Conversion", fault: Fault | None = None) -> "Iterator[Event]":
-        """The run ended; steps that did not say how they ended were aborted with it."""
+        """End the run; steps without an end are aborted with it."""
         if self.began is None:
-            # It failed before it started: somebody waits for it all the same.
+            # It failed before it started; receivers need a start event all the same.
             self.began = at
             yield from to.run_started(self.run, when(at))
         for step in list(self.open_steps):
@@ -126,7 +126,7 @@ class RunLog:
         yield from to.run_ended(self.run, end, when(at), fault)
 
     def step(self, key: str) -> Step:
-        """The step with the assets that it is to make."""
+        """The step with its planned assets."""
         return Step(key, tuple(self.planned.get(key, ())))
 
     def _end_step(
@@ -156,7 +156,7 @@ class RunLog:
             known.append(name)
         made = made_of(name, materialization.metadata, when(at))
         before = self._made.setdefault(step, {}).get(name)
-        # A source tells of its newest day apart, without saying what it did; one step makes many partitions.
+        # A source reports its newest day separately, without a snapshot; one step can make many partitions.
         if before is None or made.snapshot is not None or made.version is not None:
             self._made[step][name] = made if before is None else replace(made, at=before.at)
 

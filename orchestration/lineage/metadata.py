@@ -1,4 +1,4 @@
-"""What Dagster's entries carry, read into plain records: tags of runs, metadata of materializations, errors of steps.
+"""Readers of Dagster's event log entries: tags of runs, metadata of materializations, errors of steps.
 
 What belongs here: reading one entry. Not: following a run through its log (events.py).
 """
@@ -13,9 +13,9 @@ import dagster as dg
 from lakehouse.lineage.emit.run_events import Fault, OutputVersion, Run
 
 CODE_TAG = "slipway/code-version"
-"""A run's tag: the code that ran."""
+"""Tag of a run: its code version."""
 DAYS_TAG = "slipway/days"
-"""A run's tag: the first and the last day that it lands, as FIRST:LAST."""
+"""Tag of a run: the first and last day that it lands, as FIRST:LAST."""
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -38,7 +38,7 @@ def days_tag(days: Collection[date]) -> dict[str, str]:
 
 
 def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -> OutputVersion:
-    """What a materialization says that it made."""
+    """The output that a materialization reports."""
     fields = {key: value.value for key, value in metadata.items() if key not in _SPECIAL}
     lineage = metadata.get("dagster/column_lineage")
     snapshot, version, seconds = fields.get("snapshot"), fields.get("version"), fields.get("seconds")
@@ -61,12 +61,12 @@ def made_of(name: str, metadata: Mapping[str, dg.MetadataValue], at: datetime) -
 
 
 def to_name(key: dg.AssetKey) -> str:
-    """The table's name that an asset key stands for."""
+    """The table name of an asset key."""
     return ".".join(key.path)
 
 
 def when(timestamp: float) -> datetime:
-    """A time of Dagster's, in UTC."""
+    """A timestamp of Dagster as a time in UTC."""
     return datetime.fromtimestamp(timestamp, tz=UTC)
 
 
@@ -86,7 +86,7 @@ def _edges(fields: dg.TableColumnLineageMetadataValue) -> dict[str, frozenset[tu
 
 
 def step_fault(event: dg.DagsterEvent) -> tuple[Fault, bool, str]:
-    """Why a step failed; whether it was interrupted; and the training in MLflow that it wrote down all the same."""
+    """Why a step failed, whether it was interrupted, and the MLflow run of its training, if any."""
     data = event.step_failure_data
     failure, error = data.user_failure_data, data.error
     while error is not None and error.cause is not None:
@@ -111,7 +111,7 @@ def _place(frame: str) -> str:
 
 
 def run_fault(event: dg.DagsterEvent) -> Fault | None:
-    """Why a run failed: its first failed step's fault, where there is one."""
+    """Why a run failed: the fault of its first failed step, if any."""
     if event.event_type is not dg.DagsterEventType.RUN_FAILURE:
         return None
     data = event.job_failure_data

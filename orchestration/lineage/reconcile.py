@@ -1,7 +1,7 @@
-"""Reconciling lineage with Dagster's event log: what is missing is told, what was killed is closed.
+"""Reconciliation of lineage with Dagster's event log: emit missing events, and end killed runs.
 
-What belongs here: going through Dagster's runs. Not: what their entries mean (events.py). The log is the truth,
-and conversion gives the same events each time, so it can be done as often as one likes.
+What belongs here: going through Dagster's runs. Not: what their entries mean (events.py). Conversion gives the same
+events for the same log each time, so reconciliation can be repeated.
 """
 
 import sqlite3
@@ -17,9 +17,9 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SettingsError
 from lakehouse.lineage.emit.run_events import End, Fault
 from orchestration.lineage.claims import is_gone, release
-from orchestration.lineage.events import OUTLINE, READ, RunLog
+from orchestration.lineage.events import BOUNDARIES, FOLLOWED, RunLog
 from orchestration.lineage.metadata import run_of
-from orchestration.lineage.spark import Queries
+from orchestration.lineage.spark import SparkEvents
 
 if TYPE_CHECKING:
     from lakehouse.lineage.emit.conversion import Conversion
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PAGE = 200
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _UNDER_WAY = (
-    # Dagster stores the event of a start before it notes the start in the run: killed in between, it says otherwise.
+    # Dagster stores the start event before it updates the run's status; a kill in between leaves the old status.
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -38,17 +38,20 @@ _UNDER_WAY = (
 
 @dataclass
 class Reconciled:
-    """What a reconciliation did: runs looked at, events that were missing, runs closed because their process is gone,
-    broken rows and files of the outbox, and how many events each receiver still lacks. `unreadable` are runs whose log
-    could not be converted. `let_go` events are so old that a store which was lost does not get them again.
+    """The result of a reconciliation.
+
+    `runs` were checked, `events` were missing, `aborted` runs were ended because their process is gone, `corrupt` rows
+    and files of the outbox were found, `waiting` are the events that each receiver still lacks, `rejected` those that a
+    receiver rejected. `unreadable` are runs whose log could not be converted. `expired` events are too old to be sent
+    to a new store.
     """
 
     runs: int = 0
     events: int = 0
     aborted: int = 0
-    broken: int = 0
+    corrupt: int = 0
     rejected: int = 0
-    let_go: int = 0
+    expired: int = 0
     waiting: dict[str, int] | None = None
     unreadable: tuple[str, ...] = ()
 
@@ -58,9 +61,9 @@ class Reconciled:
 
 
 def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds: float = 60.0) -> Reconciled:
-    """Tell whatever Dagster's event log has and the outbox lacks, and bring it to the receivers.
+    """Emit all events that Dagster's event log has and the outbox lacks, and send them to the receivers.
 
-    Raises HomeError when the outbox cannot be written.
+    Raises HomeError if the outbox cannot be written.
     """
     from lakehouse.catalog.home import storage_error
     from lakehouse.lineage.emit.outbox import Outbox
@@ -70,12 +73,12 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
 
     outbox = Outbox(lake.home.lineage / "outbox.db")
     try:
-        broken = _checked(outbox)
+        corrupt = _checked(outbox)
         conversion = conversion_of(lake)
         done = fill(instance, outbox, conversion)
-        done.events += Queries(outbox, conversion).left(instance)
+        done.events += SparkEvents(outbox, conversion).collect_left(instance)
         if _is_empty(lake):
-            done.let_go = outbox.deliver_anew(STORE)
+            done.expired = outbox.deliver_anew(STORE)
         receivers = receivers_of(lake)
         relay = Relay([Courier(outbox, one) for one in receivers])
         relay.wake()
@@ -86,7 +89,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
         done.rejected = outbox.counts()["rejected"]
     except sqlite3.Error as error:
         raise storage_error(OSError(_errno(error), str(error)), outbox.path) from error
-    done.broken = broken
+    done.corrupt = corrupt
     return done
 
 
@@ -97,7 +100,7 @@ def fill(
     but: Collection[str] = (),
     most: int | None = None,
 ) -> Reconciled:
-    """Put what the outbox lacks of runs into it: of all but `but`, or of the newest. Raises sqlite3.Error."""
+    """Add missing events of the `most` newest runs, without those in `but`, to the outbox. Raises sqlite3.Error."""
     done = Reconciled()
     closed, suspects = outbox.closed(), outbox.suspects()
     for run in _runs(instance, most):
@@ -112,7 +115,7 @@ def fill(
             log, events, aborted = _converted(instance, run, conversion, outbox.path.parent)
         except sqlite3.Error:
             raise
-        except Exception:  # noqa: BLE001  # one log that cannot be read is no reason to leave out the others
+        except Exception:  # noqa: BLE001  # one unreadable log must not stop the others
             done.unreadable = (*done.unreadable, run.run_id)
             continue
         done.events += outbox.add(run.run_id, events)
@@ -123,8 +126,8 @@ def fill(
     return done
 
 
-def tell_rest(instance: dg.DagsterInstance, run_id: str, outbox: "Outbox", conversion: "Conversion") -> int:
-    """Put what the outbox lacks of one run into it; how many events that were. Raises sqlite3.Error."""
+def emit_missing(instance: dg.DagsterInstance, run_id: str, outbox: "Outbox", conversion: "Conversion") -> int:
+    """Add missing events of one run to the outbox; return their number. Raises sqlite3.Error."""
     run = instance.get_run_by_id(run_id)
     if run is None or _is_complete(instance, run, outbox):
         return 0
@@ -132,7 +135,7 @@ def tell_rest(instance: dg.DagsterInstance, run_id: str, outbox: "Outbox", conve
 
 
 def _runs(instance: dg.DagsterInstance, most: int | None) -> Iterator[dg.DagsterRun]:
-    """The runs that ever began, newest first."""
+    """All runs that were started, newest first."""
     cursor, left = None, most
     while left is None or left > 0:
         page = _PAGE if left is None else min(left, _PAGE)
@@ -144,10 +147,10 @@ def _runs(instance: dg.DagsterInstance, most: int | None) -> Iterator[dg.Dagster
 
 
 def _is_complete(instance: dg.DagsterInstance, run: dg.DagsterRun, outbox: "Outbox") -> bool:
-    """Whether everything of a run that is over was told; asking costs a fraction of telling it again."""
+    """Whether the outbox has all events of an ended run; a cheap check that avoids converting its log again."""
     log = RunLog(run_of(run))
-    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(OUTLINE)):
-        log.note(entry)
+    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(BOUNDARIES)):
+        log.follow(entry)
     return log.keys() <= outbox.keys_of(run.run_id)
 
 
@@ -156,21 +159,21 @@ def _converted(
 ) -> tuple[RunLog, list[Any], bool]:
     log = RunLog(run_of(run))
     events: list[Any] = []
-    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(READ)):
-        events += log.tell(entry, conversion)
+    for entry in instance.event_log_storage.get_logs_for_run(run.run_id, of_type=set(FOLLOWED)):
+        events += log.convert(entry, conversion)
     aborted = False
     if not log.ended and log.began is not None and is_gone(lineage, run.run_id, log.pids):
-        # The same time whenever it is found: that of the last thing that it did.
+        # The time of the run's last entry, so that every reconciliation gives the same event.
         events += log.end_run(End.ABORT, log.last, conversion, Fault("Killed", "Its process is gone.", "the run"))
         aborted = True
     return log, events, aborted
 
 
 def _is_empty(lake: Lakehouse) -> bool:
-    """Whether the store never took an event: it was lost, or the settings name another one."""
+    """Whether the store never received an event: it was lost, or the settings name another one."""
     from lakehouse.lineage.store.store import open_store
 
-    with suppress(SettingsError):  # a store that is away keeps nothing from the other receivers
+    with suppress(SettingsError):  # an unavailable store must not block the other receivers
         store = open_store(lake)
         try:
             return store.generation() == 0
@@ -183,7 +186,7 @@ def _checked(outbox: "Outbox") -> int:
     try:
         return outbox.check()
     except sqlite3.DatabaseError:
-        # A broken file was set aside by this; anything else shows again at once.
+        # A corrupt file was set aside by the first check; any other error is raised again.
         outbox.check()
         return max(1, outbox.broken)
 

@@ -1,7 +1,7 @@
-"""Taking up what Spark's own listener told, under the steps that its queries were for.
+"""Events of Spark's own OpenLineage listener, collected and attached to the steps that ran the queries.
 
-What belongs here: noting steps as they begin and end, when to take up, and the facets of steps by Dagster's log. Not:
-the files (lakehouse/lineage/spark/files.py), and switching the listener on (lakehouse/spark/listener.py).
+What belongs here: noting when steps start and end, when to collect events, and the parent facets of steps. Not: the
+files (lakehouse/lineage/spark/files.py), and switching the listener on (lakehouse/spark/listener.py).
 """
 
 import logging
@@ -12,7 +12,7 @@ import dagster as dg
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.spark.listener import listened
-from orchestration.lineage.events import READ, RUN_ENDS, RunLog
+from orchestration.lineage.events import FOLLOWED, RUN_ENDS, RunLog
 from orchestration.lineage.metadata import run_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 STEP_ENDS = frozenset({dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE})
 STEPS = STEP_ENDS | {dg.DagsterEventType.STEP_START}
 OF_SPARK = 1.0
-"""Seconds that are waited for Spark to tell how a step's queries ended, at most. No step waits for it."""
+"""Seconds to wait for Spark's events about the end of a step's queries, at most. No step waits for them."""
 _log = logging.getLogger("slipway.lineage")
 
 
 def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
-    """Note a step that begins or ends in this process, where a listener is to tell of it."""
+    """Note a step that starts or ends in this process, if Spark's listener is on."""
     if not lake.settings.spark_listener:
         return
     from lakehouse.lineage.spark.files import note_step
@@ -41,29 +41,29 @@ def note(lake: Lakehouse, entry: dg.EventLogEntry) -> None:
 
 
 @dataclass
-class Queries:
-    """What Spark's listeners tell in one home. Nothing that goes wrong with it is raised: Python tells of tables."""
+class SparkEvents:
+    """Events of Spark's listeners in one home. Errors are logged, not raised: lineage of tables does not need them."""
 
     outbox: "Outbox"
     conversion: "Conversion"
     _files: "SparkFiles | None" = field(default=None, repr=False)
 
-    def heard(self, kind: dg.DagsterEventType | None, instance: dg.DagsterInstance) -> int:
-        """Take up what there is, when a step or a run ends, or a run begins; how many events were new."""
+    def collect(self, kind: dg.DagsterEventType | None, instance: dg.DagsterInstance) -> int:
+        """Collect events when a step or a run ends, or a run starts; return the number of new events."""
         taken = 0
         if kind in RUN_ENDS or kind in STEP_ENDS:
             taken += self._own(instance)
         if kind in RUN_ENDS or kind is dg.DagsterEventType.RUN_START:
-            taken += self.left(instance)
+            taken += self.collect_left(instance)
         return taken
 
-    def left(self, instance: dg.DagsterInstance) -> int:
-        """Take up what processes that are gone have left; how many events were new."""
+    def collect_left(self, instance: dg.DagsterInstance) -> int:
+        """Collect events that ended processes left behind; return the number of new events."""
         try:
             if not listened(self.conversion.lake.home.lineage).is_dir():
-                return 0  # as in most homes, which then need nothing of what takes it up
+                return 0  # as in most homes, which then load nothing for it
             return self._of(instance).take_left()
-        except Exception as error:  # noqa: BLE001  # it stays where it is
+        except Exception as error:  # noqa: BLE001  # the files stay for the next attempt
             return self._not_taken(error)
 
     def _own(self, instance: dg.DagsterInstance) -> int:
@@ -71,7 +71,7 @@ class Queries:
             return 0
         try:
             return self._of(instance).take(OF_SPARK)
-        except Exception as error:  # noqa: BLE001  # it stays where it is
+        except Exception as error:  # noqa: BLE001  # the files stay for the next attempt
             return self._not_taken(error)
 
     def _of(self, instance: dg.DagsterInstance) -> "SparkFiles":
@@ -96,10 +96,10 @@ def _files(instance: dg.DagsterInstance, outbox: "Outbox", conversion: "Conversi
         if run is None:
             return None
         log = RunLog(run_of(run))
-        for entry in instance.event_log_storage.get_logs_for_run(run_id, of_type=set(READ)):
-            log.note(entry)
+        for entry in instance.event_log_storage.get_logs_for_run(run_id, of_type=set(FOLLOWED)):
+            log.follow(entry)
         one = log.step(step)
-        # As every run below a step: where the step is the making of one asset, that is what it runs for.
+        # As for every run below a step: if the step makes one asset, the parent is the run of that asset.
         return conversion.teller.parent_of_step(log.run, one, one.tables[0] if one.own else "")
 
     return SparkFiles(conversion.lake, outbox, conversion.teller.masking, under)

@@ -953,7 +953,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     # Nothing was ever made but the source, so nothing else is made by judging it again.
     retried = slipway("quarantine", table, "--retry", *home)
     assert retried.code == 1
-    assert f"{path.name} was checked again: rejected" in retried.words
+    assert f"{path.name} was evaluated again: rejected" in retried.words
     assert "0 rows published, 1 still fail a rule." in retried.words
     assert "champion" not in retried.words
     scenario.deliver(days_landed, good)
@@ -968,7 +968,7 @@ def test_what_was_evaluated_again_and_rejected_again_is_called_so(capsys: pytest
     line = {"source": "s.t", "delivery": "a", "message": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
     show_rejected({**line, "evaluated": 2, "evaluated_now": True})
     show_rejected({**line, "evaluated": 2, "evaluated_now": False})
-    assert capsys.readouterr().out.count("It was checked again, and rejected again.") == 1
+    assert capsys.readouterr().out.count("It was evaluated again and rejected again.") == 1
 
 
 def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
@@ -997,4 +997,4 @@ def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed
     said = slipway("materialize", table, *home)
     assert said.code == 0
     assert "latin.csv was discarded and is not landed: a mistake" in said.words
-    assert f"copy.parquet is {first.name} once more, and was not landed." in said.words
+    assert f"copy.parquet is a copy of {first.name}, and was not landed." in said.words

@@ -84,7 +84,7 @@ def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
     assert told["source"] == source
     ask("suggest", TABLE, "--file", tmp_path / "draft.py")
     assert (tmp_path / "draft.py").read_text() == source
-    with pytest.raises(SlipwayError, match="nothing is written over"):
+    with pytest.raises(SlipwayError, match="is not overwritten"):
         ask("suggest", TABLE, "--file", tmp_path / "draft.py")
 
 
@@ -165,9 +165,9 @@ def test_a_comparison_names_the_models_that_a_change_hits(ask, tmp_path):
     assert found["needs_new_major_version"]
     assert [one["columns"] for one in found["changes"]] == [["TX_AMOUNT"]]
     words = ask("diff", old, TABLE, code=1)
-    assert "It hits fraud.scorer." in words
-    assert "It needs a new major version: 2.0.0." in words
-    assert "Nothing changed" in ask("diff", TABLE, TABLE)
+    assert "Affected models: fraud.scorer." in words
+    assert "A new major version is needed: 2.0.0." in words
+    assert "No changes." in ask("diff", TABLE, TABLE)
     assert not json.loads(ask("diff", TABLE, old, "--json"))["breaking"]
     with pytest.raises(SlipwayError, match="There is no file"):
         ask("diff", tmp_path / "odl.json", TABLE)

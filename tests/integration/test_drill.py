@@ -1,6 +1,6 @@
 """The fire drill: what a bad delivery does to a model without checks, what it does with them, and what it never does.
 
-What belongs here: playing incidents on a small world. Not: what each detector finds (tests/unit/).
+What belongs here: injecting faults into a small world. Not: what each detector finds (tests/unit/).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from assets.fraud.contracts import transactions_contract
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.contract import Reference
 from lakehouse.drills.fault_files import read_texts, write_texts
-from lakehouse.drills.fault_injection import INCIDENTS, Stage, incident, play, roles_of
+from lakehouse.drills.fault_injection import FAULTS, GoodDelivery, find_fault, inject, roles_of
 from lakehouse.drills.unvalidated_baseline import read_as_it_comes
 from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.loading import load_domain
@@ -54,12 +54,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 
 @pytest.fixture(scope="module")
 def drill(live: Lakehouse) -> Iterator[Drill]:
-    with Drill(live, load_domain("credit")) as stage:
-        yield stage
+    with Drill(live, load_domain("credit")) as good:
+        yield good
 
 
 @pytest.fixture
-def good() -> Stage:
+def good() -> GoodDelivery:
     """Two months of statements as texts, and which columns play which part."""
     rows = CreditSimulation(months=2, clients=60).simulate()
     before, after = (
@@ -68,7 +68,7 @@ def good() -> Stage:
         .partition_by("statement_date", maintain_order=True)
     )
     used = {"pay_status": 0.3, "bill_amount": 0.1}
-    return Stage(after, before, roles_of(statements_contract, "statement_date", used))
+    return GoodDelivery(after, before, roles_of(statements_contract, "statement_date", used))
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -82,11 +82,11 @@ def digest(folder: Path) -> dict[str, str]:
 
 def test_the_story(live: Lakehouse, drill: Drill) -> None:
     before = digest(live.home.root)
-    played = drill.play(incident("vendor_format_change"))
-    assert played.alarm.rejected
-    assert played.without["accuracy"] < drill.good["accuracy"] - 0.2
-    assert played.within == drill.before
-    assert abs(played.within["accuracy"] - drill.good["accuracy"]) < 0.05
+    result = drill.run(find_fault("vendor_format_change"))
+    assert result.alarm.rejected
+    assert result.without_contracts["accuracy"] < drill.good["accuracy"] - 0.2
+    assert result.with_contracts == drill.before
+    assert abs(result.with_contracts["accuracy"] - drill.good["accuracy"]) < 0.05
     assert digest(live.home.root) == before
 
 
@@ -96,9 +96,9 @@ def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: L
     publish(live, write_draft(live, shape, rows, Provenance("test", "test"), None, resolve(ensure_table(live, shape))))
     domain = load_domain("credit")
     contract = replace(statements_contract, references=[Reference("education", shape.name, "code")])
-    with Drill(live, domain.with_only(Source, [replace(statements, contract=contract)])) as stage:
-        assert stage.control is not None
-        assert not stage.control.rejected
+    with Drill(live, domain.with_only(Source, [replace(statements, contract=contract)])) as good:
+        assert good.control is not None
+        assert not good.control.rejected
 
 
 def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
@@ -110,46 +110,46 @@ def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
 
 def test_the_pipeline_without_checks_computes_what_the_platform_computes(live: Lakehouse, drill: Drill) -> None:
     rows = read_as_it_comes(statements, drill.rows, min(drill.days))
-    found = drill.world.inputs(rows).sort("statement_id")
-    names = list(drill.world.champion.inputs)
+    found = drill.baseline.inputs(rows).sort("statement_id")
+    names = list(drill.baseline.champion.inputs)
     kept = pl.DataFrame(pl.from_arrow(read(live, "credit.training"))).filter(pl.col("statement_date").dt.month() == 8)
     same = kept.sort("statement_id").select(pl.col(name).cast(pl.Float64) for name in names)
     assert found.select(names).equals(same)
 
 
-@pytest.mark.parametrize("name", INCIDENTS)
-def test_every_incident_of_the_list_raises_an_alarm_that_names_it(drill: Drill, name: str) -> None:
-    played = drill.play(incident(name))
-    assert played.alarm.raised
-    assert played.kind_named or played.column_named, played.alarm.message
-    if played.alarm.rejected:
-        assert played.within == drill.before
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_of_the_list_raises_an_alarm_that_names_it(drill: Drill, name: str) -> None:
+    result = drill.run(find_fault(name))
+    assert result.alarm.raised
+    assert result.kind_named or result.column_named, result.alarm.message
+    if result.alarm.rejected:
+        assert result.with_contracts == drill.before
 
 
 def test_a_missing_column_is_read_as_zeros_without_checks_and_rejected_with_them(drill: Drill) -> None:
-    played = drill.play(incident("column_removed"))
-    assert played.columns == (drill.roles.number,)
-    assert played.alarm.rejected
-    assert str(drill.roles.number) in played.alarm.message
-    assert played.without["auc"] < drill.good["auc"] - 0.05
-    assert played.within == drill.before
+    result = drill.run(find_fault("column_removed"))
+    assert result.columns == (drill.roles.number,)
+    assert result.alarm.rejected
+    assert str(drill.roles.number) in result.alarm.message
+    assert result.without_contracts["auc"] < drill.good["auc"] - 0.05
+    assert result.with_contracts == drill.before
 
 
 def test_the_command_tells_all_of_it(live: Lakehouse) -> None:
-    words = ["drill", "credit", "--incident", "stale_delivery", "--home", str(live.home.root), "--json"]
+    words = ["drill", "credit", "--fault", "stale_delivery", "--home", str(live.home.root), "--json"]
     said = CliRunner().invoke(app, words)
     told = json.loads(said.stdout)
-    (one,) = told["incidents"]
+    (one,) = told["faults"]
     assert told["delivery"] == "statements_2005-08.csv"
     assert one["alarm"]
     assert one["rejected"]
     assert one["seconds"] > 0
-    assert {"accuracy", "auc"} <= set(one["without"]) & set(one["within"])
+    assert {"accuracy", "auc"} <= set(one["without_contracts"]) & set(one["with_contracts"])
 
 
-def test_the_list_has_an_incident_for_each_kind_of_change() -> None:
-    told = json.loads(CliRunner().invoke(app, ["drill", "--list", "--json"]).stdout)["incidents"]
-    assert [one["name"] for one in told] == list(INCIDENTS)
+def test_the_list_has_a_fault_for_each_kind_of_change() -> None:
+    told = json.loads(CliRunner().invoke(app, ["drill", "--list", "--json"]).stdout)["faults"]
+    assert [one["name"] for one in told] == list(FAULTS)
     assert len(told) >= 10
 
 
@@ -160,30 +160,32 @@ def test_a_home_without_a_champion_says_what_to_do(tmp_path: Path) -> None:
     assert caught.value.nearest == "slipway demo --domain credit"
 
 
-def test_an_unknown_incident_has_a_nearest_one() -> None:
+def test_an_unknown_fault_has_a_nearest_one() -> None:
     with pytest.raises(UnknownNameError) as caught:
-        incident("column_rename")
+        find_fault("column_rename")
     assert caught.value.nearest == "column_renamed"
 
 
-@pytest.mark.parametrize("name", INCIDENTS)
-def test_every_incident_changes_the_file_and_nothing_but_what_it_says(good: Stage, name: str, tmp_path: Path) -> None:
-    spoilt = play(incident(name), good)
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_changes_the_file_and_nothing_but_what_it_says(
+    good: GoodDelivery, name: str, tmp_path: Path
+) -> None:
+    faulty = inject(find_fault(name), good)
     changed = {
         column
-        for column in {*good.rows.columns, *spoilt.rows.columns}
-        if column not in spoilt.rows.columns
+        for column in {*good.rows.columns, *faulty.rows.columns}
+        if column not in faulty.rows.columns
         or column not in good.rows.columns
-        or len(spoilt.rows) != len(good.rows)
-        or not spoilt.rows[column].equals(good.rows[column])
+        or len(faulty.rows) != len(good.rows)
+        or not faulty.rows[column].equals(good.rows[column])
     }
-    if spoilt.columns:
-        assert set(spoilt.columns) <= changed | {"bill_amount", "pay_amount"}
+    if faulty.columns:
+        assert set(faulty.columns) <= changed | {"bill_amount", "pay_amount"}
         renamed = changed - set(good.rows.columns)
-        assert changed - renamed <= set(spoilt.columns)
+        assert changed - renamed <= set(faulty.columns)
     else:
-        assert changed or spoilt.encoding != "utf-8"
-    write_texts(spoilt.rows, tmp_path / "a.csv", {}, spoilt.encoding)
+        assert changed or faulty.encoding != "utf-8"
+    write_texts(faulty.rows, tmp_path / "a.csv", {}, faulty.encoding)
     write_texts(good.rows, tmp_path / "b.csv", {})
     assert (tmp_path / "a.csv").read_bytes() != (tmp_path / "b.csv").read_bytes()
 
@@ -212,13 +214,13 @@ def test_roles_leave_keys_and_what_is_known_later_aside() -> None:
     assert roles.category == "TX_FRAUD"  # the only one with few values, so it is what there is
 
 
-def test_a_source_without_a_column_for_it_cannot_play_it(good: Stage) -> None:
+def test_a_source_without_a_column_for_it_cannot_get_it(good: GoodDelivery) -> None:
     with pytest.raises(SlipwayError, match="no column for it"):
-        play(incident("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
+        inject(find_fault("category_recoded"), replace(good, roles=replace(good.roles, category=None)))
 
 
 def test_another_encoding_is_named_by_its_kind_with_the_mapping_that_reads_it(drill: Drill) -> None:
-    played = drill.play(incident("encoding_changed"))
-    assert played.alarm.rejected
-    assert played.kind_named
-    assert played.alarm.issues[0].proposal == "file_encoding('utf-16')"
+    result = drill.run(find_fault("encoding_changed"))
+    assert result.alarm.rejected
+    assert result.kind_named
+    assert result.alarm.issues[0].proposal == "file_encoding('utf-16')"

@@ -27,7 +27,9 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.lineage.emit.outbox import Outbox
 from orchestration.instance import open_instance
 from orchestration.lineage import claims as lineage_claims
-from orchestration.lineage.event_log import LineageEventLogStorage, Works, listener_of
+from orchestration.lineage.emitter import Emitter
+from orchestration.lineage.event_log import LineageEventLogStorage
+from orchestration.lineage.listener import listener_of
 from orchestration.lineage.reconcile import reconcile
 from tests import lineage_graph, scenario, spark_queries
 from tests.conftest import flush_lineage
@@ -229,8 +231,8 @@ def test_landed_days_and_schedules_are_the_nominal_time(instance: dg.DagsterInst
 def test_the_end_of_a_run_tells_what_the_process_of_a_step_had_no_time_for(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Works.take
-    monkeypatch.setattr(Works, "take", lambda self, entry, storage: entry.step_key or take(self, entry, storage))
+    emit = Emitter.emit
+    monkeypatch.setattr(Emitter, "emit", lambda self, entry, storage: entry.step_key or emit(self, entry, storage))
     run(instance, lake)
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
@@ -329,7 +331,7 @@ def test_of_a_step_whose_process_died_everything_is_told_that_it_did(
     entries = [one for one in log.get_logs_for_run(result.run_id) if one.dagster_event]
     before = ids(told(lake))
     log.delete_events(result.run_id)
-    listener_of(lake)._works.outbox.shut()
+    listener_of(lake)._emitter.outbox.shut()
     for path in lake.home.lineage.glob("outbox.db*"):
         path.unlink()
     assert isinstance(log, LineageEventLogStorage)
@@ -348,7 +350,7 @@ def test_of_a_step_whose_process_died_everything_is_told_that_it_did(
 def test_a_forked_process_tells_by_a_listener_of_its_own(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     run(instance, lake)
     before, parents = ids(told(lake)), listener_of(lake)
-    with parents._works.outbox._lock, parents._wake:  # held by threads that the child does not have
+    with parents._emitter.outbox._lock, parents._wake:  # held by threads that the child does not have
         child = os.fork()
         if child == 0:
             signal.alarm(60)
@@ -408,14 +410,14 @@ def test_a_broken_row_and_a_broken_file_are_mended(instance: dg.DagsterInstance,
         broken = raw.execute("select count(*) from events where body = '{\"broken'").fetchone()[0]
     raw.close()
     done = reconcile(lake, instance)
-    assert done.broken == done.events == broken > 0
+    assert done.corrupt == done.events == broken > 0
     assert ids(told(lake)) == before
-    listener_of(lake)._works.outbox.shut()
+    listener_of(lake)._emitter.outbox.shut()
     for beside in ("-wal", "-shm"):
         file.with_name(file.name + beside).unlink(missing_ok=True)
     file.write_bytes(b"no database " * 500)
     done = reconcile(lake, instance)
-    assert done.broken == 1
+    assert done.corrupt == 1
     assert ids(told(lake)) == before
 
 
@@ -434,10 +436,10 @@ def test_an_outbox_on_a_full_disk_loses_no_run(
     monkeypatch.setattr(module, "_opened", full)
     assert run(instance, lake).success
     assert listener_of(lake).lost > 0
-    assert caplog.text.count("Lineage lost events") == 1, "said once"
+    assert caplog.text.count("Lineage events were not emitted") == 1, "said once"
     assert "reconcile" in caplog.text
     monkeypatch.undo()
-    listener_of(lake)._works.outbox.shut()
+    listener_of(lake)._emitter.outbox.shut()
     done = reconcile(lake, instance)
     assert done.events > 0, "what was lost is told"
     assert ids(told(lake)) == Counter(dict.fromkeys(ids(told(lake)), 1))
@@ -452,7 +454,7 @@ def test_a_lineage_folder_that_cannot_be_used_fails_no_run(
     lake.home.lineage.write_text("")
     assert run(instance, lake).success
     assert listener_of(lake).lost > 0
-    assert "Lineage lost events" in caplog.text
+    assert "Lineage events were not emitted" in caplog.text
     lake.home.lineage.unlink()
     lake.home.lineage.mkdir()
     reconcile(lake, instance)
@@ -495,13 +497,13 @@ def test_hearing_an_event_waits_for_nobody_who_tells_of_it(
     entries = [one for one in storage.get_logs_for_run(result.run_id) if one.step_key == "shop__first"]
     held, told = threading.Event(), []
 
-    def slow(_works: Works, entry: dg.EventLogEntry, _storage: LineageEventLogStorage) -> None:
+    def slow(_emitter: Emitter, entry: dg.EventLogEntry, _storage: LineageEventLogStorage) -> None:
         held.wait(60)
         told.append(entry)
 
-    monkeypatch.setattr(Works, "take", slow)
+    monkeypatch.setattr(Emitter, "emit", slow)
     for one in entries:
-        listener_of(lake).hear(one, storage)
+        listener_of(lake).enqueue(one, storage)
     assert not told, "everything was heard, and nothing told"
     held.set()
     flush_lineage(lake)

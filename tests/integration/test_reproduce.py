@@ -354,7 +354,7 @@ def test_reproduce_tells_what_it_rebuilt_and_that_it_is_the_same(slipway, traine
     snapshot = present(trained)
     code, said = slipway("reproduce", f"fraud.training@{snapshot}", *home)
     assert code == 0
-    assert "Identical to the bit." in said
+    assert "Identical, bit by bit." in said
     assert all(f"{name}" in said for name in INPUTS)
     code, said = slipway("reproduce", "fraud.training@model-fraud.scorer-1", *home, "--json")
     told = json.loads(said)
@@ -374,7 +374,7 @@ def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypat
     monkeypatch.setattr("lakehouse.training.reproduce.note", lambda *_: "2018-05-16T00:00:00")
     code, said = slipway("reproduce", "fraud.training", "--home", built.home.root)
     assert code == 1
-    assert "NOT the same." in said
+    assert "NOT identical." in said
 
 
 @pytest.mark.parametrize(
