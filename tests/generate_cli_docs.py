@@ -17,14 +17,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 _HEAD = """\
 # The command line
 
-`slipway` does everything that the pages of Dagster do, and answers questions about what is there. It works on the
+`slipway` does everything that the Dagster UI does, and queries tables, features, models and lineage. It works on the
 project of the current folder: the nearest folder, at or above it, whose `pyproject.toml` has a table `[tool.slipway]`
 (`SLIPWAY_PROJECT` names another one). `slipway init` creates a project. This repository is one, the demo project; in
 it, `make demo` and `make up` are short for two of the commands.
 
 Every command but `init` takes `--home DIR` (default: `SLIPWAY_HOME`, else `.slipway` in the project), `--json` (one
 JSON value on standard output and nothing else) and `--help`. Progress and notes go to standard error. Only one command
-at a time changes a home; a second one is told who is at work.
+at a time changes a home; a second one gets an error that names the first.
 
 | exit code | means |
 |---|---|
