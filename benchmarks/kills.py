@@ -1,23 +1,20 @@
-"""Runs that are killed at random moments, and a receiver that is: what lineage tells after `slipway lineage reconcile`.
+"""Runs and a lineage server that are killed at random moments: no lineage event may be lost or doubled.
 
-What belongs here: killing, and counting what was lost and what was doubled. Not: what a run tells (lineage.py).
+What belongs here: killing runs, and counting lost and doubled events. Not: killing the server (killed_server.py), and
+what a run emits (lineage.py).
 
-A run is killed with SIGKILL in the middle of whatever it does: a step, Dagster's own writing, lineage's. Dagster's log
-then says what was started, and after reconciling each of it must have been told once, in the outbox and in the store.
-A parent process that has loaded everything forks each run, so that hundreds take minutes. With `--server` the same is
-done to a receiver (see `kill_receivers`).
+A run is killed with SIGKILL at any moment: in a step, or while Dagster or lineage writes. Dagster's log has what was
+started, and after `slipway lineage reconcile` the outbox and the store must have exactly one event for each of it. A
+parent process that has loaded everything forks each run, so that hundreds take minutes. With `--server` the lineage
+server is killed as well.
 """
 
-import argparse
-import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +22,7 @@ from typing import Any
 
 from benchmarks.arguments import Arguments
 from benchmarks.figures import Figure, report
+from benchmarks.killed_server import kill_server
 
 STEPS = 4
 """Assets of the job, two of them in one step."""
@@ -34,7 +32,7 @@ SEED = 6
 
 
 def main() -> int:
-    """Kill and tell."""
+    """Kill runs and the server, and print the figures."""
     parser = Arguments("SIGKILLs of runs, and of the lineage server, at random moments: nothing lost, nothing doubled.")
     parser.size("--runs", 200, quick=2, about="runs to kill")
     parser.size("--server", 0, quick=0, full=40, about="times to kill the lineage server while it receives")
@@ -48,25 +46,25 @@ def main() -> int:
         found = kill_runs(Path(folder, "home"), given.runs, random.Random(SEED))
         figures = [
             Figure("runs started and killed", found["killed"], "runs", None, "", holds=True),
-            Figure("of them at work then", found["at_work"], "runs", None, "> 0", found["at_work"] > 0),
-            Figure("events started and not told", found["lost"], "events", 0, "0", not found["lost"]),
-            Figure("events told twice", found["doubled"], "events", 0, "0", not found["doubled"]),
-            Figure("events that nothing happened for", found["invented"], "events", 0, "0", not found["invented"]),
+            Figure("of which were running", found["at_work"], "runs", None, "> 0", found["at_work"] > 0),
+            Figure("events started and not emitted", found["lost"], "events", 0, "0", not found["lost"]),
+            Figure("events emitted twice", found["doubled"], "events", 0, "0", not found["doubled"]),
+            Figure("events without a cause", found["invented"], "events", 0, "0", not found["invented"]),
             Figure("runs left open", found["open"], "runs", 0, "0", not found["open"]),
-            Figure("runs that the store tells otherwise", found["differs"], "runs", 0, "0", not found["differs"]),
+            Figure("runs that differ in the store", found["differs"], "runs", 0, "0", not found["differs"]),
         ]
         if given.server:
-            reported = kill_receivers(Path(folder, "home"), given, random.Random(SEED))
+            server = kill_server(Path(folder, "home"), given, random.Random(SEED))
             figures += [
-                Figure("kills of the server", reported["kills"], "kills", None, "", holds=True),
-                Figure("events acknowledged and lost by it", reported["lost"], "events", 0, "0", not reported["lost"]),
-                Figure("events doubled by it", reported["doubled"], "events", 0, "0", not reported["doubled"]),
+                Figure("kills of the server", server["kills"], "kills", None, "", holds=True),
+                Figure("events acknowledged and lost by it", server["lost"], "events", 0, "0", not server["lost"]),
+                Figure("events doubled by it", server["doubled"], "events", 0, "0", not server["doubled"]),
             ]
     return report(figures, given)
 
 
 def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
-    """Start runs one after the other and kill each; what was told after reconciling, compared with Dagster's log."""
+    """Start and kill runs, reconcile, and compare the emitted events with Dagster's log."""
     from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
@@ -95,7 +93,7 @@ def kill_runs(home: Path, number: int, dice: random.Random) -> dict[str, Any]:
             sys.stderr.write(f"{place + 1} runs killed\n")
     with open_instance(lake) as instance:
         reconcile(lake, instance)
-        reconcile(lake, instance)  # once more: nothing may come of it
+        reconcile(lake, instance)  # again: it must not emit anything
         wanted = started(instance)
         dead = [one.run_id for one in instance.get_runs()]
     reported = reported_in(lake.home.lineage / "outbox.db")
@@ -161,7 +159,7 @@ def _fork(home: Path) -> int:
 
 
 def _run_and_exit(home: Path) -> None:
-    """A run in this process, which is a fork and ends with it."""
+    """Run in this forked process, and exit."""
     from lakehouse.catalog.lakehouse import open_lakehouse
     from lakehouse.settings import Settings
     from orchestration.instance import open_instance
@@ -179,7 +177,7 @@ def _run_and_exit(home: Path) -> None:
 
 
 def started(instance: Any) -> set[tuple[str, str]]:
-    """What Dagster's log says that there must be: the start of every run and step that began, by run id and state."""
+    """Events that must exist by Dagster's log: the start of every started run and step, as run id and state."""
     import dagster as dg
 
     from lakehouse.lineage.emit import names
@@ -205,7 +203,7 @@ def started(instance: Any) -> set[tuple[str, str]]:
 
 
 def reported_in(outbox: Path) -> list[tuple[str, str]]:
-    """Run id and state of every event that was kept."""
+    """Run id and state of every event in the outbox."""
     from lakehouse.lineage.emit.outbox import Outbox
 
     kept = Outbox(outbox)
@@ -215,7 +213,7 @@ def reported_in(outbox: Path) -> list[tuple[str, str]]:
 
 
 def store_differs(lake: Any, reported: list[tuple[str, str]]) -> int:
-    """How many runs the home's store knows otherwise than the outbox told them."""
+    """The number of runs whose events in the home's store differ from those in the outbox."""
     from sqlalchemy import select
 
     from lakehouse.lineage.store import schema as store_schema
@@ -228,113 +226,6 @@ def store_differs(lake: Any, reported: list[tuple[str, str]]) -> int:
     return sum((Counter(run for run, _ in reported) - Counter(bodies)).values()) + sum(
         (Counter(bodies) - Counter(run for run, _ in reported)).values()
     )
-
-
-# The receiver
-
-
-def kill_receivers(home: Path, given: argparse.Namespace, dice: random.Random) -> dict[str, Any]:
-    """Send events to the lineage server over HTTP while it is killed again and again.
-
-    What it acknowledged must be there when it comes back, and what is sent again must not be there twice. Each event is
-    sent until it is acknowledged, as the outbox does.
-    """
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = given.server_command.format(home=home, port=port).split()
-    address = f"http://127.0.0.1:{port}"
-    sent: list[str] = []
-    kills = 0
-    server = _start(words, address)
-    number = 0
-    while kills < given.server:
-        until = time.monotonic() + dice.uniform(0.01, 0.4)
-        while time.monotonic() < until:
-            sent.append(_send(address, _event(number)))
-            number += 1
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        kills += 1
-        server = _start(words, address)
-        for again in range(max(0, number - 3), number):  # whoever is not sure sends it again
-            _send(address, _event(again))
-    os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
-    from lakehouse.catalog.lakehouse import open_lakehouse
-    from lakehouse.settings import Settings
-
-    known = Counter(_of_store(open_lakehouse(Settings.from_environment(home=home))))
-    return {
-        "kills": kills,
-        "lost": len([one for one in sent if one not in known]),
-        "doubled": len([one for one in set(sent) if known[one] > 1]),
-    }
-
-
-def _of_store(lake: Any) -> list[str]:
-    from sqlalchemy import select
-
-    from lakehouse.lineage.store import schema as store_schema
-    from lakehouse.lineage.store.store import open_store
-
-    store = open_store(lake)
-    with store.engine.connect() as connection:
-        return list(connection.execute(select(store_schema.events.c.run)).scalars())
-
-
-def _event(number: int) -> Mapping[str, Any]:
-    from lakehouse.lineage.emit.names import as_run
-
-    return {
-        "eventTime": "2026-01-01T00:00:00.000000Z",
-        "producer": "urn:slipway:benchmark",
-        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "eventType": "COMPLETE",
-        "run": {"runId": as_run(f"kills-{number}")},
-        "job": {"namespace": "benchmark", "name": f"job-{number % 50}"},
-        "inputs": [{"namespace": "benchmark", "name": f"table-{number % 50}"}],
-        "outputs": [{"namespace": "benchmark", "name": f"table-{number % 50 + 1}"}],
-    }
-
-
-def _send(address: str, event: Mapping[str, Any]) -> str:
-    """Send until it is acknowledged; the event's run."""
-    _until(lambda: _post(f"{address}/api/v1/lineage", event))
-    return event["run"]["runId"]
-
-
-def _post(address: str, event: Mapping[str, Any]) -> bool:
-    from urllib.request import Request, urlopen
-
-    request = Request(address, json.dumps(event).encode(), {"content-type": "application/json"})  # noqa: S310  # ours
-    with urlopen(request, timeout=5) as answer:  # noqa: S310
-        return answer.status < 300
-
-
-def _start(words: list[str], address: str) -> subprocess.Popen:
-    from urllib.request import urlopen
-
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-    def answers() -> bool:
-        with urlopen(f"{address}/api/v1/overview", timeout=5) as answer:  # noqa: S310  # our own server
-            return answer.status == 200
-
-    _until(answers)
-    return server
-
-
-def _until(done: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with suppress(OSError):
-            if done():
-                return
-        time.sleep(0.02)
-    raise SystemExit("The lineage server does not answer.")
 
 
 if __name__ == "__main__":
