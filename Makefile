@@ -13,7 +13,7 @@ ARGS ?=
 .DELETE_ON_ERROR:
 .PHONY: help install demo up test test-fast wheel lint format lock bench clean
 
-help: ## list what there is
+help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.12] [SLIPWAY_HOME=folder] [ARGS=\"further arguments\"]"
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)$$/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-11s %s\n", $$1, $$2 }'
 
@@ -22,7 +22,7 @@ install: $(INSTALLED) ## make .venv and install the locked packages and the proj
 demo: $(INSTALLED) ## run the main job end to end on simulated card transactions
 	@$(BIN)/slipway demo $(ARGS)
 
-up: $(INSTALLED) ## open the graph in Dagster's pages, on this machine only
+up: $(INSTALLED) ## start the Dagster UI, on this machine only
 	@$(BIN)/slipway up $(ARGS)
 
 test-fast: $(INSTALLED) ## run the tests that need no server, no Spark, no browser and no long run: for everyday work
@@ -35,7 +35,7 @@ test: $(INSTALLED) ## run the tests
 	@$(PY) $(COMPILE)
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: $(INSTALLED) ## check style, format, who imports whom, and types
+lint: $(INSTALLED) ## check style, format, imports between packages, and types
 	@failed=; \
 	for check in "ruff check" "ruff format --check" lint-imports pyright; do \
 		echo "lint: $$check"; \
@@ -43,12 +43,12 @@ lint: $(INSTALLED) ## check style, format, who imports whom, and types
 	done; \
 	test -z "$$failed" || { echo "lint: failed$$failed" >&2; exit 1; }
 
-format: $(INSTALLED) ## bring the code into the common format and mend what can be mended by rule
+format: $(INSTALLED) ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-# No prerequisite: a lock that cannot be installed must not stand in the way of making a new one, beyond having uv.
-lock: ## write requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions too
+# No prerequisite but uv: a lock that cannot be installed must not prevent writing a new one.
+lock: ## rewrite requirements.lock from pyproject.toml; ARGS=--upgrade also upgrades versions
 	@test -x $(BIN)/uv || { echo "lock: there is no $(BIN)/uv yet; run 'make install' first." >&2; exit 1; }
 	@echo "lock: resolving pyproject.toml for Python 3.11 and newer, on every platform ..."
 	@$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 --quiet \
@@ -74,8 +74,8 @@ clean: ## remove .venv, caches and build output; your data in SLIPWAY_HOME stays
 		dbt_project/target dbt_project/logs dbt_project/dbt_packages
 	@find assets benchmarks lakehouse orchestration tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp is removed first and written last, so that an install which broke off is taken up again. Everything, uv and
-# the build backend included, comes from requirements.lock and is checked against its hashes.
+# The stamp is removed first and written last, so that an interrupted install is repeated. All packages, with uv and the
+# build backend, come from requirements.lock and are checked against its hashes.
 $(INSTALLED): requirements.lock pyproject.toml
 	@rm -f $(INSTALLED)
 	@if $(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

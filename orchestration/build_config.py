@@ -23,7 +23,7 @@ from orchestration.source_days import parse_days
 class BuildConfig(dg.Config):
     """How much to recompute. By default: what is stale, and nothing else."""
 
-    rebuild: bool = Field(default=False, description="Make the whole table anew.")
+    rebuild: bool = Field(default=False, description="Rebuild the whole table.")
     days: str = Field(default="", description="Recompute these days in any case: 2018-04-01 or 2018-04-01:2018-04-30.")
 
     def asked(self) -> list[date]:

@@ -97,7 +97,7 @@ def fill_copy(
 
 
 def lakehouse_in(home: Path, like: Lakehouse) -> Lakehouse:
-    """The lakehouse in that folder: embedded, whatever catalog and engine the user's has."""
+    """The lakehouse in this folder: embedded, whatever catalog and engine the user's has."""
     return open_lakehouse(Settings.from_environment({"SLIPWAY_PROJECT": str(like.settings.project)}, home=home))
 
 

@@ -60,7 +60,7 @@ def open_instance(lake: Lakehouse) -> dg.DagsterInstance:
 
 
 def _write(config: Path, text: str) -> None:
-    """Beside and renamed: what somebody wrote there outlives a full disk, and a kill in between."""
+    """Write a new file and rename it, so that the old content survives a full disk and a kill."""
     config = config.resolve()
     beside = config.with_name(f".{config.name}.{uuid.uuid4().hex[:8]}")
     try:

@@ -1,4 +1,4 @@
-"""Running a domain's main job in this process: pending deliveries are landed, what is stale is recomputed.
+"""Runs a domain's main job in this process: lands pending deliveries, and rebuilds what is stale.
 
 What belongs here: planning the run, running it through Dagster, and its report. Not: printing (cli/).
 """
@@ -48,7 +48,7 @@ class JobReport:
 
     @property
     def recomputed(self) -> list[str]:
-        """The assets that were made anew, in order."""
+        """The assets that were rebuilt, in order."""
         return [name for step in self.steps for name in step.recomputed]
 
 
@@ -105,7 +105,7 @@ def _failed(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> list[Step]:
-    """What a run's steps took, wrote and recomputed, in the order in which they ended."""
+    """Seconds, rows and recomputed assets of a run's steps, in the order in which they ended."""
     began: dict[str, float] = {}
     made: dict[str, dict[str, int]] = {}
     steps = []
@@ -132,12 +132,12 @@ def steps_of(instance: dg.DagsterInstance, run_id: str, watch: MemoryWatch) -> l
 
 
 def to_name(key: dg.AssetKey) -> str:
-    """The table's name that an asset key stands for."""
+    """The table name of an asset key."""
     return ".".join(key.path)
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
-    """The first failed step's own error; of an unforeseen exception, its kind and message."""
+    """The error of the first failed step; for an unexpected exception, its class and message."""
     for event in result.all_events:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue

@@ -1,4 +1,4 @@
-"""What a person sees of a materialization: counts, causes, schema, pins and pictures.
+"""Metadata of a materialization: counts, causes, schema, input snapshots and pictures.
 
 What belongs here: turning outcomes into Dagster metadata. Not: drawing (pictures.py).
 """
@@ -26,7 +26,7 @@ def with_pages(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> Seq
 
 
 def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
-    """Rows, snapshot, what was recomputed and why, pins and the table's schema."""
+    """Rows, snapshot, what was recomputed and why, input snapshots and the table's schema."""
     table = lake.table(outcome.name)
     columns = [dg.TableColumn(one.name, str(one.field_type), one.doc) for one in table.schema().fields]
     done = "nothing: it was up to date"
@@ -47,7 +47,7 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
 
 
 def input_snapshots_table(input_snapshots: Mapping[str, int]) -> dg.MetadataValue:
-    """Pins as a table."""
+    """Input snapshots as a table."""
     records = [dg.TableRecord({"table": name, "snapshot": str(pin)}) for name, pin in input_snapshots.items()]
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn("table"), dg.TableColumn("snapshot")]))
 
@@ -60,7 +60,7 @@ def picture(png: bytes, title: str) -> dg.MetadataValue:
 
 
 def column_lineage(edges: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumnLineage:
-    """Column lineage: column -> the (table, column) pairs that it is made from."""
+    """Column lineage: column -> the (table, column) pairs that it is computed from."""
     return dg.TableColumnLineage(
         {
             column: [
@@ -77,7 +77,7 @@ def materialized(
     pictures: Mapping[str, bytes] | None = None,
     **more: Any,  # noqa: ANN401
 ) -> dg.MaterializeResult:
-    """The result of a step: the data version is the snapshot id, so that the same snapshot leaves all fresh."""
+    """The result of a step. The data version is the snapshot id, so an unchanged snapshot leaves downstream fresh."""
     shown = {name: picture(png, name) for name, png in (pictures or {}).items()}
     return dg.MaterializeResult(
         asset_key=dg.AssetKey(outcome.name.split(".")),

@@ -1,6 +1,6 @@
-"""Telling people what landing found: in the run's log, and by the notifiers that are set.
+"""Notifications of a landing: rejected deliveries and circuit breaker transitions.
 
-What belongs here: the words. Not: sending (lakehouse/notifications.py).
+What belongs here: the texts. Not: sending (lakehouse/notifications.py).
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from lakehouse.sources.source import Source
 
 
 def notify_of_landing(lake: Lakehouse, source: Source, landed: LandingResult, log: Callable[[str], None]) -> None:
-    """Tell of refused deliveries and of the breaker's transitions; says nothing when there are none."""
-    lines = [f"{one.delivery} was refused: {one.reason}" for one in landed.rejected]
+    """Notify of rejected deliveries and circuit breaker transitions, in the log and by SLIPWAY_NOTIFY."""
+    lines = [f"{one.delivery} was rejected: {one.reason}" for one in landed.rejected]
     for one in landed.rejected:
         lines += [f"  {issue.message}" for issue in one.issues if issue.message not in one.reason.what]
         lines += [f"  proposed mapping: {issue.proposal}" for issue in one.issues if issue.proposal]
@@ -27,16 +27,18 @@ def notify_of_landing(lake: Lakehouse, source: Source, landed: LandingResult, lo
 
 
 def notify_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
-    """Tell that somebody set the breaker."""
-    _send(lake, f"Slipway: breaker of {source.name}", transition_in_words(step), log)
+    """Notify that somebody set the circuit breaker."""
+    _send(lake, f"Slipway: circuit breaker of {source.name}", transition_in_words(step), log)
 
 
 def _send(lake: Lakehouse, title: str, body: str, log: Callable[[str], None]) -> None:
     if lake.settings.notify and not notify(lake.settings, title, body):
-        log("Not every address of SLIPWAY_NOTIFY could be told; try them with the command `apprise`.")
+        log(
+            "A notification could not be sent to every address in SLIPWAY_NOTIFY; test them with the command `apprise`."
+        )
 
 
 def transition_in_words(step: Transition) -> str:
-    """One line: what became what, and why."""
+    """One line with the states before and after, and the reason."""
     before, after = (state.replace("_", "-") for state in (step.before, step.state))
-    return f"The breaker of {step.source} went from {before} to {after}: {step.reason}"
+    return f"The circuit breaker of {step.source} went from {before} to {after}: {step.reason}"

@@ -1,4 +1,4 @@
-"""Runs that new deliveries ask for, and the sensor that looks for them.
+"""The sensor that looks for new deliveries, and the runs that it requests.
 
 What belongs here: from what lies in the drop folders to run requests. Not: fixed times (schedules.py). The sensor never
 opens a file: it compares names, sizes and modification times.

@@ -16,7 +16,7 @@ def sources() -> list[Source]:
 
 
 def source_named(name: str) -> Source:
-    """The source of that name, or of that name's quarantine. Raises UnknownNameError with the nearest there is."""
+    """The source with this name, or with this quarantine. Raises UnknownNameError with the nearest name."""
     known = {source.name: source for source in sources()}
     plain = name.removesuffix(SUFFIX)
     if plain not in known:

@@ -55,20 +55,20 @@ def command(
     if as_json:
         print_json({"project": str(folder), "files": sorted(str(folder / name) for name in files), "next": first})
         return
-    say = [
+    text = [
         f"{folder} holds the project, in {len(files)} files.",
         "",
         "Next:",
         f"  cd {folder}",
         *([f"  {first}     land, check, train and score simulated deliveries"] if demo else _NEXT),
     ]
-    console.print("\n".join(say), markup=False, highlight=False, soft_wrap=True)
+    console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
 
 
 _NEXT = [
     "  slipway new-domain orders         write a domain with a small sample delivery",
     "  slipway materialize group:orders  run all of it",
-    "  slipway up                        open the graph in Dagster",
+    "  slipway up                        open the Dagster UI",
 ]
 
 

@@ -59,7 +59,7 @@ def command(
         print_json({"domain": name, **listed, "next": f"slipway materialize group:{name}"})
         return
     test = [f"{file.relative_to(assets.parent)} tests it." for file in files if file.parent.name == "tests"]
-    say = [
+    text = [
         f"assets/{name}/ holds the domain, in {len(files) - len(test)} files.",
         *test,
         *(f"{file} is a sample delivery of {rows} rows." for file, rows in deliveries.items()),
@@ -67,12 +67,12 @@ def command(
         "Next:",
         f"  slipway materialize group:{name}     run all of it",
         f'  slipway query "from {name}.predictions order by score desc limit 10"',
-        "  slipway up     look at it",
+        "  slipway up     open the Dagster UI",
         "",
-        f"Then make it your own: say in assets/{name}/contracts.py what you are delivered, put that in place of the",
-        "sample, and change features, training set and model to fit. A mistake is named when the files are loaded.",
+        f"Then adapt it: declare your columns in assets/{name}/contracts.py, replace the sample delivery, and change",
+        "features, training set and model. Loading the files reports mistakes.",
     ]
-    console.print("\n".join(say), markup=False, highlight=False, soft_wrap=True)
+    console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _assets_folder(lake: "Lakehouse") -> Path:
@@ -84,11 +84,11 @@ def _assets_folder(lake: "Lakehouse") -> Path:
 
 
 def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
-    """Raises DeclarationError for a name that cannot be used, with the nearest that can."""
+    """Raise DeclarationError for an invalid name, with the nearest valid one."""
     if not _NAME.fullmatch(name):
-        what, fix = "is no name for a domain", "Use lower-case letters, digits and single underscores."
+        what, fix = "is not a valid domain name", "Use lower-case letters, digits and single underscores."
     elif reserved := _reserved(name):
-        what, fix = f"is a word of {reserved}", "Choose another name."
+        what, fix = f"is a reserved word of {reserved}", "Choose another name."
     elif taken := _taken(lake, assets, name):
         what, fix = f"is taken: {taken}", "Choose another name, or remove that."
     else:
@@ -97,7 +97,7 @@ def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
 
 
 def _reserved(name: str) -> str | None:
-    """The language whose word `name` is: modules, tables, groups and jobs are called by it. None when it is free."""
+    """The language in which `name` is reserved, or None: modules, tables, groups and jobs get this name."""
     import duckdb
     from dagster import DagsterInvalidDefinitionError, GraphDefinition
 
@@ -115,7 +115,7 @@ def _reserved(name: str) -> str | None:
 
 
 def _taken(lake: "Lakehouse", assets: Path, name: str) -> str | None:
-    """What has the name already; None when nothing has."""
+    """Where the name is in use already, or None."""
     for place in (assets / name, assets / f"{name}.py"):
         if place.exists():
             return f"{place} exists"

@@ -1,4 +1,4 @@
-"""What all commands share: their common options, and how results and errors are shown.
+"""Shared parts of all commands: options, and how results and errors are printed.
 
 What belongs here: options, tables, JSON, errors. Not: what any command does.
 """
@@ -35,50 +35,50 @@ notes = Console(stderr=True)
 
 
 def lakehouse_at(home: Path | None, *, must_be: bool = False) -> "Lakehouse":
-    """The lakehouse that a command works on; child processes and libraries are told of it.
+    """Open the lakehouse of a command, and export its settings to child processes and libraries.
 
-    Raises HomeError where it `must_be` there already, and is not: who only reads makes no home.
+    With `must_be`, raises HomeError if the home does not exist: a read-only command creates none.
     """
     from lakehouse.catalog.lakehouse import open_lakehouse
 
     settings = Settings.from_environment(home=home)
     if must_be and settings.catalog_address is None and not (settings.home / "home.json").exists():
         raise HomeError(
-            "There is no home here, so there is nothing to read.",
+            "The home does not exist, so there is nothing to read.",
             where=str(settings.home),
-            fix="Name the home with --home or SLIPWAY_HOME, or make one: `slipway demo`.",
+            fix="Name the home with --home or SLIPWAY_HOME, or create one: `slipway demo`.",
         )
     settings.export()
     return open_lakehouse(settings)
 
 
 def lines(*parts: str | None) -> str:
-    """What there is to say, a line each: a terminal is narrow."""
+    """The non-empty parts, one a line, because a terminal is narrow."""
     return "\n".join(part for part in parts if part)
 
 
 def print_json(content: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
-    """One JSON object on standard output, and nothing else."""
+    """Print one JSON value on standard output."""
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, unbroken: Sequence[str] = ()
 ) -> None:
-    """Rows under column heads; numbers to the right. What stands in `unbroken` columns stays on one line, to copy."""
+    """Print rows under column heads, numbers right-aligned. Columns in `unbroken` are not wrapped."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
     cells = [list(row) for row in rows]
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=column in unbroken)
     for row in cells:
-        # Text takes words as they are: a cell may hold what rich would read as [markup].
+        # Text is printed literally: a cell may contain what rich would read as [markup].
         table.add_row(*(Text(_text(value)) for value in row))
     console.print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """What there is to say, one fact a line; what is None or empty is left out."""
+    """Print one fact a line, without those that are None or empty."""
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value not in {None, ""}:
@@ -87,7 +87,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 
 def show_error(error: SlipwayError) -> int:
-    """The error on standard error, or as JSON on standard output when JSON was asked for; the exit code."""
+    """Print the error on standard error, or as JSON on standard output with --json; return the exit code."""
     if "--json" in sys.argv:
         print_json(error.as_dict())
     else:
@@ -96,11 +96,11 @@ def show_error(error: SlipwayError) -> int:
 
 
 class MissingOptionError(SettingsError):
-    """An option that has to be given, and was not: wrong usage."""
+    """A required option is missing: wrong usage."""
 
 
 def show_warnings() -> None:
-    """From now on, show what our own code warns of as a sentence on standard error, without a place in the code."""
+    """Print Slipway's own warnings as a sentence on standard error, without their place in the code."""
     show = warnings.showwarning
 
     def shown(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401  # as it is given

@@ -100,7 +100,7 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
             "Parquet needs a file to be written to.",
             where="--format parquet",
             nearest="--output answer.parquet",
-            fix="Name one with --output.",
+            fix="Add --output FILE.",
         )
     return chosen
 

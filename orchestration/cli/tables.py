@@ -70,7 +70,7 @@ def _show_all(lake: "Lakehouse", *, as_json: bool) -> None:
     if as_json:
         print_json({"tables": rows})
     elif not rows:
-        console.print("There are no tables yet. [bold]slipway demo[/bold] makes some.")
+        console.print("There are no tables yet. [bold]slipway demo[/bold] creates some.")
     else:
         print_table(
             "Tables",
@@ -168,7 +168,7 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
             f"Dropping {' and '.join(going)} cannot be undone, and there is nobody here to ask.",
             where="slipway tables --drop",
             nearest="--yes",
-            fix="Add --yes if it is to be dropped.",
+            fix="Add --yes to drop it.",
         )
     if not yes and not typer.confirm(f"Drop {' and '.join(going)} with all snapshots and files?"):
         console.print("Nothing was dropped.")
@@ -183,7 +183,7 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
 
 
 def _declared(lake: "Lakehouse", names: list[str]) -> tuple[dict[str, str], dict[str, "Staleness"]]:
-    """The kind of each declared table, and its staleness where that can be told.
+    """The kind of each declared table, and its staleness where it is known.
 
     Only domains that have one of `names` are asked.
     """

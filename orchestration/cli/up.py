@@ -73,7 +73,7 @@ def _claim(home: "Home", host: str, port: int) -> None:
         raise HomeError(
             f"Another `slipway up` serves this home: {error.holder}.",
             where=str(home.root),
-            fix="Use that one, or end it first: two of them disturb each other.",
+            fix="Use that one, or stop it first.",
         ) from None
     try:
         with socket.socket() as probe:
@@ -87,7 +87,7 @@ def _claim(home: "Home", host: str, port: int) -> None:
             f"{host}:{port} cannot be listened on: {error.strerror}.",
             where="slipway up",
             nearest=f"--port {free}",
-            fix="Give a free port, and an address of this machine.",
+            fix="Choose a free port, and an address of this machine.",
         ) from None
     serving.describe_holder(f"process {os.getpid()} on http://{host}:{port}")
     serving.keep_across_exec()

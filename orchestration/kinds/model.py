@@ -88,7 +88,7 @@ def _model_result(model: Model, done: Retraining) -> dg.MaterializeResult:
         "candidate": done.version.candidate,
         "aliases": ", ".join(done.version.aliases),
         "mlflow_run": done.version.run_id,
-        "recomputed": "trained anew" if done.recomputed else "nothing: the same pins were trained before",
+        "recomputed": "retrained" if done.recomputed else "nothing: it was trained on the same input snapshots",
         "inputs": input_snapshots_table(done.input_snapshots),
         **{f"metric/{name}": value for name, value in done.version.metrics.items()},
     }

@@ -37,7 +37,7 @@ _DAYS_SHOWN = 400
 
 
 class LandingConfig(dg.Config):
-    """Which deliveries to land. By default all that are pending."""
+    """Which deliveries to land (default: all pending ones)."""
 
     days: str = Field(
         default="",
@@ -100,7 +100,7 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
         if landed.outcome.recomputed:
             yield from asset_check_results(source.name, [*landed.outcome.check_results, *current_check_results(landed)])
         else:
-            # What is refused or waits is so until it is mended, also when a run finds nothing new.
+            # A rejected or waiting delivery fails its check until it is resolved, also when a run finds nothing new.
             standing = current_check_results(landed)
             rest = [name for name in check_names(source) if name not in {one.name for one in standing}]
             yield from repeated_results(context.instance, source.name, rest)
@@ -142,7 +142,7 @@ def _learned_from(lake: Lakehouse, source: Source, models: Sequence[Model]) -> i
 def _report_downstream(
     context: dg.AssetExecutionContext, lake: Lakehouse, source: Source, landed: LandingResult, downstream: Sequence[str]
 ) -> None:
-    """When the breaker opens or closes, what is made from the source says since when it is stale, and why."""
+    """Report since when and why assets downstream are stale, when the circuit breaker opens or closes."""
     if not landed.transitions:
         return
     stale = blocked(lake, source.name.split(".")[0]) or "no longer"
@@ -152,6 +152,6 @@ def _report_downstream(
 
 
 def _rejected_check_results(landed: LandingResult) -> list[CheckResult]:
-    """Of a landing that nothing passed: the verdicts on the first refused delivery, and on the landing as a whole."""
+    """Check results of a landing without accepted deliveries: of the first rejected one, and of the whole landing."""
     audited = [one.reason.check_results for one in landed.rejected if isinstance(one.reason, AuditError)]
     return [*(audited[0] if audited else []), *current_check_results(landed)]
