@@ -51,9 +51,16 @@ class Counting:
         return [rule for rule in self.rules if isinstance(rule, PythonRule)]
 
     def check_results(
-        self, counts: Mapping[str, int], joined: str, ask: Ask, in_python: InPython | None = None
+        self,
+        counts: Mapping[str, int],
+        ask: Ask,
+        views: Mapping[str, str] | None = None,
+        in_python: InPython | None = None,
     ) -> list[CheckResult]:
-        """Return the check results from the counts, with a few of the rows that fail each rule."""
+        """Return the check results from the counts, with a few of the rows that fail each rule.
+
+        `views` are those of `joined_sql`. Rows of a rule are joined with what that rule refers to alone.
+        """
         judged = in_python or {}
         failed = {
             rule.name: judged[rule.name][0] if isinstance(rule, PythonRule) else rule.failed(_own(counts, rule.name))
@@ -64,7 +71,8 @@ class Counting:
         }
         odd = [rule for rule in self.rules if failed[rule.name] and rule.name not in judged]
         if odd:
-            for row in ask(" union all ".join(f"({rule.sample_sql(joined, SAMPLE_ROWS)})" for rule in odd)):
+            samples = [rule.sample_sql(f"scanned{rule.joined(views or {})}", SAMPLE_ROWS) for rule in odd]
+            for row in ask(" union all ".join(f"({sql})" for sql in samples)):
                 shown[row.pop(FAILED_RULE)].append(row)
         found = [
             rule_check_result(one.name, one.description, one.action, failed[one.name], counts[ROWS], shown[one.name])

@@ -53,10 +53,9 @@ def audit_table(
         attach(connection, planned, "scanned")
         for name in {one for rule in work.rules for one in rule.referenced_tables()}:
             attach(connection, plan(lake, name, at=(input_snapshots or {}).get(name)), name)
-        joined = work.joined_sql()
         sql = ", ".join(work.aggregates.values())
         try:
-            (row,) = connection.execute(f"select {sql} from {joined}").fetchall()
+            (row,) = connection.execute(f"select {sql} from {work.joined_sql()}").fetchall()
         except duckdb.Error as error:
             raise not_evaluated(
                 contract,
@@ -70,7 +69,7 @@ def audit_table(
             return connection.sql(sql).to_arrow_table().to_pylist()
 
         in_python = judge_in_python(rules, _batches(connection)) if (rules := work.python_rules()) else {}
-        return [schema, *work.check_results(counts, joined, ask, in_python)]
+        return [schema, *work.check_results(counts, ask, in_python=in_python)]
 
 
 def _batches(connection: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:

@@ -61,7 +61,6 @@ def audit(
     for name, view in held.items():
         snapshot = resolve(lake.table(name), (input_snapshots or {}).get(name))
         pinned(lake, name, list(dict.fromkeys(wanted[name])), at=snapshot).frame.createOrReplaceTempView(view)
-    joined = work.joined_sql(held)
 
     def ask(sql: str) -> list[dict[str, Any]]:
         # The statement calls the rows `scanned`; several audits in one session must not meet.
@@ -71,13 +70,13 @@ def audit(
     try:
         selected = ", ".join(f"{sql} as c{place}" for place, sql in enumerate(work.aggregates.values()))
         try:
-            row = ask(f"select {selected} from {joined}")[0]
+            row = ask(f"select {selected} from {work.joined_sql(held)}")[0]
         except (PySparkException, Py4JJavaError) as error:
             judge = lambda rule: ask(f"select count_if({rule.in_duckdb}) as c from scanned")  # noqa: E731
             raise not_evaluated(contract, work.rules, judge, error) from None
         counts = {label: int(row[f"c{place}"] or 0) for place, label in enumerate(work.aggregates)}
         in_python = _in_python(rows, rules) if (rules := work.python_rules()) else {}
-        return [schema, *work.check_results(counts, joined, ask, in_python)]
+        return [schema, *work.check_results(counts, ask, held, in_python)]
     finally:
         for view in (scanned, *held.values()):
             session.catalog.dropTempView(view)
