@@ -233,12 +233,12 @@ def assets(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "why", "nearest"),
     [
-        ("Orders", "is no name", "orders"),
-        ("my-shop", "is no name", "my_shop"),
-        ("9lives", "is no name", "lives"),
-        ("a__b", "is no name", "a_b"),
-        ("../up", "is no name", "up"),
-        ("", "is no name", "orders"),
+        ("Orders", "is not a valid domain name", "orders"),
+        ("my-shop", "is not a valid domain name", "my_shop"),
+        ("9lives", "is not a valid domain name", "lives"),
+        ("a__b", "is not a valid domain name", "a_b"),
+        ("../up", "is not a valid domain name", "up"),
+        ("", "is not a valid domain name", "orders"),
         ("class", "is a reserved word of Python", "classes"),
         ("import", "is a reserved word of Python", "imports"),
         ("match", "is a reserved word of Python", "matches"),
@@ -247,7 +247,7 @@ def assets(tmp_path: Path) -> Path:
         ("config", "is a reserved word of Dagster", "configs"),
         ("fraud", "is taken", "fraud_2"),
         ("simulating", "is taken", "simulating_2"),
-        ("Class", "is no name", "classes"),
+        ("Class", "is not a valid domain name", "classes"),
     ],
 )
 def test_names_that_cannot_be_used(lake: Lakehouse, assets: Path, name: str, why: str, nearest: str) -> None:
