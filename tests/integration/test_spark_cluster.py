@@ -34,7 +34,7 @@ def linked_spark(folder):
 
     folder.mkdir()
     for path in Path(pyspark.__file__).parent.iterdir():
-        if path.name != "work":
+        if path.name not in {"work", "python"}:
             (folder / path.name).symlink_to(path)
     return folder
 
