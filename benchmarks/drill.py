@@ -15,22 +15,20 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.arguments import Arguments
 from benchmarks.figures import Figure, report
-from benchmarks.fraud_tables import build_features, land_and_transform
+from benchmarks.fraud_tables import build_features, land_and_transform, train_small
+from benchmarks.installed import demo
 from lakehouse.catalog.lakehouse import Lakehouse, open_lakehouse
 from lakehouse.domain import Domain
 from lakehouse.drills.fault_files import write_texts
 from lakehouse.drills.fault_injection import FAULTS, GoodDelivery, inject
 from lakehouse.errors import SlipwayError
 from lakehouse.loading import load_domain
-from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.models.retraining import retrain
 from lakehouse.settings import Settings
 from orchestration.drill import Drill, FaultResult
 from orchestration.sensors import delivery_sensor
@@ -94,22 +92,13 @@ def _small(domain: Domain, home: Path) -> Path:
     write_monthly_files(CreditSimulation(clients=900).simulate(), lake.home.drop_folder(domain.sources[0].name))
     land_and_transform(lake, domain)
     build_features(lake, domain)
-    model = replace(domain.models[0], candidates=domain.models[0].candidates[:1])
-    retrain(lake, open_registry(lake.home), model, domain.training_sets[0], run_id="benchmark")
+    train_small(lake, domain)
     return home
 
 
 def _demo(domain: Domain, home: Path) -> Path:
     """A home that the installed command made."""
-    command = Path(sys.executable).with_name("slipway")
-    done = subprocess.run(
-        [str(command), "demo", "--domain", domain.name, "--home", str(home), "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stdout)
+    demo(home, "--domain", domain.name)
     return home
 
 

@@ -1,10 +1,11 @@
-"""The fraud domain's tables up to the training set, built by the product's own path in a home of their own.
+"""A domain's tables up to the training set, and a small model, built by the product's own path in a home of their own.
 
 What belongs here: the set-up that several benchmarks share. Not: measuring.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,8 @@ from lakehouse.engines.choice import engine_of
 from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.ingestion.landing import land
 from lakehouse.loading import load_domain
+from lakehouse.models.artifact_relocation import open_registry
+from lakehouse.models.retraining import Retraining, retrain
 from lakehouse.settings import Settings
 from lakehouse.training.training_tables import build_training_set
 from lakehouse.transforms.build import build
@@ -53,3 +56,10 @@ def build_features(lake: Lakehouse, domain: Domain) -> None:
         build_feature_set(lake, engine_of(lake, feature_set.engine), feature_set, run_id=RUN)
     for training_set in domain.training_sets:
         build_training_set(lake, training_set, run_id=RUN)
+
+
+def train_small(lake: Lakehouse, domain: Domain) -> Retraining:
+    """Train the first candidate alone of the domain's model, for `--quick`."""
+    (model,), (training_set,) = domain.models, domain.training_sets
+    small = replace(model, candidates=model.candidates[:1])
+    return retrain(lake, open_registry(lake.home), small, training_set, run_id=RUN)

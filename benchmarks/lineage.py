@@ -5,7 +5,7 @@ kills (kills.py).
 
 Two whole runs of the job differ by more than lineage may cost, so its cost is measured by itself, from above: the
 processor time of its threads, what storing an event takes longer, and what the end of the run waits. The two runs are
-told beside it. Each is a process of its own.
+told beside it. Each is a process of its own, but for `--quick`.
 """
 
 import json
@@ -17,14 +17,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.arguments import Arguments
 from benchmarks.figures import Figure, report
 from lakehouse.models.model import Gate, Model
 
 MOST_SHARE, MOST_MILLISECONDS = 1.0, 1.0
-_GATES = (Gate("auc_floor", "auc", at_least=0.5, description="A small world's models are no better."),)
+_GATES = (Gate("auc_floor", "auc", at_least=0.0, description="A small world's models may be anything."),)
 WITHOUT = """\
 telemetry:
   enabled: false
@@ -40,15 +40,17 @@ def main() -> int:
     """Measure, and print the figures."""
     parser = Arguments("The main job with and without lineage, and whether all of it is told.")
     parser.transactions()
-    parser.size("--days", 0, quick=40, about="days to simulate, in place of the published data")
+    parser.size("--days", 0, quick=30, about="days to simulate, in place of the published data")
     parser.add_argument("--child", nargs=2, metavar=("HOME", "WITH"), help="(the measured process itself)")
     given = parser.given()
     if given.child:
         sys.stdout.write(json.dumps(measure(Path(given.child[0]), given, listening=given.child[1] == "with")))
         return 0
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder:
-        found = child(Path(folder, "with"), "with", given)
-        without = found if given.quick else child(Path(folder, "without"), "without", given)
+        if given.quick:
+            found = without = measure(Path(folder, "with"), given, listening=True)
+        else:
+            found, without = (child(Path(folder, kind), kind, given) for kind in ("with", "without"))
     share = 100 * found["cost"] / found["seconds"]
     enqueue = found["enqueue_ms"]
     missing, invented = len(found["missing"]), len(found["invented"])
@@ -72,7 +74,6 @@ def child(home: Path, kind: str, given: Any) -> dict[str, Any]:
     """Measure in a process of its own."""
     words = [sys.executable, "-W", "ignore", "-m", "benchmarks.lineage", "--child", str(home), kind]
     words += ["--transactions", str(given.transactions), "--days", str(given.days)]
-    words += ["--quick"] if given.quick else []
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)  # our own command
     if done.returncode:
         raise SystemExit(done.returncode)
@@ -96,14 +97,15 @@ def measure(home: Path, given: Any, *, listening: bool) -> dict[str, Any]:
     if given.days:
         from assets.fraud.simulator import Simulation, write_daily_files
 
-        rows = Simulation(days=given.days, customers=100 if given.quick else 400, terminals=800).simulate()
+        rows = Simulation(days=given.days, customers=50 if given.quick else 400, terminals=800).simulate()
         write_daily_files(rows, lake.home.drop_folder("fraud.transactions"), "parquet")
-        domain = domain.with_only(Model, [replace(one, gates=_GATES) for one in domain.models])
+        most = 1 if given.quick else None
+        models = [replace(one, gates=_GATES, candidates=one.candidates[:most]) for one in domain.models]
+        domain = domain.with_only(Model, models)
     else:
         lake.home.remember_source("fraud.transactions", given.transactions)
-    main_thread = _MainThread(lineage)
     began = time.perf_counter()
-    with MemoryWatch() as watch:
+    with MemoryWatch() as watch, _MainThread(lineage) as main_thread:
         run_main_job(lake, domain, Progress(), watch)
     seconds = time.perf_counter() - began
     if not listening:
@@ -127,7 +129,8 @@ class _MainThread:
     def __init__(self, lineage: Any) -> None:
         self.spent: list[float] = []
         self.waited: list[float] = []
-        enqueue, settle = lineage.Listener.enqueue, lineage.Listener.settle
+        self._listener = lineage.Listener
+        self._originals = enqueue, settle = lineage.Listener.enqueue, lineage.Listener.settle
 
         def timed_settle(listener: Any, seconds: float) -> bool:
             began = time.perf_counter()
@@ -142,6 +145,12 @@ class _MainThread:
             self.spent.append(time.perf_counter() - began - sum(self.waited[waits:]))
 
         lineage.Listener.enqueue, lineage.Listener.settle = timed_enqueue, timed_settle
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.enqueue, self._listener.settle = self._originals
 
     @property
     def total(self) -> float:
