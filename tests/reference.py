@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import TypeAlias
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -178,21 +180,14 @@ class World:
         return replace(self, tables={**self.tables, "tests.events": events}, spine=spine)
 
 
-@st.composite
-def worlds(
-    draw: st.DrawFn,
-    *,
-    keys: Sequence[Sequence[int | str]] = (NEAR, FAR, TEXTS),
-    beginnings: Sequence[datetime] = BEGINNINGS,
-    most: int = 20,
-    nulls: bool = True,
-    renamed: bool = False,
-) -> World:
-    """Random worlds of at most `most` events; in some the spine is the events themselves.
+Strategy: TypeAlias = st.SearchStrategy
 
-    With `renamed`, in some other columns of the events are the entity's keys, too, or in their place.
-    """
-    entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(beginnings))
+
+@cache
+def _rows(
+    entities: Sequence[int | str], beginning: datetime, *, nulls: bool
+) -> tuple[Strategy[Row], Strategy[Row], Strategy[datetime]]:
+    """Rows of events, rows of the spine, and times. Made once: Hypothesis looks at a new strategy for long."""
     # Whole multiples of the windows' lengths and their neighbours: at the edge, and just beside it.
     steps = st.sampled_from([timedelta(), *(length(one) for one in WINDOWS[:-1])])
     times = st.builds(
@@ -206,7 +201,7 @@ def worlds(
     # What is infinite is never summed, but picked, counted and compared.
     vast = st.sampled_from([math.inf, -math.inf, -0.0, 1.5, math.nan])
 
-    def maybe(values: st.SearchStrategy) -> st.SearchStrategy:
+    def maybe(values: Strategy) -> Strategy:
         return st.one_of(st.none(), values) if nulls else values
 
     who = maybe(st.sampled_from(entities))
@@ -225,9 +220,28 @@ def worlds(
             "ends": maybe(times),
         }
     )
+    place = st.fixed_dictionaries({"who": who, "at": times, "whole": maybe(st.integers(-3, 3)), "word": st.just("a")})
+    return event, place, times
+
+
+@st.composite
+def worlds(
+    draw: st.DrawFn,
+    *,
+    keys: Sequence[Sequence[int | str]] = (NEAR, FAR, TEXTS),
+    beginnings: Sequence[datetime] = BEGINNINGS,
+    most: int = 20,
+    nulls: bool = True,
+    renamed: bool = False,
+) -> World:
+    """Random worlds of at most `most` events; in some the spine is the events themselves.
+
+    With `renamed`, in some other columns of the events are the entity's keys, too, or in their place.
+    """
+    entities, beginning = draw(st.sampled_from(keys)), draw(st.sampled_from(beginnings))
+    event, place, times = _rows(entities, beginning, nulls=nulls)
     rows = draw(st.lists(event, max_size=most))
     same = draw(st.booleans())
-    place = st.fixed_dictionaries({"who": who, "at": times, "whole": maybe(st.integers(-3, 3)), "word": st.just("a")})
     places = rows if same else draw(st.lists(place, max_size=most))
     names = draw(st.permutations(range(len(places))))
     key = pa.field("who", pa.string() if entities is TEXTS else pa.int64())
@@ -244,15 +258,21 @@ def worlds(
     return World(draw(_feature_sets(tables, same=same, other=other)), tables, spine)
 
 
-@st.composite
-def _further_tables(
-    draw: st.DrawFn, entities: Sequence[int], times: st.SearchStrategy[datetime], most: int
-) -> dict[str, pa.Table]:
-    """Visits, which call keys otherwise, and another feature set's rows."""
+@cache
+def _further_rows(entities: Sequence[int], times: Strategy[datetime]) -> tuple[Strategy[Row], Strategy[Row]]:
     some = st.one_of(st.none(), st.sampled_from(entities))
     visit = {"visitor": some, "place": st.sampled_from(WORDS), "at": times, "minutes": st.integers(0, 90)}
-    visits = draw(st.lists(st.fixed_dictionaries(visit), max_size=most))
-    level = st.fixed_dictionaries({"who": some, "at": times, "level": st.sampled_from([0.0, 0.5, None])})
+    level = {"who": some, "at": times, "level": st.sampled_from([0.0, 0.5, None])}
+    return st.fixed_dictionaries(visit), st.fixed_dictionaries(level)
+
+
+@st.composite
+def _further_tables(
+    draw: st.DrawFn, entities: Sequence[int], times: Strategy[datetime], most: int
+) -> dict[str, pa.Table]:
+    """Visits, which call keys otherwise, and another feature set's rows."""
+    visit, level = _further_rows(entities, times)
+    visits = draw(st.lists(visit, max_size=most))
     levels = draw(st.lists(level, max_size=most))
     return {
         "tests.visits": pa.Table.from_pylist(visits, VISITS),
@@ -272,26 +292,32 @@ PROFILE = FeatureSet(
 )
 
 
+_SOME_WINDOWS = st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=3, unique=True)
+_SOME_AGGREGATES = st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=4, unique=True)
+_ROW_FEATURES = st.sampled_from(
+    [
+        [],
+        [derived("both", "state || word"), attribute("word", named="state", ttl="1d")],
+        [attribute("money", named="fee", until="ends"), derived("double", "2 * whole / (1 + whole)")],
+    ]
+)
+_KEYS = st.sampled_from([("who",), ("who",), ("who", "word")])
+_BY_OTHER = st.sampled_from(["none", "some", "all"])
+_LATE = st.sampled_from(KNOWN_LATE)
+
+
 @st.composite
 def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool, other: Sequence[str]) -> FeatureSet:
-    windows = draw(st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=3, unique=True))
-    chosen = draw(st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=4, unique=True))
+    windows = draw(_SOME_WINDOWS)
+    chosen = draw(_SOME_AGGREGATES)
     features: dict[str, object] = {}
     for one in (each.over(*windows) for each in chosen):
         if not any(feature.column in features for feature in one.features()):
             features |= {feature.column: one for feature in one.features()}
     made = list(dict.fromkeys(features.values()))
-    made += draw(
-        st.sampled_from(
-            [
-                [],
-                [derived("both", "state || word"), attribute("word", named="state", ttl="1d")],
-                [attribute("money", named="fee", until="ends"), derived("double", "2 * whole / (1 + whole)")],
-            ]
-        )
-    )
-    composite = draw(st.sampled_from([("who",), ("who",), ("who", "word")]))
-    by_other = draw(st.sampled_from(["none", "some", "all"])) if other else "none"
+    made += draw(_ROW_FEATURES)
+    composite = draw(_KEYS)
+    by_other = draw(_BY_OTHER) if other else "none"
     events = Events("tests.events", "at", keys=tuple(other[: len(composite)]))
     if by_other == "all":
         made = [one if isinstance(one, Derived) else one.of(events) for one in made]
@@ -314,6 +340,6 @@ def _feature_sets(draw: st.DrawFn, tables: Mapping[str, pa.Table], *, same: bool
         own_events=draw(st.booleans()),
         description="A random feature set.",
         owner="team:tests",
-        **draw(st.sampled_from(KNOWN_LATE)),
+        **draw(_LATE),
         **further,
     )

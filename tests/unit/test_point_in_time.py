@@ -5,6 +5,7 @@ What belongs here: as_of_join and its look-ups on Arrow tables, keys of several 
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -82,12 +83,9 @@ def values(places, known):
     return as_of_join(places, known, **JOIN).column("set__value").to_pylist()
 
 
-@st.composite
-def joins(draw):
-    """A spine and a table with two key columns, ties, repeated times and null keys, in any order."""
-    entities, beginning = draw(st.sampled_from([NEAR, FAR, TEXTS])), draw(st.sampled_from(BEGINNINGS))
-    key = pa.string() if entities is TEXTS else pa.int64()
-    others = draw(st.sampled_from([NEAR, FAR]))
+@cache
+def rows_between(entities, others, beginning):
+    """Rows of the spine and of the table. Made once: Hypothesis looks at a new strategy for long."""
     at = st.builds(
         lambda days, near: beginning + timedelta(days=days) + near * MICROSECOND,
         st.integers(-3, 3),
@@ -98,9 +96,17 @@ def joins(draw):
         "where": st.one_of(st.sampled_from(others), st.none()),
         "at": at,
     }
-    places = draw(st.lists(st.fixed_dictionaries(place), max_size=15))
-    value = st.one_of(st.none(), st.floats(-5, 5))
-    known = draw(st.lists(st.fixed_dictionaries({**place, "value": value, "text": st.text(max_size=2)}), max_size=15))
+    known = {**place, "value": st.one_of(st.none(), st.floats(-5, 5)), "text": st.text(max_size=2)}
+    return tuple(st.lists(st.fixed_dictionaries(row), max_size=15) for row in (place, known))
+
+
+@st.composite
+def joins(draw):
+    """A spine and a table with two key columns, ties, repeated times and null keys, in any order."""
+    entities, beginning = draw(st.sampled_from([NEAR, FAR, TEXTS])), draw(st.sampled_from(BEGINNINGS))
+    key = pa.string() if entities is TEXTS else pa.int64()
+    place_rows, known_rows = rows_between(entities, draw(st.sampled_from([NEAR, FAR])), beginning)
+    places, known = draw(place_rows), draw(known_rows)
     names = draw(st.permutations(range(len(known))))
     keys = [("who", key), ("where", pa.int64()), ("at", pa.timestamp("us"))]
     rows = [("row", pa.int64()), ("value", pa.float64()), ("text", pa.string())]
