@@ -107,7 +107,7 @@ def test_a_feature_column_is_named_after_measure_aggregation_and_window():
     )
     assert declared.columns == ["pay_count_1d", "pay_count_12h", "amount_mean_7d", "is_weekend", "is_night"]
     assert declared.spine == declared.source
-    assert len({feature.message for feature in declared.described()}) == 5
+    assert len({feature.description for feature in declared.described()}) == 5
 
 
 @pytest.mark.parametrize("window", ["7", "-1d", "1 week", ""])
