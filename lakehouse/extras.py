@@ -12,7 +12,6 @@ from lakehouse.errors import SettingsError
 EXTRAS = {
     "psycopg2": "postgres",
     "pyspark": "spark",
-    "s3fs": "s3",
     "xgboost": "xgboost",
 }
 """A package to import -> the extra of Slipway that installs it."""
