@@ -32,7 +32,7 @@ def outcome_metadata(lake: Lakehouse, outcome: Outcome) -> dict[str, Any]:
     done = "nothing: it was up to date"
     if outcome.recomputed:
         done = "everything" if outcome.days is None else describe_days(outcome.days)
-    stale = blocked(lake, outcome.name.split(".")[0])
+    stale = blocked(lake, [outcome.name])
     return {
         **({"stale": stale} if stale else {}),
         "dagster/row_count": outcome.rows,

@@ -94,7 +94,7 @@ def _find_waiting(lake: Lakehouse, domain: Domain, *, open_files: bool) -> dict[
         content = [*stamps(lake.home, source, files), *(f"replaced {name}" for name in pending.replaced)]
         came = f"{describe_days(pending.days)} to land" if pending.days else "a delivery without a new day"
         found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(state.breaker, content))
-    if len(errors) == len(domain.sources):
+    if errors and len(errors) == len(domain.sources):
         raise errors[0]
     return found
 

@@ -67,7 +67,7 @@ def predict(
         judged = [*judge_expected(model.expects, frame, model.predictions), judge_learned(registry, champion, frame)]
         rows = _scored(registry, model, training_set, champion, frame, work)
         notes = {"model": champion.uri}
-        if stale := blocked(lake, model.name.split(".")[0]):
+        if stale := blocked(lake, work.input_snapshots):
             notes["stale"] = stale
         return Computed(_shape(model, training_set, rows.schema), rows, notes, judged)
 

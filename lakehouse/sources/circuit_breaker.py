@@ -5,7 +5,7 @@ them (landing.py). Closed: deliveries pass. Open: they wait on audit branches, i
 tried alone; it closes the breaker or opens it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import DeclarationError, HomeError, PublishConflictError
 from lakehouse.features.duration import microseconds
 from lakehouse.tables.duck import literal
+from lakehouse.tables.provenance import built_from
 from lakehouse.tables.system_table import SystemTable, append, entries, state
 
 BREAKERS = SystemTable(
@@ -175,14 +176,17 @@ def set_by_hand(lake: Lakehouse, source: str, state: State, reason: str, definit
     return step
 
 
-def blocked(lake: Lakehouse, domain: str) -> str:
-    """Why the tables of a domain are stale, and since when: a breaker is open. Empty when none is."""
+def blocked(lake: Lakehouse, tables: Iterable[str]) -> str:
+    """Why tables are stale, and since when: the breaker of a source that they are built from is open. Or empty."""
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS))).sort("at")
-    last = lines.filter(pl.col("source").str.starts_with(f"{domain}.")).group_by("source", maintain_order=True).last()
+    last = lines.group_by("source", maintain_order=True).last().filter(pl.col("state") != str(State.CLOSED))
+    if last.is_empty():
+        return ""
+    behind = built_from(lake, tables)
     return " ".join(
         f"{row['source']} is held back since {_moment(row['at'])}: {row['reason']}"
         for row in last.iter_rows(named=True)
-        if row["state"] != State.CLOSED
+        if row["source"] in behind
     )
 
 

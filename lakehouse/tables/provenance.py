@@ -5,7 +5,7 @@ What belongs here: writing and reading these notes in Iceberg's snapshot summari
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -113,6 +113,19 @@ def last_published(lake: Lakehouse, name: str) -> SnapshotProvenance | None:
         if made.definition:
             return newest
     return None
+
+
+def built_from(lake: Lakehouse, names: Iterable[str]) -> set[str]:
+    """These tables and all tables that they are built from, directly or not, by their published provenance."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            made = last_published(lake, name)
+            waiting += made.input_snapshots if made else ()
+    return found
 
 
 def changed_by_others(made: SnapshotProvenance) -> str:

@@ -145,8 +145,8 @@ def _report_downstream(
     """Report since when and why assets downstream are stale, when the circuit breaker opens or closes."""
     if not landed.transitions:
         return
-    stale = blocked(lake, source.name.split(".")[0]) or "no longer"
     for table in downstream:
+        stale = blocked(lake, [source.name, table]) or "no longer"
         observed = dg.AssetObservation(asset_key(table), description=f"Stale: {stale}", metadata={"stale": stale})
         context.log_event(observed)
 

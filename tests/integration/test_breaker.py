@@ -210,7 +210,7 @@ def _land(home, queue):
 def test_what_is_stale_is_told_of_a_state_without_a_time(lake):
     lines = [{"at": None, "source": NAME, "state": "open", "reason": "tonight"}]
     append(lake, BREAKERS, lines, "somebody")
-    assert "tonight" in blocked(lake, "fraud")
+    assert "tonight" in blocked(lake, [NAME])
 
 
 def test_two_processes_open_it_once(begun):
