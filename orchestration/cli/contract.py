@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakehouse.errors import SlipwayError
+from orchestration.cli import contract_audit
 from orchestration.cli.contract_lookup import contract_in, contract_named, declared_contract
 from orchestration.cli.output import (
     HomeOption,
@@ -35,6 +36,8 @@ def _examples(*lines: str) -> str:
     return "[bold]Examples[/bold]\n\n" + "\n\n".join(lines)
 
 
+app.command("audit", epilog=contract_audit.EXAMPLES)(contract_audit.command)
+
 FileOption = Annotated[Path | None, typer.Option("--file", "-f", help="Write to this file.", show_default=False)]
 
 
@@ -60,16 +63,9 @@ def suggest_command(
 
     declared = {source.name: source.contract for source in sources()}
     draft = suggest(lakehouse_at(home, must_be=True), table, at=at, declared=declared.get(table))
-    if as_json:
-        print_json({"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source})
-        _write(file, draft.source)
-    elif file:
-        _write(file, draft.source)
-        console.print(
-            f"{file} holds the draft: describe each column, and remove rules that hold only by chance.", markup=False
-        )
-    else:
-        console.print(draft.source, markup=False, highlight=False, soft_wrap=True, end="")
+    content = {"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source}
+    done = f"{file} holds the draft: describe each column, and remove rules that hold only by chance."
+    _put(draft.source, file, done, content if as_json else None)
 
 
 @app.command(
@@ -155,13 +151,8 @@ def export_command(
     from lakehouse.contracts.odcs import to_odcs
 
     text = to_odcs(contract_named(lakehouse_at(home), table))
-    _write(file, text)
-    if as_json:
-        print_json({"table": table, "file": str(file) if file else None, "odcs": text})
-    elif file:
-        console.print(f"{file} holds the contract of {table}.", markup=False, highlight=False)
-    else:
-        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+    content = {"table": table, "file": str(file) if file else None, "odcs": text}
+    _put(text, file, f"{file} holds the contract of {table}.", content if as_json else None)
 
 
 @app.command(
@@ -190,13 +181,8 @@ def import_command(
     lakehouse_at(home)
     contract = contract_in(source)
     text = to_python(contract, f"Contract of {contract.table}, imported from {source.name}.")
-    _write(file, text)
-    if as_json:
-        print_json({"contract": as_object(contract), "file": str(file) if file else None, "source": text})
-    elif file:
-        console.print(f"{file} declares the contract of {contract.table}.", markup=False, highlight=False)
-    else:
-        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+    content = {"contract": as_object(contract), "file": str(file) if file else None, "source": text}
+    _put(text, file, f"{file} declares the contract of {contract.table}.", content if as_json else None)
 
 
 @app.command(
@@ -288,13 +274,19 @@ def result_of(audit: dict[str, Any] | None) -> str:
     return f"failed: {audit['message'].rpartition('Not so: ')[2]}"
 
 
-def _write(file: Path | None, text: str) -> None:
-    if file is None:
-        return
-    if file.exists():
-        raise SlipwayError(
-            f"{file} exists and is not overwritten.",
-            where="--file",
-            nearest=f"{file.stem}_new{file.suffix}",
-        )
-    file.write_text(text, encoding="utf-8")
+def _put(text: str, file: Path | None, done: str, as_json: dict[str, Any] | None) -> None:
+    """Write the text to the file, where one is given; show `as_json`, or that it is done, or else the text."""
+    if file is not None:
+        if file.exists():
+            raise SlipwayError(
+                f"{file} exists and is not overwritten.",
+                where="--file",
+                nearest=f"{file.stem}_new{file.suffix}",
+            )
+        file.write_text(text, encoding="utf-8")
+    if as_json is not None:
+        print_json(as_json)
+    elif file is not None:
+        console.print(done, markup=False, highlight=False)
+    else:
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")

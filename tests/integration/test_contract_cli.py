@@ -74,6 +74,24 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(home):
     assert all(one.passed for one in audit_table(lake, draft))
 
 
+def test_what_is_published_is_audited_by_the_contract_as_declared_now(ask, monkeypatch):
+    found = json.loads(ask("audit", TABLE, "--json"))
+    assert (found["table"], found["contract"]) == (TABLE, transactions_contract.version)
+    assert found["checks"]
+    assert all(check["passed"] for check in found["checks"])
+    assert f"{len(found['checks'])} of {len(found['checks'])} checks passed" in ask("audit", TABLE)
+    columns = [
+        replace(column, at_most=10.0) if column.name == "TX_AMOUNT" else column
+        for column in transactions_contract.columns
+    ]
+    blocks = {**dict(transactions_contract.then), "TX_AMOUNT_in_range": "block"}
+    stricter = replace(transactions_contract, version="2.0.0", columns=columns, then=blocks)
+    monkeypatch.setattr("orchestration.cli.contract_audit.declared_contract", lambda _: stricter)
+    failed = [one for one in json.loads(ask("audit", TABLE, "--json", code=1))["checks"] if not one["passed"]]
+    assert [(one["name"], one["action"]) for one in failed] == [("TX_AMOUNT_in_range", "block")]
+    assert failed[0]["broken"] > 0
+
+
 def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
     source = ask("suggest", TABLE)
     draft = declared_in(source)
