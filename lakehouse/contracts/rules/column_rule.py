@@ -10,6 +10,7 @@ A new kind is one module: a frozen dataclass with the rule's parameters, decorat
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import polars as pl
@@ -80,8 +81,16 @@ class ColumnRule:
     def to_odcs(self, column: "Column", odcs: dict[str, Any]) -> None:
         """Add the rule to the column's property of an ODCS document.
 
-        By default as a custom check, which other tools leave alone.
+        By default as the `odcs_options` of the kind, or, where it has none, as a custom check, which other tools leave
+        alone.
         """
+        if self.odcs_options:
+            for option, field in self.odcs_options.items():
+                value = getattr(column, field)
+                if value not in {None, ""}:
+                    given = value.isoformat() if isinstance(value, datetime) else value
+                    odcs.setdefault("logicalTypeOptions", {})[option] = given
+            return
         odcs.setdefault("quality", []).append(
             {
                 "type": "custom",

@@ -74,10 +74,6 @@ class InRange(ColumnRule):
             inside = inside & (value <= self.at_most)
         return inside & value.is_not_nan() if column.type == "float64" else inside
 
-    def to_odcs(self, column: Column, odcs: dict[str, Any]) -> None:
-        """Set `minimum` and `maximum`."""
-        set_options(self, column, odcs)
-
     @classmethod
     def changes(cls, column: str, old: Any, new: Any, *, comparable: bool) -> Iterator[tuple[str, bool]]:  # noqa: ANN401
         """Yield the changed bounds: a wider one breaks consumers."""
@@ -87,15 +83,6 @@ class InRange(ColumnRule):
             ("at most", -1, before.at_most, after.at_most),
         ):
             yield from changed_bound(column, words, sign, one, two, comparable=comparable)
-
-
-def set_options(rule: ColumnRule, column: Column, odcs: dict[str, Any]) -> None:
-    """Set the logicalTypeOptions that the rule's fields have a place in."""
-    for option, field in rule.odcs_options.items():
-        value = getattr(column, field)
-        if value not in {None, ""}:
-            given = value.isoformat() if isinstance(value, datetime) else value
-            odcs.setdefault("logicalTypeOptions", {})[option] = given
 
 
 def changed_bound(

@@ -8,7 +8,7 @@ import polars as pl
 
 from lakehouse.contracts.columns import Column
 from lakehouse.contracts.rules.column_rule import ColumnRule
-from lakehouse.contracts.rules.in_range import between, changed_bound, set_options
+from lakehouse.contracts.rules.in_range import between, changed_bound
 from lakehouse.contracts.rules.registry import column_rule
 from lakehouse.errors import DeclarationError
 from lakehouse.tables.duck import quoted
@@ -71,10 +71,6 @@ class Length(ColumnRule):
         del column
         length = value.str.len_chars()
         return (length >= (self.shortest or 0)) & (length <= (self.longest if self.longest is not None else 2**31))
-
-    def to_odcs(self, column: Column, odcs: dict[str, Any]) -> None:
-        """Set `minLength` and `maxLength`."""
-        set_options(self, column, odcs)
 
     @classmethod
     def changes(cls, column: str, old: Any, new: Any, *, comparable: bool) -> Iterator[tuple[str, bool]]:  # noqa: ANN401

@@ -10,7 +10,6 @@ import polars as pl
 from lakehouse.contracts.columns import Column
 from lakehouse.contracts.patterns import in_java
 from lakehouse.contracts.rules.column_rule import ColumnRule, anything
-from lakehouse.contracts.rules.in_range import set_options
 from lakehouse.contracts.rules.registry import column_rule
 from lakehouse.contracts.sql import whole_text
 from lakehouse.errors import DeclarationError
@@ -64,10 +63,6 @@ class Matches(ColumnRule):
         """Return the pandera check."""
         del column
         return value.str.contains(whole_text(self.matches))
-
-    def to_odcs(self, column: Column, odcs: dict[str, Any]) -> None:
-        """Set `pattern`."""
-        set_options(self, column, odcs)
 
     @classmethod
     def changes(cls, column: str, old: Any, new: Any, *, comparable: bool) -> Iterator[tuple[str, bool]]:  # noqa: ANN401

@@ -17,6 +17,7 @@ def source_rows(
     lake: Lakehouse,
     source: Source,
     accepted: Sequence[DeliveryEvaluation],
+    *,
     base: int,
     where: str | None,
     leaving: pa.Table,

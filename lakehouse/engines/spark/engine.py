@@ -4,25 +4,15 @@ What belongs here: handing each call to its module. Not: computing, and Spark's 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 
-import duckdb
 import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
-from lakehouse.contracts.contract import Contract
-from lakehouse.engines.embedded import ingestion as embedded_ingestion
 from lakehouse.engines.spark import audits, content_hashes, features, ingestion, training_sets, transforms
 from lakehouse.features.feature_set import FeatureSet
-from lakehouse.ingestion.evaluation import DeliveryEvaluation
-from lakehouse.sources.source import Source
 from lakehouse.tables.build_plan import BuildPlan
-from lakehouse.tables.check_result import CheckResult
-from lakehouse.tables.read import Pin
 from lakehouse.tables.rows import Rows
-from lakehouse.tables.shape import TableShape
-from lakehouse.training.training_set import TrainingSet
-from lakehouse.transforms.project import TransformModel
 
 
 class SparkEngine:
@@ -38,48 +28,16 @@ class SparkEngine:
         ("ingestion", "transforms", "features", "training_sets"), ("spark",)
     )
 
+    source_rows = staticmethod(ingestion.source_rows)
+    audit = staticmethod(audits.audit)
+    model_rows = staticmethod(transforms.model_rows)
+    training_rows = staticmethod(training_sets.training_rows)
+    hash_rows = staticmethod(content_hashes.hash_rows)
+    hash_snapshot = staticmethod(content_hashes.hash_snapshot)
+
     def __init__(self, tasks: int | None = None, limit: int | None = None) -> None:
         self.tasks = tasks
         self.limit = limit
-
-    def source_rows(
-        self,
-        lake: Lakehouse,
-        source: Source,
-        accepted: Sequence[DeliveryEvaluation],
-        *,
-        base: int,
-        where: str | None,
-        leaving: pa.Table,
-    ) -> Rows:
-        """See Engine.source_rows."""
-        if where is None:  # the whole table in new columns: Spark cannot change columns and rows in one commit
-            return embedded_ingestion.source_rows(lake, source, accepted, base, where, leaving)
-        return ingestion.source_rows(lake, source, accepted, base, where, leaving)
-
-    def audit(
-        self,
-        lake: Lakehouse,
-        contract: Contract,
-        *,
-        at: Pin = None,
-        where: str | None = None,
-        input_snapshots: Mapping[str, int] | None = None,
-    ) -> list[CheckResult]:
-        """See Engine.audit."""
-        return audits.audit(lake, contract, at=at, where=where, input_snapshots=input_snapshots)
-
-    def model_rows(
-        self,
-        lake: Lakehouse,
-        model: TransformModel,
-        sql: str,
-        input_snapshots: Mapping[str, int],
-        connection: duckdb.DuckDBPyConnection,
-        replace: str | None,
-    ) -> Rows:
-        """See Engine.model_rows."""
-        return transforms.model_rows(lake, model, sql, input_snapshots, connection, replace)
 
     def compute_features(
         self, lake: Lakehouse, feature_set: FeatureSet, input_snapshots: Mapping[str, int], days: Sequence[date] | None
@@ -90,24 +48,3 @@ class SparkEngine:
     def feature_rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
         """See Engine.feature_rows."""
         return features.feature_rows(lake, feature_set, work, self.tasks, self.limit)
-
-    def training_rows(
-        self,
-        lake: Lakehouse,
-        training_set: TrainingSet,
-        input_snapshots: Mapping[str, int],
-        days: Sequence[date] | None,
-        labels_until: datetime,
-    ) -> Rows:
-        """See Engine.training_rows."""
-        return training_sets.training_rows(lake, training_set, input_snapshots, days, labels_until)
-
-    def hash_rows(self, training_set: TrainingSet, rows: Rows, shape: TableShape) -> dict[date, str]:
-        """See Engine.hash_rows."""
-        return content_hashes.hash_rows(training_set, rows, shape)
-
-    def hash_snapshot(
-        self, lake: Lakehouse, training_set: TrainingSet, pin: int, days: Sequence[date] | None
-    ) -> dict[date, str]:
-        """See Engine.hash_snapshot."""
-        return content_hashes.hash_snapshot(lake, training_set, pin, days)

@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 
 from lakehouse.catalog.home import scratch_folder
 from lakehouse.catalog.lakehouse import Lakehouse
+from lakehouse.engines.embedded import ingestion
 from lakehouse.ingestion.evaluation import DeliveryEvaluation
 from lakehouse.sources.source import Source
 from lakehouse.spark.session import spark_of
 from lakehouse.spark.tables import SparkRows, identifier, pinned, spark_schema
+from lakehouse.tables.rows import Rows
 from lakehouse.tables.write import storage_guard
 
 _ROW_GROUP = 100_000
@@ -24,12 +26,20 @@ _ROW_GROUP = 100_000
 
 
 def source_rows(
-    lake: Lakehouse, source: Source, accepted: Sequence[DeliveryEvaluation], base: int, where: str, leaving: pa.Table
-) -> SparkRows:
+    lake: Lakehouse,
+    source: Source,
+    accepted: Sequence[DeliveryEvaluation],
+    *,
+    base: int,
+    where: str | None,
+    leaving: pa.Table,
+) -> Rows:
     """Return the rows of a source's table after landing, still on Spark. See Engine.source_rows.
 
     The accepted rows lie in a file of the home's work folder until the rows are released.
     """
+    if where is None:  # the whole table in new columns: Spark cannot change columns and rows in one commit
+        return ingestion.source_rows(lake, source, accepted, base=base, where=where, leaving=leaving)
     from pyspark.sql import functions as F  # noqa: N812  # as all of Spark's users call it
 
     shape, session = source.shape, spark_of(lake)

@@ -23,6 +23,17 @@ state = Table(
     comment="One row. Every writer increments the generation first, which serializes writers.",
 )
 
+
+def _key(name: str) -> Column[int]:
+    """An integer column of the primary key: an id, which is a hash, or a time."""
+    return Column(name, BigInteger, primary_key=True, autoincrement=False)
+
+
+def _generation() -> Column[int]:
+    """The generation that the row was last written in."""
+    return Column("generation", BigInteger, nullable=False, index=True)
+
+
 events = Table(
     "lineage_events",
     metadata,
@@ -38,37 +49,37 @@ events = Table(
 datasets = Table(
     "lineage_datasets",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _key("id"),
     Column("namespace", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("first", BigInteger, nullable=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
 )
 
 symlinks = Table(
     "lineage_symlinks",
     metadata,
-    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
-    Column("other", BigInteger, primary_key=True, autoincrement=False),
+    _key("dataset"),
+    _key("other"),
     Column("kind", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
     comment="Two names of one dataset; `at`: when it was last reported.",
 )
 
 jobs = Table(
     "lineage_jobs",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _key("id"),
     Column("namespace", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
 )
 
 contents = Table(
     "lineage_contents",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _key("id"),
     Column("body", Text, nullable=False),
     comment="The contents of facets, each stored once.",
 )
@@ -76,13 +87,13 @@ contents = Table(
 facets = Table(
     "lineage_facets",
     metadata,
-    Column("owner", BigInteger, primary_key=True, autoincrement=False),
+    _key("owner"),
     Column("name", Text, primary_key=True),
-    Column("scope", BigInteger, primary_key=True, autoincrement=False),
+    _key("scope"),
     Column("role", String(1), primary_key=True),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("content", BigInteger, primary_key=True, autoincrement=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _key("at"),
+    _key("content"),
+    _generation(),
     sqlite_with_rowid=False,
     comment="The facets of a dataset or a job over time. `scope`: the job that reported it, where jobs may differ. "
     "`role`: o from a writer, i from a reader.",
@@ -103,7 +114,7 @@ runs = Table(
     Column("parent_job", BigInteger, nullable=True),
     Column("root", String(36), nullable=True),
     Column("parent_at", BigInteger, nullable=True),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
 )
 
 run_facets = Table(
@@ -111,8 +122,8 @@ run_facets = Table(
     metadata,
     Column("run", String(36), primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("content", BigInteger, primary_key=True, autoincrement=False),
+    _key("at"),
+    _key("content"),
     sqlite_with_rowid=False,
 )
 
@@ -121,13 +132,13 @@ run_datasets = Table(
     metadata,
     Column("run", String(36), primary_key=True),
     Column("role", String(1), primary_key=True),
-    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
+    _key("dataset"),
     Column("version", Text, nullable=True),
     Column("version_at", BigInteger, nullable=True),
     Column("rows", BigInteger, nullable=True),
     Column("bytes", BigInteger, nullable=True),
     Column("counted_at", BigInteger, nullable=True),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
     Index("lineage_run_datasets_of_dataset", "dataset", "role"),
     sqlite_with_rowid=False,
 )
@@ -135,11 +146,11 @@ run_datasets = Table(
 versions = Table(
     "lineage_versions",
     metadata,
-    Column("dataset", BigInteger, primary_key=True, autoincrement=False),
+    _key("dataset"),
     Column("version", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("run", String(36), nullable=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
     Index("lineage_versions_in_time", "dataset", "at"),
     sqlite_with_rowid=False,
     comment="When a version was first written, and by which run (empty: reported without a run).",
@@ -148,12 +159,12 @@ versions = Table(
 edges = Table(
     "lineage_edges",
     metadata,
-    Column("source", BigInteger, primary_key=True, autoincrement=False),
-    Column("target", BigInteger, primary_key=True, autoincrement=False),
-    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    _key("source"),
+    _key("target"),
+    _key("job"),
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
-    Column("generation", BigInteger, nullable=False, index=True),
+    _generation(),
     Index("lineage_edges_of_target", "target", "job"),
     sqlite_with_rowid=False,
     comment="A job read the source and wrote the target; `first` and `last`: when.",
