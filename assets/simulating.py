@@ -6,8 +6,9 @@ any one world (assets/<domain>/simulator.py).
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,18 @@ def invalid(name: str, must_be: str, nearest: object) -> DeclarationError:
     )
 
 
-def check_number(
+def check_parameters(world: Any, limits: Mapping[str, tuple[float, float]]) -> None:  # noqa: ANN401 - a dataclass
+    """Raise DeclarationError for a parameter that is no number within its limits, or, without limits, no date."""
+    for field in fields(world):
+        value = getattr(world, field.name)
+        if field.name in limits:
+            _check_number(field.name, value, field.default, limits[field.name])
+        elif isinstance(value, datetime) or not isinstance(value, date):
+            nearest = value.date() if isinstance(value, datetime) else field.default
+            raise invalid(field.name, f"a date without a time, not {value!r}", nearest)
+
+
+def _check_number(
     name: str,
     value: Any,  # noqa: ANN401 - anything may have been passed
     default: Any,  # noqa: ANN401 - a dataclass field's

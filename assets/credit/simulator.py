@@ -16,7 +16,7 @@ Each purpose and month has a random stream of its own, derived from the seed: th
 
 from calendar import monthrange
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.simulating import DemoWorld, check_number, invalid, random_stream, write_if_changed
+from assets.simulating import DemoWorld, check_parameters, invalid, random_stream, write_if_changed
 
 # The delivered columns and their types; statement_date is a UTC midnight.
 SCHEMA = pl.Schema(
@@ -81,13 +81,7 @@ class CreditSimulation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in LIMITS:
-                check_number(field.name, value, field.default, LIMITS[field.name])
-            elif isinstance(value, datetime) or not isinstance(value, date):
-                nearest = value.date() if isinstance(value, datetime) else field.default
-                raise invalid(field.name, f"a date without a time, not {value!r}", nearest)
+        check_parameters(self, LIMITS)
         most = (date.max.year - self.start.year) * 12 + date.max.month - self.start.month
         if self.months > most:
             raise invalid("months", f"at most {most} from {self.start}, not {self.months}", most)

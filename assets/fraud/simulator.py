@@ -22,7 +22,7 @@ Each purpose and day has a random stream of its own, derived from the seed: the 
 import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from gzip import compress
 from pathlib import Path
@@ -32,7 +32,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.simulating import DemoWorld, check_number, invalid, random_stream, write_if_changed
+from assets.simulating import DemoWorld, check_parameters, invalid, random_stream, write_if_changed
 from lakehouse.errors import unknown_name
 
 FileFormat = Literal["parquet", "csv", "jsonl"]
@@ -95,13 +95,7 @@ class Simulation:
     radius: float = 5.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in LIMITS:
-                check_number(field.name, value, field.default, LIMITS[field.name])
-            elif isinstance(value, datetime) or not isinstance(value, date):
-                nearest = value.date() if isinstance(value, datetime) else field.default
-                raise invalid(field.name, f"a date without a time, not {value!r}", nearest)
+        check_parameters(self, LIMITS)
         most_days = min((date.max - self.start).days + 1, INT32_MAX // (MAX_DAILY_PAYMENTS * self.customers))
         if self.days > most_days:
             reason = f"at most {most_days} from {self.start} with {self.customers} customers, not {self.days}"
