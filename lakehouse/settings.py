@@ -29,7 +29,7 @@ _KNOWN = {
     "SLIPWAY_SPARK_MASTER": "where Spark runs: local[2], spark://127.0.0.1:7077, sc://127.0.0.1:15002 (local[*])",
     "SLIPWAY_SPARK_JARS": "folder with Spark's jars (default: fetched by their Maven coordinates)",
     "SLIPWAY_SPARK_PROPERTIES": "JSON object of further Spark properties",
-    "SLIPWAY_SPARK_LISTENER": "on: OpenLineage's own Spark listener tells of each query, too (default: off)",
+    "SLIPWAY_SPARK_LISTENER": "on: OpenLineage's own Spark listener emits events for each query, too (default: off)",
     "SLIPWAY_LINEAGE_DATABASE": "where lineage is kept: postgresql://... or sqlite:///... (default: in the home)",
     "SLIPWAY_LINEAGE_TOKEN": "token that the lineage server asks for; needed when it is bound beyond this machine",
     "SLIPWAY_DAGSTER_URL": "Dagster's pages, which lineage links to (default http://127.0.0.1:3000)",

@@ -43,6 +43,7 @@ ALSO_SOMETHING_ELSE = {
     "candidate": "a word of the glossary itself",
     "commit": "Iceberg's and git's",
     "dataset": "MLflow's",
+    "entity dataframe": "Feast's, by which the spine is explained once",
     "input": "what a table is made from, what a model takes",
     "module": "Python's",
     "project": "dbt's, and this one",
