@@ -182,7 +182,7 @@ def _rules(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _counted(check_result: CheckResult) -> int:
-    return int(check_result.measured["broken"])
+    return int(check_result.measured["failed_rows"])
 
 
 def _peer(folder: Path) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def _measure(given: Namespace, shop: "_Shop", seed: int) -> Measured:
         _tell_kinds(bad)
     cases = {
         "missed": [f"{one.kind} {one.strength} {one.place} {one.columns}" for one in bad if not one.found],
-        "wrongly_named": [_said(one) for one in bad if one.found and not one.named],
-        "false_alarms": [_said(one) for one in [*clean, *harmless] if one.found],
+        "wrongly_named": [_described(one) for one in bad if one.found and not one.named],
+        "false_alarms": [_described(one) for one in [*clean, *harmless] if one.found],
     }
     return Measured(figures, cases)
 
@@ -263,7 +263,7 @@ def _tell_kinds(bad: Sequence[Tried]) -> None:
         print(f"{kind:24} {held:9} {seen}; right column first {named}/{sum(bool(one.found) for one in of)}")
 
 
-def _said(one: Tried) -> str:
+def _described(one: Tried) -> str:
     first = one.found[0]
     return f"{one.kind} {one.strength} {one.place} {one.columns}: {first.kind} {first.columns} {first.message}"
 

@@ -93,10 +93,10 @@ class GateError(SlipwayError):
     """A model that did not pass its gates."""
 
 
-def nearest_name(word: str, options: Iterable[str], *, likeness: float = 0.5) -> str | None:
+def nearest_name(word: str, options: Iterable[str], *, least_ratio: float = 0.5) -> str | None:
     """The option that looks most like `word`, or None when none is so alike (0 to 1); case does not count."""
     by_lower = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=likeness)
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=least_ratio)
     return by_lower[found[0]] if found else None
 
 

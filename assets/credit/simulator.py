@@ -103,7 +103,9 @@ class CreditSimulation:
                 months.append(statement)
         day = [datetime(one.year, one.month, one.day) for one in self.days()]  # noqa: DTZ001  # table times are UTC
         frames = [
-            pl.DataFrame({**world.said, **statement}).with_columns(statement_date=pl.lit(closed, pl.Datetime("us")))
+            pl.DataFrame({**world.attributes, **statement}).with_columns(
+                statement_date=pl.lit(closed, pl.Datetime("us"))
+            )
             for closed, statement in zip(day, months, strict=True)
         ]
         return pl.concat(frames).select(*SCHEMA).cast(SCHEMA)
@@ -138,7 +140,7 @@ def name_of(day: date) -> str:
 class _World:
     """Clients as they are: what statements say of them, and the temper, use and share of the limit that none says."""
 
-    said: dict[str, NDArray[Any]]
+    attributes: dict[str, NDArray[Any]]
     limit: NDArray[np.float64]
     temper: NDArray[np.float64]
     use: NDArray[np.int64]
@@ -168,7 +170,7 @@ def _build_world(simulation: CreditSimulation) -> _World:
     share = np.where(use == USES.index(PART_PAID), draws.beta(2.0, 1.8, number) + 0.06 * temper, 0.0)
     share = np.where(use == USES.index(PAID_IN_FULL), draws.beta(1.2, 9.0, number), share)
     age = np.clip(np.round(21 + draws.gamma(2.4, 6.0, number)), 21, 79)
-    said = {
+    attributes = {
         "client_id": np.arange(1, number + 1),
         "credit_limit": limit,
         "sex": draws.choice([1, 2], number, p=[0.396, 0.604]),
@@ -178,7 +180,7 @@ def _build_world(simulation: CreditSimulation) -> _World:
         "marriage": draws.choice([0, 1, 2, 3], number, p=[0.0018, 0.4553, 0.5321, 0.0108]),
         "age": age,
     }
-    return _World(said, limit, temper, use, np.clip(share, 0, 1.02))
+    return _World(attributes, limit, temper, use, np.clip(share, 0, 1.02))
 
 
 def _live_a_month(world: _World, state: _State, draws: np.random.Generator) -> dict[str, NDArray[Any]]:

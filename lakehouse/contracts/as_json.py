@@ -44,12 +44,14 @@ def from_object(found: Any, where: str = "contract") -> Contract:  # noqa: ANN40
     columns = []
     for one in given.pop("columns"):
         named = one.get("name") if isinstance(one, dict) else one
-        told = checked(Column, one, f"{where}, column {named!r}")
-        if told["type"] == "timestamp":
-            told |= {name: _moment(told[name], where) for name in ("at_least", "at_most") if told.get(name) is not None}
+        values = checked(Column, one, f"{where}, column {named!r}")
+        if values["type"] == "timestamp":
+            values |= {
+                name: _moment(values[name], where) for name in ("at_least", "at_most") if values.get(name) is not None
+            }
         place = f"{where}, column {named}, rules"
-        told["rules"] = [column_rule_of(rule["rule"], place).from_object(rule) for rule in told.get("rules", ())]
-        columns.append(Column(**told))
+        values["rules"] = [column_rule_of(rule["rule"], place).from_object(rule) for rule in values.get("rules", ())]
+        columns.append(Column(**values))
     for name, kind in _parts().items():
         if name != "keys":
             place = f"{where}, {name}"

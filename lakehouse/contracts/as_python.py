@@ -21,18 +21,18 @@ _MAPPINGS = ("quantiles", "shares", "may_add", "then")
 
 def to_python(contract: Contract, opening: str, comments: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return a module's source: `opening` is its docstring, `comments` stand above the column or field of that name."""
-    said = comments or {}
+    remarks = comments or {}
     lines: list[str] = []
     for one in fields(contract):
         value = getattr(contract, one.name)
         shown = (
             one.default is MISSING or value != one.default or one.name in {"quarantine_share", "freshness", "volume"}
         )
-        lines += [f"{_STEP}# {line}" for line in said.get(one.name, ())]
+        lines += [f"{_STEP}# {line}" for line in remarks.get(one.name, ())]
         if shown and one.name in _LISTS:
             lines.append(f"{_STEP}{one.name}=[")
             for part in value:
-                lines += [f"{_STEP * 2}# {line}" for line in said.get(getattr(part, "name", ""), ())]
+                lines += [f"{_STEP * 2}# {line}" for line in remarks.get(getattr(part, "name", ""), ())]
                 lines.append(_declared(part, 2))
             lines.append(f"{_STEP}],")
         elif shown:

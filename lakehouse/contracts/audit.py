@@ -31,46 +31,46 @@ def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
 
     What was flagged elsewhere counts in the share; its verdict is for who flagged it.
     """
-    rows = len(parted.good) + len(parted.broken)
+    rows = len(parted.good) + len(parted.failed_rows)
     described = {**readable_rules(contract), **contract.row_rules()}
     check_results = []
-    for rule, told in contract.row_rules().items():
+    for rule, text in contract.row_rules().items():
         number, sample = parted.counts.get(rule, 0), parted.samples.get(rule, ())
-        check_results.append(rule_check_result(rule, told, contract.action(rule), number, rows, sample))
-    share = len(parted.broken) / rows if rows else 0.0
+        check_results.append(rule_check_result(rule, text, contract.action(rule), number, rows, sample))
+    share = len(parted.failed_rows) / rows if rows else 0.0
     # Of few rows a single one is more than a small share; it is no reason to refuse all.
-    rejected = len(parted.broken) > math.ceil(contract.quarantine_share * rows)
-    worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.broken) else None
-    told = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
+    rejected = len(parted.failed_rows) > math.ceil(contract.quarantine_share * rows)
+    worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.failed_rows) else None
+    text = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
     if rejected and worst:
-        told += f" Most often: {described.get(worst, worst)}"
+        text += f" Most often: {described.get(worst, worst)}"
     check_results.append(
         CheckResult(
             QUARANTINE_SHARE,
             not rejected,
-            told,
+            text,
             blocking=contract.action(QUARANTINE_SHARE) == "block",
-            measured={"share": share, "rows": rows, "rows_quarantined": len(parted.broken)},
-            sample=parted.broken.slice(0, SAMPLE_ROWS).to_pylist(),
+            measured={"share": share, "rows": rows, "rows_quarantined": len(parted.failed_rows)},
+            sample=parted.failed_rows.slice(0, SAMPLE_ROWS).to_pylist(),
         )
     )
     return check_results
 
 
 def rule_check_result(
-    name: str, message: str, action: Action, broken: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
+    name: str, message: str, action: Action, failed_rows: int, rows: int, sample: Sequence[Mapping[str, Any]] = ()
 ) -> CheckResult:
-    """The verdict on one row rule that `broken` of `rows` rows break."""
-    if broken:
+    """The check result of one row rule that `failed_rows` of `rows` rows break."""
+    if failed_rows:
         what_then = {
-            "quarantine": ", which belong in quarantine",
-            "block": ", which refuses the write",
-            "warn": ", which were let through",
+            "quarantine": " and were quarantined",
+            "block": ", which blocks the write",
+            "warn": ", which is only a warning",
         }
-        message += f" Not so in {broken} rows{what_then[action]}."
-    measured = {"rows": rows, "broken": broken, "share": broken / rows if rows else 0.0}
+        message += f" {failed_rows} rows failed{what_then[action]}."
+    measured = {"rows": rows, "failed_rows": failed_rows, "share": failed_rows / rows if rows else 0.0}
     blocking, quarantines = action == "block", action == "quarantine"
-    return CheckResult(name, broken == 0, message, blocking, measured, sample, quarantines)
+    return CheckResult(name, failed_rows == 0, message, blocking, measured, sample, quarantines)
 
 
 def freshness_check_result(contract: Contract, event_time: str, rows: pa.Table, days: Sequence[Any]) -> CheckResult:
@@ -101,9 +101,9 @@ def volume_check_result(
     message += " as its weekday has." if contract.volume_by == "weekday" else "."
     if not passed:
         named = [f"{day} with {count} (typical: {typical[day]:g})" for day, count in list(odd.items())[:SAMPLE_ROWS]]
-        message += " Not so: " + ", ".join(named) + "."
+        message += " Failed: " + ", ".join(named) + "."
     if not enough:
-        message = f"Fewer than {LEAST_DAYS} days are known, so no day's volume is judged yet."
+        message = f"Fewer than {LEAST_DAYS} days are known, so the volume is not checked yet."
     measured = {"typical_rows": middle, "odd_days": len(odd)}
     return CheckResult(VOLUME, passed, message, blocking=contract.action(VOLUME) == "block", measured=measured)
 

@@ -28,7 +28,7 @@ AUDITS = SystemTable(
             ("action", pa.string()),
             ("passed", pa.bool_()),
             ("rows", pa.int64()),
-            ("broken", pa.int64()),
+            ("failed_rows", pa.int64()),
             ("share", pa.float64()),
             ("message", pa.string()),
             ("measured", pa.string()),
@@ -36,13 +36,13 @@ AUDITS = SystemTable(
             ("run_id", pa.string()),
         ]
     ),
-    "Every rule's verdict on every delivery.",
+    "The results of all checks of all deliveries.",
     {
-        "at": "When it was judged (UTC).",
-        "delivery": "The file, by its path below the drop folder; empty for a verdict on the whole table.",
-        "action": "What a broken rule does: block, quarantine or warn.",
-        "rows": "Rows that were judged.",
-        "broken": "Rows that break the rule.",
+        "at": "When it was checked (UTC).",
+        "delivery": "The file, by its path below the drop folder; empty for a check of the whole table.",
+        "action": "What a failed check does: block, quarantine or warn.",
+        "rows": "Rows that were checked.",
+        "failed_rows": "Rows that failed.",
         "sample": "Where rows break it: file and row number (JSON). The rows themselves are in the quarantine.",
     },
 )
@@ -70,7 +70,9 @@ def audit_lines(  # a column each
             "action": check_result.action,
             "passed": check_result.passed,
             "rows": rows,
-            "broken": int(check_result.measured.get("broken", check_result.measured.get("rows_quarantined", 0))),
+            "failed_rows": int(
+                check_result.measured.get("failed_rows", check_result.measured.get("rows_quarantined", 0))
+            ),
             "share": float(check_result.measured.get("share", 0.0)),
             "message": check_result.message,
             "measured": json.dumps(dict(check_result.measured), default=str),

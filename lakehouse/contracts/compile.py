@@ -25,19 +25,19 @@ def compile_rules(contract: Contract) -> list[RowRule]:
 
 
 def not_evaluated(
-    contract: Contract, rules: Sequence[RowRule], judge: Callable[[RowRule], object], error: Exception
+    contract: Contract, rules: Sequence[RowRule], evaluate: Callable[[RowRule], object], error: Exception
 ) -> ContractError:
     """Return the error for rules that an engine could not evaluate together: names the first that fails alone."""
     for rule in rules:
         if rule.failing is None:
             continue
         try:
-            judge(rule)
+            evaluate(rule)
         except type(error) as found:
             return ContractError(
                 f"The rule {rule.name} cannot be evaluated: {_fault(found)}. Nothing was published.",
                 where=f"contract of {contract.table}, rule {rule.name}",
-                nearest="a / nullif(b, 0), which is null where b is 0; a row of which the rule is null is not judged"
+                nearest="a / nullif(b, 0), which is null where b is 0; a row of which the rule is null is not checked"
                 if DIVIDED_BY_ZERO in str(found).lower()
                 else None,
                 fix="Change the rule's expression so that it has a value for every row that can be delivered.",

@@ -61,15 +61,17 @@ class Counting:
 
         `views` are those of `joined_sql`. Rows of a rule are joined with what that rule refers to alone.
         """
-        judged = in_python or {}
+        from_python = in_python or {}
         failed = {
-            rule.name: judged[rule.name][0] if isinstance(rule, PythonRule) else rule.failed(_own(counts, rule.name))
+            rule.name: from_python[rule.name][0]
+            if isinstance(rule, PythonRule)
+            else rule.failed(_own(counts, rule.name))
             for rule in self.rules
         }
         shown: dict[str, list[Mapping[str, Any]]] = {
-            name: list(judged[name][1]) if name in judged else [] for name in failed
+            name: list(from_python[name][1]) if name in from_python else [] for name in failed
         }
-        odd = [rule for rule in self.rules if failed[rule.name] and rule.name not in judged]
+        odd = [rule for rule in self.rules if failed[rule.name] and rule.name not in from_python]
         if odd:
             samples = [rule.sample_sql(f"scanned{rule.joined(views or {})}", SAMPLE_ROWS) for rule in odd]
             for row in ask(" union all ".join(f"({sql})" for sql in samples)):
@@ -101,7 +103,7 @@ def counting(contract: Contract, planned: Plan | None = None) -> Counting:
     return Counting(contract, rules, aggregates)
 
 
-def judge_in_python(rules: Sequence[PythonRule], batches: Iterable[pl.DataFrame]) -> InPython:
+def check_in_python(rules: Sequence[PythonRule], batches: Iterable[pl.DataFrame]) -> InPython:
     """Return how many rows of the batches fail each rule, with a few of them."""
     found: dict[str, tuple[int, list[Mapping[str, Any]]]] = {rule.name: (0, []) for rule in rules}
     for batch in batches:

@@ -51,7 +51,7 @@ def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> l
             continue
         blocking = contract.action(one.name) == "block"
         if len(rows) < one.least_rows or len(reference) < one.least_rows:
-            message = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not judged."
+            message = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not checked."
             check_results.append(CheckResult(one.name, passed=True, message=message, blocking=blocking))
             continue
         before, after = _shares(_series(reference, one.column), _series(rows, one.column))

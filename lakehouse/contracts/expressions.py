@@ -150,7 +150,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         f"{word or node.sql(dialect='duckdb')!r} cannot be used in a rule: only what means the same in DuckDB and in "
         "Spark can.",
         where=f"{where}: {sql}",
-        nearest=_INSTEAD.get(word.lower()) or (nearest_name(word, _FUNCTIONS, likeness=0.7) if word else None),
+        nearest=_INSTEAD.get(word.lower()) or (nearest_name(word, _FUNCTIONS, least_ratio=0.7) if word else None),
         fix="Use comparisons, arithmetic, CASE and the functions " + ", ".join(_FUNCTIONS) + ".",
     )
 
@@ -193,15 +193,15 @@ def _sort_of_kind(column: "Column") -> str:
 def _check_mixed(node: Expr, sorts: dict[str, str], where: str) -> None:
     """DuckDB casts one side of a comparison to the other's kind, and fails at the first row that cannot be."""
     sides = [node.this, node.args.get("expression")] if isinstance(node, _COMPARISONS) else []
-    told = {}
+    operands = {}
     for one in sides:
         if isinstance(one, exp.Column):
-            told[sorts[one.name]] = one
+            operands[sorts[one.name]] = one
         elif isinstance(one, exp.Literal):
-            told["text" if one.is_string else "number"] = one
-    if {"number", "text"} != told.keys():
+            operands["text" if one.is_string else "number"] = one
+    if {"number", "text"} != operands.keys():
         return
-    literal = next((one for one in told.values() if isinstance(one, exp.Literal)), None)
+    literal = next((one for one in operands.values() if isinstance(one, exp.Literal)), None)
     nearest = None
     if literal is not None and (not literal.is_string or literal.name.lstrip("-").replace(".", "", 1).isdigit()):
         other = exp.Literal.number(literal.name) if literal.is_string else exp.Literal.string(literal.name)

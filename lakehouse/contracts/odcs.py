@@ -44,7 +44,7 @@ _CUSTOM = {
 
 def to_odcs(contract: Contract) -> str:
     """Return the contract as ODCS YAML."""
-    told = as_object(contract)
+    content = as_object(contract)
     domain, _, name = contract.table.rpartition(".")
     table: dict[str, Any] = {
         "name": name,
@@ -68,7 +68,7 @@ def to_odcs(contract: Contract) -> str:
         "schema": [table],
         "slaProperties": [{"property": "freshness", "value": int(number), "unit": unit}],
         "customProperties": [
-            {"property": word, "value": told[field]} for field, word in _CUSTOM.items() if field in told
+            {"property": word, "value": content[field]} for field, word in _CUSTOM.items() if field in content
         ],
     }
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)

@@ -113,13 +113,13 @@ class _Reader:
 
     def _group(self) -> str:
         found = self._taken(_GROUP)
-        told = found.group() if found else "("
-        if told == "(?":
+        text = found.group() if found else "("
+        if text == "(?":
             raise self._unknown(self.pattern[self.at - 2 : self.at + 2])
-        if told.endswith(">"):  # what a group is called says nothing here, and Java knows fewer names
+        if text.endswith(">"):  # what a group is called says nothing here, and Java knows fewer names
             return "("
         # The case of all letters, as in RE2, and not only of those of ASCII.
-        return told.replace("i", "iu")
+        return text.replace("i", "iu")
 
     def _taken(self, form: re.Pattern[str]) -> re.Match[str] | None:
         found = form.match(self.pattern, self.at)

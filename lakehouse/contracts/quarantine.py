@@ -34,7 +34,7 @@ _OWN = pa.schema(
     ]
 )
 _DOCS = {
-    RULE: "The names of the broken rules.",
+    RULE: "The names of the failed rules.",
     DELIVERED: "The row as it was delivered (JSON), before mappings and types.",
     QUARANTINED_AT: "When it was put here (UTC).",
     DROPPED: "Why somebody dropped it; null while it waits.",
@@ -110,7 +110,7 @@ def keep_in_quarantine(
     lake: Lakehouse,
     shape: TableShape,
     event_time: str,
-    broken: pa.Table,
+    failed_rows: pa.Table,
     landing: Mapping[str, Collection[date]],
     provenance: Provenance,
     possible: Callable[[Iterable[date]], list[date]],
@@ -120,7 +120,7 @@ def keep_in_quarantine(
     Rows of other days stay, rows without a `possible` day come with each; what was dropped stays dropped. Returns None
     when nothing changes.
     """
-    if not len(broken) and not lake.has(shape.name):
+    if not len(failed_rows) and not lake.has(shape.name):
         return None
     base = resolve(ensure_table(lake, shape))
     chosen = of_deliveries(landing)
@@ -131,7 +131,7 @@ def keep_in_quarantine(
         day in dated and day not in landing[fingerprint]
         for fingerprint, day in zip(held.column("_fingerprint").to_pylist(), days, strict=True)
     ]
-    rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), _marked(broken, shape, dropped_rows(held))])
+    rows = pa.concat_tables([held.filter(pa.array(stays, pa.bool_())), _marked(failed_rows, shape, dropped_rows(held))])
     rows = rows.sort_by([(name, "ascending") for name in _KEY])
     same = [*_KEY, RULE]
     if rows.select(same).equals(held.select(same)):
@@ -175,17 +175,17 @@ def drop_rows(lake: Lakehouse, shape: TableShape, rule: str | None, reason: str,
     return number
 
 
-def _marked(broken: pa.Table, shape: TableShape, dropped: Mapping[str, Mapping[int, str]]) -> pa.Table:
+def _marked(failed_rows: pa.Table, shape: TableShape, dropped: Mapping[str, Mapping[int, str]]) -> pa.Table:
     """Broken rows in the quarantine's columns; without a `_delivered` of their own it stays null."""
     now = pa.scalar(clock.stored_now(), pa.timestamp("us"))
-    pairs = zip(*(broken.column(name).to_pylist() for name in _KEY), strict=True)
+    pairs = zip(*(failed_rows.column(name).to_pylist() for name in _KEY), strict=True)
     reasons = [dropped.get(fingerprint, {}).get(row) for fingerprint, row in pairs]
-    own = {QUARANTINED_AT: pa.repeat(now, len(broken)), DROPPED: pa.array(reasons, pa.string())}
-    if DELIVERED not in broken.schema.names:
-        own[DELIVERED] = pa.nulls(len(broken), pa.string())
+    own = {QUARANTINED_AT: pa.repeat(now, len(failed_rows)), DROPPED: pa.array(reasons, pa.string())}
+    if DELIVERED not in failed_rows.schema.names:
+        own[DELIVERED] = pa.nulls(len(failed_rows), pa.string())
     for name, values in own.items():
-        broken = broken.append_column(name, values)
-    return broken.select(shape.schema.names).cast(shape.schema)
+        failed_rows = failed_rows.append_column(name, values)
+    return failed_rows.select(shape.schema.names).cast(shape.schema)
 
 
 def _replace(

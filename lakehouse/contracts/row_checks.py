@@ -30,14 +30,14 @@ AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Sorted:
-    """Rows parted by a contract's row rules. `broken` has the column `_rule`; `counts` are rows by rule.
+    """Rows parted by a contract's row rules. `failed_rows` has the column `_rule`; `counts` are rows by rule.
 
     Rows that only break rules which `warn` are good, and counted. `samples` are the first few rows that break each
     rule, with all rules that they break.
     """
 
     good: pa.Table
-    broken: pa.Table
+    failed_rows: pa.Table
     counts: dict[str, int]
     samples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ def sort_rows(
     """Part the rows by the contract's row rules. A row that breaks several names them all.
 
     `referenced` holds the tables that the contract refers to, by name (references.py reads them). `flags` are rules
-    that were judged elsewhere: name -> a mask of the rows that break it (`readable_rules` for what could not be read);
+    that were checked elsewhere: name -> a mask of the rows that break it (`readable_rules` for what could not be read);
     its rows are quarantined. Of equal keys the first row is good.
     Raises ContractError for a rule that raises, and for a table that is referred to and was not given.
     """
@@ -98,10 +98,10 @@ def sort_writes(
         marks = {name: f"_mark_{place}" for place, (name, mask) in enumerate(masks.items()) if mask.any()}
         for name, mark in marks.items():
             looked_at = looked_at.append_column(mark, pa.array(masks[name]))
-        judged = [rule for rule in rules if rule.failing is not None or rule.name in marks]
+        checked = [rule for rule in rules if rule.failing is not None or rule.name in marks]
         found = [
-            _broken(connection, contract, looked_at, judged[first : first + AT_ONCE], marks)
-            for first in range(0, len(judged), AT_ONCE)
+            _failed_rows(connection, contract, looked_at, checked[first : first + AT_ONCE], marks)
+            for first in range(0, len(checked), AT_ONCE)
         ]
     reasons, ends = _reasons(found), np.cumsum(sizes)
     return [
@@ -109,7 +109,7 @@ def sort_writes(
     ]
 
 
-def _broken(
+def _failed_rows(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     looked_at: pa.Table,
@@ -119,19 +119,19 @@ def _broken(
     """Of each row that breaks a rule: its place, whether it breaks each rule (by the rule's name), and their names."""
     conditions = {rule.name: marks.get(rule.name, rule.in_duckdb) for rule in rules}
     needed = {PLACE, *(marks[rule.name] for rule in rules if rule.name in marks)}.union(*(one.columns for one in rules))
-    connection.register("judged", looked_at.select([name for name in looked_at.schema.names if name in needed]))
+    connection.register("checked", looked_at.select([name for name in looked_at.schema.names if name in needed]))
     named = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in conditions.items())
     flags = ", ".join(f"coalesce({condition}, false) as {quoted(name)}" for name, condition in conditions.items())
     breaks = " or ".join(f"({condition})" for condition in conditions.values())
     try:
         return connection.sql(
-            f"select {PLACE}, concat_ws(', ', {named}) as {RULE}, {flags} from judged where {breaks} order by {PLACE}"
+            f"select {PLACE}, concat_ws(', ', {named}) as {RULE}, {flags} from checked where {breaks} order by {PLACE}"
         ).to_arrow_table()
     except duckdb.Error as error:
         raise not_evaluated(
             contract,
             rules,
-            lambda rule: connection.sql(f"select count_if({rule.in_duckdb}) from judged").fetchall(),
+            lambda rule: connection.sql(f"select count_if({rule.in_duckdb}) from checked").fetchall(),
             error,
         ) from None
 
@@ -148,14 +148,14 @@ def _parted(
         own = _of_places(one, begin, len(rows))
         places = own.column(PLACE).to_numpy() - begin
         for name in own.schema.names[2:] if len(own) else ():
-            broken = places[own.column(name).to_numpy()]
-            counts[name] = len(broken)
-            if len(broken):
-                firsts[name] = broken[:SAMPLE_ROWS]
+            failed_rows = places[own.column(name).to_numpy()]
+            counts[name] = len(failed_rows)
+            if len(failed_rows):
+                firsts[name] = failed_rows[:SAMPLE_ROWS]
                 if name in stopping:
-                    stopped[broken] = True
-    told = _of_places(reasons, begin, len(rows))
-    known, names = told.column(PLACE).to_numpy() - begin, told.column(RULE).combine_chunks()
+                    stopped[failed_rows] = True
+    named_rules = _of_places(reasons, begin, len(rows))
+    known, names = named_rules.column(PLACE).to_numpy() - begin, named_rules.column(RULE).combine_chunks()
 
     def marked(places: NDArray[np.int64]) -> pa.Table:
         return rows.take(pa.array(places)).append_column(RULE, names.take(pa.array(np.searchsorted(known, places))))

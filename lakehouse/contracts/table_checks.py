@@ -16,7 +16,7 @@ import pyarrow as pa
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.contracts.compile import not_evaluated
 from lakehouse.contracts.contract import SCHEMA, TABLE_CHECKS, Contract
-from lakehouse.contracts.counting import counting, judge_in_python
+from lakehouse.contracts.counting import check_in_python, counting
 from lakehouse.contracts.referenced_tables import check_references
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import connect
@@ -68,7 +68,7 @@ def audit_table(
         def ask(sql: str) -> list[dict[str, Any]]:
             return connection.sql(sql).to_arrow_table().to_pylist()
 
-        in_python = judge_in_python(rules, _batches(connection)) if (rules := work.python_rules()) else {}
+        in_python = check_in_python(rules, _batches(connection)) if (rules := work.python_rules()) else {}
         return [schema, *work.check_results(counts, ask, in_python=in_python)]
 
 

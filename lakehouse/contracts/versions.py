@@ -37,10 +37,10 @@ CONTRACTS = SystemTable(
             ("run_id", pa.string()),
         ]
     ),
-    "Every version of every contract that rows were judged by.",
+    "Every version of every contract that was used in an audit.",
     {
         "at": "When it was first used (UTC).",
-        "fingerprint": "The hash of what decides the verdicts.",
+        "fingerprint": "The hash of the rules.",
         "changes": "What is different from the version before, a line each.",
         "contract": "The whole contract (JSON).",
     },
@@ -96,10 +96,10 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
 
 def warn_of_unchanged_version(old: Contract, new: Contract, changes: Sequence[Change]) -> None:
     """Warns (SlipwayWarning) when columns, rules or keys changed and the version did not, naming the next."""
-    told = [change.description for change in changes if change.of_rows]
-    if told and new.version == old.version:
-        description = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(told)} "
-        warnings.warn(SlipwayWarning(description + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
+    changed = [change.description for change in changes if change.of_rows]
+    if changed and new.version == old.version:
+        warning = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(changed)} "
+        warnings.warn(SlipwayWarning(warning + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
 
 
 def keep_version(

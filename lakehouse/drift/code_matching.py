@@ -51,13 +51,13 @@ def match_codes(
     cost = np.minimum(cost, 1e3) - 1e4 * (written == 1) - written / _LIKE_WORDS
     chosen = linear_sum_assignment(cost)
     pairs = {codes[row]: values[place] for row, place in zip(*chosen, strict=True)}
-    told = {codes[row]: values[place] for row, place in zip(*chosen, strict=True) if written[row, place] == 1}
-    if sum(sent[code] for code in told) >= _MOSTLY:  # type: ignore[index]
+    matched = {codes[row]: values[place] for row, place in zip(*chosen, strict=True) if written[row, place] == 1}
+    if sum(sent[code] for code in matched) >= _MOSTLY:  # type: ignore[index]
         # The words are the same in other letters: what never came before is written back in the same way.
-        back = _way_back({str(code): str(means) for code, means in told.items()})
-        pairs = {**told, **({code: back(str(code)) for code in codes if code not in told} if back else {})}
-        left = sum(known[value] for value in values if value not in told.values())
-        apart = sum(abs(sent[code] - known[value]) for code, value in told.items()) + left  # type: ignore[index]
+        back = _way_back({str(code): str(means) for code, means in matched.items()})
+        pairs = {**matched, **({code: back(str(code)) for code in codes if code not in matched} if back else {})}
+        left = sum(known[value] for value in values if value not in matched.values())
+        apart = sum(abs(sent[code] - known[value]) for code, value in matched.items()) + left  # type: ignore[index]
         return Matched(pairs, 0.5 * float(apart))
     if len(codes) > _MANY:
         return None  # so many can always be laid side by side by how often they come
@@ -90,10 +90,10 @@ def _natural(code: Category) -> tuple:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", code) if part)
 
 
-def _way_back(told: Mapping[str, str]) -> Callable[[str], str] | None:
+def _way_back(matched: Mapping[str, str]) -> Callable[[str], str] | None:
     """The change of letters that makes all codes what they mean; None when there is none."""
     for way in (str.title, str.upper, str.lower, str.capitalize, str.strip):
-        if all(way(code) == means for code, means in told.items()):
+        if all(way(code) == means for code, means in matched.items()):
             return way
     return None
 

@@ -39,7 +39,7 @@ def find_renamed(case: Case) -> list[Issue]:
         for place, delivered in enumerate(unknown):
             tried = case.tried([renamed(delivered, name)], [name])
             if tried and tried.unreadable.get(name, 0.0) <= _READABLE:
-                alike[row, place] = likeness(tried.columns[name], case.before[name])
+                alike[row, place] = similarity(tried.columns[name], case.before[name])
             names[row, place] = SequenceMatcher(None, name.lower(), delivered.lower()).ratio()
     issues = []
     for row, place in zip(*linear_sum_assignment(-(alike + _NAMES_COUNT * names)), strict=True):
@@ -55,13 +55,13 @@ def find_renamed(case: Case) -> list[Issue]:
                 size=1 + size,
                 share=1.0,
                 proposal=renamed(delivered, name).line(),
-                measured={"likeness": round(size, 4), "likeness_of_names": round(float(names[row, place]), 4)},
+                measured={"similarity": round(size, 4), "similarity_of_names": round(float(names[row, place]), 4)},
             )
         )
     return issues
 
 
-def likeness(found: ColumnProfile, before: ColumnHistory) -> float:
+def similarity(found: ColumnProfile, before: ColumnHistory) -> float:
     """How alike, from 0 to 1: one less the distance; what clean deliveries lie apart counts for nothing."""
     if not found.given or found.kind != before.kind:
         return 0.0
@@ -69,7 +69,7 @@ def likeness(found: ColumnProfile, before: ColumnHistory) -> float:
     shape = Shape.of(found)
     if shape and before.shape:
         if before.moves or found.kind == "time":
-            return _likeness_of_moving(shape, before) * (1 - nulls)
+            return _similarity_of_moving(shape, before) * (1 - nulls)
         apart = farthest(shape, before.shape)
         allowed = min(before.apart, 0.3) if len(before.profiles) > 2 else 0.0  # noqa: PLR2004  # a known spread
         return max(0.0, 1 - max(0.0, apart - allowed)) * (1 - nulls)
@@ -90,11 +90,11 @@ def _known(found: ColumnProfile, before: ColumnHistory) -> float:
     """The share of the different values, as far as sketches tell, that came before."""
     known = {one for profile in before.profiles for one in profile.sketch}
     highest = min((profile.sketch[-1] for profile in before.profiles if profile.sketch), default=0)
-    told = [one for one in found.sketch if one <= highest]
-    return sum(one in known for one in told) / len(told) if told else 0.0
+    comparable = [one for one in found.sketch if one <= highest]
+    return sum(one in known for one in comparable) / len(comparable) if comparable else 0.0
 
 
-def _likeness_of_moving(shape: Shape, before: ColumnHistory) -> float:
+def _similarity_of_moving(shape: Shape, before: ColumnHistory) -> float:
     expected, near = before.next_middle
     if not before.centred:
         return 0.0
@@ -142,7 +142,7 @@ def _odd(case: Case, name: str) -> float:
             return 0.0
         if before.moves and not case.in_order:
             return 0.0
-    return 1 - likeness(now, before)
+    return 1 - similarity(now, before)
 
 
 def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Issue | None:
@@ -152,7 +152,7 @@ def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Issu
     tried = case.tried([mapping], [one, other])
     if not tried or max(tried.unreadable.values(), default=0.0) > _READABLE:
         return None
-    mended = {name: 1 - likeness(tried.columns[name], case.before[name]) for name in (one, other)}
+    mended = {name: 1 - similarity(tried.columns[name], case.before[name]) for name in (one, other)}
     if sum(mended.values()) > (odd[one] + odd[other]) / 2.5 or any(mended[name] > odd[name] for name in mended):
         return None
     message = f"`{one}` and `{other}` have changed places: each fits what the other was, and not what it was itself."

@@ -24,7 +24,7 @@ _REPEATED = 0.05
 
 def find_repeated(case: Case) -> list[Issue]:
     """A delivery whose rows, or all columns but the times, were delivered before; and rows that stand there twice."""
-    telling = _telling(case)
+    distinctive = _distinctive(case)
     plain = [name for name, one in case.profile.columns.items() if one.kind != "time"]
     first = frozenset(case.profile.row_sketch[:_FIRST])
     for one in reversed(case.history) if case.rows >= FEW_ROWS else ():
@@ -39,7 +39,7 @@ def find_repeated(case: Case) -> list[Issue]:
             kind, how = ("delivery_repeated", "has the rows of") if whole else ("delivery_stale", "repeats rows of")
             message = f"The delivery {how} {named}: {percent(share)} of all rows are the same."
             return [Issue(kind, (), message, 3 + share, share, measured={"same_rows": round(share, 4)})]
-        stale = _stale(case, one, plain, telling)
+        stale = _stale(case, one, plain, distinctive)
         if stale:
             message = f"The delivery is {named} once more, with other times: {stale}."
             return [Issue("delivery_stale", (), message, 3.0, 1.0)]
@@ -68,7 +68,7 @@ def _common(one: tuple[int, ...], other: tuple[int, ...]) -> float:
     return len(both.intersection(union)) / len(union)
 
 
-def _telling(case: Case) -> dict[str, frozenset[int]]:
+def _distinctive(case: Case) -> dict[str, frozenset[int]]:
     """The columns of many values, none of which came twice so far, such as a number of its own: their first hashes."""
     found = {}
     for name, one in case.profile.columns.items():
@@ -91,13 +91,13 @@ def _came_again(case: Case, name: str) -> bool:
     return len(known) < _KNOWN or any(_common(first, second) > _NEVER for first, second in pairwise(known))
 
 
-def _stale(case: Case, old: DeliveryProfile, plain: Sequence[str], telling: Mapping[str, frozenset[int]]) -> str:
+def _stale(case: Case, old: DeliveryProfile, plain: Sequence[str], distinctive: Mapping[str, frozenset[int]]) -> str:
     """Why it is an old delivery with other times; empty when it is not."""
     if plain and all(name in old.columns and _same(case.profile.columns[name], old.columns[name]) for name in plain):
         many = any(case.profile.columns[name].distinct >= max(FEW_ROWS, case.rows // 20) for name in plain)
         if many and not _alike_before(case, plain):
             return "every column but the times is the same"
-    for name, first in telling.items():
+    for name, first in distinctive.items():
         if name not in old.columns or first.isdisjoint(old.columns[name].sketch[:_FIRST]):
             continue
         share = _common(case.profile.columns[name].sketch, old.columns[name].sketch)

@@ -76,7 +76,7 @@ def find_changes(
 
 def _in_full(case: Case, found: Issue) -> Issue:
     """What keeps the file from being read first, and what it looks like after it."""
-    told = [
+    others = [
         one.message
         for one in case.read.structure
         if one.message
@@ -84,12 +84,12 @@ def _in_full(case: Case, found: Issue) -> Issue:
         and found.kind != one.kind
         and set(one.columns) & set(found.columns[:1])
     ]
-    told += [
+    others += [
         one.message
         for one in case.read.structure
         if one.kind == found.kind == "type_changed" and one.columns == found.columns and one.message != found.message
     ]
-    return replace(found, message=" ".join([*told, found.message])) if told else found
+    return replace(found, message=" ".join([*others, found.message])) if others else found
 
 
 def _time_columns(case: Case) -> list[str]:

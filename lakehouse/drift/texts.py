@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lakehouse.drift.case import Case, few_unreadable, percent
 from lakehouse.drift.code_matching import match_codes
-from lakehouse.drift.columns import likeness
+from lakehouse.drift.columns import similarity
 from lakehouse.profiling.column_profile import Category, ColumnProfile
 from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, differing, shares_of
 from lakehouse.profiling.issues import Issue
@@ -46,7 +46,7 @@ _LITTLE = 0.02
 _CODES = 60
 _KNOWN = 2
 """Deliveries before it that tell which codes there are."""
-_LOOK = " Told by how often each comes: look at the rare ones before you declare it."
+_LOOK = " Derived from how often each comes: check the rare ones before you declare it."
 _LETTERS = {"padded": "white space around", "lower": "small letters only", "upper": "capital letters only"}
 _NAMED = 0.9
 """The share of the odd values that a mapping must explain."""
@@ -103,7 +103,7 @@ def _odd_words(case: Case, name: str) -> Counter[str]:
 
 
 def _fits(found: ColumnProfile, before: ColumnHistory | None, must: float) -> bool:
-    return before is None or not found.given or likeness(found, before) >= must
+    return before is None or not found.given or similarity(found, before) >= must
 
 
 def _code_words(case: Case, name: str, words: Counter[str]) -> dict[str | int, str | int] | None:

@@ -147,8 +147,8 @@ def find_sentinel(case: Case, name: str) -> Issue | None:
     for value, count in now.top:
         here = count / now.rows
         in_place = fewer_nulls > _LITTLE and 0.3 * here <= fewer_nulls
-        told = (in_place and value == 0) or _SENTINEL.fullmatch(str(value)) is not None
-        if not told or count < 4:  # noqa: PLR2004  # fewer are no habit
+        plausible = (in_place and value == 0) or _SENTINEL.fullmatch(str(value)) is not None
+        if not plausible or count < 4:  # noqa: PLR2004  # fewer are no habit
             continue
         most, low, high = before.largest_share(value), before.shape.grid[0], before.shape.grid[-1]
         outside = not low <= value <= high  # type: ignore[operator]

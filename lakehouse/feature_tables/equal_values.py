@@ -144,12 +144,12 @@ def _columns(lake: Lakehouse, one: FeatureSet, days: Sequence[date] | None) -> l
     found = [_Column(f"{one.name}.{name}") for name in values]
     with borrow() as connection:
         rows = attach(connection, planned, "compared")
-        told = connection.execute(
+        counted = connection.execute(
             f"select {quoted(one.event_time)}::date, count(*), {hashes} from {rows} group by 1 order by 1"
         ).fetchall()
     for place, column in enumerate(found):
         ends = set()
-        for day, number, *figures in told:
+        for day, number, *figures in counted:
             content, least, most = figures[3 * place : 3 * place + 3]
             column.days[day] = (number, int(content))
             ends |= {least, most}

@@ -99,7 +99,7 @@ def event_times(table: pa.Table, column: str, *, where: str) -> Ints:
         raise SlipwayError(
             f"The time {column!r} is missing in {times.null_count} rows.",
             where=f"{where}, {column}",
-            fix="Let the source's contract refuse rows without a time.",
+            fix="Let the source's contract reject rows without a time.",
         )
     # A zone is only how a time is shown: the number below it counts from 1970 in UTC.
     if times.type.unit == "ns":

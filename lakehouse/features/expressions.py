@@ -43,18 +43,18 @@ def canonical(text: str, columns: Mapping[str, Any] | None = None) -> str:
     if not text:
         return text
     columns_of(text, where=text)
-    said = json.loads(_parsed(text).meta.serialize(format="json"))
-    return json.dumps(_renamed(said, columns or {}), sort_keys=True, default=str)
+    node = json.loads(_parsed(text).meta.serialize(format="json"))
+    return json.dumps(_renamed(node, columns or {}), sort_keys=True, default=str)
 
 
-def _renamed(said: Any, columns: Mapping[str, Any]) -> Any:  # noqa: ANN401  # any part of an expression
-    if isinstance(said, list):
-        return [_renamed(one, columns) for one in said]
-    if not isinstance(said, dict):
-        return said
-    if set(said) == {"Column"}:
-        return {"Column": columns.get(said["Column"], said["Column"])}
-    return {name: _renamed(one, columns) for name, one in said.items()}
+def _renamed(node: Any, columns: Mapping[str, Any]) -> Any:  # noqa: ANN401  # any part of an expression
+    if isinstance(node, list):
+        return [_renamed(one, columns) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if set(node) == {"Column"}:
+        return {"Column": columns.get(node["Column"], node["Column"])}
+    return {name: _renamed(one, columns) for name, one in node.items()}
 
 
 def values_of(text: str, table: pa.Table, *, where: str) -> pl.Series:

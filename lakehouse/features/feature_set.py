@@ -263,11 +263,11 @@ class FeatureSet:
 
 def _content(declared: Any) -> dict[str, Any]:  # noqa: ANN401  # any frozen declaration
     """Return a declaration's fields without those at their default, so that a new field changes no fingerprint."""
-    said = {one.name: getattr(declared, one.name) for one in fields(declared)}
-    told = {one.name: said[one.name] for one in fields(declared) if said[one.name] != one.default}
-    for name, value in told.items():
+    values = {one.name: getattr(declared, one.name) for one in fields(declared)}
+    given = {one.name: values[one.name] for one in fields(declared) if values[one.name] != one.default}
+    for name, value in given.items():
         if is_dataclass(value):
-            told[name] = _content(value)
+            given[name] = _content(value)
         elif isinstance(value, tuple):
-            told[name] = [{"is": type(one).__name__, **_content(one)} if is_dataclass(one) else one for one in value]
-    return told
+            given[name] = [{"is": type(one).__name__, **_content(one)} if is_dataclass(one) else one for one in value]
+    return given

@@ -65,7 +65,7 @@ def read_measure(column: pa.ChunkedArray, scale: int | None, *, where: str) -> M
         raise SlipwayError(
             "The measure has values that are infinite or not a number.",
             where=where,
-            fix="Let the source's contract refuse them.",
+            fix="Let the source's contract reject them.",
         )
     if scale is not None:
         return Measure(_scaled(values, scale, where), 10**scale, counts=False)

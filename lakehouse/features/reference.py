@@ -28,7 +28,7 @@ Row: TypeAlias = Mapping[str, Any]
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Told(NamedTuple):
+class EventTable(NamedTuple):
     """A table as plain rows, and of which of them a condition is true, by the condition and the row's identity."""
 
     rows: list[dict[str, Any]]
@@ -51,11 +51,11 @@ Seen: TypeAlias = dict[tuple[Events, str], list[Row]]
 def feature_rows(feature_set: FeatureSet, tables: Mapping[str, pa.Table], spine: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows of a feature set for `spine`, from tables of events by name, in order of time and row key."""
     by_place = lambda row: (_utc(row[feature_set.event_time]), row[feature_set.row_key])  # noqa: E731
-    told = {name: Told(table.to_pylist(), table.schema, {}) for name, table in tables.items()}
-    return [one_row(feature_set, told, place) for place in sorted(spine, key=by_place)]
+    prepared = {name: EventTable(table.to_pylist(), table.schema, {}) for name, table in tables.items()}
+    return [one_row(feature_set, prepared, place) for place in sorted(spine, key=by_place)]
 
 
-def one_row(feature_set: FeatureSet, tables: Mapping[str, Told], place: Row) -> dict[str, Any]:
+def one_row(feature_set: FeatureSet, tables: Mapping[str, EventTable], place: Row) -> dict[str, Any]:
     """The features of one spine row."""
     known = {**place, **_used(feature_set, tables, place)}
     seen: Seen = {}
@@ -67,7 +67,12 @@ def one_row(feature_set: FeatureSet, tables: Mapping[str, Told], place: Row) -> 
 
 
 def value_of(
-    feature_set: FeatureSet, declared: Declared, feature: Feature, tables: Mapping[str, Told], known: Row, seen: Seen
+    feature_set: FeatureSet,
+    declared: Declared,
+    feature: Feature,
+    tables: Mapping[str, EventTable],
+    known: Row,
+    seen: Seen,
 ) -> Any:  # noqa: ANN401  # of any type
     """One feature of one spine row, whose columns and features so far are `known`."""
     now = _utc(known[feature_set.event_time])
@@ -76,14 +81,14 @@ def value_of(
     if isinstance(declared, Derived):
         return _expression(declared, known)
     events = feature_set.events_of(declared)
-    told, own, window = tables[events.table], (events, ""), (events, feature.window)
+    prepared, own, window = tables[events.table], (events, ""), (events, feature.window)
     if own not in seen:
-        seen[own] = [event for event in told.rows if same_entity(feature_set, events, event, known)]
+        seen[own] = [event for event in prepared.rows if same_entity(feature_set, events, event, known)]
     if window not in seen:
         seen[window] = [event for event in seen[own] if in_window(feature_set, events, feature.window, event, now)]
     if isinstance(declared, Attribute):
         return attribute_value(declared, events, seen[window], now)
-    return window_value(declared, feature, events, seen[window], now, told)
+    return window_value(declared, feature, events, seen[window], now, prepared)
 
 
 def same_entity(feature_set: FeatureSet, events: Events, event: Row, place: Row) -> bool:
@@ -106,13 +111,13 @@ def in_window(feature_set: FeatureSet, events: Events, window: str, event: Row, 
 
 
 def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
-    one: WindowAggregate, feature: Feature, events: Events, inside: Sequence[Row], now: datetime, told: Told
+    one: WindowAggregate, feature: Feature, events: Events, inside: Sequence[Row], now: datetime, prepared: EventTable
 ) -> Any:  # noqa: ANN401
     """The value of an aggregation over the events in its window."""
     if one.by:
         inside = [event for event in inside if event[one.by] == feature.by]
     if one.where:
-        inside = [event for event in inside if told.is_true(one.where, event)]
+        inside = [event for event in inside if prepared.is_true(one.where, event)]
     if one.aggregation == "count":
         return len(inside)
     if one.aggregation == "since_last":
@@ -120,7 +125,7 @@ def window_value(  # noqa: C901, PLR0911, PLR0912  # one line an aggregation
         late = length(events.delay)
         return one.default if newest is None else (now - late - newest) // timedelta(microseconds=1) / 1_000_000
     inside = [event for event in inside if not missing(event[one.measure])]
-    kind = told.schema.field(one.measure).type
+    kind = prepared.schema.field(one.measure).type
     whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if one.aggregation == "sum" and pa.types.is_decimal(kind):
         whole = kind.scale == 0
@@ -273,7 +278,7 @@ def _expression(one: Derived, known: Row) -> Any:  # noqa: ANN401
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _used(feature_set: FeatureSet, tables: Mapping[str, Told], place: Row) -> dict[str, Any]:
+def _used(feature_set: FeatureSet, tables: Mapping[str, EventTable], place: Row) -> dict[str, Any]:
     """Features of other sets, from the newest row of their entity at the row's time."""
     found: dict[str, Any] = {}
     for used in feature_set.uses:

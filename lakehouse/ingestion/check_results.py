@@ -13,7 +13,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.check_result import CheckResult
 
 DELIVERIES, BREAKER, CONSERVATION = "deliveries", "breaker", "conservation"
-_COUNTED = ("rows_quarantined", "broken", "rows", "repeated", "odd_days")
+_COUNTED = ("rows_quarantined", "failed_rows", "rows", "repeated", "odd_days")
 
 
 def together(check_results: Sequence[Sequence[CheckResult]]) -> list[CheckResult]:
@@ -35,8 +35,8 @@ def _one_of(same: Sequence[CheckResult]) -> CheckResult:
         if name in measured:
             measured[name] = sum(int(check_result.measured.get(name, 0)) for check_result in same)
     if "share" in measured and measured.get("rows"):
-        broken = measured.get("rows_quarantined", measured.get("broken", 0))
-        measured["share"] = int(broken) / int(measured["rows"])
+        failed_rows = measured.get("rows_quarantined", measured.get("failed_rows", 0))
+        measured["share"] = int(failed_rows) / int(measured["rows"])
     message = f"{chosen.message} ({len(failed)} of {len(same)} deliveries.)" if failed else chosen.message
     sample = [row for check_result in failed for row in check_result.sample][:SAMPLE_ROWS]
     return replace(chosen, message=message, measured=measured, sample=sample)

@@ -53,7 +53,7 @@ _SHOWN_ISSUES = 3
 class DeliveryEvaluation:
     """A delivery and all that is known of it by itself.
 
-    `good` and `broken` are the rows of `days` that passed and failed; there are none for a file with a `fault`.
+    `good` and `failed_rows` are the rows of `days` that passed and failed; there are none for a file with a `fault`.
     `delivered` is the number of rows that the file has, as far as it can be read at all; `remedy` says how to declare
     the mappings that are proposed, if any are.
     """
@@ -61,7 +61,7 @@ class DeliveryEvaluation:
     delivery: Delivery
     days: tuple[date, ...]
     good: pa.Table
-    broken: pa.Table
+    failed_rows: pa.Table
     check_results: tuple[CheckResult, ...] = ()
     issues: tuple[Issue, ...] = ()
     fault: DeliveryError | None = None
@@ -72,7 +72,7 @@ class DeliveryEvaluation:
     @property
     def rows(self) -> int:
         """How many rows it brings."""
-        return len(self.good) + len(self.broken)
+        return len(self.good) + len(self.failed_rows)
 
     @property
     def good_by_itself(self) -> bool:
@@ -86,7 +86,7 @@ class EvaluationContext:
 
     `known_days` are the rows by day that stay of other deliveries, `dropped` the rows that somebody dropped from the
     quarantine, `history` the profiles of published deliveries in order of their days. `referenced` are the tables that
-    the contract refers to, `learned_from` the rows that the champion was trained on, if the contract asks. `now` is
+    the contract refers to, `trained_on` the rows that the champion was trained on, if the contract asks. `now` is
     when they are taken in.
     """
 
@@ -96,7 +96,7 @@ class EvaluationContext:
     history: tuple[DeliveryProfile, ...]
     now: datetime
     referenced: Mapping[str, pa.Table] = field(default_factory=dict)
-    learned_from: pa.Table | None = None
+    trained_on: pa.Table | None = None
 
     def with_profile(self, profile: DeliveryProfile) -> "EvaluationContext":
         """The context of those that come after this delivery, if it is good by itself."""
@@ -189,8 +189,8 @@ def _evaluated(
         *row_check_results(contract, parted),
         *distribution_check_results(contract, parted.good),
     ]
-    if context.learned_from is not None:
-        check_results += like_reference(contract, parted.good, context.learned_from)
+    if context.trained_on is not None:
+        check_results += like_reference(contract, parted.good, context.trained_on)
     # All that comes for a day counts, in however many files.
     check_results.append(volume_check_result(contract, {day: arriving[day] for day in days}, arriving))
     if len(parted.good):
@@ -200,15 +200,15 @@ def _evaluated(
     anomalies = find_anomalies(profile, before, contract)
     check_results.append(_found(contract, CHANGES, "The format is the one of the deliveries before.", changes))
     check_results.append(_found(contract, ANOMALIES, "The values lie as those of the deliveries before.", anomalies))
-    delivered = landed.as_delivered(parted.broken.column("_row").to_pylist())
-    broken = parted.broken.append_column(DELIVERED, pa.array(delivered, pa.string()))
+    delivered = landed.as_delivered(parted.failed_rows.column("_row").to_pylist())
+    failed_rows = parted.failed_rows.append_column(DELIVERED, pa.array(delivered, pa.string()))
     proposals = [one.proposal for one in changes if one.proposal]
     remedy = recipe(source, proposals) if proposals and contract.action(CHANGES) == "block" else ""
     return DeliveryEvaluation(
         delivery,
         days,
         parted.good,
-        broken,
+        failed_rows,
         tuple(check_results),
         (*changes, *anomalies),
         profile=profile,
@@ -235,8 +235,8 @@ def faulty_evaluation(context: EvaluationContext, delivery: Delivery, error: Del
     if issues:
         proposals = [one.proposal for one in issues if one.proposal]
         fix = recipe(source, proposals) if proposals else error.fix
-        told = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
-        error = DeliveryError(told, where=error.where, nearest=error.nearest, fix=fix)
+        text = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
+        error = DeliveryError(text, where=error.where, nearest=error.nearest, fix=fix)
     return replace(evaluation, fault=error, issues=tuple(issues), profile=profile, delivered=len(read.rows))
 
 
@@ -245,11 +245,11 @@ def _found(contract: Contract, name: str, message: str, issues: Sequence[Issue])
     blocking = contract.action(name) == "block"
     if not issues:
         return CheckResult(name, passed=True, message=message, blocking=blocking)
-    told = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
+    text = " ".join(one.message for one in issues[:_SHOWN_ISSUES])
     lines = [one.proposal for one in issues if one.proposal]
     proposals = ", ".join(lines)
     if proposals:
-        told += f" Proposed mapping: {proposals}.{of_nulls(contract, lines)}"
+        text += f" Proposed mapping: {proposals}.{of_nulls(contract, lines)}"
     measured: dict[str, float | int | str] = {
         "issues": len(issues),
         "kind": issues[0].kind,
@@ -259,7 +259,7 @@ def _found(contract: Contract, name: str, message: str, issues: Sequence[Issue])
     measured |= issues[0].measured
     if proposals:
         measured["proposal"] = proposals
-    return CheckResult(name, passed=False, message=told, blocking=blocking, measured=measured)
+    return CheckResult(name, passed=False, message=text, blocking=blocking, measured=measured)
 
 
 def _flags(landed: LandedRows, dropped: Mapping[int, str]) -> dict[str, NDArray[np.bool_]]:

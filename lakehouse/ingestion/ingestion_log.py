@@ -38,7 +38,7 @@ DELIVERIES = SystemTable(
             ("remedy", pa.string()),
         ]
     ),
-    "What became of each delivery: published, rejected, waiting behind an open breaker, or superseded by another file.",
+    "The status of each delivery: published, rejected, waiting (circuit breaker open), or superseded by another file.",
     {
         "at": "When it was decided (UTC).",
         "delivery": "The file, by its path below the drop folder.",

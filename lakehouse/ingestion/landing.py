@@ -50,11 +50,11 @@ def land(
     asked: Sequence[date] | None = None,
     progress: Progress = lambda _: None,
     consumers: Sequence[str] = (),
-    learned_from: int | None = None,
+    trained_on: int | None = None,
 ) -> LandingResult:
     """Land what is pending on the `asked` days (None: on any): write to an audit branch, audit, quarantine, publish.
 
-    `consumers` are the models that rely on the source, `learned_from` its snapshot that the champion was trained on.
+    `consumers` are the models that rely on the source, `trained_on` its snapshot that the champion was trained on.
     A bad delivery is no error here: the result says what became of each (`LandingResult.raise_if_nothing_passed`).
     Raises DeliveryError where there is nowhere to look for deliveries, ContractError for a contract with a breaking
     change and no new major version, UnknownNameError for one that refers to a table or column that is not there.
@@ -70,7 +70,7 @@ def land(
         check_references(lake, source.contract)
         check_kept(lake, source.contract, consumers)
         target = _target(lake, state, run_id)
-        context = _context(lake, state, pending, target, learned_from)
+        context = _context(lake, state, pending, target, trained_on)
         evaluations = evaluate(context, list(pending.deliveries.values()), pending.faulty, progress)
         leaving = places(pending.changes({one.delivery.fingerprint: one.days for one in evaluations if one.days}))
         repeats = find_repeats(lake, source, evaluations, leaving, target.base)
@@ -90,7 +90,7 @@ def _target(lake: Lakehouse, state: IngestionState, run_id: str) -> Target:
 
 
 def _context(
-    lake: Lakehouse, state: IngestionState, pending: Pending, target: Target, learned_from: int | None
+    lake: Lakehouse, state: IngestionState, pending: Pending, target: Target, trained_on: int | None
 ) -> EvaluationContext:
     """What the pending deliveries are evaluated beside: rows and profiles of those that are not landed again now."""
     source = state.source
@@ -112,11 +112,11 @@ def _context(
         history=tuple(published_history(lake, source.name, [fingerprint for _, fingerprint in published])),
         now=clock.stored_now(),
         referenced=read_referenced(lake, source.contract, target.provenance.input_snapshots),
-        learned_from=_rows_learned_from(lake, source, learned_from),
+        trained_on=_rows_trained_on(lake, source, trained_on),
     )
 
 
-def _rows_learned_from(lake: Lakehouse, source: Source, snapshot_id: int | None) -> pa.Table | None:
+def _rows_trained_on(lake: Lakehouse, source: Source, snapshot_id: int | None) -> pa.Table | None:
     """The columns whose values have to be distributed as in the champion's snapshot, from there."""
     columns = [one.column for one in source.contract.distributions if one.like_champion]
     return read(lake, source.name, columns, at=snapshot_id) if columns and snapshot_id is not None else None
@@ -164,7 +164,7 @@ def _result(
     evaluations = [one.evaluation for one in decided.decisions] if decided else []
     return LandingResult(
         outcome=outcome,
-        quarantined=sum(len(one.broken) for one in decided.accepted) if decided else 0,
+        quarantined=sum(len(one.failed_rows) for one in decided.accepted) if decided else 0,
         rejected=rejected,
         waiting=[one.evaluation.delivery.name for one in decided.blocked if one.reason is None] if decided else [],
         issues={one.delivery.name: one.issues for one in evaluations if one.issues},

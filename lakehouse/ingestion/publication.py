@@ -44,10 +44,10 @@ class Target:
     base: int
     new_columns: bool
 
-    def keep(self, broken: pa.Table, landing: DaysByDelivery) -> None:
+    def keep(self, failed_rows: pa.Table, landing: DaysByDelivery) -> None:
         """Hold the failed rows in quarantine, in place of what was held of these deliveries and days."""
         shape, time = quarantine_shape(self.source.shape), self.source.event_time
-        keep_in_quarantine(self.lake, shape, time, broken, landing, self.provenance, self.source.possible)
+        keep_in_quarantine(self.lake, shape, time, failed_rows, landing, self.provenance, self.source.possible)
 
 
 def publish_accepted(
@@ -63,20 +63,20 @@ def publish_accepted(
     arriving = {one.delivery.fingerprint: one.days for one in accepted}
     leaving = {name: gone for name, gone in changes.items() if name not in arriving}
     nothing = none_broken(source.shape.schema)
-    broken = pa.concat_tables([nothing, *(one.broken for one in accepted)])
+    failed_rows = pa.concat_tables([nothing, *(one.failed_rows for one in accepted)])
     delivered = sum(one.rows for one in accepted)
 
     def audit(lake: Lakehouse, draft: Draft) -> list[CheckResult]:
         results = together([one.check_results for one in decided.decisions if one.published])
         schema = check_columns_match(lake, draft, source.shape, SCHEMA)
         written = _count(target, draft, arriving, days)
-        return [*results, schema, _conservation(decided, written, delivered, len(broken))]
+        return [*results, schema, _conservation(decided, written, delivered, len(failed_rows))]
 
     # What comes is in quarantine before the table is published, what goes leaves it after that: a crash in between
     # repeats both, the same rows are kept once, and no row is nowhere.
     def quarantine_first() -> None:
         if arriving:
-            target.keep(broken, arriving)
+            target.keep(failed_rows, arriving)
         before_publish()
 
     replaced = None if target.new_columns else days_filter(source.event_time, days)
@@ -95,7 +95,7 @@ def publish_accepted(
         source.name,
         written.published.snapshot_id,
         written.published.rows,
-        delivered - len(broken),
+        delivered - len(failed_rows),
         tuple(days),
         (f"{len(accepted)} new deliveries with {describe_days(days)}",),
         {},
@@ -113,7 +113,7 @@ def write_inspection_branch(target: Target, decision: Decision) -> str:
     if not evaluation.rows or target.new_columns:
         return ""
     where = days_filter(target.source.event_time, evaluation.days)
-    arriving = pa.concat_tables([evaluation.good, evaluation.broken.select(evaluation.good.schema.names)])
+    arriving = pa.concat_tables([evaluation.good, evaluation.failed_rows.select(evaluation.good.schema.names)])
     leaving = places({evaluation.delivery.fingerprint: evaluation.days})
     rows = with_retained_rows(target.lake, target.source, arriving, target.base, where, leaving)
     return write_draft(target.lake, target.source.shape, rows, target.provenance, where, target.base).branch
@@ -143,11 +143,11 @@ def _count(target: Target, draft: Draft, arriving: DaysByDelivery, days: Sequenc
     return int(found[0]) if found else 0
 
 
-def _conservation(decided: Decided, written: int, delivered: int, broken: int) -> CheckResult:
+def _conservation(decided: Decided, written: int, delivered: int, failed_rows: int) -> CheckResult:
     """Check that every delivered row is in quarantine or among the `written` rows of the draft."""
     blocked = len(decided.blocked)
-    message = f"{delivered} rows delivered = {written} on the audit branch + {broken} in quarantine."
+    message = f"{delivered} rows delivered = {written} on the audit branch + {failed_rows} in quarantine."
     if blocked:
         message += f" {blocked} deliveries beside them were not published."
-    measured = {"delivered": delivered, "written": written, "quarantined": broken, "held_back": blocked}
-    return CheckResult(CONSERVATION, written + broken == delivered, message, measured=measured)
+    measured = {"delivered": delivered, "written": written, "quarantined": failed_rows, "held_back": blocked}
+    return CheckResult(CONSERVATION, written + failed_rows == delivered, message, measured=measured)

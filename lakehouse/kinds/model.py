@@ -80,12 +80,12 @@ class ModelAsset(Asset):
     def column_lineage(self) -> ColumnLineage:
         """The inputs and the label that the score was learned from."""
         model = self.declaration
-        learned = [Edge(model.training_set, name, "DIRECT", "AGGREGATION") for name in (*model.inputs, model.label)]
+        edges = [Edge(model.training_set, name, "DIRECT", "AGGREGATION") for name in (*model.inputs, model.label)]
         times = [
             Edge(model.training_set, name, "INDIRECT", "FILTER")
             for name in (model.event_time, model.exclude_known_positives_of)
         ]
-        return ColumnLineage({SCORE: tuple(learned)}, tuple(times))
+        return ColumnLineage({SCORE: tuple(edges)}, tuple(times))
 
     @property
     def engine(self) -> str:

@@ -74,7 +74,7 @@ def expected_checks(expects: Sequence[Expected]) -> dict[str, str]:
     return {one.check: one.description for one in expects}
 
 
-def judge_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[CheckResult]:
+def check_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[CheckResult]:
     """A verdict on each declared input over all rows of the frame; `name` is the asset that is being made.
 
     Raises AuditError when one of them is not as expected.
@@ -104,5 +104,5 @@ def _check_result(one: Expected, rows: int, nulls: int, outside: int) -> CheckRe
     found = (
         f" Of {rows} rows {shares['null_share']:.2%} have none, {shares['outside_share']:.2%} of the others are not so."
     )
-    measured = {"rows": rows, "broken": outside, "share": outside / rows if rows else 0.0, **shares}
+    measured = {"rows": rows, "failed_rows": outside, "share": outside / rows if rows else 0.0, **shares}
     return CheckResult(one.check, passed, one.description + found, measured=measured)

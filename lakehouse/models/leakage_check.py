@@ -29,22 +29,22 @@ def ceiling(model: Model) -> float:
     return min([model.input_ceiling, *bands])
 
 
-def judge_inputs(model: Model, split: Split) -> GateResult:
+def check_inputs(model: Model, split: Split) -> GateResult:
     """Whether every input, by itself, is as good on the test rows as honest data allow; names those that are better."""
     gate = Gate(INPUT_CHECK, "auc", at_most=ceiling(model), description=input_check(model)[INPUT_CHECK])
     scores = single_scores(split.test, model.inputs, split.test[model.label])
     best = sorted(scores, key=lambda name: -scores[name])
     bound = f"at most {ceiling(model):g}"
-    said = [f"{name} {scores[name]:.3f}" for name in best]
+    shown = [f"{name} {scores[name]:.3f}" for name in best]
     too_good = [name for name in best if scores[name] > ceiling(model)]
     title = METRICS["auc"].title
     if too_good:
         message = (
-            f"Alone, {', '.join(said[: len(too_good)])} {'is' if len(too_good) == 1 else 'are'} above {title} "
+            f"Alone, {', '.join(shown[: len(too_good)])} {'is' if len(too_good) == 1 else 'are'} above {title} "
             f"{ceiling(model):g}: an input this good is a leak until you know why."
         )
     else:
-        message = f"The best single inputs have {title} {', '.join(said[:_SHOWN])}; {ceiling(model):g} is allowed."
+        message = f"The best single inputs have {title} {', '.join(shown[:_SHOWN])}; {ceiling(model):g} is allowed."
     return GateResult(gate, passed=not too_good, measured=scores[best[0]], bound=bound, message=message)
 
 

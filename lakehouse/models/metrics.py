@@ -59,7 +59,7 @@ def measure(
 
     if len(np.unique(labels)) < 2:  # noqa: PLR2004 - both labels
         raise SlipwayError(
-            f"All {len(labels)} labels are the same, so nothing can be told apart.",
+            f"All {len(labels)} labels are the same, so there is nothing to separate.",
             where="labels of the test days",
             fix="Test on days that have both kinds.",
         )

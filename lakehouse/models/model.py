@@ -158,7 +158,7 @@ class Model:
         The declaration with its gates, and the source of every build function. Not the prose (descriptions, owner), so
         that a better sentence costs no training; not what build functions call.
         """
-        told = {
+        content = {
             "names": [
                 self.name,
                 self.training_set,
@@ -176,14 +176,14 @@ class Model:
             ],
         }
         if (self.protocol.apart_days, self.protocol.unlabelled) != (Protocol.apart_days, Protocol.unlabelled):
-            told["protocol"] += [self.protocol.apart_days, self.protocol.unlabelled]
+            content["protocol"] += [self.protocol.apart_days, self.protocol.unlabelled]
         if self.input_ceiling != Model.input_ceiling:
-            told["input_ceiling"] = [self.input_ceiling]
+            content["input_ceiling"] = [self.input_ceiling]
         if self.precision_at_k:
-            told["precision_at_k"] = [self.precision_at_k]
+            content["precision_at_k"] = [self.precision_at_k]
         if self.expects:
-            told["expects"] = [asdict(one) for one in self.expects]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+            content["expects"] = [asdict(one) for one in self.expects]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 __all__ = ["Candidate", "Classifier", "Gate", "Model", "Protocol"]

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
-from lakehouse.models.input_contract import judge_expected
+from lakehouse.models.input_contract import check_expected
 from lakehouse.models.model import Model
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.scoring import score
-from lakehouse.models.training_baseline import CHECK, DESCRIPTION, judge_learned
+from lakehouse.models.training_baseline import CHECK, DESCRIPTION, compare_with_baseline
 from lakehouse.sources.circuit_breaker import blocked
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.check_result import CheckResult
@@ -64,12 +64,15 @@ def predict(
 
     def compute(work: BuildPlan) -> Computed:
         frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.input_snapshots, work.days)))
-        judged = [*judge_expected(model.expects, frame, model.predictions), judge_learned(registry, champion, frame)]
+        checked = [
+            *check_expected(model.expects, frame, model.predictions),
+            compare_with_baseline(registry, champion, frame),
+        ]
         rows = _scored(registry, model, training_set, champion, frame, work)
         notes = {"model": champion.uri}
         if stale := blocked(lake, work.input_snapshots):
             notes["stale"] = stale
-        return Computed(_shape(model, training_set, rows.schema), rows, notes, judged)
+        return Computed(_shape(model, training_set, rows.schema), rows, notes, checked)
 
     def audit(draft: Draft, work: BuildPlan) -> list[CheckResult]:
         return _audit(lake, training_set, draft, work)

@@ -87,12 +87,12 @@ def _complete(registry: Registry, champion: Version) -> Version:
     for version in registry.versions(champion.name):
         if version.version != _superseded(champion):
             continue
-        told = {
+        wanted = {
             Tag.SUPERSEDED_BY: str(champion.version),
             Tag.SUPERSEDED_AT: champion.tags.get(Tag.PROMOTED_AT, ""),
         }
-        if any(version.tags.get(tag) != text for tag, text in told.items()):
-            registry.mark(version, told)
+        if any(version.tags.get(tag) != text for tag, text in wanted.items()):
+            registry.mark(version, wanted)
     for stale in (Tag.REASON, Tag.SUPERSEDED_BY, Tag.SUPERSEDED_AT):
         registry.unmark(champion, stale)
     registry.unpoint(CHALLENGER, champion)
@@ -100,5 +100,5 @@ def _complete(registry: Registry, champion: Version) -> Version:
 
 
 def _superseded(champion: Version) -> int | None:
-    said = champion.tags.get(Tag.SUPERSEDES)
-    return int(said) if said else None
+    replaced = champion.tags.get(Tag.SUPERSEDES)
+    return int(replaced) if replaced else None

@@ -55,12 +55,12 @@ def record(
     *,
     origin: Origin,
     pictures: Pictures,
-    learned: TrainingBaseline | None = None,
+    baseline: TrainingBaseline | None = None,
 ) -> Version:
     """Write down a training of `model` and register its winner as the next version, which has no alias yet.
 
     One MLflow run for the training, with the pins as its dataset inputs and `pictures` as artifacts; nested in it a run
-    for each candidate. `learned` is kept beside the model's file. Raises DeclarationError for an estimator that cannot
+    for each candidate. `baseline` is kept beside the model's file. Raises DeclarationError for an estimator that cannot
     be stored safely.
     """
     winner = choose(model, trained)
@@ -95,8 +95,8 @@ def record(
         with TemporaryDirectory(prefix="slipway-") as scratch:
             folder = Path(scratch, "model")
             digest = save_model_files(folder, model, split, winner, parent)
-            if learned is not None:
-                Path(folder, FILE).write_text(learned.text())
+            if baseline is not None:
+                Path(folder, FILE).write_text(baseline.text())
             address = _log_model(client, experiment, parent, folder, winner, about)
     except BaseException:
         client.set_terminated(parent, "FAILED")

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError
 from lakehouse.models.gates import GateResult, evaluate
-from lakehouse.models.input_contract import judge_expected
-from lakehouse.models.leakage_check import judge_inputs
+from lakehouse.models.input_contract import check_expected
+from lakehouse.models.leakage_check import check_inputs
 from lakehouse.models.model import Model
 from lakehouse.models.plots import draw
 from lakehouse.models.promotion import Decision, champion_metrics, promote
@@ -24,7 +24,7 @@ from lakehouse.models.recording import Origin, record
 from lakehouse.models.registry import Registry, Version
 from lakehouse.models.snapshot_retention import protect
 from lakehouse.models.training import fit
-from lakehouse.models.training_baseline import learned_from
+from lakehouse.models.training_baseline import baseline_of
 from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import between, days_filter
 from lakehouse.tables.provenance import code_version, current_snapshots, last_published
@@ -80,15 +80,15 @@ def retrain(
         return Retraining(done, input_snapshots, recomputed=False)
     start = training_start(lake, model, training_set, input_snapshots[training_set.name])
     rows = training_rows(lake, model, training_set, input_snapshots[training_set.name], start)
-    check_results = judge_expected(model.expects, rows, model.name)
+    check_results = check_expected(model.expects, rows, model.name)
     parts = split(rows, model, start)
     trained = fit(model, parts, on_candidate=lambda one: progress(one.candidate.name))
     pictures = draw(model, parts, trained)
     before = champion_metrics(registry, model, parts)
     origin = Origin(input_snapshots, run_id, code_version(), lake.settings.lineage_page(model.name))
-    learned = learned_from(parts.train, training_set.event_time, pictures.importance)
-    version = record(registry, model, parts, trained, origin=origin, pictures=pictures, learned=learned)
-    gates = [*evaluate(model.gates, version.metrics, before), judge_inputs(model, parts)]
+    baseline = baseline_of(parts.train, training_set.event_time, pictures.importance)
+    version = record(registry, model, parts, trained, origin=origin, pictures=pictures, baseline=baseline)
+    gates = [*evaluate(model.gates, version.metrics, before), check_inputs(model, parts)]
     decision = promote(registry, model, version, gates)
     protect(lake, registry, model.name)
     return Retraining(

@@ -1,4 +1,4 @@
-"""What a version learned from, kept beside its files: how its inputs lay in training, and how much it uses each.
+"""The training baseline of a model version: the distribution of its inputs in training, and their importance.
 
 What belongs here: making that record when a model is trained, reading it, and comparing rows to score with it. Not:
 how far two profiles lie apart (monitoring/shift.py), bounds that somebody declares (expected.py).
@@ -22,18 +22,16 @@ from lakehouse.profiling.profile import DeliveryProfile, profile_table
 from lakehouse.profiling.shift import shift_of
 from lakehouse.tables.check_result import CheckResult
 
-FILE = "learned.json"
-CHECK = "inputs_as_learned"
-DESCRIPTION = (
-    "The inputs lie as in the days that the champion learned from, weighted by how much it uses each. Warns only."
-)
+FILE = "training_baseline.json"
+CHECK = "inputs_as_in_training"
+DESCRIPTION = "The inputs are distributed as in the champion's training days, weighted by importance. Warns only."
 LEVEL = 0.01
 """The share of days like those of training that may be called shifted."""
 _FEWEST = 4
 """Training days from which on it is known how far days lie apart."""
 _VERSION = 1
 _TOGETHER = ""
-_TOLD = 3
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class TrainingBaseline:
         return cls(profile, content["weights"], content["limits"])
 
 
-def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, float]) -> TrainingBaseline:
-    """What a model learns from `rows`, its training rows. `weights`: by input, those below 0 count as 0."""
+def baseline_of(rows: pl.DataFrame, event_time: str, weights: Mapping[str, float]) -> TrainingBaseline:
+    """The baseline of `rows`, a model's training rows. `weights`: by input, those below 0 count as 0."""
     used = {name: max(float(weight), 0.0) for name, weight in weights.items()}
     if not any(used.values()):
         used = dict.fromkeys(used, 1.0)
@@ -79,37 +77,42 @@ def learned_from(rows: pl.DataFrame, event_time: str, weights: Mapping[str, floa
     return TrainingBaseline(profile, used, dict(zip([*used, _TOGETHER], np.round(limits, 6).tolist(), strict=True)))
 
 
-def judge_learned(registry: Registry, champion: Version, rows: pl.DataFrame) -> CheckResult:
-    """Whether `rows` lie as what the champion learned from; never blocking. One that kept no record passes."""
-    learned = read_learned(registry, champion)
-    if learned is None or not rows.height:
-        message = "There are no rows." if learned else f"{champion.uri} kept no record of what it learned from."
+def compare_with_baseline(registry: Registry, champion: Version, rows: pl.DataFrame) -> CheckResult:
+    """Check whether `rows` are distributed as the champion's training rows; never blocking.
+
+    A champion without a baseline passes.
+    """
+    baseline = read_baseline(registry, champion)
+    if baseline is None or not rows.height:
+        message = "There are no rows." if baseline else f"{champion.uri} has no training baseline."
         return CheckResult(CHECK, passed=True, message=message, blocking=False)
-    now = _profile(rows, list(learned.weights))
-    shift = shift_of(now, learned.profile, learned.weights)
-    psi = dict(zip([*learned.weights, _TOGETHER], _psi(now, learned.profile, learned.weights), strict=True))
-    beyond = {name: psi[name] for name, limit in learned.limits.items() if psi[name] > limit and _counts(learned, name)}
+    now = _profile(rows, list(baseline.weights))
+    shift = shift_of(now, baseline.profile, baseline.weights)
+    psi = dict(zip([*baseline.weights, _TOGETHER], _psi(now, baseline.profile, baseline.weights), strict=True))
+    beyond = {
+        name: psi[name] for name, limit in baseline.limits.items() if psi[name] > limit and _counts(baseline, name)
+    }
     concerned = [one for one in shift.issues if one.columns[0] in beyond]
-    told = " ".join(one.message for one in concerned[:_TOLD])
+    details = " ".join(one.message for one in concerned[:_NAMED])
     total = f"The weighted PSI is {psi[_TOGETHER]:.3f}"
-    if learned.limits:
-        total += f" (training days stay below {learned.limits[_TOGETHER]:.3f})"
+    if baseline.limits:
+        total += f" (training days stay below {baseline.limits[_TOGETHER]:.3f})"
     return CheckResult(
         CHECK,
         passed=not beyond,
-        message=f"{total}. {told}".strip() if beyond else f"{total}.",
+        message=f"{total}. {details}".strip() if beyond else f"{total}.",
         blocking=False,
         measured={
             "psi": round(psi[_TOGETHER], 6),
             "jensen_shannon": round(shift.total, 6),
             "jensen_shannon_by_chance": round(shift.by_chance, 6),
-            **{f"psi_{name}": round(psi[name], 6) for name in learned.weights},
+            **{f"psi_{name}": round(psi[name], 6) for name in baseline.weights},
         },
     )
 
 
-def read_learned(registry: Registry, version: Version) -> TrainingBaseline | None:
-    """What the version learned from; None where it kept no record, or one of another version of Slipway."""
+def read_baseline(registry: Registry, version: Version) -> TrainingBaseline | None:
+    """The version's training baseline; None where there is none, or one of another version of Slipway."""
     if version.folder is not None:
         path = version.folder / FILE
         return TrainingBaseline.of_text(path.read_text()) if path.is_file() else None
@@ -131,12 +134,12 @@ def _profile(rows: pl.DataFrame, inputs: list[str]) -> DeliveryProfile:
     return profile_table(numbers.to_arrow(), "inputs")
 
 
-def _psi(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[str, float]) -> list[float]:
+def _psi(now: DeliveryProfile, baseline: DeliveryProfile, weights: Mapping[str, float]) -> list[float]:
     """The PSI of each input, and their weighted mean."""
-    found = shift_of(now, learned, weights)
+    found = shift_of(now, baseline, weights)
     return [*(found.psi[name] for name in weights), found.psi_together]
 
 
-def _counts(learned: TrainingBaseline, name: str) -> bool:
+def _counts(baseline: TrainingBaseline, name: str) -> bool:
     """Whether the model uses an input at all."""
-    return name == _TOGETHER or learned.weights[name] > 0
+    return name == _TOGETHER or baseline.weights[name] > 0

@@ -41,7 +41,7 @@ Family = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Assessment:
     """Families of metrics with their sizes (1: at the limit), and columns (the empty name: the delivery as a whole)
     with their scores; a delivery with a score above 1 is an anomaly.
     """
@@ -50,7 +50,7 @@ class Judgement:
     scores: dict[str, float]
 
 
-def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_time: str = "") -> Judgement:
+def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_time: str = "") -> Assessment:
     """Evaluate the last of T deliveries. `families`: of each of S metrics; `surprise`: shape (T, S); `level`: the share
     of good deliveries that may be alarmed by; `event_time`: the column whose times tell which part of a delivery may
     be missing.
@@ -61,23 +61,23 @@ def weigh(families: Sequence[Family], surprise: np.ndarray, level: float, event_
     most = np.zeros((len(surprise), len(names)))
     np.maximum.at(most.T, codes, np.nan_to_num(surprise, nan=0.0).T)
     settled = slice(min(_SETTLED, (len(most) - 1) // 3), len(most) - 1)
-    told = _told(most, settled, np.bincount(codes))
+    evidence = _evidence(most, settled, np.bincount(codes))
     concerned: dict[str, list[int]] = {}
     for number, (columns, _) in enumerate(names):
         for column in columns or ("",):
             concerned.setdefault(column, []).append(number)
     times = [number for number in concerned.get(event_time, ()) if len(names[number][0]) == 1]
     scores = np.column_stack(
-        [_score(told, own, () if column else times) for column, own in concerned.items()],
+        [_score(evidence, own, () if column else times) for column, own in concerned.items()],
     )
     limit = _limit(scores.max(axis=1)[settled], level, len(concerned))
-    return Judgement(
-        dict(zip(names, (told[-1] / limit).tolist(), strict=True)),
+    return Assessment(
+        dict(zip(names, (evidence[-1] / limit).tolist(), strict=True)),
         dict(zip(concerned, (scores[-1] / limit).tolist(), strict=True)),
     )
 
 
-def _told(most: np.ndarray, settled: slice, many: np.ndarray) -> np.ndarray:
+def _evidence(most: np.ndarray, settled: slice, many: np.ndarray) -> np.ndarray:
     """How much each family tells against each delivery, in natural units of information: (T, F) to (T, F).
 
     `many`: how many metrics each family has. Above its middle a family's surprise, to the power, is taken to fall off
@@ -130,17 +130,17 @@ def _above(past: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return np.maximum(np.minimum(past, largest) - middle, 0).sum(axis=0)
 
 
-def _drawn(told: np.ndarray, known: int) -> np.ndarray:
+def _drawn(evidence: np.ndarray, known: int) -> np.ndarray:
     """What an exponential distribution's fall tells when its scale is known from so many values only: the predictive
     distribution is Pareto's (Geisser, "Predictive Inference", 1993).
     """
-    return known * np.log1p(told / known)
+    return known * np.log1p(evidence / known)
 
 
-def _score(told: np.ndarray, own: Sequence[int], backing: Sequence[int]) -> np.ndarray:
+def _score(evidence: np.ndarray, own: Sequence[int], backing: Sequence[int]) -> np.ndarray:
     """A column's scores, shape (T,), by its families and by others that back them: of those that count together, one
     must be its own.
     """
-    ordered = np.sort(told[:, [*own, *backing]], axis=1)[:, -_TOGETHER:]
-    largest = told[:, own].max(axis=1)
+    ordered = np.sort(evidence[:, [*own, *backing]], axis=1)[:, -_TOGETHER:]
+    largest = evidence[:, own].max(axis=1)
     return np.minimum(ordered.sum(axis=1), ordered[:, 1:].sum(axis=1) + largest) / _TOGETHER

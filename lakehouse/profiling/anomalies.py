@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakehouse.contracts.contract import Contract
-from lakehouse.profiling.alarms import Family, Judgement, weigh
+from lakehouse.profiling.alarms import Assessment, Family, weigh
 from lakehouse.profiling.column_profile import SHARES, ColumnProfile, merge_columns
 from lakehouse.profiling.distances import distances, shares_of
-from lakehouse.profiling.expectation import Judged, judge
+from lakehouse.profiling.expectation import Forecasts, forecast
 from lakehouse.profiling.history import MOST
 from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.metric import Reading
@@ -29,7 +29,7 @@ _AT_LEAST, _AT_ONCE = 12, 120_000
 """Of very wide deliveries fewer before are looked at: this many at least, and so many of their columns in all, which
 bounds time and memory. Limits are then those of the normal distribution at least (judgement.py).
 """
-_TOLD = 100
+_NAMED = 100
 """Columns that are told of at most: of more, the delivery is what is wrong."""
 _PLOTTED = 60
 """Numbers that a series of a plot has at most."""
@@ -116,37 +116,37 @@ def find_anomalies(
         return [Issue("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
     deliveries = [*known, profile]
     metrics = metrics_of(deliveries, {one.name for one in contract.columns} if contract else None)
-    judged = judge(
+    forecasts = forecast(
         np.column_stack([one.values for one in metrics]),
         np.column_stack([one.noise for one in metrics]),
         [one.day.weekday() if one.day else None for one in deliveries],
     )
-    judgement = weigh([(one.columns, one.kind) for one in metrics], judged.surprise, level, profile.event_time)
-    shown = _shown(metrics, judged, judgement)
+    assessment = weigh([(one.columns, one.kind) for one in metrics], forecasts.surprise, level, profile.event_time)
+    shown = _shown(metrics, forecasts, assessment)
     found: list[Issue] = []
-    told: set[Family] = set()
-    for column, score in sorted(judgement.scores.items(), key=lambda pair: -pair[1])[:_TOLD]:
+    named_families: set[Family] = set()
+    for column, score in sorted(assessment.scores.items(), key=lambda pair: -pair[1])[:_NAMED]:
         if score <= 1:
             break
         chosen = _of(column, shown)
         for one in chosen:
             size = score * one.size / chosen[0].size
-            if one.family not in told and (size > 1 or one is chosen[0]):
-                told.add(one.family)
+            if one.family not in named_families and (size > 1 or one is chosen[0]):
+                named_families.add(one.family)
                 found.append(_finding(one, column, size, deliveries))
     return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
 
 
-def _shown(metrics: Sequence[Reading], judged: Judged, judgement: Judgement) -> list[_Shown]:
+def _shown(metrics: Sequence[Reading], forecasts: Forecasts, assessment: Assessment) -> list[_Shown]:
     """The families by size, each by its most surprising metric."""
     best: dict[Family, int] = {}
-    surprise = np.nan_to_num(judged.surprise[-1], nan=-1.0)
+    surprise = np.nan_to_num(forecasts.surprise[-1], nan=-1.0)
     for number, one in enumerate(metrics):
         family = (one.columns, one.kind)
         if family not in best or surprise[number] > surprise[best[family]]:
             best[family] = number
     found = [
-        _Shown(family, judgement.families[family], metrics[number], float(judged.expected[number]))
+        _Shown(family, assessment.families[family], metrics[number], float(forecasts.expected[number]))
         for family, number in best.items()
     ]
     return sorted(found, key=lambda one: -one.size)

@@ -194,9 +194,9 @@ def _marks(found: np.ndarray, counts: np.ndarray) -> dict[str, int]:
     marks = {"zero": int(counts[found == 0].sum()), "negative": int(counts[found < 0].sum())}
     left = np.ones(len(found), bool)
     for decimals in range(_DECIMALS):
-        told = left if found.dtype.kind == "i" else left & (np.round(found, decimals) == found)
-        marks[f"decimals_{decimals}"] = int(counts[told].sum())
-        left = left & ~told
+        written_out = left if found.dtype.kind == "i" else left & (np.round(found, decimals) == found)
+        marks[f"decimals_{decimals}"] = int(counts[written_out].sum())
+        left = left & ~written_out
     marks[f"decimals_{_DECIMALS}"] = int(counts[left].sum())
     return marks
 

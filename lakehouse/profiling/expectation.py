@@ -28,7 +28,7 @@ _LEAST = 1e-12
 
 
 @dataclass(frozen=True)
-class Judged:
+class Forecasts:
     """Metrics of T deliveries, S of them, evaluated. `expected` (S,): of the last delivery. `surprise` (T, S): how far
     each was off, as a standard normal variable would be that is as rare; NaN where it could not be evaluated.
     """
@@ -37,17 +37,18 @@ class Judged:
     surprise: np.ndarray
 
 
-def judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Judged:
+def forecast(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Forecasts:
     """Evaluate the last of T deliveries, and those before in the same way; `values` and `noise` have shape (T, S)."""
     cuts = range(_AT_ONCE, values.shape[1], _AT_ONCE)
     parts = zip(np.split(values, cuts, axis=1), np.split(noise, cuts, axis=1), strict=True)
-    judged = [_judge(*part, weekdays) for part in parts]
-    return Judged(
-        np.concatenate([one.expected for one in judged]), np.concatenate([one.surprise for one in judged], axis=1)
+    found = [_forecast(*part, weekdays) for part in parts]
+    return Forecasts(
+        np.concatenate([one.expected for one in found]),
+        np.concatenate([one.surprise for one in found], axis=1),
     )
 
 
-def _judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Judged:
+def _forecast(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]) -> Forecasts:
     past = slice(0, len(values) - 1)
     forecasts, factors = _forecasts(values, weekdays)
     expected, sampling = _combined(values, forecasts, noise * factors, past)
@@ -57,7 +58,7 @@ def _judge(values: np.ndarray, noise: np.ndarray, weekdays: Sequence[int | None]
     with np.errstate(invalid="ignore", divide="ignore"):  # what could not be evaluated
         freedom = (known - 1) * (spread**2 / np.maximum(spread**2 - sampling**2, 1e-12 * spread**2)) ** 2
         surprise = normal_of_t(off / spread, np.clip(freedom, 1.0, known + _CERTAIN))
-    return Judged(expected[-1], np.where(np.isfinite(surprise), surprise, np.nan))
+    return Forecasts(expected[-1], np.where(np.isfinite(surprise), surprise, np.nan))
 
 
 def _combined(
@@ -149,9 +150,9 @@ def _usual(off: np.ndarray) -> np.ndarray:
     ordered = np.sort(off, axis=1)
     given = np.isfinite(ordered).sum(axis=1)
     spared = np.maximum(np.ceil(given * _SPARED), (given > 4).astype(int))  # noqa: PLR2004  # of four, none
-    told = []
+    ratios = []
     for share, size in _CENTRES:
         place = np.minimum(np.ceil(share * given), given - spared).astype(int) - 1
         found = np.take_along_axis(ordered, np.clip(place, 0, None)[:, None], axis=1)[:, 0]
-        told.append(np.where(given > 0, found / size, np.nan))
-    return np.max(told, axis=0)
+        ratios.append(np.where(given > 0, found / size, np.nan))
+    return np.max(ratios, axis=0)

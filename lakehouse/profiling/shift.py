@@ -35,9 +35,10 @@ class Shift:
     psi_together: float
 
 
-def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[str, float]) -> Shift:
-    """How far `now` lies from `learned`. `weights`: how much the model uses each feature, in any unit, 0 or more; those
-    that it does not name do not count.
+def shift_of(now: DeliveryProfile, baseline: DeliveryProfile, weights: Mapping[str, float]) -> Shift:
+    """How far `now` lies from `baseline`.
+
+    `weights`: how much the model uses each feature, in any unit, 0 or more; those that it does not name do not count.
 
     Raises ValueError when no weight is above 0.
     """
@@ -48,7 +49,7 @@ def shift_of(now: DeliveryProfile, learned: DeliveryProfile, weights: Mapping[st
     issues, together, by_chance = [], 0.0, 0.0
     psi: dict[str, float] = {}
     for name, weight in used.items():
-        before, after = learned.columns.get(name), now.columns.get(name)
+        before, after = baseline.columns.get(name), now.columns.get(name)
         if before is None or after is None or not before.rows or not after.rows:
             message = f"{name} is not there{'' if after is None else ' in the training data'}, and the model uses it."
             issues.append(Issue("feature_missing", (name,), message, size=100.0 * weight / total * len(used)))

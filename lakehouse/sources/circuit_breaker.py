@@ -39,7 +39,7 @@ BREAKERS = SystemTable(
     ),
     "Every transition of every source's circuit breaker.",
     {
-        "state": "closed, open or half_open: what it became.",
+        "state": "closed, open or half_open: the new state.",
         "before": "What it was.",
         "delivery": "The delivery that decided it; empty where a person did.",
         "definition": "The fingerprint of the contract and mappings then.",
@@ -67,7 +67,7 @@ class Breaker:
         """Raises DeclarationError for numbers that make no sense."""
         if not isinstance(self.failures, int) or isinstance(self.failures, bool) or self.failures < 1:
             raise DeclarationError(
-                f"A breaker opens after 1 or more refused deliveries, not {self.failures!r}.",
+                f"A circuit breaker opens after 1 or more rejected deliveries, not {self.failures!r}.",
                 where="Breaker.failures",
                 nearest="3",
                 fix="Give a whole number.",
@@ -169,8 +169,8 @@ def state_table(lake: Lakehouse) -> int:
 def set_by_hand(lake: Lakehouse, source: str, state: State, reason: str, definition: str, run_id: str) -> Transition:
     """Open or close the breaker because a person says so; what was written before need not be readable."""
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS, f"source = {literal(source)}"))).sort("at")
-    told = lines.row(-1, named=True)["state"] if len(lines) else State.CLOSED
-    before = State(told) if told in set(State) else State.OPEN
+    recorded = lines.row(-1, named=True)["state"] if len(lines) else State.CLOSED
+    before = State(recorded) if recorded in set(State) else State.OPEN
     step = Transition(source, before, state, reason, definition=definition, by="person")
     transit(lake, [step], run_id, None)
     return step

@@ -44,9 +44,9 @@ class Delivery:
 
     def error(self) -> DeliveryError:
         """The fault as an error."""
-        told = dict(self.fault or {})
-        what = told.pop("what", None) or "The file cannot be read."
-        return DeliveryError(what, where=told.get("where"), nearest=told.get("nearest"), fix=told.get("fix"))
+        known = dict(self.fault or {})
+        what = known.pop("what", None) or "The file cannot be read."
+        return DeliveryError(what, where=known.get("where"), nearest=known.get("nearest"), fix=known.get("fix"))
 
 
 def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:

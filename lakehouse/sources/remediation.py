@@ -29,24 +29,24 @@ def of_nulls(contract: Contract, proposals: Sequence[str]) -> str:
     """What else it takes where values would become null in columns that may not be; empty where nothing does."""
     columns = {one.name for one in contract.columns if not one.nullable}
     named = [ast.literal_eval(one.args[0]) for one in _calls(proposals) if _word(one) == "null_spellings"]
-    told = ""
+    text = ""
     for name in dict.fromkeys(one for one in named if one in columns):
         rule = f"{name}_not_null"
         action = contract.action(rule)
         if action == "warn":
             continue
-        then = f"break {rule} and refuse the delivery"
+        then = f"fail {rule} and block the delivery"
         if action == "quarantine":
             then = (
-                f"break {rule} and wait in quarantine, or refuse the delivery where they are more than "
+                f"fail {rule} and wait in quarantine, or block the delivery where they are more than "
                 f"{contract.quarantine_share:.2%} of it"
             )
-        told += (
+        text += (
             f" {name} may not be null: with the mapping alone these rows {then}. If null is fine, give the column "
             f"`nullable=True` in assets/{contract.table.split('.')[0]}/contracts.py, too, and the contract a new major "
             "version."
         )
-    return told
+    return text
 
 
 def _calls(proposals: Sequence[str]) -> list[ast.Call]:

@@ -78,7 +78,7 @@ class Source:
         for check in (f"{self.event_time}_not_null", f"{self.event_time}_in_range"):
             if check in self.contract.row_rules() and self.contract.action(check) == "warn":
                 raise DeclarationError(
-                    f"Rows that break {check} have no day, so they cannot be let through.",
+                    f"Rows that break {check} have no day, so they cannot be published.",
                     where=f"{where}, contract, then[{check!r}]",
                     nearest="quarantine",
                 )

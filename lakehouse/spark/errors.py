@@ -38,10 +38,10 @@ def spark_errors(where: str) -> Iterator[None]:
     except SlipwayError:
         raise
     except Exception as error:
-        raise _told(error, where) from error
+        raise _as_error(error, where) from error
 
 
-def _told(error: Exception, where: str) -> SlipwayError:
+def _as_error(error: Exception, where: str) -> SlipwayError:
     text = f"{type(error).__name__}: {error}"
     raised = raised_error(text)
     if raised:
@@ -59,5 +59,7 @@ def _told(error: Exception, where: str) -> SlipwayError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Of a Java error the first line only says that there is one; the next begins with the class.
     of_java = (line.lstrip(": ").partition(": ")[2] for line in lines if line.startswith(": "))
-    told = next(of_java, lines[0] if lines else type(error).__name__)
-    return SlipwayError(f"Spark failed: {told}", where=where, fix="Its log is in the home, in the folder work/spark.")
+    message = next(of_java, lines[0] if lines else type(error).__name__)
+    return SlipwayError(
+        f"Spark failed: {message}", where=where, fix="Its log is in the home, in the folder work/spark."
+    )

@@ -99,12 +99,12 @@ def _in_folder(folder: Path, *, listener: bool) -> list[str]:
     return [str(jar) for jar in jars]
 
 
-def _unavailable(packages: Sequence[str], told: str) -> SettingsError:
+def _unavailable(packages: Sequence[str], output: str) -> SettingsError:
     missing = next(
-        (one for one in packages if f"{one.replace(':', '#', 1).replace(':', ';')}: not found" in told), None
+        (one for one in packages if f"{one.replace(':', '#', 1).replace(':', ';')}: not found" in output), None
     )
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
-    reason = "it was not found in the registry" if missing else lines[-1][:200] if lines else "Ivy said nothing"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reason = "it was not found in the registry" if missing else lines[-1][:200] if lines else "Ivy gave no reason"
     return SettingsError(
         f"A jar that Spark needs cannot be had: {missing or ', '.join(packages)} ({reason}).",
         where="Spark's jars, by their Maven coordinates",

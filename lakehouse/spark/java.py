@@ -73,10 +73,10 @@ def _checked(folder: Path, where: str) -> Path:
 def version_of(java: Path) -> int | None:
     """The major version of a `java` program; None when it cannot be run."""
     try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
     return int(found.group(1)) if found else None
 
 

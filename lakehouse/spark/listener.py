@@ -66,5 +66,5 @@ def warn_of_connect(settings: Settings) -> None:
     if settings.spark_listener:
         _log.warning(
             "SLIPWAY_SPARK_LISTENER is without effect on Spark Connect: whoever starts the server decides on its "
-            "listeners. What runs there is told from Python, as ever."
+            "listeners. What runs there is reported from Python."
         )

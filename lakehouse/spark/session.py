@@ -148,12 +148,12 @@ def _worker_python(settings: Settings) -> str:
         return sys.executable
     if settings.spark_master.startswith("local"):
         ask = "import sys, numpy, polars, pyarrow; print(*sys.version_info[:2], sep='.')"
-        told = _answer_of(settings.worker_python, ask)
+        found_version = _answer_of(settings.worker_python, ask)
         wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
-        if told != wanted:
+        if found_version != wanted:
             raise SettingsError(
-                f"It is Python {told}, and Spark's workers need {wanted}, as Slipway runs in."
-                if told
+                f"It is Python {found_version}, and Spark's workers need {wanted}, as Slipway runs in."
+                if found_version
                 else "It cannot be run, or lacks numpy, polars or pyarrow.",
                 where=f"PYSPARK_PYTHON={settings.worker_python}",
                 nearest=sys.executable,

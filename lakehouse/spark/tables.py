@@ -134,8 +134,8 @@ class SparkRows:
             finally:
                 self.let_go()
         snapshot = lake.table(shape.name).snapshot_by_name(branch)
-        told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
-        self.counted.append(int(told.get("added-records") or 0))
+        properties = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+        self.counted.append(int(properties.get("added-records") or 0))
 
     def to_arrow(self) -> pa.Table:
         """All rows in this process, sorted by `order`."""

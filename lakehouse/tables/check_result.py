@@ -18,7 +18,7 @@ RULE = "_rule"
 class CheckResult:
     """The result of one check. A failed `blocking` check keeps the write from being published.
 
-    `measured` holds the metrics of the check; for a row rule `rows`, `broken` and `share` are among them. `sample`
+    `measured` holds the metrics of the check; for a row rule `rows`, `failed_rows` and `share` are among them. `sample`
     holds some of the rows that failed.
     """
 

@@ -136,8 +136,8 @@ def _with_columns(lake: Lakehouse, system_table: SystemTable) -> Table:
 def _files(table: Table, snapshot_id: int) -> int:
     """How many data files a snapshot has: as its summary says, which is read already, else by its manifests."""
     snapshot = table.snapshot_by_id(snapshot_id)
-    said = snapshot.summary.additional_properties.get("total-data-files") if snapshot and snapshot.summary else None
-    return int(said) if said else len(planned_files(table, snapshot_id))
+    count = snapshot.summary.additional_properties.get("total-data-files") if snapshot and snapshot.summary else None
+    return int(count) if count else len(planned_files(table, snapshot_id))
 
 
 def _keep_small(lake: Lakehouse, system_table: SystemTable, run_id: str) -> None:

@@ -75,7 +75,7 @@ class TrainingFrame:
     input_snapshots: Mapping[str, int]
     max_age: int | None
     ends: Mapping[str, int]
-    _told: dict[str, Any] = field(default_factory=dict, repr=False)
+    _summary: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -163,7 +163,7 @@ class TrainingFrame:
                     rows += len(block)
                 if written:
                     written.result()
-                self._told.update(rows=rows, fingerprint=content.hexdigest())
+                self._summary.update(rows=rows, fingerprint=content.hexdigest())
                 out.add_key_value_metadata({"slipway": json.dumps(self.described())})
             beside.replace(file)
         finally:
@@ -198,13 +198,13 @@ class TrainingFrame:
 
     def _summed_up(self) -> dict[str, Any]:
         """Rows and fingerprint; to know them, rows that are not in memory are made and let go."""
-        if not self._told:
+        if not self._summary:
             content, rows = ContentHash(self.schema), 0
             for block in [self._rows] if "_rows" in vars(self) else self.blocks():
                 content.update(block)
                 rows += len(block)
-            self._told.update(rows=rows, fingerprint=content.hexdigest())
-        return self._told
+            self._summary.update(rows=rows, fingerprint=content.hexdigest())
+        return self._summary
 
     def _with_features(self, block: pa.Table) -> pa.Table:
         times = self.check(block)

@@ -87,8 +87,8 @@ def measure_lateness(
     times = _microseconds(pl.Series(spine.column(feature_set.event_time)))
     late, measurable, measured = np.zeros(len(spine), bool), np.ones(len(spine), bool), []
     for events in feature_set.events:
-        told, found, since = _measure(lake, feature_set, events, given[events.table], spine, times)
-        measured.append(told)
+        result, found, since = _measure(lake, feature_set, events, given[events.table], spine, times)
+        measured.append(result)
         late |= found
         measurable &= times >= since
     values = int(measurable.sum()) if measured else 0
@@ -178,15 +178,15 @@ def _measure(
 ) -> tuple[EventLateness, np.ndarray, int]:
     """Return the lateness of a table of events, which spine rows it makes late, and since when it can be measured."""
     keys = list(feature_set.keys_of(events))
-    said = [events.available_at] if events.available_at else []
-    known = known_at(lake, events.table, [*keys, *said], event_time=events.event_time, at=pin)
-    rows = known.rows.drop_nulls(said)
+    time_columns = [events.available_at] if events.available_at else []
+    known = known_at(lake, events.table, [*keys, *time_columns], event_time=events.event_time, at=pin)
+    rows = known.rows.drop_nulls(time_columns)
     happened, readable = _microseconds(rows[events.event_time]), _microseconds(rows[READABLE])
-    promised = _microseconds(rows[events.available_at]) if said else happened + events.late
+    promised = _microseconds(rows[events.available_at]) if time_columns else happened + events.late
     live = ~rows[HISTORY].to_numpy()
-    took = (promised - happened if said else (readable - happened)[live]) / _MICROSECOND
+    took = (promised - happened if time_columns else (readable - happened)[live]) / _MICROSECOND
     late = live & (readable > promised)
-    told = EventLateness(
+    result = EventLateness(
         events=events,
         rows=len(rows),
         live=int(live.sum()),
@@ -198,7 +198,7 @@ def _measure(
     )
     found = _held_by(feature_set, events, rows, late, promised, readable, spine, times)
     since = _ENDLESS if known.since is None else int(_microseconds(pl.Series([known.since]))[0])
-    return told, found, since
+    return result, found, since
 
 
 def _held_by(

@@ -157,11 +157,11 @@ class _World:
         # A source of labels rarely has the time of the event that a label is about: that stands in the spine.
         table = label.source if self._has(label.source, one.event_time) else one.spine
         base, at = self.moment(table, one.event_time), self.moment(label.source, label.known_at)
-        said = _length(label.known_after) if label.known_after else None
+        declared_delay = _length(label.known_after) if label.known_after else None
         if base[0] != at[0]:
-            return _Known(base, said, at)
+            return _Known(base, declared_delay, at)
         after = at[1] - base[1]
-        if said is not None and said != after:
+        if declared_delay is not None and declared_delay != after:
             raise DeclarationError(
                 f"known_after is {label.known_after}, but {label.known_at} is {spoken(after)} after {one.event_time}.",
                 where=f"training set {one.name}, label",
@@ -244,7 +244,7 @@ class _World:
         if deciding and events.table in self.models:
             pairs += sorted(self.models[events.table][1].rows - set(pairs))
         seen_at = self.moment(events.table, events.available_at or events.event_time)
-        has = f"available_at is {events.available_at}" if events.available_at else f"delay is {_said(events.delay)}"
+        has = f"available_at is {events.available_at}" if events.available_at else f"delay is {_delay(events.delay)}"
         for pair in pairs:
             for way, known in self._ways(pair, self._late, deciding=deciding):
                 late = self._missing(events, seen_at, known)
@@ -269,7 +269,7 @@ class _World:
         return 0 if known.after <= events.late else known.after
 
 
-def _said(delay: str) -> str:
+def _delay(delay: str) -> str:
     length = _length(delay)
     return spoken(length) if length else "0"
 

@@ -32,8 +32,8 @@ _WHOLE = 1 << 256
 def note(lake: Lakehouse, name: str, snapshot_id: int, key: str) -> str:
     """Return a snapshot's summary entry `slipway.<key>`; empty when the entry or the snapshot does not exist."""
     snapshot = lake.table(name).snapshot_by_id(snapshot_id)
-    told = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
-    return told.get(f"slipway.{key}", "")
+    properties = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    return properties.get(f"slipway.{key}", "")
 
 
 def content_of(training_set: TrainingSet, rows: pa.Table) -> str:

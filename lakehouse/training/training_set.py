@@ -107,7 +107,7 @@ class TrainingSet:
             self.row_key,
             self.event_time,
             self.carry,
-            {name: said for name, said in vars(self.label).items() if name != "known_after"},
+            {name: value for name, value in vars(self.label).items() if name != "known_after"},
             [[one.name, one.fingerprint()] for one in self.feature_sets],
         ]
         return hashlib.sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]

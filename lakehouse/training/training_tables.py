@@ -98,7 +98,7 @@ def _audit(
         CheckResult(
             "labels_known_in_time",
             passed=early[0] == 0,
-            message=f"{early[0]} labels are there that only became known after {clock.isoformat()}.",
+            message=f"{early[0]} labels were only known after {clock.isoformat()}.",
             measured={"rows": early[0], "clock": clock.isoformat()},
         ),
     ]

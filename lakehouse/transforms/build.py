@@ -60,8 +60,8 @@ def _build_once(session: BuildSession, chosen: Sequence[TransformModel], results
         result = run_dbt(project, ["build", "--select", *names, "--exclude-resource-type", "unit_test"])
     if result.exception:
         raise SlipwayError(f"dbt could not build the models: {result.exception}", where=str(project.folder))
-    told: Any = result.result  # for `build`, dbt's run results
-    runs = {run.node.unique_id: run for run in told.results}
+    dbt_results: Any = result.result  # for `build`, dbt's run results
+    runs = {run.node.unique_id: run for run in dbt_results.results}
     later: set[str] = set()
     for model in chosen:
         if model.table in session.deferred or any(name in later for name in model.inputs):
@@ -135,7 +135,7 @@ def _check_result(
     passed = str(run.status) in {"pass", "success"}
     failures = int(run.failures or 0)
     sample = _failing_rows(session, model, run.node.compiled_code) if failures else []
-    words = message if passed else f"{message} Not so in {failures} cases." if failures else f"{message} {run.message}"
+    words = message if passed else f"{message} {failures} rows failed." if failures else f"{message} {run.message}"
     return CheckResult(name, passed, words, blocking, {"failures": failures}, sample)
 
 

@@ -94,40 +94,42 @@ def follow_all(
 
 def _load(file: Path) -> Followed | None:
     try:
-        said = json.loads(file.read_text())
+        content = json.loads(file.read_text())
         return Followed(
-            columns={name: frozenset(map(_pair, pairs)) for name, pairs in said["columns"].items()},
-            rows=frozenset(map(_pair, said["rows"])),
-            times={name: (_pair(pair), shift) for name, (pair, shift) in said["times"].items()},
-            lost=frozenset(said["lost"]),
-            kinds={name: {_pair(pair): _kind(kind) for pair, kind in told} for name, told in said["kinds"].items()},
-            groups=frozenset(map(_pair, said["groups"])),
+            columns={name: frozenset(map(_pair, pairs)) for name, pairs in content["columns"].items()},
+            rows=frozenset(map(_pair, content["rows"])),
+            times={name: (_pair(pair), shift) for name, (pair, shift) in content["times"].items()},
+            lost=frozenset(content["lost"]),
+            kinds={
+                name: {_pair(pair): _kind(kind) for pair, kind in pairs} for name, pairs in content["kinds"].items()
+            },
+            groups=frozenset(map(_pair, content["groups"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or half written by a process that was killed
 
 
 def _keep(file: Path, followed: Followed) -> Followed:
-    said = {
+    content = {
         "columns": {name: sorted(pairs) for name, pairs in followed.columns.items()},
         "rows": sorted(followed.rows),
         "times": followed.times,
         "lost": sorted(followed.lost),
-        "kinds": {name: sorted(told.items()) for name, told in followed.kinds.items()},
+        "kinds": {name: sorted(pairs.items()) for name, pairs in followed.kinds.items()},
         "groups": sorted(followed.groups),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(said))
+    file.write_text(json.dumps(content))
     return followed
 
 
-def _pair(said: Sequence[str]) -> Pair:
-    table, column = said
+def _pair(content: Sequence[str]) -> Pair:
+    table, column = content
     return table, column
 
 
-def _kind(said: Sequence) -> Kind:
-    way, subtype, masked = said
+def _kind(content: Sequence) -> Kind:
+    way, subtype, masked = content
     return str(way), str(subtype), bool(masked)
 
 

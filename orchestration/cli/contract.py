@@ -268,10 +268,10 @@ def result_of(audit: dict[str, Any] | None) -> str:
         return ""
     if audit["passed"]:
         return "passed"
-    if audit["broken"]:
-        return f"failed by {audit['broken']:,} of {audit['rows']:,} rows"
+    if audit["failed_rows"]:
+        return f"failed by {audit['failed_rows']:,} of {audit['rows']:,} rows"
     # A check of the whole delivery has no failed rows.
-    return f"failed: {audit['message'].rpartition('Not so: ')[2]}"
+    return f"failed: {audit['message'].rpartition('Failed: ')[2]}"
 
 
 def _put(text: str, file: Path | None, done: str, as_json: dict[str, Any] | None) -> None:

@@ -87,7 +87,7 @@ def source_asset(asset: SourceAsset, declared: Declared[SourceAsset]) -> dg.Asse
                     asked=chosen,
                     progress=lambda text: progress.report(source.name, text),
                     consumers=[model.name for model in domain.models],
-                    learned_from=_learned_from(lake, source, domain.models),
+                    trained_on=_trained_on(lake, source, domain.models),
                 )
             except AuditError as rejected:
                 yield from asset_check_results(source.name, rejected.check_results)
@@ -129,7 +129,7 @@ def days_metadata(lake: Lakehouse, source: Source, snapshot: int) -> dict[str, d
     }
 
 
-def _learned_from(lake: Lakehouse, source: Source, models: Sequence[Model]) -> int | None:
+def _trained_on(lake: Lakehouse, source: Source, models: Sequence[Model]) -> int | None:
     """The source's snapshot that the first champion was trained on, where the contract asks for it."""
     if not any(one.like_champion for one in source.contract.distributions):
         return None

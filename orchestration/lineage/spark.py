@@ -100,6 +100,6 @@ def _files(instance: dg.DagsterInstance, outbox: "Outbox", conversion: "Conversi
             log.follow(entry)
         one = log.step(step)
         # As for every run below a step: if the step makes one asset, the parent is the run of that asset.
-        return conversion.teller.parent_of_step(log.run, one, one.tables[0] if one.own else "")
+        return conversion.builder.parent_of_step(log.run, one, one.tables[0] if one.own else "")
 
-    return SparkFiles(conversion.lake, outbox, conversion.teller.masking, under)
+    return SparkFiles(conversion.lake, outbox, conversion.builder.masking, under)

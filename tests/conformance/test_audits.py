@@ -113,7 +113,7 @@ def test_both_engines_give_the_same_check_results(shop):
 def test_a_whole_table_breaks_what_its_rows_in_memory_break(shop, audit):
     parted = sort_rows(ORDERS, orders(), read_referenced(shop, ORDERS))
     check_results = {one.name: one for one in audit(shop, ORDERS)}
-    counted = {name: check_results[name].measured["broken"] for name in ORDERS.row_rules()}
+    counted = {name: check_results[name].measured["failed_rows"] for name in ORDERS.row_rules()}
     assert counted == parted.counts
     assert sum(number > 0 for number in counted.values()) >= 20, counted
     for name, number in counted.items():
@@ -140,7 +140,7 @@ def test_a_custom_pandera_check_and_a_rule_of_ones_own_run_on_both_engines(shop)
     declared = replace(ORDERS, columns=columns, rules=checks)
     embedded, on_spark = (told(audit(shop, declared)) for audit in ENGINES.values())
     assert on_spark == embedded
-    broken = {name: measured["broken"] for name, _, _, _, measured in embedded if "broken" in measured}
+    broken = {name: measured["failed_rows"] for name, _, _, _, measured in embedded if "failed_rows" in measured}
     parted = sort_rows(declared, orders(), read_referenced(shop, declared))
     assert broken == parted.counts
     assert min(broken[name] for name in ("cents", "cheap", "id_multiple_of")) > 0, broken

@@ -89,7 +89,7 @@ def test_what_is_published_is_audited_by_the_contract_as_declared_now(ask, monke
     monkeypatch.setattr("orchestration.cli.contract_audit.declared_contract", lambda _: stricter)
     failed = [one for one in json.loads(ask("audit", TABLE, "--json", code=1))["checks"] if not one["passed"]]
     assert [(one["name"], one["action"]) for one in failed] == [("TX_AMOUNT_in_range", "block")]
-    assert failed[0]["broken"] > 0
+    assert failed[0]["failed_rows"] > 0
 
 
 def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
@@ -167,8 +167,8 @@ def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys
     rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
     print_table("Checks", ["check", "action", "description", "last audit"], rows, unbroken=["check"])
     assert name in capsys.readouterr().out
-    message = "A typical day has 9 rows; a day may have 1 to 2 times as many. Not so: 2018-05-15 with 91 (typical: 9)."
-    audit = {"passed": False, "broken": 0, "rows": 91, "message": message}
+    message = "A typical day has 9 rows; a day may have 1 to 2 times as many. Failed: 2018-05-15 with 91 (typical: 9)."
+    audit = {"passed": False, "failed_rows": 0, "rows": 91, "message": message}
     assert result_of(audit) == "failed: 2018-05-15 with 91 (typical: 9)."
 
 

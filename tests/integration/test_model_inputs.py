@@ -14,7 +14,7 @@ from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
 from lakehouse.errors import DeclarationError
 from lakehouse.models.artifact_relocation import open_registry
-from lakehouse.models.input_contract import Expected, expected_checks, judge_expected
+from lakehouse.models.input_contract import Expected, check_expected, expected_checks
 from lakehouse.models.model import Gate
 from lakehouse.models.predictions import predict
 from lakehouse.models.retraining import retrain
@@ -58,10 +58,10 @@ def test_an_expectation_is_part_of_what_the_model_is():
 def test_shares_decide_whether_an_input_is_as_expected(expected, passed):
     frame = pl.DataFrame({"a": [1.0, 2.0, 3.0, None, math.nan], "b": [0] * 5})
     if passed:
-        (check_result,) = judge_expected([expected], frame, "shop.scorer")
+        (check_result,) = check_expected([expected], frame, "shop.scorer")
     else:
         with pytest.raises(AuditError) as caught:
-            judge_expected([expected], frame, "shop.scorer")
+            check_expected([expected], frame, "shop.scorer")
         (check_result,) = caught.value.check_results
         assert "`expects`" in caught.value.fix
     assert (check_result.passed, check_result.blocking, check_result.name) == (passed, True, "a_as_expected")
@@ -70,7 +70,7 @@ def test_shares_decide_whether_an_input_is_as_expected(expected, passed):
 
 
 def test_no_rows_are_as_expected():
-    (check_result,) = judge_expected(
+    (check_result,) = check_expected(
         [Expected("a", at_least=0)], pl.DataFrame({"a": pl.Series([], dtype=pl.Int64)}), "a.b"
     )
     assert check_result.passed
@@ -95,8 +95,8 @@ def test_nothing_is_learned_or_scored_from_inputs_that_are_not_as_expected(built
         predict(built, registry, bad, training, run_id="bad")
     assert not built.has(good.predictions)
     scored = predict(built, registry, good, training, run_id="good")
-    names = [f"{AMOUNT}_as_expected", "inputs_as_learned", "every_row_scored", "scores_are_probabilities"]
+    names = [f"{AMOUNT}_as_expected", "inputs_as_in_training", "every_row_scored", "scores_are_probabilities"]
     assert [one.name for one in scored.check_results][:4] == names
-    learned = scored.check_results[1]
-    assert not learned.blocking
-    assert set(learned.measured) >= {"psi", *(f"psi_{name}" for name in good.inputs)}
+    baseline = scored.check_results[1]
+    assert not baseline.blocking
+    assert set(baseline.measured) >= {"psi", *(f"psi_{name}" for name in good.inputs)}

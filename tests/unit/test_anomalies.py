@@ -211,22 +211,22 @@ def test_surprises_by_chance_alone_alarm_no_more_often_than_they_may(history, fr
 
 
 def test_shift_is_ordered_by_how_much_the_model_uses_a_feature():
-    learned = merge(days()[:10], "training")
+    baseline = merge(days()[:10], "training")
     rows = day_rows(20)
     now = profile(
         {**rows, "amount": rows["amount"] * 3, "kind": some(rows["kind"], 0.8, "toy")},
     )
     weights = {"amount": 0.1, "kind": 0.85, "customer": 0.05}
-    shift = shift_of(now, learned, weights)
+    shift = shift_of(now, baseline, weights)
     assert [one.columns[0] for one in shift.issues] == ["kind", "amount"]
-    assert [one.columns[0] for one in shift_of(now, learned, {**weights, "amount": 9.0}).issues] == ["amount", "kind"]
+    assert [one.columns[0] for one in shift_of(now, baseline, {**weights, "amount": 9.0}).issues] == ["amount", "kind"]
     assert shift.total > 3 * shift.by_chance
     assert {"psi", "jensen_shannon", "weight"} <= set(shift.issues[0].measured)
 
 
 def test_nothing_is_shifted_where_only_chance_is_at_work():
-    learned = merge(days()[:20], "training")
-    shift = shift_of(days()[25], learned, {"amount": 1.0, "kind": 1.0, "customer": 1.0})
+    baseline = merge(days()[:20], "training")
+    shift = shift_of(days()[25], baseline, {"amount": 1.0, "kind": 1.0, "customer": 1.0})
     assert shift.issues == []
     assert shift.total < 3 * shift.by_chance
 

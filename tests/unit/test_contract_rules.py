@@ -47,7 +47,7 @@ def rows(*given_rows, declared=None):
 def broken(declared, *given_rows, **more):
     """The rules that each row breaks, by its place."""
     parted = sort_rows(declared, rows(*given_rows), **more)
-    return {row["id"]: row[RULE] for row in parted.broken.to_pylist()}
+    return {row["id"]: row[RULE] for row in parted.failed_rows.to_pylist()}
 
 
 # Declarations.
@@ -208,7 +208,7 @@ def test_what_happens_to_a_row_is_the_rules_own():
     assert (check_results["small"].passed, check_results["small"].action) == (False, "warn")
     assert [row["id"] for row in check_results["small"].sample] == [1]
     assert (check_results["positive"].passed, check_results["positive"].blocking) == (False, True)
-    assert check_results["positive"].measured == {"rows": 3, "broken": 1, "share": 1 / 3}
+    assert check_results["positive"].measured == {"rows": 3, "failed_rows": 1, "share": 1 / 3}
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_what_could_not_be_read_is_a_rule_of_its_own():
     flags = {"amount_readable": np.array([False, True, True])}
     assert set(flags) < set(readable_rules(contract()))
     parted = sort_rows(contract(), rows({}, {}, {"id": None}), flags=flags)
-    assert parted.broken.column(RULE).to_pylist() == ["amount_readable", "amount_readable, id_not_null"]
+    assert parted.failed_rows.column(RULE).to_pylist() == ["amount_readable", "amount_readable, id_not_null"]
     assert parted.counts["amount_readable"] == 2
     check_results = {one.name: one for one in row_check_results(contract(), parted)}
     assert set(check_results) == {*contract().row_rules(), "quarantine_share"}  # whoever flagged them says so
@@ -390,12 +390,12 @@ def test_rows_are_sorted_to_pandera_says(drawn):
     expected = pandera_says(declared, table)
     parted = sort_rows(declared, table.append_column("place", pa.array(range(len(table)), pa.int64())))
     found = {rule: set() for rule in declared.row_rules()}
-    for row in parted.broken.to_pylist():
+    for row in parted.failed_rows.to_pylist():
         for rule in row[RULE].split(", "):
             found[rule].add(row["place"])
     assert found == expected
     assert parted.counts == {rule: len(places) for rule, places in expected.items()}
-    assert len(parted.good) + len(parted.broken) == len(table)
+    assert len(parted.good) + len(parted.failed_rows) == len(table)
 
 
 def test_a_whole_schema_for_pandera_says_the_same_at_once():

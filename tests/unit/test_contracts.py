@@ -48,15 +48,15 @@ def rows(*given, declared=None):
 
 def broken_rules(*given):
     parted = sort_rows(contract(), rows(*given))
-    return [row[RULE] for row in parted.broken.to_pylist()]
+    return [row[RULE] for row in parted.failed_rows.to_pylist()]
 
 
 def test_good_rows_come_out_as_they_went_in():
     table = rows({}, {"place": "here"}, {"place": "there", "rate": None})
     parted = sort_rows(contract(), table)
     assert parted.good.equals(table)
-    assert parted.broken.schema == table.schema.append(pa.field(RULE, pa.string()))
-    assert (len(parted.broken), set(parted.counts.values())) == (0, {0})
+    assert parted.failed_rows.schema == table.schema.append(pa.field(RULE, pa.string()))
+    assert (len(parted.failed_rows), set(parted.counts.values())) == (0, {0})
     assert list(parted.counts) == list(contract().row_rules())
 
 
@@ -83,8 +83,8 @@ def test_a_row_that_breaks_one_rule_waits_with_its_name(change, rule):
     table = rows({}, change, {"place": "here"})
     parted = sort_rows(contract(), table)
     assert parted.good.equals(pa.concat_tables([table.slice(0, 1), table.slice(2)]))
-    assert repr(parted.broken.drop_columns(RULE).to_pylist()) == repr(table.slice(1, 1).to_pylist())
-    assert parted.broken.column(RULE).to_pylist() == [rule]
+    assert repr(parted.failed_rows.drop_columns(RULE).to_pylist()) == repr(table.slice(1, 1).to_pylist())
+    assert parted.failed_rows.column(RULE).to_pylist() == [rule]
     assert {name: number for name, number in parted.counts.items() if number} == {rule: 1}
 
 
@@ -113,13 +113,13 @@ def test_a_float_that_is_not_a_number_is_neither_given_nor_in_range():
         Column("id", "int64", description="Number."),
     )
     parted = sort_rows(optional, pa.table({"amount": [math.nan, None, 1.0], "id": [1, 2, 3]}))
-    assert parted.broken.select(["id", RULE]).to_pylist() == [{"id": 1, RULE: "amount_in_range"}]
+    assert parted.failed_rows.select(["id", RULE]).to_pylist() == [{"id": 1, RULE: "amount_in_range"}]
 
 
 def test_of_equal_values_the_first_is_good():
     parted = sort_rows(contract(), rows({"id": 7}, {"id": 8}, {"id": 7}, {"id": 7, "place": "here"}))
     assert parted.good.column("id").to_pylist() == [7, 8]
-    assert parted.broken.column(RULE).to_pylist() == ["id_unique", "id_unique"]
+    assert parted.failed_rows.column(RULE).to_pylist() == ["id_unique", "id_unique"]
     assert parted.counts["id_unique"] == 2
 
 
@@ -135,7 +135,7 @@ def test_a_row_names_every_rule_that_it_breaks():
 
 def test_no_rows_are_no_fault():
     parted = sort_rows(contract(), rows())
-    assert (len(parted.good), len(parted.broken)) == (0, 0)
+    assert (len(parted.good), len(parted.failed_rows)) == (0, 0)
     assert all(check_result.passed for check_result in row_check_results(contract(), parted))
 
 
@@ -143,8 +143,8 @@ def test_rows_in_several_chunks_are_judged_by_their_place_in_the_whole():
     table = pa.concat_tables([rows({}, {"state": 5}), rows({"id": 10}, {"id": 11, "amount": -1.0})])
     parted = sort_rows(contract(), table)
     assert parted.good.column("id").to_pylist() == [0, 10]
-    assert parted.broken.column("id").to_pylist() == [1, 11]
-    assert parted.broken.column(RULE).to_pylist() == ["state_one_of", "amount_in_range"]
+    assert parted.failed_rows.column("id").to_pylist() == [1, 11]
+    assert parted.failed_rows.column(RULE).to_pylist() == ["state_one_of", "amount_in_range"]
 
 
 def breaks(row, seen):
@@ -188,7 +188,7 @@ def test_every_row_is_either_good_or_broken_with_all_its_rules(given_rows):
         seen.add(row["id"])
         if found:
             expected[place] = set(found)
-    named = {row["place_in_file"]: set(row[RULE].split(", ")) for row in parted.broken.to_pylist()}
+    named = {row["place_in_file"]: set(row[RULE].split(", ")) for row in parted.failed_rows.to_pylist()}
     assert named == expected
     good = parted.good.column("place_in_file").to_pylist()
     assert sorted([*good, *named]) == list(range(len(given_rows)))
@@ -218,7 +218,7 @@ def test_more_broken_rows_than_the_share_allows_refuse_the_write(broken, passed)
     }
     assert check_results["amount_in_range"].passed is (broken == 0)
     assert not check_results["amount_in_range"].blocking
-    assert check_results["amount_in_range"].measured == {"rows": 100, "broken": broken, "share": broken / 100}
+    assert check_results["amount_in_range"].measured == {"rows": 100, "failed_rows": broken, "share": broken / 100}
     assert [row["amount"] for row in check_results["amount_in_range"].sample] == [-1.0] * min(broken, SAMPLE_ROWS)
     if not passed:
         assert "amount is at least 0 and at most 100" in check_results["quarantine_share"].message

@@ -37,7 +37,7 @@ def test_one_statement_a_client_and_month_on_its_last_day(world: pl.DataFrame) -
 
 def test_every_statement_meets_the_contract(world: pl.DataFrame) -> None:
     rows = world.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(statements_contract.schema)
-    assert not len(sort_rows(statements_contract, rows).broken)
+    assert not len(sort_rows(statements_contract, rows).failed_rows)
 
 
 @settings(max_examples=8)

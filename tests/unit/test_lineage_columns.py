@@ -181,8 +181,8 @@ def test_a_training_set_holds_every_column_as_it_is() -> None:
 
 
 def test_a_score_comes_from_the_model_and_from_what_the_models_inputs_are() -> None:
-    learned = ModelAsset(fraud_scorer, training).column_lineage.columns["score"]
-    assert {edge.column for edge in learned} == {*fraud_scorer.inputs, "is_fraud"}
+    edges = ModelAsset(fraud_scorer, training).column_lineage.columns["score"]
+    assert {edge.column for edge in edges} == {*fraud_scorer.inputs, "is_fraud"}
     scored = PredictionsAsset(fraud_scorer, training).column_lineage.columns["score"]
     assert Edge("fraud.scorer", "score", "DIRECT", "TRANSFORMATION") in scored
     assert Edge("fraud.terminal_risk", "is_fraud_rate_7d", "DIRECT", "TRANSFORMATION") in scored

@@ -75,7 +75,7 @@ FAILED = {
 
 
 def failed(contract, rows=ROWS):
-    return {row["number"]: row["_rule"] for row in sort_rows(contract, rows).broken.to_pylist()}
+    return {row["number"]: row["_rule"] for row in sort_rows(contract, rows).failed_rows.to_pylist()}
 
 
 @pytest.mark.parametrize("contract", [POLARS, PANDAS], ids=["polars", "pandas"])

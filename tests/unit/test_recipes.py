@@ -31,7 +31,7 @@ def test_null_in_a_column_that_may_not_be_null_takes_more_than_a_mapping():
     line = "null_spellings('TX_AMOUNT', 'NA')"
     told = of_nulls(transactions.contract, [line])
     assert "TX_AMOUNT may not be null" in told
-    assert "wait in quarantine, or refuse the delivery where they are more than 1.00% of it" in told
+    assert "wait in quarantine, or block the delivery where they are more than 1.00% of it" in told
     assert "`nullable=True` in assets/fraud/contracts.py" in told
     assert told in recipe(transactions, [line])
     columns = [replace(one, nullable=one.name == "TX_AMOUNT") for one in transactions.contract.columns]

@@ -36,12 +36,12 @@ ROWS = pa.table({"pieces": [6, 7, -6, 12]})
 
 def test_it_runs_in_the_audit_of_rows():
     parted = sort_rows(PACKS, ROWS)
-    assert parted.broken.to_pylist() == [
+    assert parted.failed_rows.to_pylist() == [
         {"pieces": 7, "_rule": "pieces_multiple_of"},
         {"pieces": -6, "_rule": "pieces_in_range"},
     ]
     found = {one.name: one for one in row_check_results(PACKS, parted)}
-    assert (found["pieces_multiple_of"].passed, found["pieces_multiple_of"].measured["broken"]) == (False, 1)
+    assert (found["pieces_multiple_of"].passed, found["pieces_multiple_of"].measured["failed_rows"]) == (False, 1)
     assert found["pieces_multiple_of"].message.startswith("pieces is a multiple of 6.")
 
 

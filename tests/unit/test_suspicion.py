@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from assets.fraud.model import fraud_scorer
 from assets.fraud.training import training
 from lakehouse.errors import DeclarationError
-from lakehouse.models.leakage_check import INPUT_CHECK, ceiling, judge_inputs, single_scores
+from lakehouse.models.leakage_check import INPUT_CHECK, ceiling, check_inputs, single_scores
 from lakehouse.models.model import Candidate, Gate
 from lakehouse.models.protocol import Split
 
@@ -67,7 +67,7 @@ def telling(labels):
 
 
 def test_inputs_as_good_as_honest_data_allow_pass_and_the_best_are_named():
-    result = judge_inputs(MODEL, parts(honest, lambda labels: labels * 0))
+    result = check_inputs(MODEL, parts(honest, lambda labels: labels * 0))
     assert result.passed
     assert result.gate.name == INPUT_CHECK
     assert result.measured is not None
@@ -79,13 +79,13 @@ def test_inputs_as_good_as_honest_data_allow_pass_and_the_best_are_named():
 
 
 def test_an_input_that_is_too_good_is_named():
-    result = judge_inputs(MODEL, parts(honest, telling))
+    result = check_inputs(MODEL, parts(honest, telling))
     assert not result.passed
     assert result.measured == 1.0
     assert result.message == (
         "Alone, customer_spend__tx_count_1d 1.000 is above AUC 0.95: an input this good is a leak until you know why."
     )
-    both = judge_inputs(MODEL, parts(lambda labels: -telling(labels), telling))
+    both = check_inputs(MODEL, parts(lambda labels: -telling(labels), telling))
     assert "amount 1.000, customer_spend__tx_count_1d 1.000 are above" in both.message, "whichever way it points"
 
 
@@ -94,7 +94,7 @@ def test_a_model_may_allow_more_and_its_own_band_less():
     assert ceiling(replace(MODEL, gates=FLOOR, input_ceiling=0.9)) == 0.9
     assert ceiling(replace(MODEL, gates=[Gate("auc_band", "auc", at_most=0.8)])) == 0.8
     allowed = replace(MODEL, gates=FLOOR, input_ceiling=1.0)
-    assert judge_inputs(allowed, parts(honest, telling)).passed
+    assert check_inputs(allowed, parts(honest, telling)).passed
 
 
 @pytest.mark.parametrize("share", [0.5, 0.0, 1.01])

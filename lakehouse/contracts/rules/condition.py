@@ -23,7 +23,7 @@ _SEVERITY = {"block": "error", "quarantine": "error", "warn": "warning"}
 class Rule(TableRule):
     """A condition on the columns of a row: `sql` is true of each passing row, in DuckDB's dialect.
 
-    A row of which it is null is not judged, as with SQL's CHECK. It can use what DuckDB and Spark evaluate alike
+    A row of which it is null is not checked, as with SQL's CHECK. It can use what DuckDB and Spark evaluate alike
     (expressions.py); arithmetic is in 64-bit integers and floats.
     """
 

@@ -138,7 +138,7 @@ class Distribution(TableRule):
         """Return the check result from the counts that `counts` asks for, among `rows` rows."""
         measured: dict[str, float | int | str] = {"rows": rows}
         if rows < self.least_rows:
-            message = f"{rows} rows are fewer than the {self.least_rows} from which on {self.column} is judged."
+            message = f"{rows} rows are fewer than the {self.least_rows} that checking {self.column} needs."
             return CheckResult(self.name, passed=True, message=message, blocking=blocking, measured=measured)
         given = rows - counts["absent"]
         faults = []

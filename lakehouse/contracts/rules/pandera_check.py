@@ -78,7 +78,7 @@ class PanderaCheck(TableRule):
     """A custom pandera check: of one column, or of the columns of a row together if `column` is empty.
 
     `check` is a pandera `Check`, a function that one is made of, or the import path of either ("shop.checks:rounded").
-    `backend` says whether it was written for pandera.polars or pandera.pandas. A null is not judged by a check of a
+    `backend` says whether it was written for pandera.polars or pandera.pandas. A null is not checked by a check of a
     column. The contract's stored form keeps the import path and a hash of the source, not the function.
     """
 

@@ -76,7 +76,7 @@ class FoundRule(RowRule):
 class Reference(TableRule):
     """A foreign key: `columns` of this table are found in `to_columns` of `table`.
 
-    The other table is read at one pinned snapshot. A row with a null among `columns` is not judged.
+    The other table is read at one pinned snapshot. A row with a null among `columns` is not checked.
     """
 
     columns: Sequence[str]  # type: ignore[assignment]  # a tuple once it is made

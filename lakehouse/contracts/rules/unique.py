@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UniqueKey(RowRule):
-    """The compiled rule: `key` appears once. A row with a null in its key is not judged."""
+    """The compiled rule: `key` appears once. A row with a null in its key is not checked."""
 
     key: tuple[str, ...] = ()
 

@@ -72,8 +72,8 @@ def audit(
         try:
             row = ask(f"select {selected} from {work.joined_sql(held)}")[0]
         except (PySparkException, Py4JJavaError) as error:
-            judge = lambda rule: ask(f"select count_if({rule.in_duckdb}) as c from scanned")  # noqa: E731
-            raise not_evaluated(contract, work.rules, judge, error) from None
+            evaluate = lambda rule: ask(f"select count_if({rule.in_duckdb}) as c from scanned")  # noqa: E731
+            raise not_evaluated(contract, work.rules, evaluate, error) from None
         counts = {label: int(row[f"c{place}"] or 0) for place, label in enumerate(work.aggregates)}
         in_python = _in_python(rows, rules) if (rules := work.python_rules()) else {}
         return [schema, *work.check_results(counts, ask, held, in_python)]

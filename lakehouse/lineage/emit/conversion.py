@@ -20,7 +20,7 @@ from lakehouse.kinds.graph import AssetGraph
 from lakehouse.kinds.source import SourceAsset
 from lakehouse.lineage.emit import names
 from lakehouse.lineage.emit.deliveries import Delivered, breaker_at, delivered_in, file_inputs
-from lakehouse.lineage.emit.events import Datasets, Moment, Teller, state_of
+from lakehouse.lineage.emit.events import Datasets, EventBuilder, Moment, state_of
 from lakehouse.lineage.emit.facets import Facets, Places
 from lakehouse.lineage.emit.masking import masking_of
 from lakehouse.lineage.emit.outbox import Event
@@ -50,39 +50,39 @@ class Conversion:
         masking = masking_of(self.lake.settings, declared_names(self.graph))
         self.tables = Tables(self.lake)
         self.facets = Facets(self.lake, masking)
-        self.teller = Teller(self.graph, masking)
+        self.builder = EventBuilder(self.graph, masking)
 
     def run_started(self, run: Run, at: datetime) -> Iterator[Event]:
         """A run of Dagster began."""
-        yield self.teller.run(run, RunState.START, at)
+        yield self.builder.run(run, RunState.START, at)
 
     def run_ended(self, run: Run, end: End, at: datetime, fault: Fault | None = None) -> Iterator[Event]:
         """A run of Dagster ended."""
-        yield self.teller.run(run, state_of(end), at, fault)
+        yield self.builder.run(run, state_of(end), at, fault)
 
     def step_started(self, run: Run, step: Step, at: datetime) -> Iterator[Event]:
         """A step began: what it will read and write is known by its declaration, not yet in which state."""
         if not step.own:
-            yield self.teller.step(run, step, RunState.START, at)
+            yield self.builder.step(run, step, RunState.START, at)
         for table in step.tables:
             declared = self.graph.get(table)
             inputs = [one for name in declared.inputs for one in self._inputs(name, None, {})]
             datasets = Datasets(inputs, self._outputs(declared, None, (), {}))
-            yield self.teller.asset(run, step, table, Moment(RunState.START, at, datasets))
+            yield self.builder.asset(run, step, table, Moment(RunState.START, at, datasets))
 
     def step_ended(self, run: Run, step: Step, ended: Ended) -> Iterator[Event]:
         """A step ended: with what it made, and what it could not make."""
         for table in step.tables:
             yield from self._asset_ended(run, step, table, ended)
         if not step.own:
-            yield self.teller.step(run, step, state_of(ended.end), ended.at, ended.fault)
+            yield self.builder.step(run, step, state_of(ended.end), ended.at, ended.fault)
 
     def became_stale(self, table: str, why: str, at: datetime) -> Iterator[Event]:
         """A table is held back by a breaker, or no longer is (`why` is empty)."""
         facts = self._fact("table", lambda: self.tables.facts(table), None)
         if facts is not None:
             facets = {**self.facets.table(facts, self.graph.get(table)), "slipway_stale": self.facets.stale(why)}
-            yield self.teller.stale(StaticDataset(*facts.place, facets=facets), at)
+            yield self.builder.stale(StaticDataset(*facts.place, facets=facets), at)
 
     def _asset_ended(self, run: Run, step: Step, table: str, ended: Ended) -> Iterator[Event]:
         declared = self.graph.get(table)
@@ -103,14 +103,14 @@ class Conversion:
             last = part == len(chunks) - 1
             outputs = self._outputs(declared, made, checked if last else (), here, run, at)
             state = state_of(end) if last else RunState.RUNNING
-            told = Moment(state, at, Datasets(read, outputs), made, fault if last else None, definition, part)
-            yield self.teller.asset(run, step, table, told)
+            moment = Moment(state, at, Datasets(read, outputs), made, fault if last else None, definition, part)
+            yield self.builder.asset(run, step, table, moment)
         if declared.engine.startswith("dbt") and checked and (made is None or made.recomputed):
             yield from self._tests(run, step, declared, made, checked)
         training = (made.mlflow_run if made and made.recomputed else "") or ended.mlflow_run
         if not declared.kind.table and training:
-            parent = self.teller.parent_of_step(run, step, "" if not step.own else table)
-            trained = lambda: list(training_runs(self.lake, self.teller, declared, training, parent, inputs))  # noqa: E731
+            parent = self.builder.parent_of_step(run, step, "" if not step.own else table)
+            trained = lambda: list(training_runs(self.lake, self.builder, declared, training, parent, inputs))  # noqa: E731
             yield from self._fact("MLflow's runs", trained, [])
 
     def _tests(
@@ -124,7 +124,7 @@ class Conversion:
                 dataset = self.facets.table_input(facts, declared)
                 assertions: dict[str, Any] = {"dataQualityAssertions": self.facets.assertions([one], declared)}
                 tested = [InputDataset(dataset.namespace, dataset.name, facets=dataset.facets, inputFacets=assertions)]
-            yield from self.teller.test(run, step, one, tested)
+            yield from self.builder.test(run, step, one, tested)
 
     def _read(self, declared: Asset, made: OutputVersion | None, places: Places) -> list[InputDataset]:
         """What was read, in the states that it was read in; `places` gets where each is."""

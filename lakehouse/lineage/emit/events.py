@@ -73,7 +73,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Teller:
+class EventBuilder:
     """Tells of runs and steps in events."""
 
     graph: AssetGraph
@@ -132,7 +132,7 @@ class Teller:
         """That a table became stale, or no longer is: nothing ran to make it so."""
         event = DatasetEvent(eventTime=instant(at), producer=names.PRODUCER, dataset=dataset)
         key = f"stale/{dataset.name}/{instant(at)}"
-        return Event(key, key, _told(event))
+        return Event(key, key, _as_dict(event))
 
     def event(
         self,
@@ -145,7 +145,7 @@ class Teller:
         part: int = 0,
     ) -> Event:
         """An event of any run. A run has one START and one end, whichever it is; `part` numbers what lies between."""
-        told = RunEvent(
+        event = RunEvent(
             eventTime=instant(at),
             producer=names.PRODUCER,
             eventType=state,
@@ -155,7 +155,7 @@ class Teller:
             outputs=list(datasets.outputs),
         )
         kind = {RunState.START: "START", RunState.RUNNING: f"RUNNING/{part}"}.get(state, "END")
-        return Event(f"{run_id}/{kind}", run_id, _told(told))
+        return Event(f"{run_id}/{kind}", run_id, _as_dict(event))
 
     def parent_of_step(self, run: Run, step: Step, table: str = "") -> parent_run.ParentRunFacet:
         """The facet for what runs below a step, or below the making of one of its assets."""
@@ -195,8 +195,8 @@ class Teller:
     def _error(self, fault: Fault) -> error_message_run.ErrorMessageRunFacet:
         # A foreign error's own words may quote a row; its kind and its place say enough to find it in Dagster's log.
         message = fault.kind
-        if fault.told:
-            message += f": {self.masking.text(fault.told)}"
+        if fault.message:
+            message += f": {self.masking.text(fault.message)}"
         if fault.where:
             message += f" (where: {self.masking.text(fault.where)})"
         trace = self.masking.plain("\n".join(fault.frames)) or None
@@ -227,9 +227,9 @@ class Teller:
                 path=declared.code,
                 version=run.code_version or None,
             )
-        told = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
+        tags = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
         facets["tags"] = tags_job.TagsJobFacet(
-            [tags_job.TagsJobFacetFields(key, value, "SLIPWAY") for key, value in told.items()]
+            [tags_job.TagsJobFacetFields(key, value, "SLIPWAY") for key, value in tags.items()]
         )
         return Job(names.NAMESPACE, declared.name, facets)
 
@@ -260,5 +260,5 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _told(event: RunEvent | DatasetEvent) -> dict[str, Any]:
+def _as_dict(event: RunEvent | DatasetEvent) -> dict[str, Any]:
     return Serde.to_dict(event)

@@ -256,11 +256,11 @@ def symlink(name: str, kind: str) -> symlinks_dataset.SymlinksDatasetFacet:
 
 def tags(declared: Asset) -> tags_dataset.TagsDatasetFacet:
     """What a thing can be found by."""
-    told = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
+    found = {"slipway/kind": declared.kind.slug, "slipway/domain": declared.domain}
     if declared.contract:
-        told["slipway/contract"] = declared.contract
+        found["slipway/contract"] = declared.contract
     return tags_dataset.TagsDatasetFacet(
-        [tags_dataset.TagsDatasetFacetFields(key, value, source="SLIPWAY") for key, value in told.items()]
+        [tags_dataset.TagsDatasetFacetFields(key, value, source="SLIPWAY") for key, value in found.items()]
     )
 
 
@@ -289,15 +289,15 @@ def instant(at: datetime) -> str:
 def _expected(one: Checked) -> str | None:
     if one.bound:
         return one.bound
-    return "0" if "broken" in one.measured else None
+    return "0" if "failed_rows" in one.measured else None
 
 
 def _actual(one: Checked) -> str | None:
-    for name in ("measured", "broken"):
+    for name in ("measured", "failed_rows"):
         if name in one.measured:
             return _number(one.measured[name])
-    told = ", ".join(f"{name}={_number(value)}" for name, value in sorted(one.measured.items()))
-    return told or None
+    measures = ", ".join(f"{name}={_number(value)}" for name, value in sorted(one.measured.items()))
+    return measures or None
 
 
 def _number(value: float) -> str:

@@ -91,11 +91,11 @@ class Outbox:
             ).fetchall()
             found = []
             for seq, key, root, body, digest in rows:
-                told = _read(key, body, digest)
-                if told is None:
+                content = _read(key, body, digest)
+                if content is None:
                     self._take_out(connection, seq, root)
                 else:
-                    found.append(Waiting(seq, key, told))
+                    found.append(Waiting(seq, key, content))
         # All of them may have been broken: then there may be more behind them.
         return found if found or not rows else self.waiting(receiver, most)
 
@@ -269,10 +269,10 @@ def _read(key: object, body: object, digest: object) -> dict[str, Any] | None:
     if not isinstance(key, str) or not isinstance(body, str) or _digest(key, body) != digest:
         return None
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return None
-    return told if isinstance(told, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def _is_broken(error: sqlite3.DatabaseError) -> bool:

@@ -41,7 +41,7 @@ def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = N
             one = waiting[rejected.place]
             outbox.refuse(receiver.name, one.key, rejected.why)
             outbox.delivered(receiver.name, one.seq)
-            _log.warning("The lineage receiver %s refused an event for good: %s", receiver.name, rejected.why)
+            _log.warning("The lineage receiver %s rejected an event permanently: %s", receiver.name, rejected.why)
             sent += rejected.place
         else:
             outbox.delivered(receiver.name, waiting[-1].seq)

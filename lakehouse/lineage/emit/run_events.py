@@ -85,7 +85,7 @@ class Fault:
     """Why something failed. `told` is a sentence of Slipway's own; of a foreign error only its kind is known."""
 
     kind: str
-    told: str = ""
+    message: str = ""
     where: str = ""
     frames: Sequence[str] = ()
 

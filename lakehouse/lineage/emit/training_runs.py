@@ -15,7 +15,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.kinds.asset import Asset
 from lakehouse.lineage.emit import names
 from lakehouse.lineage.emit.custom_facets import MetricsFacet
-from lakehouse.lineage.emit.events import Datasets, Teller
+from lakehouse.lineage.emit.events import Datasets, EventBuilder
 from lakehouse.lineage.emit.outbox import Event
 from lakehouse.models.artifact_relocation import open_registry
 from lakehouse.models.registry import Tag
@@ -28,7 +28,7 @@ _ENDS = {"FINISHED": RunState.COMPLETE, "FAILED": RunState.FAIL, "KILLED": RunSt
 
 def training_runs(
     lake: Lakehouse,
-    teller: Teller,
+    builder: EventBuilder,
     model: Asset,
     training: str,
     parent: parent_run.ParentRunFacet,
@@ -37,7 +37,7 @@ def training_runs(
     """The training `training` (MLflow's run id) below the step that `parent` names, and its candidates below it."""
     client = open_registry(lake.home).client
     whole = client.get_run(training)
-    yield from _told(teller, whole, f"{model.name}.training", parent, inputs)
+    yield from _events_of(builder, whole, f"{model.name}.training", parent, inputs)
     found = client.search_runs(
         [whole.info.experiment_id], f"tags.`mlflow.parentRunId` = '{training}'", order_by=["attributes.start_time"]
     )
@@ -48,11 +48,11 @@ def training_runs(
     )
     for one in found:
         candidate = one.data.tags.get(Tag.CANDIDATE, one.info.run_name or "candidate")
-        yield from _told(teller, one, f"{model.name}.{candidate}", above, inputs)
+        yield from _events_of(builder, one, f"{model.name}.{candidate}", above, inputs)
 
 
-def _told(
-    teller: Teller, run: "Run", job: str, parent: parent_run.ParentRunFacet, inputs: Sequence[InputDataset]
+def _events_of(
+    builder: EventBuilder, run: "Run", job: str, parent: parent_run.ParentRunFacet, inputs: Sequence[InputDataset]
 ) -> Iterator[Event]:
     facets: dict[str, Any] = {
         "parent": parent,
@@ -60,12 +60,12 @@ def _told(
     }
     kind = Job(names.NAMESPACE, job, {"jobType": job_type_job.JobTypeJobFacet("BATCH", "MLFLOW", "TRAINING")})
     run_id = names.as_run(run.info.run_id)
-    yield teller.event(run_id, kind, facets, RunState.START, _at(run.info.start_time), Datasets(inputs))
+    yield builder.event(run_id, kind, facets, RunState.START, _at(run.info.start_time), Datasets(inputs))
     state = _ENDS.get(run.info.status)
     if state is not None:
         measured = MetricsFacet(_in_json(run.data.metrics), run.data.tags.get(Tag.CANDIDATE))
         ended = {**facets, "slipway_metrics": measured}
-        yield teller.event(run_id, kind, ended, state, _at(run.info.end_time or run.info.start_time), Datasets(inputs))
+        yield builder.event(run_id, kind, ended, state, _at(run.info.end_time or run.info.start_time), Datasets(inputs))
 
 
 def _in_json(metrics: Mapping[str, float]) -> dict[str, float | str]:

@@ -112,8 +112,8 @@ def is_configured(settings: Settings) -> bool:
     """Whether the standard's own configuration names a transport; its client would print to the console otherwise."""
     if settings.openlineage.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
-    told = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
-    if any(name in told or name.startswith("OPENLINEAGE__TRANSPORT") for name in settings.openlineage):
+    body = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
+    if any(name in body or name.startswith("OPENLINEAGE__TRANSPORT") for name in settings.openlineage):
         return True
     places = (Path.cwd(), Path.home() / ".openlineage")
     return any((place / "openlineage.yml").is_file() for place in places)
@@ -127,7 +127,7 @@ def _client(settings: Settings) -> "OpenLineageClient":
     return OpenLineageClient()
 
 
-def _as_event(told: Mapping[str, Any]) -> Any:  # noqa: ANN401  # one of the standard's two classes of events
+def _as_event(body: Mapping[str, Any]) -> Any:  # noqa: ANN401  # one of the standard's two classes of events
     """The event in the client's classes; its facets stay as they are written."""
     from openlineage.client.event_v2 import (
         DatasetEvent,
@@ -140,31 +140,31 @@ def _as_event(told: Mapping[str, Any]) -> Any:  # noqa: ANN401  # one of the sta
         StaticDataset,
     )
 
-    if "dataset" in told:
-        dataset = told["dataset"]
+    if "dataset" in body:
+        dataset = body["dataset"]
         return DatasetEvent(
-            eventTime=told["eventTime"],
-            producer=told["producer"],
+            eventTime=body["eventTime"],
+            producer=body["producer"],
             dataset=StaticDataset(dataset["namespace"], dataset["name"], facets=dataset.get("facets", {})),
         )
     inputs = [
         InputDataset(
             one["namespace"], one["name"], facets=one.get("facets", {}), inputFacets=one.get("inputFacets", {})
         )
-        for one in told.get("inputs", ())
+        for one in body.get("inputs", ())
     ]
     outputs = [
         OutputDataset(
             one["namespace"], one["name"], facets=one.get("facets", {}), outputFacets=one.get("outputFacets", {})
         )
-        for one in told.get("outputs", ())
+        for one in body.get("outputs", ())
     ]
     return RunEvent(
-        eventTime=told["eventTime"],
-        producer=told["producer"],
-        eventType=RunState[told["eventType"]],
-        run=Run(told["run"]["runId"], told["run"].get("facets", {})),
-        job=Job(told["job"]["namespace"], told["job"]["name"], told["job"].get("facets", {})),
+        eventTime=body["eventTime"],
+        producer=body["producer"],
+        eventType=RunState[body["eventType"]],
+        run=Run(body["run"]["runId"], body["run"].get("facets", {})),
+        job=Job(body["job"]["namespace"], body["job"]["name"], body["job"].get("facets", {})),
         inputs=inputs,
         outputs=outputs,
     )

@@ -100,7 +100,7 @@ def _operation(name: str) -> str:
 
 
 def _datasets(
-    told: Iterable[Mapping[str, Any]],
+    listened: Iterable[Mapping[str, Any]],
     side: str,
     kept: str,
     places: Callable[[], Places],
@@ -113,7 +113,7 @@ def _datasets(
     Its columns and snapshots are those of the table, not those of the draft that a query is about.
     """
     seen: set[names.Named] = set()
-    for one in told:
+    for one in listened:
         place = names.Named(masking.plain(one["namespace"]).replace("s3a://", "s3://"), masking.plain(one["name"]))
         table = places().table_at(place)
         if table is None and places().is_own(place):

@@ -91,7 +91,7 @@ class SparkFiles:
     masking: Masking
     under: Under
     _own: _Read = field(default_factory=_Read)
-    _told: set[Path] = field(default_factory=set)
+    _reported: set[Path] = field(default_factory=set)
     _waited: set[str] = field(default_factory=set)
     """Queries that were waited for: an end that is lost is waited for once."""
 
@@ -156,8 +156,8 @@ class SparkFiles:
         taken = 0
         for root in dict.fromkeys(root for root, _ in events):
             taken += self.outbox.add(root, [one for known, one in events if known == root])
-        if read.strange and path not in self._told:
-            self._told.add(path)
+        if read.strange and path not in self._reported:
+            self._reported.add(path)
             _log.warning("Lineage left out what is no event in %s: Spark's listener wrote it, or somebody.", path.name)
         return taken, read
 
@@ -175,16 +175,16 @@ class SparkFiles:
             parent = found.parent(step)
             if step is None or parent is None:
                 return []
-            told = told_of(event, parent, found.places, self.masking)
+            translated = told_of(event, parent, found.places, self.masking)
         except (BadEventError, KeyError, TypeError, AttributeError):
             read.strange += 1
             return []
         read.last = event["eventTime"]
         if event.get("eventType") in ENDS:
             read.begun.pop(event["run"]["runId"], None)
-        elif told is not None:
-            read.begun[event["run"]["runId"]] = (step, told.body)
-        return [(step[1], told)] if told is not None else []
+        elif translated is not None:
+            read.begun[event["run"]["runId"]] = (step, translated.body)
+        return [(step[1], translated)] if translated is not None else []
 
 
 class _Lookups:

@@ -149,8 +149,8 @@ def _read(
 ) -> tuple[int, dict[str, _Figures]]:
     """How many rows there are, and the figures of each expression."""
     asked = ", ".join(_Figures.sql(value, sample) for value in values.values())
-    total, *told = connection.execute(f"select count(*), {asked} from {rows}").fetchone() or (0,)
-    return total, {name: _Figures(*told[2 * at], quantiles=told[2 * at + 1]) for at, name in enumerate(values)}
+    total, *results = connection.execute(f"select count(*), {asked} from {rows}").fetchone() or (0,)
+    return total, {name: _Figures(*results[2 * at], quantiles=results[2 * at + 1]) for at, name in enumerate(values)}
 
 
 def _axis(one: _Figures, quantiles: Sequence[float]) -> list[float]:

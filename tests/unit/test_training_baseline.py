@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lakehouse.models.registry import Registry, Version
-from lakehouse.models.training_baseline import CHECK, FILE, TrainingBaseline, judge_learned, learned_from
+from lakehouse.models.training_baseline import CHECK, FILE, TrainingBaseline, baseline_of, compare_with_baseline
 
 WEIGHTS = {"amount": 0.3, "weekend": 0.1, "unused": -0.01}
 REGISTRY = Registry("sqlite://", "file:///nowhere")
@@ -27,35 +27,35 @@ def day(number, rows=400, amount=0.0, unused=0.0):
 
 
 @pytest.fixture(scope="module")
-def learned():
-    return learned_from(pl.concat(day(one) for one in range(14)), "at", WEIGHTS)
+def baseline():
+    return baseline_of(pl.concat(day(one) for one in range(14)), "at", WEIGHTS)
 
 
 @pytest.fixture
-def champion(learned, tmp_path):
-    (tmp_path / FILE).write_text(learned.text())
+def champion(baseline, tmp_path):
+    (tmp_path / FILE).write_text(baseline.text())
     return Version("shop.scorer", 3, "run", "tree", "", str(tmp_path), {}, {}, tuple(WEIGHTS), ("champion",))
 
 
-def test_what_was_learned_from_survives_being_written_down(learned):
-    assert TrainingBaseline.of_text(learned.text()) == learned
-    assert learned.profile.rows == 14 * 400
-    assert learned.weights["unused"] == 0
+def test_what_was_learned_from_survives_being_written_down(baseline):
+    assert TrainingBaseline.of_text(baseline.text()) == baseline
+    assert baseline.profile.rows == 14 * 400
+    assert baseline.weights["unused"] == 0
 
 
-def test_of_another_version_nothing_is_read(learned):
-    assert TrainingBaseline.of_text(learned.text().replace('"version":1', '"version":0')) is None
+def test_of_another_version_nothing_is_read(baseline):
+    assert TrainingBaseline.of_text(baseline.text().replace('"version":1', '"version":0')) is None
 
 
 @pytest.mark.parametrize("number", [14, 19, 20])
 def test_a_day_like_those_of_training_passes_and_says_how_far_it_lies(champion, number):
-    check_result = judge_learned(REGISTRY, champion, day(number))
+    check_result = compare_with_baseline(REGISTRY, champion, day(number))
     assert (check_result.name, check_result.passed, check_result.blocking) == (CHECK, True, False)
     assert {"psi", "psi_amount", "psi_weekend", "psi_unused"} <= set(check_result.measured)
 
 
 def test_an_input_that_lies_elsewhere_is_named_and_warns(champion):
-    check_result = judge_learned(REGISTRY, champion, day(15, amount=2.0))
+    check_result = compare_with_baseline(REGISTRY, champion, day(15, amount=2.0))
     assert not check_result.passed
     assert not check_result.blocking
     assert "amount is not as in training" in check_result.message
@@ -63,19 +63,19 @@ def test_an_input_that_lies_elsewhere_is_named_and_warns(champion):
 
 
 def test_an_input_that_the_model_does_without_does_not_matter(champion):
-    check_result = judge_learned(REGISTRY, champion, day(15, unused=2.0))
+    check_result = compare_with_baseline(REGISTRY, champion, day(15, unused=2.0))
     assert check_result.passed
     assert float(check_result.measured["psi_unused"]) > 1
 
 
 def test_a_version_without_a_record_passes_and_says_so(champion, tmp_path):
     (tmp_path / FILE).unlink()
-    check_result = judge_learned(REGISTRY, champion, day(15))
+    check_result = compare_with_baseline(REGISTRY, champion, day(15))
     assert check_result.passed
-    assert "kept no record" in check_result.message
+    assert "has no training baseline" in check_result.message
 
 
 def test_without_any_weight_all_inputs_count_the_same_and_few_days_set_no_limit():
-    found = learned_from(day(1), "at", {"amount": 0.0, "weekend": -1.0})
+    found = baseline_of(day(1), "at", {"amount": 0.0, "weekend": -1.0})
     assert found.weights == {"amount": 1.0, "weekend": 1.0}
     assert found.limits == {}
