@@ -1,7 +1,7 @@
 """Column lineage: the input columns of each column, and how they contribute, in OpenLineage's terms.
 
 What belongs here: the edges and how they are combined. Not: the edges of any kind of asset (its own module), and
-OpenLineage facets (lineage/emit/facets.py).
+OpenLineage facets (lineage/emit/column_facet.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -19,9 +19,10 @@ from lakehouse.kinds.asset import Asset
 from lakehouse.kinds.graph import AssetGraph
 from lakehouse.kinds.source import SourceAsset
 from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.column_facet import Places
 from lakehouse.lineage.emit.deliveries import Delivered, breaker_at, delivered_in, file_inputs
 from lakehouse.lineage.emit.events import Datasets, EventBuilder, Moment, state_of
-from lakehouse.lineage.emit.facets import Facets, Places
+from lakehouse.lineage.emit.facets import Facets
 from lakehouse.lineage.emit.masking import masking_of
 from lakehouse.lineage.emit.outbox import Event
 from lakehouse.lineage.emit.run_events import Checked, End, Ended, Fault, OutputVersion, Run, Step

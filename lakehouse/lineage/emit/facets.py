@@ -11,7 +11,6 @@ from typing import Any
 from openlineage.client.event_v2 import InputDataset, OutputDataset, set_producer
 from openlineage.client.facet_v2 import (
     catalog_dataset,
-    column_lineage_dataset,
     data_quality_assertions_dataset,
     data_quality_metrics_dataset,
     dataset_type_dataset,
@@ -30,9 +29,9 @@ from openlineage.client.facet_v2 import (
 
 from lakehouse.catalog.lakehouse import CATALOG_NAME, Lakehouse
 from lakehouse.kinds.asset import Asset
-from lakehouse.kinds.column_lineage import ColumnLineage, Edge, as_reported
 from lakehouse.kinds.model import SCORE
 from lakehouse.lineage.emit import names
+from lakehouse.lineage.emit.column_facet import Places, column_lineage, made_columns
 from lakehouse.lineage.emit.custom_facets import ContractFacet, SnapshotFacet, StaleFacet
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.run_events import Checked, OutputVersion
@@ -40,9 +39,6 @@ from lakehouse.lineage.emit.table_facts import TableFacts
 from lakehouse.settings import redact
 
 set_producer(names.PRODUCER)
-
-Places = dict[str, list[names.Named]]
-"""By a table's name: the datasets that stand for it in events. Of a source's deliveries there can be many."""
 
 
 @dataclass(frozen=True)
@@ -220,33 +216,6 @@ def describe_check(asset: Asset, name: str) -> str:
     """The description of an asset's check; empty where the asset has no such check."""
     check = asset.checks.get(name)
     return check.description if check else ""
-
-
-def made_columns(declared: Asset, made: OutputVersion) -> ColumnLineage:
-    """The column lineage that the step reported, or else the declared one."""
-    return declared.column_lineage if made.edges is None else as_reported(declared.column_lineage, made.edges)
-
-
-def column_lineage(
-    columns: ColumnLineage, places: Places, present: set[str]
-) -> column_lineage_dataset.ColumnLineageDatasetFacet:
-    """Columns' edges, for those of the table's columns that are `present` and those inputs that have a place."""
-    fields = {
-        name: column_lineage_dataset.Fields(
-            [_input(edge, place) for edge in edges for place in places.get(edge.table, ())]
-        )
-        for name, edges in columns.columns.items()
-        if name in present
-    }
-    rows = [_input(edge, place) for edge in columns.rows for place in places.get(edge.table, ())]
-    return column_lineage_dataset.ColumnLineageDatasetFacet(
-        {name: one for name, one in fields.items() if one.inputFields}, rows
-    )
-
-
-def _input(edge: Edge, place: names.Named) -> column_lineage_dataset.InputField:
-    way = column_lineage_dataset.Transformation(edge.type, edge.subtype, masking=edge.masked)
-    return column_lineage_dataset.InputField(place.namespace, place.name, edge.column, [way])
 
 
 def symlink(name: str, kind: str) -> symlinks_dataset.SymlinksDatasetFacet:
