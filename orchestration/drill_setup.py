@@ -33,7 +33,7 @@ from lakehouse.tables.write_audit_publish import write_audit_publish
 HISTORY = 45
 """Deliveries that are landed before the faulty one, at most: six weeks of daily ones."""
 ENOUGH = 3
-"""With at most so many files, deliveries are split into days."""
+"""Maximum number of delivered files for which deliveries are split by day."""
 
 
 @dataclass(frozen=True)

@@ -152,12 +152,14 @@ def _whole_swap(case: Case, one: str, other: str, odd: dict[str, float]) -> Issu
     tried = case.tried([mapping], [one, other])
     if not tried or max(tried.unreadable.values(), default=0.0) > _READABLE:
         return None
-    mended = {name: 1 - similarity(tried.columns[name], case.before[name]) for name in (one, other)}
-    if sum(mended.values()) > (odd[one] + odd[other]) / 2.5 or any(mended[name] > odd[name] for name in mended):
+    swapped_distances = {name: 1 - similarity(tried.columns[name], case.before[name]) for name in (one, other)}
+    if sum(swapped_distances.values()) > (odd[one] + odd[other]) / 2.5 or any(
+        swapped_distances[name] > odd[name] for name in swapped_distances
+    ):
         return None
     message = f"`{one}` and `{other}` have changed places: each fits what the other was, and not what it was itself."
-    measured = {f"distance_{name}": round(odd[name], 4) for name in mended}
-    measured |= {f"distance_{name}_swapped": round(size, 4) for name, size in mended.items()}
+    measured = {f"distance_{name}": round(odd[name], 4) for name in swapped_distances}
+    measured |= {f"distance_{name}_swapped": round(size, 4) for name, size in swapped_distances.items()}
     return Issue(
         "columns_swapped", (one, other), message, 2 + odd[one], 1.0, proposal=mapping.line(), measured=measured
     )

@@ -65,7 +65,7 @@ def find_written_times(case: Case, name: str) -> Issue | None:
         concerned = share or 1.0
         message = f"`{name}` is written as {best[2]} in {percent(concerned)} of the rows."
         return Issue("time_format_changed", (name,), message, 3.0, concerned, proposal, {"form": best[2]})
-    message = f"`{name}`: {percent(share)} of the rows have a value that is no time."
+    message = f"`{name}`: {percent(share)} of the rows have a value that is not a timestamp."
     return Issue("type_changed", (name,), message, 1 + share, share)
 
 

@@ -16,7 +16,7 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.errors import SlipwayError
 
 FEW = 5
-"""One row in so many gets a fault that does not apply to all rows."""
+"""A fault that affects only some rows is injected into one row in `FEW`."""
 CUT_TO = 4
 NOT_KNOWN = "9999"
 MOST_CODES = 50

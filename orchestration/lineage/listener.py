@@ -91,7 +91,7 @@ class Listener:
             self.settle(AT_RUN_END)
 
     def settle(self, seconds: float) -> bool:
-        """Wait until all entries are in the outbox, for so many seconds at most; return whether they are."""
+        """Wait up to `seconds` until all entries are in the outbox. Return False on timeout."""
         until = time.monotonic() + seconds
         while self._queue or self._busy:
             if time.monotonic() >= until or self._thread is None or not self._thread.is_alive():
@@ -100,7 +100,7 @@ class Listener:
         return True
 
     def flush(self, seconds: float = AT_EXIT) -> bool:
-        """Wait until all events reached every available receiver, for so many seconds at most; return whether so."""
+        """Wait up to `seconds` until every available receiver has all events. Return False on timeout."""
         until = time.monotonic() + seconds
         if not self.settle(seconds):
             return False

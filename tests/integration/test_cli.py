@@ -965,7 +965,14 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
 
 
 def test_what_was_evaluated_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
-    line = {"source": "s.t", "delivery": "a", "message": "is refused", "reason": "odd", "remedy": "mend", "branch": ""}
+    line = {
+        "source": "s.t",
+        "delivery": "a",
+        "message": "was rejected",
+        "reason": "odd",
+        "remedy": "mend",
+        "branch": "",
+    }
     show_rejected({**line, "evaluated": 2, "evaluated_now": True})
     show_rejected({**line, "evaluated": 2, "evaluated_now": False})
     assert capsys.readouterr().out.count("It was evaluated again and rejected again.") == 1

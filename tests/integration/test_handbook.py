@@ -19,9 +19,7 @@ from lakehouse.models.training import choose, fit
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "fraud_handbook"
 FILES = [DATA / "transactions.parquet", DATA / "features_expected.parquet"]
 
-pytestmark = pytest.mark.skipif(
-    not all(file.exists() for file in FILES), reason=f"The handbook's data are not at {DATA}."
-)
+pytestmark = pytest.mark.skipif(not all(file.exists() for file in FILES), reason="needs: ../shared/data/fraud_handbook")
 
 COLUMNS = {
     "TRANSACTION_ID": "transaction_id",

@@ -19,7 +19,7 @@ from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.sources.circuit_breaker import State, blocked, set_by_hand
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
-from lakehouse.training.training_set import Label, TrainingSet
+from lakehouse.training.training_set import Label
 from orchestration.definitions import build_defs
 from orchestration.dependencies import asset_graph
 from orchestration.instance import open_instance
@@ -39,13 +39,9 @@ visits = FeatureSet(
     "How often a customer orders, for the domain care.",
     OWNER,
 )
-complaints = TrainingSet(
-    "care.complaints",
-    spine="shop.orders",
-    row_key="order_id",
-    event_time="ordered_at",
-    carry=["customer_id"],
-    label=Label("shop.outcomes", "returned", "order_id", known_at="reported_at"),
+complaints = replace(
+    shop_world.training,
+    name="care.complaints",
     feature_sets=[visits, shop_world.record],
     description="Orders with what care and shop know of their customers.",
     owner=OWNER,
