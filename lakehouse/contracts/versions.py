@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Kept:
-    """A version of a contract as the journal has it."""
+    """A version of a contract as it is stored."""
 
     contract: Contract
     at: datetime

@@ -76,17 +76,17 @@ def find_unreadable(case: Case, name: str) -> Issue | None:
         candidates.append(("category_recoded", "codes are others", [recoded(name, codes)]))
     if mistyped:
         candidates.insert(0, ("type_changed", "values have another type", [retyped(name)]))
-    for finding_kind, how, mappings in candidates:
+    for issue_kind, how, mappings in candidates:
         tried = case.tried(mappings, [name])
         if not tried or tried.unreadable.get(name, 0.0) > max(0.1 * share, 0.0):
             continue
-        must = {"number_format_changed": 0.5, "unit_changed": 0.75}.get(finding_kind, 0.0)
+        must = {"number_format_changed": 0.5, "unit_changed": 0.75}.get(issue_kind, 0.0)
         if must and not _fits(tried.columns[name], case.before.get(name), must):
             continue
         concerned = share or 1.0
         proposal = ", ".join(one.line() for one in mappings)
         message = f"`{name}`: {how} in {percent(concerned)} of the rows."
-        return Issue(finding_kind, (name,), message, 2 + concerned, concerned, proposal)
+        return Issue(issue_kind, (name,), message, 2 + concerned, concerned, proposal)
     message = f"`{name}`: {percent(share)} of the rows have a value that is not {kind}."
     return Issue("type_changed", (name,), message, 1 + share, share)
 

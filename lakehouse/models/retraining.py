@@ -34,10 +34,10 @@ from lakehouse.training.training_set import TrainingSet
 
 @dataclass(frozen=True)
 class Retraining:
-    """What became of a training: the version, its gates, the decision, and pictures by name (PNG).
+    """The result of a training: the version, its gates, the decision, and plots by name (PNG).
 
-    `candidates` holds each candidate's metrics, `verdicts` those on its inputs. Nothing but `version` is filled in when
-    the same pins had been trained before (`recomputed` is False).
+    `candidates` holds each candidate's metrics, `check_results` those on its inputs. When the same input snapshots were
+    trained before (`recomputed` is False), only `version` is set.
     """
 
     version: Version

@@ -1,7 +1,7 @@
 """Alarm levels: how surprising a delivery may be, by what is usual among those before it.
 
 What belongs here: arithmetic that controls false alarms over all metrics together. Not: metrics (metrics.py), their
-forecasts (expectation.py), words (anomalies.py).
+forecasts (forecasts.py), words (anomalies.py).
 
 Metrics of one kind in one column are a family. How much a family tells against a delivery is minus the logarithm of
 the share of good ones that surprise as much, as its own history has it: few deliveries say little about a tail, so

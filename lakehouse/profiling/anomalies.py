@@ -1,7 +1,7 @@
 """Anomaly detection: how a delivery differs from the deliveries before it, most surprising first.
 
 What belongs here: from evaluated metrics to issues in words and numbers. Not: the metrics (metrics.py,
-column_metrics.py), what is to be expected (expectation.py), how much is too much (judgement.py), what a change means
+column_metrics.py), what is to be expected (forecasts.py), how much is too much (alarms.py), what a change means
 and how it can be undone (changes.py). Nothing here has a threshold but the level of false alarms.
 """
 
@@ -14,10 +14,10 @@ from lakehouse.contracts.contract import Contract
 from lakehouse.profiling.alarms import Assessment, Family, weigh
 from lakehouse.profiling.column_profile import SHARES, ColumnProfile, merge_columns
 from lakehouse.profiling.distances import distances, shares_of
-from lakehouse.profiling.expectation import Forecasts, forecast
+from lakehouse.profiling.forecasts import Forecasts, forecast
 from lakehouse.profiling.history import MOST
 from lakehouse.profiling.issues import Issue
-from lakehouse.profiling.metric import Reading
+from lakehouse.profiling.metric import Metric
 from lakehouse.profiling.metrics import metrics_of
 from lakehouse.profiling.profile import DeliveryProfile
 
@@ -27,7 +27,7 @@ FEWEST = 4
 """Deliveries that history must have: the fifth is the first that is evaluated."""
 _AT_LEAST, _AT_ONCE = 12, 120_000
 """Of very wide deliveries fewer before are looked at: this many at least, and so many of their columns in all, which
-bounds time and memory. Limits are then those of the normal distribution at least (judgement.py).
+bounds time and memory. Limits are then those of the normal distribution at least (alarms.py).
 """
 _NAMED = 100
 """Columns that are told of at most: of more, the delivery is what is wrong."""
@@ -45,44 +45,44 @@ _A_COLUMN = 3
 _CLOCK_KINDS = frozenset({"values", "values_outside", "values_far", "values_distance", "span", "hours", "deviation"})
 
 _MESSAGES = {
-    "rows": "The delivery has {now} rows, where {expected} were to be expected",
-    "repeated_rows": "{now} of the rows repeat another row, where {expected} were to be expected",
-    "rows_seen_before": "{now} of the rows were delivered before, where {expected} were to be expected",
-    "late_rows": "{now} rows are of the later part of the day, where {expected} were to be expected",
-    "early_rows": "{now} rows are of the earlier part of the day, where {expected} were to be expected",
-    "days_on": "The delivery's day is not the one that was to be expected after the one before",
-    "null_share": "{now} of the rows have no {column}, where {expected} were to be expected",
-    "nan_share": "{now} of {column} are not a number, where {expected} were to be expected",
-    "infinity_share": "{now} of {column} are infinite, where {expected} were to be expected",
-    "distinct": "{column} has {now} different values (for as many rows as usual), where {expected} were to be expected",
-    "new_values": "{now} of the different values of {column} are new, where {expected} were to be expected",
-    "new_category": "One new value makes {now} of {column}, where {expected} were to be expected",
-    "new_shape": "One new shape makes {now} of {column}, where {expected} were to be expected",
-    "category_share": "{detail!r} makes {now} of {column}, where {expected} was to be expected",
-    "shape_share": "The shape {detail!r} makes {now} of {column}, where {expected} was to be expected",
-    "category_distance": "The shares of {column}'s values lie {now} off the usual ones, where {expected} is usual",
-    "shape_distance": "The shares of {column}'s shapes lie {now} off the usual ones, where {expected} is usual",
-    "values": "{now} of {column} are at most {detail}, where {expected} were to be expected",
-    "values_far": "{now} of {column} are at most {detail}, where {expected} were to be expected",
-    "values_outside": "{now} of {column} are at most {detail}, where {expected} were to be expected",
-    "values_distance": "The values of {column} lie {now} off the usual ones (KS), where {expected} is usual",
-    "length": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
-    "length_far": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
-    "length_outside": "{now} of {column} have at most {detail} characters, where {expected} were to be expected",
-    "length_distance": "The lengths of {column} lie {now} off the usual ones (KS), where {expected} is usual",
-    "hours": "{now} of {column} are before {detail}, where {expected} were to be expected",
+    "rows": "The delivery has {now} rows (expected: {expected})",
+    "repeated_rows": "{now} of the rows are duplicates of another row (expected: {expected})",
+    "rows_seen_before": "{now} of the rows were delivered before (expected: {expected})",
+    "late_rows": "{now} rows are from the later part of the day (expected: {expected})",
+    "early_rows": "{now} rows are from the earlier part of the day (expected: {expected})",
+    "days_on": "The delivery's day is not the one expected after the previous delivery",
+    "null_share": "{column} is null in {now} of the rows (expected: {expected})",
+    "nan_share": "{now} of {column} are not a number (expected: {expected})",
+    "infinity_share": "{now} of {column} are infinite (expected: {expected})",
+    "distinct": "{column} has {now} distinct values per usual number of rows (expected: {expected})",
+    "new_values": "{now} of the distinct values of {column} are new (expected: {expected})",
+    "new_category": "One new value accounts for {now} of {column} (expected: {expected})",
+    "new_shape": "One new pattern accounts for {now} of {column} (expected: {expected})",
+    "category_share": "{detail!r} accounts for {now} of {column} (expected: {expected})",
+    "shape_share": "The pattern {detail!r} accounts for {now} of {column} (expected: {expected})",
+    "category_distance": "The value shares of {column} differ from the usual ones by {now} (usually {expected})",
+    "shape_distance": "The pattern shares of {column} differ from the usual ones by {now} (usually {expected})",
+    "values": "{now} of {column} are at most {detail} (expected: {expected})",
+    "values_far": "{now} of {column} are at most {detail} (expected: {expected})",
+    "values_outside": "{now} of {column} are at most {detail} (expected: {expected})",
+    "values_distance": "The distribution of {column} differs from the usual one by {now} (KS; usually {expected})",
+    "length": "{now} of {column} have at most {detail} characters (expected: {expected})",
+    "length_far": "{now} of {column} have at most {detail} characters (expected: {expected})",
+    "length_outside": "{now} of {column} have at most {detail} characters (expected: {expected})",
+    "length_distance": "The lengths of {column} differ from the usual ones by {now} (KS; usually {expected})",
+    "hours": "{now} of {column} are before {detail} (expected: {expected})",
     "span": "{column} does not {detail} when it usually does",
-    "deviation": "{column} does not vary as much as usual: {now} beside {expected}",
-    "step": "{column} did not move on from the delivery before as it usually does",
-    "spread": "{column} spreads {now} times as wide as usual, where {expected} was to be expected",
-    "behind": "{now} of {column} lie behind the delivery before, where {expected} were to be expected",
-    "correlation": "The rank correlation of {column} and {other} is {now}, where {expected} was to be expected",
-    "new_companions": "{now} of {column} never came with the same {other} before, where {expected} were to be expected",
-    "dependency": "{other} tells {column} in {now}, where {expected} was to be expected",
+    "deviation": "The standard deviation of {column} is {now} (expected: {expected})",
+    "step": "{column} did not advance from the previous delivery as it usually does",
+    "spread": "The range of {column} is {now} times the usual one (expected: {expected})",
+    "behind": "{now} of {column} are earlier than the previous delivery (expected: {expected})",
+    "correlation": "The rank correlation of {column} and {other} is {now} (expected: {expected})",
+    "new_co_occurrences": "{now} of {column} have a new combination with {other} (expected: {expected})",
+    "dependency": "{other} determines {column} in {now} of the rows (expected: {expected})",
 }
 _MARKS = {"decimals_0": "whole"} | {f"decimals_{one}": f"given to {one} decimals" for one in range(1, 6)}
 _MARKS |= {"decimals_6": "given to 6 decimals or more", "beyond_ascii": "not plain ASCII", "numeric": "numbers"}
-_MARKED = "{now} of {column} are {mark}, where {expected} were to be expected"
+_MARKED = "{now} of {column} are {mark} (expected: {expected})"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class _Shown:
 
     family: Family
     size: float
-    reading: Reading
+    metric: Metric
     expected: float
 
 
@@ -113,7 +113,7 @@ def find_anomalies(
         return []
     if not profile.rows:
         usual = int(np.median([one.rows for one in known]))
-        return [Issue("rows", (), f"The delivery has no rows, where about {usual} were to be expected.", size=100.0)]
+        return [Issue("rows", (), f"The delivery has no rows (expected: about {usual}).", size=100.0)]
     deliveries = [*known, profile]
     metrics = metrics_of(deliveries, {one.name for one in contract.columns} if contract else None)
     forecasts = forecast(
@@ -133,11 +133,11 @@ def find_anomalies(
             size = score * one.size / chosen[0].size
             if one.family not in named_families and (size > 1 or one is chosen[0]):
                 named_families.add(one.family)
-                found.append(_finding(one, column, size, deliveries))
+                found.append(_issue_of(one, column, size, deliveries))
     return sorted(_cut_short(found, shown, deliveries[-1]), key=lambda one: -one.size)
 
 
-def _shown(metrics: Sequence[Reading], forecasts: Forecasts, assessment: Assessment) -> list[_Shown]:
+def _shown(metrics: Sequence[Metric], forecasts: Forecasts, assessment: Assessment) -> list[_Shown]:
     """The families by size, each by its most surprising metric."""
     best: dict[Family, int] = {}
     surprise = np.nan_to_num(forecasts.surprise[-1], nan=-1.0)
@@ -160,32 +160,32 @@ def _of(column: str, shown: Sequence[_Shown]) -> list[_Shown]:
     return [one for one in chosen if one.size > 1 or one is chosen[0]]
 
 
-def _finding(one: _Shown, column: str, size: float, deliveries: Sequence[DeliveryProfile]) -> Issue:
-    reading = one.reading
-    columns: tuple[str, ...] = (column, *(other for other in reading.columns if other != column)) if column else ()
-    now = float(reading.values[-1])
+def _issue_of(one: _Shown, column: str, size: float, deliveries: Sequence[DeliveryProfile]) -> Issue:
+    metric = one.metric
+    columns: tuple[str, ...] = (column, *(other for other in metric.columns if other != column)) if column else ()
+    now = float(metric.values[-1])
     values = {
         # What is decided comes first, whichever of the two is what is wrong.
-        "column": next(iter(reading.columns), ""),
-        "other": next(iter(reading.columns[1:]), ""),
-        "detail": _clock(reading.detail) if _is_clock(reading, deliveries[-1]) else reading.detail,
-        "mark": _MARKS.get(reading.kind, reading.kind.replace("_", " ")),
-        "now": _number(reading, now),
-        "expected": _number(reading, one.expected),
+        "column": next(iter(metric.columns), ""),
+        "other": next(iter(metric.columns[1:]), ""),
+        "detail": _clock(metric.detail) if _is_clock(metric, deliveries[-1]) else metric.detail,
+        "mark": _MARKS.get(metric.kind, metric.kind.replace("_", " ")),
+        "now": _number(metric, now),
+        "expected": _number(metric, one.expected),
     }
-    message = _MESSAGES.get(reading.kind, _MARKED).format(**values) + "."
+    message = _MESSAGES.get(metric.kind, _MARKED).format(**values) + "."
     measured: dict[str, float | int | str] = {
-        "now": round(reading.natural(now), 6),
-        "expected": round(reading.natural(one.expected), 6),
+        "now": round(metric.natural(now), 6),
+        "expected": round(metric.natural(one.expected), 6),
     }
-    history = reading.values[np.isfinite(reading.values)][-_PLOTTED:]
-    series: dict[str, Sequence[object]] = {"history": [round(reading.natural(float(value)), 6) for value in history]}
+    history = metric.values[np.isfinite(metric.values)][-_PLOTTED:]
+    series: dict[str, Sequence[object]] = {"history": [round(metric.natural(float(value)), 6) for value in history]}
     before = _before(deliveries, column)
     if before is not None:
         after = deliveries[-1].columns[column]
         measured |= distances(before, after)
         series |= before_after(before, after)
-    return Issue(reading.kind, columns, message, size=round(size, 3), measured=measured, series=series)
+    return Issue(metric.kind, columns, message, size=round(size, 3), measured=measured, series=series)
 
 
 def before_after(before: ColumnProfile, after: ColumnProfile) -> dict[str, Sequence[object]]:
@@ -224,31 +224,31 @@ def _cut_short(found: list[Issue], shown: Sequence[_Shown], now: DeliveryProfile
     not the column: that is said first.
     """
     rows = next((one for one in shown if one.family == ((), "rows")), None)
-    parts = [one for one in shown if one.reading.kind in {"late_rows", "early_rows"}]
-    if not found or rows is None or not parts or float(rows.reading.values[-1]) >= rows.expected:
+    parts = [one for one in shown if one.metric.kind in {"late_rows", "early_rows"}]
+    if not found or rows is None or not parts or float(rows.metric.values[-1]) >= rows.expected:
         return found
     part = parts[0]
-    lacks = [one.reading.natural(one.expected) - one.reading.natural(one.reading.values[-1]) for one in (rows, part)]
+    lacks = [one.metric.natural(one.expected) - one.metric.natural(one.metric.values[-1]) for one in (rows, part)]
     first = max(found, key=lambda one: one.size)
     about_time = not first.columns or (first.columns[0] == now.event_time and first.kind in _CLOCK_KINDS)
     # Where times are wrong, what one part of the day lacks is in another.
     if not about_time or not np.isfinite(lacks).all() or lacks[1] <= 0 or lacks[0] < lacks[1] / 2:
         return found
-    early = part.reading.kind == "early_rows"
+    early = part.metric.kind == "early_rows"
     message = (
-        f"The delivery {'begins late' if early else 'ends early'}: {_number(part.reading, part.reading.values[-1])} "
-        f"rows are of the {'earlier' if early else 'later'} part of the day, where "
-        f"{_number(part.reading, part.expected)} were to be expected, and {now.rows:,} rows in all, where "
-        f"{_number(rows.reading, rows.expected)} were."
+        f"The delivery {'begins late' if early else 'ends early'}: {_number(part.metric, part.metric.values[-1])} "
+        f"rows are from the {'earlier' if early else 'later'} part of the day (expected: "
+        f"{_number(part.metric, part.expected)}), {now.rows:,} rows in all (expected: "
+        f"{_number(rows.metric, rows.expected)})."
     )
-    measured = {"rows": now.rows, "expected": round(rows.reading.natural(rows.expected))}
-    history = [round(rows.reading.natural(float(value))) for value in rows.reading.values[-_PLOTTED:]]
+    measured = {"rows": now.rows, "expected": round(rows.metric.natural(rows.expected))}
+    history = [round(rows.metric.natural(float(value))) for value in rows.metric.values[-_PLOTTED:]]
     kind = "begins_late" if early else "ends_early"
     return [Issue(kind, (), message, size=first.size + 0.001, measured=measured, series={"history": history}), *found]
 
 
-def _is_clock(reading: Reading, now: DeliveryProfile) -> bool:
-    return reading.kind in {"values", "values_outside", "values_far"} and now.columns[reading.columns[0]].kind == "time"
+def _is_clock(metric: Metric, now: DeliveryProfile) -> bool:
+    return metric.kind in {"values", "values_outside", "values_far"} and now.columns[metric.columns[0]].kind == "time"
 
 
 def _clock(microseconds: str) -> str:
@@ -257,8 +257,8 @@ def _clock(microseconds: str) -> str:
     return f"{rest // 60:02}:{rest % 60:02}" + (f" of {days:+} days" if days else "")
 
 
-def _number(reading: Reading, value: float) -> str:
-    natural = reading.natural(float(value))
-    if reading.form == "share":
+def _number(metric: Metric, value: float) -> str:
+    natural = metric.natural(float(value))
+    if metric.form == "share":
         return f"{natural:.2%}"
-    return f"{natural:,.0f}" if reading.form in {"log", "root"} and natural >= 10 else f"{natural:.3g}"  # noqa: PLR2004
+    return f"{natural:,.0f}" if metric.form in {"log", "root"} and natural >= 10 else f"{natural:.3g}"  # noqa: PLR2004

@@ -1,7 +1,7 @@
 """Value co-occurrence: which value of one column came with which of another, for values that all deliveries sample.
 
 What belongs here: the record of a delivery, and how many co-occurring values are new beside those of deliveries before.
-Not: how strongly one column decides another within a delivery (dependencies.py), what is usual (expectation.py).
+Not: how strongly one column decides another within a delivery (dependencies.py), what is usual (forecasts.py).
 
 An article has its name and few prices, a customer one country. Whatever is wrong with a row breaks that, also where
 each column alone looks as before. The values that are looked at are those with the smallest hashes, so that deliveries

@@ -15,7 +15,7 @@ Form = Literal["share", "log", "root", "count", "plain"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Metric:
     """One number taken of each of T deliveries, the last of which is evaluated.
 
     `values`, `noise`: shape (T,), NaN where a delivery has none; `noise` is the standard deviation of sampling alone.
@@ -45,7 +45,7 @@ class Reading:
 class Metrics:
     """Metrics as they are taken."""
 
-    found: list[Reading] = field(default_factory=list)
+    found: list[Metric] = field(default_factory=list)
 
     def share(
         self,
@@ -77,13 +77,13 @@ class Metrics:
         values[~(of > 0)] = np.nan
         names = tuple(columns)
         for place in np.flatnonzero(there).tolist():
-            self.found.append(Reading(names, *kinds[place], "share", values[:, place], noise))
+            self.found.append(Metric(names, *kinds[place], "share", values[:, place], noise))
 
     def plain(
         self, columns: Sequence[str], kind: str, detail: str, form: Form, values: np.ndarray, noise: np.ndarray
     ) -> None:
         """A number that is read as it is, or as its logarithm if the form says so."""
-        self.found.append(Reading(tuple(columns), kind, detail, form, values, noise))
+        self.found.append(Metric(tuple(columns), kind, detail, form, values, noise))
 
 
 def new_hashes(sketches: Sequence[np.ndarray], cap: int) -> tuple[np.ndarray, np.ndarray]:

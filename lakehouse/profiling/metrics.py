@@ -2,7 +2,7 @@
 
 What belongs here: all of them together, those of a delivery as a whole and of pairs of columns, and how many
 independent rows a row is worth. Not: what a metric is (metric.py), the metrics of a column (column_metrics.py),
-what is to be expected (expectation.py), what is said about it (anomalies.py).
+what is to be expected (forecasts.py), what is said about it (anomalies.py).
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from lakehouse.profiling.co_occurrence import new_co_occurrences
 from lakehouse.profiling.column_metrics import ColumnMetrics
-from lakehouse.profiling.metric import Metrics, Reading, new_hashes
+from lakehouse.profiling.metric import Metric, Metrics, new_hashes
 from lakehouse.profiling.profile import ROW_SKETCH, DeliveryProfile
 
 _DEPENDS, _DECIDES = 0.2, 0.5
@@ -23,7 +23,7 @@ _NEW = 0.2
 _NONE = np.zeros(0, np.int64)
 
 
-def metrics_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Reading]:
+def metrics_of(profiles: Sequence[DeliveryProfile], names: Collection[str] | None = None) -> list[Metric]:
     """All metrics of deliveries in order, the last of which is evaluated against the others; of these columns only."""
     metrics = Metrics()
     chosen = [name for name in profiles[-1].columns if names is None or name in names]
@@ -91,4 +91,4 @@ def _co_occurrence_metrics(metrics: Metrics, profiles: Sequence[DeliveryProfile]
         sketches = [one.columns[decider].sketch_array if decider in one.columns else _NONE for one in profiles]
         found = new_co_occurrences(sketches, given)
         if found is not None and np.median(found[0][1:-1] / np.maximum(found[1][1:-1], 1)) < _NEW:
-            metrics.share((decided, decider), "new_companions", pair, *found)
+            metrics.share((decided, decider), "new_co_occurrences", pair, *found)

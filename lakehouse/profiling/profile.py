@@ -40,7 +40,7 @@ class DeliveryProfile:
     `day`: the day (UTC) that most of its rows are of, `first_day` and `last_day` those of its first and last event;
     None where no row has an event time. `event_time`: the column that tells it. `repeated`: rows that equal another one
     before them. `row_sketch`: the smallest hashes of its different rows, ascending. `dependencies`: strength and rows
-    by pair (dependencies.py). `companions`: which values come together, by pair (co_occurrence.py).
+    by pair (dependencies.py). `co_occurrences`: which values come together, by pair (co_occurrence.py).
     """
 
     fingerprint: str
@@ -103,7 +103,7 @@ class DeliveryProfile:
                 "repeated": self.repeated,
                 "row_sketch": self.row_sketch,
                 "dependencies": self.dependencies,
-                "companions": self.co_occurrences,
+                "co_occurrences": self.co_occurrences,
                 "columns": [one.as_dict() for one in self.columns.values()],
             },
             separators=(",", ":"),
@@ -141,7 +141,7 @@ class DeliveryProfile:
             repeated=content["repeated"],
             row_sketch=tuple(content["row_sketch"]),
             dependencies={pair: (float(size), int(rows)) for pair, (size, rows) in content["dependencies"].items()},
-            co_occurrences={pair: tuple(one) for pair, one in content.get("companions", {}).items()},
+            co_occurrences={pair: tuple(one) for pair, one in content.get("co_occurrences", {}).items()},
         )
 
 

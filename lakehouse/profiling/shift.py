@@ -62,12 +62,12 @@ def shift_of(now: DeliveryProfile, baseline: DeliveryProfile, weights: Mapping[s
         together += weight / total * measured["jensen_shannon"]
         by_chance += weight / total * chance
         if _differs(before, after, LEVEL / len(used)):
-            issues.append(_finding(before, after, measured, weight / total * len(used), chance))
+            issues.append(_issue_of(before, after, measured, weight / total * len(used), chance))
     psi_together = sum(weight / total * psi[name] for name, weight in used.items() if weight)
     return Shift(together, by_chance, sorted(issues, key=lambda one: -one.size), psi, psi_together)
 
 
-def _finding(
+def _issue_of(
     before: ColumnProfile, after: ColumnProfile, measured: Mapping[str, float], weight: float, chance: float
 ) -> Issue:
     if before.grid and after.grid:

@@ -58,7 +58,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Breaker:
-    """When a source's breaker opens (so many refused deliveries in a row) and when the next one is tried again."""
+    """When a source's circuit breaker opens (rejected deliveries in a row), and after which time it accepts a trial."""
 
     failures: int = 3
     cool_down: str = "1h"
@@ -177,14 +177,14 @@ def set_by_hand(lake: Lakehouse, source: str, state: State, reason: str, definit
 
 
 def blocked(lake: Lakehouse, tables: Iterable[str]) -> str:
-    """Why tables are stale, and since when: the breaker of a source that they are built from is open. Or empty."""
+    """Why and since when the tables are stale because a source's circuit breaker is open; else an empty text."""
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS))).sort("at")
     last = lines.group_by("source", maintain_order=True).last().filter(pl.col("state") != str(State.CLOSED))
     if last.is_empty():
         return ""
     behind = built_from(lake, tables)
     return " ".join(
-        f"{row['source']} is held back since {_moment(row['at'])}: {row['reason']}"
+        f"Deliveries of {row['source']} are blocked since {_moment(row['at'])}: {row['reason']}"
         for row in last.iter_rows(named=True)
         if row["source"] in behind
     )

@@ -29,12 +29,12 @@ _DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d|19\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[
 
 @dataclass(frozen=True)
 class Read:
-    """A delivery as it was read. n rows, in file order.
+    """A delivery as it was read: n rows, in file order.
 
     `rows` has the contract's columns and types, null where a value was given and could not be read; `unreadable` marks
     those by column (boolean masks of n). `delivered` are the rows as delivered, under the delivered names. `structure`
-    says why the file is refused as it is: columns added, removed, of another type. `added` are columns that the
-    contract lets come and wants to be told of. `texts`: every value was delivered as a text (CSV, JSON).
+    lists why the file is rejected as it is: columns added, removed or of another type. `added` are additional columns
+    that the contract accepts with a warning. `texts`: every value was delivered as text (CSV, JSON).
     """
 
     rows: pa.Table

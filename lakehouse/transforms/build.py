@@ -22,7 +22,7 @@ from lakehouse.transforms.session import BuildSession, active
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What became of one model: its outcome when it is published and in line with its inputs, else the reason."""
+    """The result of one dbt model: its outcome when it is published and up to date, else the reason for the failure."""
 
     table: str
     outcome: Outcome | None

@@ -1,6 +1,6 @@
 """What a terminal shows while steps run.
 
-What belongs here: the line. Not: what steps tell (orchestration/progress.py).
+What belongs here: the line. Not: what steps report (orchestration/progress.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ def _line_for_each_step() -> Callable[[str, str], None]:
     """Where nothing can be drawn over, a line when a step begins is the sign of life."""
     seen: set[str] = set()
 
-    def tell(step: str, text: str) -> None:
+    def report(step: str, text: str) -> None:
         if step not in seen:
             seen.add(step)
             notes.print(f"slipway: {step}: {text}", markup=False, highlight=False)
 
-    return tell
+    return report

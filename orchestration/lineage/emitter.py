@@ -27,23 +27,23 @@ _CUT_OFF = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 
 
 class Emitter:
-    """The outbox, the couriers and the logs of current runs. Created in the listener's thread, which alone uses it."""
+    """The outbox, its delivery threads and the logs of current runs. Used only by the listener's thread."""
 
     def __init__(self, lake: Lakehouse) -> None:
         from lakehouse.lineage.emit.outbox import Outbox
-        from lakehouse.lineage.emit.relay import Courier, Relay
+        from lakehouse.lineage.emit.relay import DeliveryThread, Relay
         from lakehouse.lineage.emit.transports import receivers_of
         from orchestration.lineage.declared import conversion_of
 
         self.lake = lake
         self.outbox = Outbox(lake.home.lineage / "outbox.db")
-        self.relay = Relay([Courier(self.outbox, one) for one in receivers_of(lake)])
+        self.relay = Relay([DeliveryThread(self.outbox, one) for one in receivers_of(lake)])
         self.conversion = conversion_of(lake)
         self.spark_events = SparkEvents(self.outbox, self.conversion)
         self._logs: dict[str, RunLog] = {}
 
     def emit(self, entry: dg.EventLogEntry, storage: "EventLogStorage") -> None:
-        """Convert an entry, add its events to the outbox, and wake the couriers."""
+        """Convert an entry, add its events to the outbox, and wake the delivery threads."""
         kind = entry.dagster_event.event_type if entry.dagster_event else None
         log = self._logs.get(entry.run_id)
         step = (entry.dagster_event.step_key or "") if entry.dagster_event else ""

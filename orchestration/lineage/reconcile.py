@@ -67,7 +67,7 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
     """
     from lakehouse.catalog.home import storage_error
     from lakehouse.lineage.emit.outbox import Outbox
-    from lakehouse.lineage.emit.relay import Courier, Relay
+    from lakehouse.lineage.emit.relay import DeliveryThread, Relay
     from lakehouse.lineage.emit.transports import STORE, receivers_of
     from orchestration.lineage.declared import conversion_of
 
@@ -78,9 +78,9 @@ def reconcile(lake: Lakehouse, instance: dg.DagsterInstance, *, deliver_seconds:
         done = fill(instance, outbox, conversion)
         done.events += SparkEvents(outbox, conversion).collect_left(instance)
         if _is_empty(lake):
-            done.expired = outbox.deliver_anew(STORE)
+            done.expired = outbox.redeliver_all(STORE)
         receivers = receivers_of(lake)
-        relay = Relay([Courier(outbox, one) for one in receivers])
+        relay = Relay([DeliveryThread(outbox, one) for one in receivers])
         relay.wake()
         relay.wait(deliver_seconds)
         relay.stop()
@@ -188,7 +188,7 @@ def _checked(outbox: "Outbox") -> int:
     except sqlite3.DatabaseError:
         # A corrupt file was set aside by the first check; any other error is raised again.
         outbox.check()
-        return max(1, outbox.broken)
+        return max(1, outbox.corrupt)
 
 
 def _errno(error: Exception) -> int:

@@ -85,7 +85,7 @@ def test_a_finding_says_before_and_after_and_brings_the_plot():
     rows = day_rows(30)
     found = find_anomalies(profile({**rows, "amount": some(rows["amount"], 0.2, None)}), days()[:30])[0]
     assert found.kind == "null_share"
-    assert "of the rows have no amount" in found.message
+    assert "amount is null in" in found.message
     assert found.measured["now"] == pytest.approx(0.2, abs=0.05)
     assert {"psi", "jensen_shannon", "wasserstein", "ks"} <= set(found.measured)
     assert len(found.series["labels"]) == len(found.series["before"]) == len(found.series["after"])

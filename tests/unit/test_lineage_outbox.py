@@ -1,6 +1,6 @@
 """The outbox and its delivery: nothing lost, nothing doubled, in order, whatever a receiver or the disk does.
 
-What belongs here: the outbox, couriers, receivers, masking. Not: whole runs (integration/test_lineage*.py).
+What belongs here: the outbox, delivery threads, receivers, masking. Not: whole runs (integration/test_lineage*.py).
 """
 
 import json
@@ -20,7 +20,7 @@ from lakehouse.catalog.locks import lock
 from lakehouse.lineage.emit.masking import MASK, Masking, masking_of
 from lakehouse.lineage.emit.names import as_run, place_of, step_run
 from lakehouse.lineage.emit.outbox import Event, Outbox
-from lakehouse.lineage.emit.relay import Courier, deliver
+from lakehouse.lineage.emit.relay import DeliveryThread, deliver
 from lakehouse.lineage.emit.transports import Rejected, is_configured, receivers_of
 from lakehouse.settings import Settings
 from tests import scenario
@@ -95,38 +95,38 @@ def test_processes_and_threads_write_side_by_side(outbox: Outbox) -> None:
 
 def test_a_receiver_that_was_down_gets_everything_in_order_and_once(outbox: Outbox) -> None:
     receiver = Receiver()
-    courier = Courier(outbox, receiver, longest_wait=0.05)
+    thread = DeliveryThread(outbox, receiver, longest_wait=0.05)
     receiver.down = True
     outbox.add(RUN, [event(number) for number in range(150)])
-    courier.wake()
+    thread.wake()
     until = time.monotonic() + 60
-    while not courier.down and time.monotonic() < until:
+    while not thread.down and time.monotonic() < until:
         time.sleep(0.01)
-    assert courier.down
-    assert courier.done(), "nobody waits for a receiver that is down"
+    assert thread.down
+    assert thread.done(), "nobody waits for a receiver that is down"
     outbox.add(RUN, [event(number) for number in range(150, 250)])
     receiver.down = False
     while outbox.left("test") and time.monotonic() < until:
         time.sleep(0.01)
     assert receiver.got == [f"job-{number // 2}/{'START' if number % 2 == 0 else 'COMPLETE'}" for number in range(250)]
-    courier.stop()
+    thread.stop()
 
 
 def test_a_process_that_did_not_try_a_receiver_does_not_take_it_for_recovered(outbox: Outbox) -> None:
     receiver = Receiver()
     receiver.down = True
     outbox.add(RUN, [event(0)])
-    courier = Courier(outbox, receiver, down=True)
+    thread = DeliveryThread(outbox, receiver, down=True)
     with lock(outbox.path.parent, "test"), pytest.raises(Exception):  # noqa: B017, PT011  # whatever it is, it waits on
-        courier._bring()
-    assert courier.down
-    courier._stop.set()
-    courier._bring()
-    assert courier.down
-    courier._stop.clear()
+        thread._deliver()
+    assert thread.down
+    thread._stop.set()
+    thread._deliver()
+    assert thread.down
+    thread._stop.clear()
     receiver.down = False
-    courier._bring()
-    assert not courier.down
+    thread._deliver()
+    assert not thread.down
     assert receiver.got == ["job-0/START"]
 
 
@@ -160,7 +160,7 @@ def test_a_broken_row_is_taken_out_and_its_run_is_told_anew(outbox: Outbox, capl
     receiver = Receiver()
     deliver(outbox, receiver)
     assert receiver.got == ["job-0/START", "job-1/START"]
-    assert outbox.broken == 1
+    assert outbox.corrupt == 1
     assert "reconcile" in caplog.text
     assert RUN in outbox.suspects()
     assert RUN not in outbox.closed()
@@ -174,8 +174,8 @@ def test_a_broken_file_is_set_aside(outbox: Outbox, caplog: pytest.LogCaptureFix
     outbox.shut()
     outbox.path.write_bytes(b"not a database at all, and long enough to look like something " * 100)
     assert outbox.add(RUN, [event(1)]) == 1
-    assert "set aside" in caplog.text
-    assert list(outbox.path.parent.glob("outbox.db.broken-*"))
+    assert "was renamed to" in caplog.text
+    assert list(outbox.path.parent.glob("outbox.db.corrupt-*"))
 
 
 def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox: Outbox) -> None:
@@ -183,12 +183,12 @@ def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox
     other = Outbox(outbox.path)
     other.add(RUN, [event(1)])
     other.shut()
-    other._set_aside()
+    other._rename_corrupt_file()
     other.add(RUN, [event(2)])
-    outbox._set_aside()  # it found the first file broken, too, and later
+    outbox._rename_corrupt_file()  # it found the first file corrupt, too, and later
     outbox.add(RUN, [event(3)])
     assert [one.key for one in other.waiting("test")] == [event(2).key, event(3).key]
-    assert (other.broken, outbox.broken) == (1, 0)
+    assert (other.corrupt, outbox.corrupt) == (1, 0)
     other.shut()
 
 
@@ -226,7 +226,7 @@ def test_old_events_that_everybody_has_are_let_go_but_never_told_again(outbox: O
     outbox.forget_old(["test"])
     assert outbox.waiting("other") == []
     assert outbox.left("other") == 0, "what is gone is not waited for"
-    assert outbox.deliver_anew("test") == 3
+    assert outbox.redeliver_all("test") == 3
     assert outbox.add(RUN, [event(number) for number in range(3)]) == 0
 
 

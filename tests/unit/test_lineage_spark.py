@@ -20,7 +20,7 @@ from lakehouse.lineage.emit import names
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.lineage.spark import files as spark_files
-from lakehouse.lineage.spark.events import Places, told_of
+from lakehouse.lineage.spark.events import Places, events_of
 from lakehouse.lineage.spark.files import SparkFiles, note_step
 from lakehouse.settings import Settings
 from lakehouse.spark import listener, session
@@ -243,7 +243,7 @@ PLACES = Places((TABLE, names.Named("s3://lake", "wh/shop/items")), (names.Named
 def kept(inputs: list[Event] | None = None, outputs: list[Event] | None = None) -> Event:
     parent = under(RUN, "shop.first")
     assert parent is not None
-    found = told_of(
+    found = events_of(
         query("COMPLETE", 1, BEGIN, inputs=inputs, outputs=outputs), parent, lambda: PLACES, Masking(("token-1234",))
     )
     assert found is not None

@@ -45,7 +45,7 @@ class Conversion:
     lake: Lakehouse
     graph: AssetGraph
     gaps: int = 0
-    _told_gaps: set[str] = field(default_factory=set)
+    _reported_gaps: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         masking = masking_of(self.lake.settings, declared_names(self.graph))
@@ -215,8 +215,8 @@ class Conversion:
             return look()
         except Exception as error:  # noqa: BLE001  # whatever it is, the run itself is still to be told
             self.gaps += 1
-            if what not in self._told_gaps:
-                self._told_gaps.add(what)
+            if what not in self._reported_gaps:
+                self._reported_gaps.add(what)
                 _log.warning("Lineage goes without a fact (%s): %s", what, type(error).__name__)
             return otherwise
 

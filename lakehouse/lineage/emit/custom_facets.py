@@ -39,7 +39,7 @@ class BreakerFacet(DatasetFacet):
 
 @attr.define
 class StaleFacet(DatasetFacet):
-    """Whether what a table is made from is held back by a breaker, and why."""
+    """Whether an input of the table waits behind an open circuit breaker, and why."""
 
     stale: bool
     why: str | None = None
@@ -51,7 +51,7 @@ class StaleFacet(DatasetFacet):
 
 @attr.define
 class SnapshotFacet(DatasetFacet):
-    """The published state: when it was made, in which run of Dagster, by which definition and code."""
+    """The published snapshot: when it was created, by which Dagster run, definition and code version."""
 
     snapshotId: str  # noqa: N815  # the standard's spelling
     madeAt: str  # noqa: N815

@@ -32,7 +32,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.duck import literal
 from lakehouse.tables.system_table import entries
 
-_TOLD = (Status.PUBLISHED, Status.REJECTED, Status.WAITING)
+_REPORTED = (Status.PUBLISHED, Status.REJECTED, Status.WAITING)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def delivered_in(lake: Lakehouse, source: Source, run_id: str) -> list[Delivered
     found = []
     for line in last.values():
         status = Status(line["status"])
-        if status in _TOLD:
+        if status in _REPORTED:
             path = at_origin(lake, base if base.is_file() else base / line["delivery"])
             found.append(Delivered(names.Named(names.FILES, str(path)), line["delivery"], status, line))
     return sorted(found, key=lambda one: one.name)

@@ -1,7 +1,7 @@
-"""Delivering the outbox: each receiver gets every event, in order, whenever it can take it.
+"""Deliver the outbox: each receiver gets every event, in order.
 
-What belongs here: couriers in threads of their own, their back-off, and waiting for them. Not: receivers
-(transports.py). A receiver that is down keeps nothing from the others, and its events wait on the disk.
+What belongs here: one thread per receiver, its back-off, and waiting for it. Not: receivers (transports.py). A receiver
+that is down does not delay the others; its events wait in the outbox.
 """
 
 import logging
@@ -17,18 +17,18 @@ from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.lineage.emit.transports import Receiver, Rejected
 
 LONGEST_WAIT = 60.0
-"""Seconds between two attempts at a receiver that is down, at most."""
+"""Maximum seconds between two attempts to reach a receiver that is down."""
 _BATCH = 100
 _BUSY_SECONDS = 0.1
 _GATHERING = 0.5
-"""Seconds that a courier waits for more to bring at once, unless somebody waits: a way costs more than a load."""
+"""Seconds that a delivery thread waits for more events to send at once, unless `hurry` was called."""
 _log = logging.getLogger("slipway.lineage")
 
 
 def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = None) -> int:
-    """Hand everything that waits to the receiver; how many events it took.
+    """Send all waiting events to the receiver and return how many it accepted.
 
-    Raises what the receiver raises when it is down.
+    Raises the receiver's error when it is down.
     """
     sent = 0
     while stop is None or not stop.is_set():
@@ -39,7 +39,7 @@ def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = N
             receiver.send([one.body for one in waiting])
         except Rejected as rejected:
             one = waiting[rejected.place]
-            outbox.refuse(receiver.name, one.key, rejected.why)
+            outbox.reject(receiver.name, one.key, rejected.why)
             outbox.delivered(receiver.name, one.seq)
             _log.warning("The lineage receiver %s rejected an event permanently: %s", receiver.name, rejected.why)
             sent += rejected.place
@@ -50,12 +50,12 @@ def deliver(outbox: Outbox, receiver: Receiver, stop: threading.Event | None = N
 
 
 class _ElsewhereError(Exception):
-    """Another process tries the receiver."""
+    """Another process is delivering to the receiver."""
 
 
 @dataclass
-class Courier:
-    """A thread that brings the outbox to one receiver. Of several processes one brings at a time."""
+class DeliveryThread:
+    """A thread that delivers the outbox to one receiver. Only one process delivers to it at a time."""
 
     outbox: Outbox
     receiver: Receiver
@@ -68,28 +68,28 @@ class Courier:
     _thread: threading.Thread | None = field(default=None, repr=False)
 
     def wake(self) -> None:
-        """There is something to bring."""
+        """Start delivering: there are new events."""
         self._wake.set()
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name=f"lineage-{self.receiver.name}", daemon=True)
             self._thread.start()
 
     def hurry(self) -> None:
-        """Somebody waits for what it brings."""
+        """Deliver without waiting for more events."""
         self._hurry.set()
 
     def done(self) -> bool:
-        """Whether there is nothing left to bring, or nobody to bring it to."""
+        """Whether every event is delivered, or the receiver is down."""
         return self.down or (not self._wake.is_set() and self.outbox.left(self.receiver.name) == 0)
 
     def stop(self) -> None:
-        """End the thread, when it next looks up."""
+        """Ask the thread to stop after the current attempt."""
         self._stop.set()
         self._hurry.set()
         self._wake.set()
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread's end, so long at most."""
+        """Wait until the thread has stopped, at most `seconds`."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -104,15 +104,15 @@ class Courier:
                 wait=wait_random_exponential(multiplier=0.5, max=self.longest_wait),
                 stop=lambda _: self._stop.is_set(),
                 sleep=self._rest,
-                before_sleep=self._told_down,
+                before_sleep=self._log_down,
                 retry_error_callback=lambda _: None,
             )
-            again(self._bring)
+            again(self._deliver)
 
     def _rest(self, seconds: float) -> None:
         self._stop.wait(seconds)
 
-    def _bring(self) -> None:
+    def _deliver(self) -> None:
         mine, sent = True, 0
         try:
             with lock(self.outbox.path.parent, self.receiver.name):
@@ -122,21 +122,21 @@ class Courier:
             time.sleep(_BUSY_SECONDS)
         left = self.outbox.left(self.receiver.name)
         if left and not mine:
-            # Another process is at it. What came too late for it is looked at again; where the receiver was down when
-            # it was tried last, after the rest that is due.
+            # Another process is delivering. Try again for events that it may have missed: at once, or after the
+            # back-off if the receiver was down at the last attempt.
             if self.down:
                 raise _ElsewhereError
             self._wake.set()
         if self.down and (sent or not left):
             self.down = False
-            _log.warning("The lineage receiver %s takes events again.", self.receiver.name)
+            _log.warning("The lineage receiver %s accepts events again.", self.receiver.name)
 
-    def _told_down(self, state: RetryCallState) -> None:
+    def _log_down(self, state: RetryCallState) -> None:
         if not self.down:
             self.down = True
             error = state.outcome.exception() if state.outcome else None
             _log.warning(
-                "The lineage receiver %s does not take events (%s): they wait in the outbox.",
+                "The lineage receiver %s is not reachable (%s). Events wait in the outbox.",
                 self.receiver.name,
                 type(error).__name__,
             )
@@ -144,19 +144,19 @@ class Courier:
 
 @dataclass
 class Relay:
-    """All couriers of an outbox."""
+    """The delivery threads of an outbox."""
 
-    couriers: Sequence[Courier]
+    threads: Sequence[DeliveryThread]
 
     def wake(self) -> None:
-        """There is something to bring."""
-        for one in self.couriers:
+        """Start delivering: there are new events."""
+        for one in self.threads:
             one.wake()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until every receiver that is not down has everything, so long at most; whether they have."""
+        """Wait at most `seconds` until every receiver that is not down has all events; return whether they have."""
         until = time.monotonic() + seconds
-        while late := [one for one in self.couriers if not one.done()]:
+        while late := [one for one in self.threads if not one.done()]:
             if time.monotonic() >= until:
                 return False
             for one in late:
@@ -165,8 +165,8 @@ class Relay:
         return True
 
     def stop(self) -> None:
-        """End the couriers, and wait a moment for those that are not held up by a receiver."""
-        for one in self.couriers:
+        """Stop the threads, and wait half a second for each."""
+        for one in self.threads:
             one.stop()
-        for one in self.couriers:
+        for one in self.threads:
             one.join(0.5)

@@ -51,7 +51,7 @@ class StoreReceiver:
     _store: "Store | None" = field(default=None, repr=False)
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Take them in, in one transaction; when one is refused, one by one."""
+        """Store the events in one transaction; if one is rejected, store them one by one."""
         from lakehouse.lineage.store.store import BadEventError, open_store
 
         if self._store is None:

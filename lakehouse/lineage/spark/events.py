@@ -57,7 +57,7 @@ def is_query(event: Mapping[str, Any]) -> bool:
     return "run" in event and kind != "APPLICATION" and "parent" in (event["run"].get("facets") or {})
 
 
-def told_of(
+def events_of(
     event: Mapping[str, Any], parent: parent_run.ParentRunFacet, places: Callable[[], Places], masking: Masking
 ) -> Event | None:
     """The event as it is told below `parent`; None for a query that goes on, of which there is nothing to say.

@@ -27,7 +27,7 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.catalog.locks import Lock, LockHeldError, lock
 from lakehouse.lineage.emit.masking import Masking
 from lakehouse.lineage.emit.outbox import Event, Outbox
-from lakehouse.lineage.spark.events import ENDS, Places, is_query, places_of, told_of
+from lakehouse.lineage.spark.events import ENDS, Places, events_of, is_query, places_of
 from lakehouse.lineage.store.validation import BadEventError, read_event
 from lakehouse.spark.listener import events_file, listened
 
@@ -150,7 +150,7 @@ class SparkFiles:
         steps, found = _steps(path.with_suffix(_STEPS)), _Lookups(self.lake, self.under)
         events: list[tuple[str, Event]] = []
         for line in lines:
-            events += self._told_in(line, steps, read, found)
+            events += self._events_in(line, steps, read, found)
         if over:
             events += _cut_off(read)
         taken = 0
@@ -161,7 +161,7 @@ class SparkFiles:
             _log.warning("Lineage left out what is no event in %s: Spark's listener wrote it, or somebody.", path.name)
         return taken, read
 
-    def _told_in(self, line: bytes, steps: list[_Step], read: _Read, found: "_Lookups") -> list[tuple[str, Event]]:
+    def _events_in(self, line: bytes, steps: list[_Step], read: _Read, found: "_Lookups") -> list[tuple[str, Event]]:
         """The event of a line, with Dagster's run that it belongs to."""
         try:
             checked = read_event(line)
@@ -175,7 +175,7 @@ class SparkFiles:
             parent = found.parent(step)
             if step is None or parent is None:
                 return []
-            translated = told_of(event, parent, found.places, self.masking)
+            translated = events_of(event, parent, found.places, self.masking)
         except (BadEventError, KeyError, TypeError, AttributeError):
             read.strange += 1
             return []

@@ -33,7 +33,7 @@ class User:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How new a feature table is; all None when it was never published. `because` is None when it is in line."""
+    """The freshness of a feature table, all None before it is published. `because` is None when it is up to date."""
 
     newest_day: date | None
     published: SnapshotProvenance | None
