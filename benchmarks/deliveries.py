@@ -104,7 +104,7 @@ def _measure(given: Namespace, shop: "_Shop", seed: int) -> Measured:
         Figure("one delivery judged, reading included", shop.seconds / shop.tried, "s", None, "", holds=True)
     )
     if not given.json:
-        _tell_kinds(bad)
+        _print_kinds(bad)
     cases = {
         "missed": [f"{one.kind} {one.strength} {one.place} {one.columns}" for one in bad if not one.found],
         "wrongly_named": [_described(one) for one in bad if one.found and not one.named],
@@ -250,7 +250,7 @@ def _beside(name: str, bad: Sequence[tuple[Tried, bool]], clean: Sequence[tuple[
     return figures
 
 
-def _tell_kinds(bad: Sequence[Tried]) -> None:
+def _print_kinds(bad: Sequence[Tried]) -> None:
     for kind in dict.fromkeys(one.kind for one in bad):
         of = [one for one in bad if one.kind == kind]
         seen = " ".join(

@@ -23,11 +23,11 @@ def compact(lake: Lakehouse, name: str) -> int:
         producer: Any = rewriting
         summarize = producer._summary
 
-        def as_replacement(properties: dict[str, str]) -> Summary:
-            said = summarize(properties)
-            return Summary(Operation.REPLACE, **said.additional_properties)
+        def as_replace(properties: dict[str, str]) -> Summary:
+            summary = summarize(properties)
+            return Summary(Operation.REPLACE, **summary.additional_properties)
 
-        producer._summary = as_replacement
+        producer._summary = as_replace
         for file in before:
             rewriting.delete_data_file(file)
         files = _dataframe_to_data_files(table_metadata=transaction.table_metadata, df=rows, io=table.io)

@@ -18,7 +18,7 @@ from tests import spark_queries
 PATIENCE = 60.0
 
 
-class Told(dg.Config):
+class Configured(dg.Config):
     """What a step is to do: `wait` names a file that it makes before it waits to be killed; `fail` is the reason."""
 
     wait: str = ""
@@ -37,7 +37,7 @@ def first():
     name="shop_both",
     specs=[dg.AssetSpec(["shop", "second"], deps=[["shop", "first"]]), dg.AssetSpec(["shop", "third"])],
 )
-def both(config: Told):
+def both(config: Configured):
     """Two assets of one step, the second of which can fail or wait."""
     have_query(2, "START")
     yield dg.MaterializeResult(asset_key=["shop", "second"])

@@ -136,16 +136,16 @@ def things(text: str = WORLD) -> list[Thing]:
     """What the text says."""
     found: list[Thing] = []
     for line in text.strip().replace("\n    <", " <").splitlines():
-        words, *said = line.split(" | ")
+        words, *details = line.split(" | ")
         if not line.startswith(" "):
-            found.append(Thing(*words.split(), description=said[0]))
+            found.append(Thing(*words.split(), description=details[0]))
         elif words.startswith("  ! "):
             name, column, severity = words[4:].split()
-            found[-1].checks.append((name, None if column == "-" else column, severity, *said))
+            found[-1].checks.append((name, None if column == "-" else column, severity, *details))
         else:
             column, *sources = words.split(" < ")
             name, kind = column.split()
-            found[-1].columns[name] = (kind, said[0] if said else "")
+            found[-1].columns[name] = (kind, details[0] if details else "")
             for source in sources:
                 whole, how = source.split()
                 table, _, field_name = whole.rpartition(".")
@@ -164,9 +164,9 @@ def run_id(*words: object) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, " ".join(map(str, words))))
 
 
-def facet(**said: Any) -> dict[str, Any]:
+def facet(**details: Any) -> dict[str, Any]:
     """A facet with what every facet needs."""
-    return {"_producer": PRODUCER, "_schemaURL": "https://example.org/facet.json", **said}
+    return {"_producer": PRODUCER, "_schemaURL": "https://example.org/facet.json", **details}
 
 
 def placed(thing: Thing) -> dict[str, str]:

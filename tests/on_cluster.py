@@ -119,21 +119,21 @@ def deaths(lake: Lakehouse, folder: Path) -> dict[str, Any]:
         return write_draft(lake, shape, SparkRows(numbers.mapInArrow(work, "number long"), NUMBERS, [], "c"), MADE_BY)
 
     publish(lake, write(once))
-    told: dict[str, Any] = {"once": marker.exists(), "whole": read(lake, shape.name)["number"].to_pylist()}
+    results: dict[str, Any] = {"once": marker.exists(), "whole": read(lake, shape.name)["number"].to_pylist()}
     before = lake.table(shape.name).metadata.refs["main"].snapshot_id
     try:
         write(always)
     except SlipwayError as error:
-        told["error"] = error.as_dict()
+        results["error"] = error.as_dict()
     references = lake.table(shape.name).metadata.refs
-    told["untouched"] = {one.snapshot_id for one in references.values()} == {before}
-    told["after"] = spark_of(lake).range(10).count()
-    return told
+    results["untouched"] = {one.snapshot_id for one in references.values()} == {before}
+    results["after"] = spark_of(lake).range(10).count()
+    return results
 
 
 def on_cluster(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     """Everything, one after the other; the cluster serves Spark Connect meanwhile."""
-    told: dict[str, Any] = {"domain": fraud_domain(folder, settings)}
+    results: dict[str, Any] = {"domain": fraud_domain(folder, settings)}
     lake = scenario.make_lake(folder / "home", settings)
     port = json.loads(settings["SLIPWAY_SPARK_PROPERTIES"])["spark.connect.grpc.binding.port"]
     remote = {"SLIPWAY_ENGINE": "spark", "SLIPWAY_SPARK_MASTER": f"sc://127.0.0.1:{port}"}
@@ -141,8 +141,8 @@ def on_cluster(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     # The child must not take this process's Spark for its own.
     around = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     done = subprocess.run(words, capture_output=True, text=True, env=around, check=False)
-    told["connect"] = json.loads(done.stdout.splitlines()[-1]) if not done.returncode else done.stdout + done.stderr
-    return {**told, "workers": workers(lake), "skew": skew(lake), "deaths": deaths(lake, folder)}
+    results["connect"] = json.loads(done.stdout.splitlines()[-1]) if not done.returncode else done.stdout + done.stderr
+    return {**results, "workers": workers(lake), "skew": skew(lake), "deaths": deaths(lake, folder)}
 
 
 def on_connect(folder: Path, settings: dict[str, str]) -> dict[str, Any]:

@@ -79,10 +79,10 @@ class Shell:
         if name == "new-domain":
             self._project = self._project or self._write_project()
             self._new_domain = f"group:{rest[0]}"
-        code, told, said = self._in_project(arguments) if self._project else _in_process(arguments)
-        assert code == int(fails), f"`slipway {' '.join(arguments)}` ended with {code}\n{told}{said}"
+        code, printed, errors = self._in_project(arguments) if self._project else _in_process(arguments)
+        assert code == int(fails), f"`slipway {' '.join(arguments)}` ended with {code}\n{printed}{errors}"
         if output:
-            output.write_text(told)
+            output.write_text(printed)
 
     def _only_checked(self, name: str, rest: Sequence[str]) -> bool:
         if name in {"demo", "up", "simulate"} or name in {"lineage serve", "lineage diff"} or "--drop" in rest:
@@ -148,14 +148,14 @@ def check_activate(arguments: Sequence[str]) -> None:
 
 
 def _in_process(arguments: Sequence[str]) -> tuple[int, str, str]:
-    told, said = io.StringIO(), io.StringIO()
+    printed, errors = io.StringIO(), io.StringIO()
     before = sys.argv
     sys.argv = ["slipway", *arguments]
     try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
             cli.main()
     except SystemExit as end:
-        return int(end.code or 0), told.getvalue(), said.getvalue()
+        return int(end.code or 0), printed.getvalue(), errors.getvalue()
     finally:
         sys.argv = before
     raise AssertionError("the command line always exits")

@@ -103,7 +103,7 @@ def test_every_asset_explains_itself(graph) -> None:
         assert node.metadata["lineage"].url == f"http://127.0.0.1:5050/#/node/{_name(key)}"
 
 
-def test_every_table_and_model_has_a_blocking_check_and_every_check_says_what_it_checks(graph) -> None:
+def test_every_table_and_model_has_a_blocking_check_and_every_check_describes_what_it_checks(graph) -> None:
     checks = [graph.get(key) for key in graph.asset_check_keys]
     assert {_name(check.key.asset_key) for check in checks if check.blocking} == set(GRAPH)
     assert all(check.description for check in checks)

@@ -105,7 +105,7 @@ every_own_page = pytest.mark.parametrize("path", OWN, ids=name_of)
 
 
 @pytest.fixture(scope="module")
-def told_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small world after a main job, with one row in quarantine. To be copied."""
     home = shutil.copytree(live_home, tmp_path_factory.mktemp("docs") / "home")
     with environment():
@@ -120,8 +120,8 @@ def told_home(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.parametrize(
     "path", [page for page in OWN if RUN & {block.language for block in take_apart(page).blocks}], ids=name_of
 )
-def test_what_a_page_shows_runs(path: Path, told_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shutil.copytree(told_home, tmp_path / ".slipway")
+def test_what_a_page_shows_runs(path: Path, page_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.copytree(page_home, tmp_path / ".slipway")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLIPWAY_PROJECT", str(TOP))
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / ".slipway"))
@@ -132,11 +132,11 @@ def test_what_a_page_shows_runs(path: Path, told_home: Path, tmp_path: Path, mon
             with environment(shell.exported):
                 exec(compile(source, str(path), "exec"), names)  # noqa: S102  # this project's own page
         elif block.language == "sql":
-            with told_where(path, block.first), environment(shell.exported):
+            with _at_line(path, block.first), environment(shell.exported):
                 shell.slipway(["query", "\n".join(block.lines)])
         elif block.language in {"sh", "console"}:
             for number, line in command_lines(path, block):
-                with told_where(path, number):
+                with _at_line(path, number):
                     shell.run(line)
 
 
@@ -156,7 +156,7 @@ def command_lines(path: Path, block: Block) -> Iterator[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def told_where(path: Path, number: int) -> Iterator[None]:
+def _at_line(path: Path, number: int) -> Iterator[None]:
     """Adds to what goes wrong the place that it stands at."""
     try:
         yield
@@ -174,7 +174,7 @@ def test_what_is_shown_needs_nothing_of_the_tests(path: Path):
 
 
 @every_page
-def test_every_block_says_what_it_is(path: Path):
+def test_every_block_names_its_language(path: Path):
     for block in take_apart(path).blocks:
         assert block.language in RUN | SHOWN, f"{name_of(path)}, line {block.first}: {block.language!r}"
 
@@ -271,7 +271,7 @@ def test_every_command_is_documented(name: str):
 
 
 @pytest.mark.parametrize("name", [one.__name__ for one in errors.SlipwayError.__subclasses__()])
-def test_every_error_says_in_the_docs_what_to_do(name: str):
+def test_every_error_has_a_remedy_in_the_docs(name: str):
     assert f"| `{name}` |" in (TOP / "docs" / "operations.md").read_text()
 
 

@@ -68,16 +68,16 @@ def main(home: str) -> None:
     domain = scenario.small_domain()
     domain = domain.with_only(Source, [scenario.lenient_source])
     landing = build_defs(lake, domains=[domain]).resolve_job_def("fraud_main")
-    told = {}
+    outcomes = {}
     with open_instance(lake) as instance:
         keys = [dg.AssetKey(["fraud", "transactions"])]
         landed = landing.execute_in_process(instance=instance, run_config=QUIET, asset_selection=keys)
         spark_of(lake).range(5).toArrow()
         looked = looking(lake).execute_in_process(instance=instance, run_config=QUIET)
         for one in (landed, looked):
-            told[one.run_id] = one.success
+            outcomes[one.run_id] = one.success
         flush_lineage(lake)
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(outcomes) + "\n")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,6 @@ from tests import scenario
 from tests.reference import AGGREGATES, EVENTS, KNOWN_LATE, WINDOWS, WORDS, World, bits, moment, worlds
 
 ENGINES = {"embedded": EmbeddedEngine, "embedded in parts": partial(EmbeddedEngine, buckets=3), "spark": SparkEngine}
-GAPS: dict[tuple[str, str], str] = {}
-"""The one table of what an engine cannot do: (engine, test) -> why. Each must fail, or it is no gap. There is none."""
 RANDOM_WORLDS = {"embedded": 15, "spark": 4}
 # Each example writes tables, so that making a failing one smaller would take many minutes.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -57,13 +55,6 @@ WORLDS = worlds(most=10, beginnings=[moment("2018-03-25T00:30"), moment("1971-01
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request):
     return ENGINES[request.param]()
-
-
-@pytest.fixture(autouse=True)
-def _gap(request):
-    chosen, test = request.node.callspec.params["engine"], request.node.originalname
-    if (chosen, test) in GAPS:
-        request.applymarker(pytest.mark.xfail(reason=GAPS[chosen, test], strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 
 from lakehouse.lineage.store.store import open_store
 from orchestration.cli.lineage import spelled_out
-from tests import scenario, told
+from tests import sample_events as sample
+from tests import scenario
 from tests.integration.test_cli import slipway  # noqa: F401  # a fixture
 
 
@@ -17,7 +18,7 @@ def home(tmp_path_factory):
     """A home whose lineage is the small world, made twice."""
     lake = scenario.make_lake(tmp_path_factory.mktemp("cli") / "home")
     store = open_store(lake)
-    store.receive_many([*told.world(0), *told.world(1)])
+    store.receive_many([*sample.world(0), *sample.world(1)])
     store.close()
     return lake.home.root
 
@@ -89,11 +90,11 @@ def test_a_change_is_told_with_whom_to_ask(lineage):
 
 
 def test_two_runs_are_compared(lineage):
-    said = lineage("diff", told.run_id(101), told.run_id(111))
+    said = lineage("diff", sample.run_id(101), sample.run_id(111))
     assert "fraud.transactions 1.0.0 1.1.0" in said.words
     assert "Code" not in said.words
-    assert lineage("diff", told.run_id(101), told.run_id(111), "--json").json["inputs"][0]["changed"]
-    assert "No known differences." in lineage("diff", told.run_id(101), told.run_id(101)).words
+    assert lineage("diff", sample.run_id(101), sample.run_id(111), "--json").json["inputs"][0]["changed"]
+    assert "No known differences." in lineage("diff", sample.run_id(101), sample.run_id(101)).words
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_two_runs_are_compared(lineage):
         (["fraud.customer_spent"], "fraud.customer_spend"),
         (["fraud.transactions.tx_amount"], "fraud.transactions.TX_AMOUNT"),
         (["impact", "fraud.trainning"], "fraud.training"),
-        (["diff", told.run_id(101), "00000000-0000-0000-0000-00000000006g"], told.run_id(0x6B)),
+        (["diff", sample.run_id(101), "00000000-0000-0000-0000-00000000006g"], sample.run_id(0x6B)),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(lineage, words, nearest):

@@ -19,12 +19,12 @@ from lakehouse.lineage.graph.subgraph import subgraph
 from lakehouse.lineage.graph.view import microseconds
 from lakehouse.lineage.store.store import BadEventError, open_store
 from lakehouse.settings import Settings
-from tests import told
+from tests import sample_events as sample
 from tests.integration.test_postgres_catalog import Server, nothing_leaks
 from tests.unit.test_lineage_store import amounts_to
 
 PAGES = Pages("http://127.0.0.1:3000", "http://127.0.0.1:5000")
-EVENTS = [one for turn in range(4) for one in told.world(turn)]
+EVENTS = [one for turn in range(4) for one in sample.world(turn)]
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def open_at(address, home):
 def all_answers(store):
     graph = Graph(store)
     found = []
-    for at in (None, microseconds(told.BEGIN), microseconds(told.BEGIN.replace(hour=10))):
+    for at in (None, microseconds(sample.BEGIN), microseconds(sample.BEGIN.replace(hour=10))):
         with graph.view(at) as view:
             found += [subgraph(graph, view, None), overview(graph, view), search(graph, view, "amount")]
             found += [node_details(graph, view, node, PAGES) for node in sorted(view.nodes())]
-            found.append(run_details(graph, view, told.run_id(101), PAGES))
+            found.append(run_details(graph, view, sample.run_id(101), PAGES))
     return found
 
 
@@ -61,7 +61,7 @@ def test_the_same_events_come_to_the_same_as_in_the_home(server, tmp_path):
     assert all_answers(there) == all_answers(here)
     assert not there.receive(EVENTS[3])
     with pytest.raises(BadEventError):
-        there.receive(told.event("COMPLETE", "a\0b", 1, 1))
+        there.receive(sample.event("COMPLETE", "a\0b", 1, 1))
     there.close()
     here.close()
 

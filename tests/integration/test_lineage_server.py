@@ -32,7 +32,7 @@ from serving.lineage import answers, posts, run_answers
 from serving.lineage.app import create_app
 from serving.lineage.posts import MOST_IN_BATCH
 from serving.lineage.server import is_loopback, serve
-from tests import told
+from tests import sample_events as sample
 
 TOKEN = "a-token-of-enough-letters"  # noqa: S105  # of a server that lives as long as the test
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def home(tmp_path_factory):
 def server(home):
     """A server that holds the small world. Tests add what is their own, under names of their own."""
     with serving(home) as started:
-        status, _, text = started.post([*told.world(0), *told.world(1)], "lineage/batch")
+        status, _, text = started.post([*sample.world(0), *sample.world(1)], "lineage/batch")
         assert (status, json.loads(text)) == (201, {"received": 22, "new": 22})
         yield started
 
@@ -109,7 +109,7 @@ def server(home):
 
 
 def test_an_event_is_taken_once(server):
-    event = told.event("COMPLETE", "own.once", 40, 40)
+    event = sample.event("COMPLETE", "own.once", 40, 40)
     assert json.loads(server.post(event)[2]) == {"received": 1, "new": 1}
     assert json.loads(server.post(event)[2]) == {"received": 1, "new": 0}
 
@@ -132,8 +132,8 @@ def test_the_standards_own_client_is_understood(server):
         for minutes, state in ((1, RunState.START), (2, RunState.COMPLETE)):
             event = RunEvent(
                 eventType=state,
-                eventTime=told.at(minutes),
-                run=Run(told.run_id(60 + (compression is None))),
+                eventTime=sample.at(minutes),
+                run=Run(sample.run_id(60 + (compression is None))),
                 job=Job("airflow", "dag.task"),
                 inputs=[InputDataset("postgres://db:5432", "shop.public.orders")],
                 outputs=[OutputDataset("s3://lake", name, facets=facets, outputFacets={"outputStatistics": rows})],
@@ -147,7 +147,7 @@ def test_the_standards_own_client_is_understood(server):
 
 
 def test_events_come_packed(server):
-    body = gzip.compress(json.dumps(told.event("COMPLETE", "own.packed", 41, 40)).encode())
+    body = gzip.compress(json.dumps(sample.event("COMPLETE", "own.packed", 41, 40)).encode())
     assert server.post(body, Content_Encoding="gzip")[0] == 201
 
 
@@ -155,7 +155,7 @@ def test_events_come_packed(server):
 
 
 def with_job(name):
-    return told.event("COMPLETE", name, 42, 41)
+    return sample.event("COMPLETE", name, 42, 41)
 
 
 HOSTILE = {
@@ -167,7 +167,10 @@ HOSTILE = {
     "10,000 facets": (
         {
             **with_job("x"),
-            "run": {"runId": told.run_id(1), "facets": {f"f{one}": told.facet() for one in range(10_000)}},
+            "run": {
+                "runId": sample.run_id(1),
+                "facets": {f"f{one}": sample.facet() for one in range(10_000)},
+            },
         },
         422,
         "facets",
@@ -199,7 +202,7 @@ def test_hostile_events_get_a_reason_and_change_nothing(server, case):
 
 def test_of_a_batch_all_or_none_is_taken(server):
     before = server.get("overview")
-    good = told.event("COMPLETE", "own.batch", 43, 40)
+    good = sample.event("COMPLETE", "own.batch", 43, 40)
     status, _, text = server.post([good, {**good, "producer": None}], "lineage/batch")
     assert (status, json.loads(text)["error"]["where"]) == (422, "[1] producer")
     assert server.post([good] * (MOST_IN_BATCH + 1), "lineage/batch")[0] == 413
@@ -209,13 +212,13 @@ def test_of_a_batch_all_or_none_is_taken(server):
 
 
 def test_a_large_event_that_is_small_enough_is_taken(server):
-    event = told.event("COMPLETE", "own.large", 44, 40, large=told.facet(text="x" * (LARGEST_EVENT - 2_000)))
+    event = sample.event("COMPLETE", "own.large", 44, 40, large=sample.facet(text="x" * (LARGEST_EVENT - 2_000)))
     assert server.post(event)[0] == 201
 
 
 def test_names_of_hostile_events_come_back_as_they_are(server):
     name = "<script>alert(1)</script>'; DROP TABLE lineage_runs; --"
-    assert server.post(told.event("COMPLETE", name, 45, 40, [], [told.dataset(name)]))[0] == 201
+    assert server.post(sample.event("COMPLETE", name, 45, 40, [], [sample.dataset(name)]))[0] == 201
     status, headers, text = server.request("GET", f"/api/v1/nodes/by-name?name={quote(name)}")
     assert (status, headers["content-type"]) == (200, "application/json")
     assert json.loads(text)["name"] == name
@@ -258,8 +261,8 @@ QUESTIONS = {
     "nodes/by-name?name=fraud.scorer": answers.NodeAnswer,
     "impact?name=fraud.transactions&column=TX_AMOUNT": answers.ImpactAnswer,
     "runs?dataset=fraud.training": run_answers.RunsAnswer,
-    f"runs/{told.run_id(101)}": run_answers.RunAnswer,
-    f"runs/diff?a={told.run_id(101)}&b={told.run_id(111)}": run_answers.DiffAnswer,
+    f"runs/{sample.run_id(101)}": run_answers.RunAnswer,
+    f"runs/diff?a={sample.run_id(101)}&b={sample.run_id(111)}": run_answers.DiffAnswer,
 }
 
 
@@ -320,7 +323,7 @@ def test_answers_carry_headers_that_keep_strangers_out(server):
     ],
 )
 def test_pages_of_strangers_can_neither_read_nor_post(server, headers, status):
-    body = json.dumps(told.event("COMPLETE", "own.stranger", 46, 40)).encode()
+    body = json.dumps(sample.event("COMPLETE", "own.stranger", 46, 40)).encode()
     assert (
         server.request("POST", "/api/v1/lineage", body, **{"Content-Type": "application/json", **headers})[0] == status
     )
@@ -339,14 +342,14 @@ def client(tmp_path):
 
 
 def test_an_origin_that_is_no_address_is_a_strangers(client):
-    answer = client.post("/api/v1/lineage", json=told.world()[0], headers={"Origin": "http://["})
+    answer = client.post("/api/v1/lineage", json=sample.world()[0], headers={"Origin": "http://["})
     assert (answer.status_code, answer.json()["error"]["where"]) == (403, "Origin")
 
 
 def test_a_database_that_breaks_under_the_server_is_told_and_the_sender_may_try_again(client):
     with client.store.engine.begin() as connection:
         connection.exec_driver_sql("drop table lineage_events")
-    answers = client.post("/api/v1/lineage", json=told.world()[1]), client.get("/api/v1/overview")
+    answers = client.post("/api/v1/lineage", json=sample.world()[1]), client.get("/api/v1/overview")
     for answer in answers:
         assert answer.status_code == 503
         assert "lineage database" in answer.json()["error"]["what"]
@@ -386,7 +389,7 @@ def test_what_others_can_reach_is_not_this_machine_alone(host):
 
 
 def test_with_a_token_only_who_has_it_may_ask_and_send(tmp_path):
-    event = told.event("COMPLETE", "job", 1, 1)
+    event = sample.event("COMPLETE", "job", 1, 1)
     with serving(tmp_path / "home", "--host", "0.0.0.0", SLIPWAY_LINEAGE_TOKEN=TOKEN) as server:  # noqa: S104  # with a token
         right = {"Authorization": f"Bearer {TOKEN}"}
         for wrong in ({}, {"Authorization": TOKEN}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}):
@@ -409,11 +412,11 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(tmp_path):
         while True:
             number = next(numbers)
             try:
-                status = server.post(told.event("COMPLETE", f"job{number % 7}", number, number / 100))[0]
+                status = server.post(sample.event("COMPLETE", f"job{number % 7}", number, number / 100))[0]
             except (OSError, HTTPException):  # it was killed before, or in the middle of, its answer
                 return
             if status == 201:
-                acknowledged.append(told.run_id(number))
+                acknowledged.append(sample.run_id(number))
 
     for _ in range(3):
         server = Served(home)
@@ -440,9 +443,9 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(tmp_path):
 def test_it_ends_on_request_and_what_others_write_meanwhile_is_seen(tmp_path):
     with serving(tmp_path / "home") as server:
         store = open_store(Settings.from_environment({}, home=tmp_path / "home"))
-        store.receive_many(told.world())
+        store.receive_many(sample.world())
         assert server.get("overview")["datasets"] == 5
-        store.receive_many(told.world(1))
+        store.receive_many(sample.world(1))
         store.close()
         assert server.get("overview")["datasets"] == 6
         assert server.end() == 0

@@ -66,7 +66,7 @@ def test_from_deliveries_to_a_live_model_and_predictions(live: Lakehouse, live_r
     assert all(step.seconds > 0 and step.peak_memory_mb > 0 for step in report.steps)
 
 
-def test_every_published_snapshot_says_who_made_it_from_what(live: Lakehouse) -> None:
+def test_every_published_snapshot_has_its_provenance(live: Lakehouse) -> None:
     for name in (*TABLES, "fraud.predictions"):
         made = last_published(live, name)
         assert made is not None
@@ -96,8 +96,8 @@ def test_a_run_of_the_whole_job_with_nothing_new_leaves_everything_as_it_is(live
     assert result.success
     assert {name: resolve(live.table(name)) for name in live.names()} == before
     assert _stale(live, small_domain()) == {}
-    told = [event.event_specific_data.materialization for event in result.all_events if event.is_step_materialization]
-    assert all(str(one.metadata["recomputed"].value).startswith("nothing") for one in told)
+    found = [event.event_specific_data.materialization for event in result.all_events if event.is_step_materialization]
+    assert all(str(one.metadata["recomputed"].value).startswith("nothing") for one in found)
 
 
 def test_one_more_day_recomputes_that_day_and_the_labels_that_ripened(live: Lakehouse) -> None:
@@ -161,7 +161,7 @@ def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves
     assert not last.passed
 
 
-def test_the_champion_scores_the_new_day_when_a_newcomer_is_held_back(live: Lakehouse) -> None:
+def test_the_champion_scores_the_new_day_when_a_challenger_is_not_promoted(live: Lakehouse) -> None:
     scenario.deliver(live, _next_day())
     strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
     with pytest.raises(SlipwayError, match="challenger"):
@@ -206,9 +206,9 @@ def test_a_failed_dbt_test_leaves_that_model_and_its_dependants_at_their_last_go
         "                values: [-1]\n                quote: false"
     )
     project = _project_with(live, "marts/fraud/daily_activity.yml", message, message + rejected)
-    with pytest.raises(SlipwayError, match="daily_activity") as told:
+    with pytest.raises(SlipwayError, match="daily_activity") as found:
         run(project, small_domain())
-    assert "rows failed" in str(told.value), "the test's own result, not an error on the way to it"
+    assert "rows failed" in str(found.value), "the test's own result, not an error on the way to it"
     assert resolve(live.table("fraud.transactions")) != before["fraud.transactions"]
     assert resolve(live.table("fraud.stg_transactions")) != before["fraud.stg_transactions"]
     assert resolve(live.table("fraud.daily_activity")) == before["fraud.daily_activity"]

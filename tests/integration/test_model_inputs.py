@@ -32,13 +32,13 @@ AMOUNT = fraud_scorer.inputs[0]
         (lambda: Expected("a", one_of=("x",)), None),
     ],
 )
-def test_a_wrong_expectation_is_found_when_it_is_made(make, nearest):
+def test_a_wrong_input_contract_is_found_when_it_is_declared(make, nearest):
     with pytest.raises(DeclarationError) as caught:
         make()
     assert caught.value.nearest == nearest
 
 
-def test_an_expectation_is_part_of_what_the_model_is():
+def test_an_input_contract_is_part_of_the_models_definition():
     expecting = replace(fraud_scorer, expects=[Expected(AMOUNT, at_least=0)])
     assert expecting.fingerprint() != fraud_scorer.fingerprint()
     assert expecting.fingerprint() != replace(expecting, expects=[Expected(AMOUNT, at_least=1)]).fingerprint()

@@ -375,7 +375,7 @@ def test_columns_that_the_contract_lets_come(tmp_path):
         assert "ignored('note_2')" in caught.value.fix
 
 
-def test_the_order_of_columns_counts_only_where_the_contract_says_so(tmp_path):
+def test_the_order_of_columns_counts_only_where_the_contract_requires_it(tmp_path):
     path = write(tmp_path, bookings().select(reversed(bookings().columns)))
     same(read_delivery(LEDGER, path), bookings())
     with pytest.raises(StructureError, match="another order"):

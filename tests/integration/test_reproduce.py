@@ -123,22 +123,22 @@ def test_rows_that_are_not_those_that_were_written_are_found(built):
     amount = rows.schema.get_field_index("amount")
     changed = rows.set_column(amount, rows.schema.field(amount), pa.array(amounts, rows.schema.field(amount).type))
     kept = {key: note(built, "fraud.training", before.snapshot_id, key) for key in ("as-of", CONTENT)}
-    told = Provenance("somebody", made.definition, made.input_snapshots, notes=kept)
-    publish(built, write_draft(built, training_shape(training, rows.schema), changed, told))
+    provenance = Provenance("somebody", made.definition, made.input_snapshots, notes=kept)
+    publish(built, write_draft(built, training_shape(training, rows.schema), changed, provenance))
     found = reproduce(built, training)
     assert not found.identical
     assert found.differing == ["amount"]
     assert found.rebuilt_hash == found.recorded_hash != found.stored_hash
 
 
-def test_another_definition_is_said(built):
+def test_another_definition_is_reported(built):
     later = replace(training, feature_sets=[customer_spend, replace(terminal_risk, delay="8d"), transaction_time])
     found = reproduce(built, later)
     assert "The definition changed since it was built" in found.remarks[0]
     assert found.identical  # the feature tables are read as they were
 
 
-def test_columns_that_the_snapshot_lacks_are_said(built):
+def test_columns_that_the_snapshot_lacks_are_reported(built):
     wider = replace(training, carry=[*training.carry, "tx_time_days"])
     with pytest.raises(SlipwayError, match="other columns than the training set declares now") as caught:
         reproduce(built, wider)
@@ -149,13 +149,13 @@ def test_a_snapshot_without_noted_content_is_proved_against_what_is_stored(built
     snapshot = built.table("fraud.training").current_snapshot()
     made = read_provenance(snapshot)
     rows = read(built, "fraud.training")
-    told = Provenance(
+    provenance = Provenance(
         "older",
         made.definition,
         made.input_snapshots,
         notes={"as-of": note(built, training.name, made.snapshot_id, "as-of")},
     )
-    publish(built, write_draft(built, training_shape(training, rows.schema), rows, told))
+    publish(built, write_draft(built, training_shape(training, rows.schema), rows, provenance))
     found = reproduce(built, training)
     assert found.identical
     assert found.recorded_hash == ""
@@ -165,7 +165,7 @@ def test_a_snapshot_without_noted_content_is_proved_against_what_is_stored(built
     assert reproduce(built, training).recorded_hash == content_of(training, read(built, "fraud.training"))
 
 
-def test_snapshots_that_are_gone_are_said(built):
+def test_snapshots_that_are_gone_are_reported(built):
     snapshot, spend = present(built), present(built, "fraud.customer_spend")
     with pytest.raises(UnknownNameError, match="no snapshot named '17'"):
         reproduce(built, training, 17)
@@ -177,7 +177,7 @@ def test_snapshots_that_are_gone_are_said(built):
     assert caught.value.where == f"fraud.training@{snapshot}"
 
 
-def test_a_snapshot_of_somebody_else_is_said(built):
+def test_a_snapshot_of_another_writer_is_reported(built):
     built.table("fraud.training").append(read(built, "fraud.training").slice(0, 1))
     with pytest.raises(SlipwayError, match="has no input snapshots"):
         reproduce(built, training)
@@ -209,7 +209,7 @@ def test_files_or_metrics_that_changed_are_found(trained):
     assert found.remarks == ["Metrics that are not as written down: auc.", "It was not trained again."]
 
 
-def test_a_candidate_that_is_gone_is_said(trained):
+def test_a_candidate_that_is_gone_is_reported(trained):
     other = [one for one in fraud_scorer.candidates if one.name == "decision_tree_2"]
     found = proved(trained, version_of(trained), by=replace(model, candidates=other))
     assert found.identical
@@ -225,7 +225,7 @@ def by_chance() -> Classifier:
     return RandomForestClassifier(n_estimators=5)
 
 
-def test_a_training_that_cannot_be_repeated_is_told_honestly(built):
+def test_a_training_that_cannot_be_repeated_is_reported_as_such(built):
     chancy = replace(model, candidates=[Candidate("by_chance", by_chance, "Other trees each time.")])
     retrain(built, open_registry(built.home), chancy, training, run_id="run")
     found = proved(built, version_of(built), by=chancy)
@@ -243,7 +243,7 @@ def test_a_training_that_cannot_be_repeated_is_told_honestly(built):
         ("models:/fraud.score/1", "There is no model named 'fraud.score'", "fraud.scorer"),
     ],
 )
-def test_a_version_that_does_not_exist_is_said(trained, address, what, nearest):
+def test_a_version_that_does_not_exist_gets_a_clear_error(trained, address, what, nearest):
     with pytest.raises(SlipwayError, match=what) as caught:
         version_of(trained, address)
     assert caught.value.nearest == nearest
@@ -294,10 +294,10 @@ def test_a_challenger_is_kept_beside_the_champion(trained):
     table = trained.table("fraud.training")
     table.manage_snapshots().create_tag(present(trained), "model-fraud.scorer-eu-1").commit()
     registry.client.delete_registered_model_alias("fraud.scorer", "challenger")
-    told = protect(trained, registry, "fraud.scorer")
+    kept = protect(trained, registry, "fraud.scorer")
     assert set(tags(trained, "fraud.training")) == {"model-fraud.scorer-1", "model-fraud.scorer-eu-1"}
-    assert told.gone == []
-    assert protect(trained, registry, "fraud.scorer") == told
+    assert kept.gone == []
+    assert protect(trained, registry, "fraud.scorer") == kept
 
 
 def test_a_version_that_needs_two_snapshots_of_a_table_keeps_both(trained):
@@ -320,13 +320,13 @@ def test_a_version_that_needs_two_snapshots_of_a_table_keeps_both(trained):
     }
 
 
-def test_snapshots_that_are_gone_already_are_told_and_the_rest_is_kept(trained):
+def test_snapshots_that_are_gone_already_are_reported_and_the_rest_is_kept(trained):
     registry = open_registry(trained.home)
     pin = present(trained, "fraud.terminal_risk")
     trained.drop_table("fraud.terminal_risk")
-    told = protect(trained, registry, "fraud.scorer")
-    assert told.gone == [f"fraud.terminal_risk at {pin}"]
-    assert set(told.tags) == set(ALL) - {"fraud.terminal_risk"}
+    kept = protect(trained, registry, "fraud.scorer")
+    assert kept.gone == [f"fraud.terminal_risk at {pin}"]
+    assert set(kept.tags) == set(ALL) - {"fraud.terminal_risk"}
 
 
 # The commands.
@@ -349,32 +349,37 @@ def slipway(monkeypatch, capsys):
     return call
 
 
-def test_reproduce_tells_what_it_rebuilt_and_that_it_is_the_same(slipway, trained):
+def test_reproduce_reports_what_it_rebuilt_and_that_it_is_the_same(slipway, trained):
     home = ["--home", trained.home.root]
     snapshot = present(trained)
-    code, said = slipway("reproduce", f"fraud.training@{snapshot}", *home)
+    code, output = slipway("reproduce", f"fraud.training@{snapshot}", *home)
     assert code == 0
-    assert "Identical, bit by bit." in said
-    assert all(f"{name}" in said for name in INPUTS)
-    code, said = slipway("reproduce", "fraud.training@model-fraud.scorer-1", *home, "--json")
-    told = json.loads(said)
-    assert (code, told["identical"], told["snapshot_id"]) == (0, True, str(snapshot))
-    assert told["content"]["recorded"] == told["content"]["stored"] == told["content"]["rebuilt"]
-    code, said = slipway("reproduce", "models:/fraud.scorer@champion", *home)
+    assert "Identical, bit by bit." in output
+    assert all(f"{name}" in output for name in INPUTS)
+    code, output = slipway("reproduce", "fraud.training@model-fraud.scorer-1", *home, "--json")
+    found = json.loads(output)
+    assert (code, found["identical"], found["snapshot_id"]) == (0, True, str(snapshot))
+    assert found["content"]["recorded"] == found["content"]["stored"] == found["content"]["found"]
+    code, output = slipway("reproduce", "models:/fraud.scorer@champion", *home)
     assert code == 0
-    assert "scores of the retrained model, bit by bit" in said
-    assert "The model's definition is not the one it was trained by" in said  # the declared one has more candidates
-    code, said = slipway("reproduce", "models:/fraud.scorer/1", *home, "--json", "--no-retrain")
-    told = json.loads(said)
-    assert (code, told["identical"], told["scores_equal"], told["retrained_equal"]) == (0, True, True, None)
-    assert told["training"]["input_snapshots"].keys() == set(INPUTS)
+    assert "scores of the retrained model, bit by bit" in output
+    assert "The model's definition is not the one it was trained by" in output  # the declared one has more candidates
+    code, output = slipway("reproduce", "models:/fraud.scorer/1", *home, "--json", "--no-retrain")
+    found = json.loads(output)
+    assert (code, found["identical"], found["scores_equal"], found["retrained_equal"]) == (
+        0,
+        True,
+        True,
+        None,
+    )
+    assert found["training"]["input_snapshots"].keys() == set(INPUTS)
 
 
 def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypatch):
     monkeypatch.setattr("lakehouse.training.reproduce.note", lambda *_: "2018-05-16T00:00:00")
-    code, said = slipway("reproduce", "fraud.training", "--home", built.home.root)
+    code, output = slipway("reproduce", "fraud.training", "--home", built.home.root)
     assert code == 1
-    assert "NOT identical." in said
+    assert "NOT identical." in output
 
 
 @pytest.mark.parametrize(
@@ -390,9 +395,9 @@ def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypat
     ],
 )
 def test_what_does_not_exist_is_a_clear_error(slipway, built, words, what):
-    code, said = slipway(*words, "--home", built.home.root)
+    code, output = slipway(*words, "--home", built.home.root)
     assert code == 1
-    assert what in " ".join(said.split())
+    assert what in " ".join(output.split())
 
 
 def test_training_set_joins_features_to_a_file(slipway, built, tmp_path):
@@ -401,30 +406,30 @@ def test_training_set_joins_features_to_a_file(slipway, built, tmp_path):
     pq.write_table(spine, tmp_path / "cases.parquet")
     home = ["--home", built.home.root]
     out = tmp_path / "frame.parquet"
-    code, said = slipway("training-set", "fraud.training", "--spine", tmp_path / "cases.parquet", "--out", out, *home)
+    code, output = slipway("training-set", "fraud.training", "--spine", tmp_path / "cases.parquet", "--out", out, *home)
     assert code == 0
-    assert f"{len(rows):,} rows, 14 features as known at tx_datetime" in said
+    assert f"{len(rows):,} rows, 14 features as known at tx_datetime" in output
     written = pq.read_table(out)
     # The declared training set itself, made for a spine of somebody else.
     names = [*spine.column_names, *training.features]
     assert written.column_names == names
     assert written.equals(rows.select(names).combine_chunks().cast(written.schema))
-    code, said = slipway(
+    code, output = slipway(
         "training-set", "fraud.training", "--spine", tmp_path / "cases.parquet", "--at", present(built), "--json", *home
     )
-    told = json.loads(said)
-    assert (code, told["rows"], told["file"]) == (0, len(rows), None)
-    assert told["fingerprint"] == json.loads(pq.read_metadata(out).metadata[b"slipway"])["fingerprint"]
-    assert told["input_snapshots"] == {one.name: str(present(built, one.name)) for one in training.feature_sets}
+    found = json.loads(output)
+    assert (code, found["rows"], found["file"]) == (0, len(rows), None)
+    assert found["fingerprint"] == json.loads(pq.read_metadata(out).metadata[b"slipway"])["fingerprint"]
+    assert found["input_snapshots"] == {one.name: str(present(built, one.name)) for one in training.feature_sets}
 
 
 def test_training_set_joins_features_to_sql(slipway, built):
     sql = "select customer_id as client, tx_datetime, tx_datetime as again from fraud.stg_transactions"
     words = ["training-set", "fraud.customer_spend.tx_count_7d", "--spine", sql, "--home", built.home.root]
-    code, said = slipway(*words)
+    code, output = slipway(*words)
     assert code == 1
-    assert "2 columns of times" in said
-    code, said = slipway(*words, "--time", "tx_datetime", "--key", "customer_id=client", "--max-age", "1s")
+    assert "2 columns of times" in output
+    code, output = slipway(*words, "--time", "tx_datetime", "--key", "customer_id=client", "--max-age", "1s")
     assert code == 0
-    assert "fraud.stg_transactions at" in said
-    assert "1 features" in said
+    assert "fraud.stg_transactions at" in output
+    assert "1 features" in output

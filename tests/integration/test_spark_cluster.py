@@ -40,7 +40,7 @@ def linked_spark(folder):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def on_cluster_results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     properties = {
         "spark.task.maxFailures": "2",
@@ -64,44 +64,44 @@ def told(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_two_executors_work_with_the_shipped_package(told):
-    assert len(told["workers"]["executors"]) == 2
-    assert told["workers"]["sent"]
+def test_two_executors_work_with_the_shipped_package(on_cluster_results):
+    assert len(on_cluster_results["workers"]["executors"]) == 2
+    assert on_cluster_results["workers"]["sent"]
 
 
-def test_no_executor_outlives_the_program(told):
-    left = [psutil.Process(one) for one in told["workers"]["executors"] if psutil.pid_exists(one)]
+def test_no_executor_outlives_the_program(on_cluster_results):
+    left = [psutil.Process(one) for one in on_cluster_results["workers"]["executors"] if psutil.pid_exists(one)]
     assert psutil.wait_procs(left, timeout=60)[1] == []
 
 
-def test_the_fraud_domain_up_to_the_training_set_is_the_embedded_one(told):
-    domain = told["domain"]
+def test_the_fraud_domain_up_to_the_training_set_is_the_embedded_one(on_cluster_results):
+    domain = on_cluster_results["domain"]
     assert set(domain["rows"]) == set(TABLES)
     assert domain["rows"]["fraud.training"] == len(scenario.payments_on(FEW))
     assert domain["differing"] == []
     assert domain["reproduced"]
 
 
-def test_spark_connect_gives_the_same_tables(told):
-    assert told["connect"] == {
+def test_spark_connect_gives_the_same_tables(on_cluster_results):
+    assert on_cluster_results["connect"] == {
         "recomputed": ["fraud.customer_spend", "fraud.terminal_risk", "fraud.training", "fraud.transaction_time"],
         "differing": [],
         "same_note": True,
     }
 
 
-def test_half_of_all_events_on_one_entity_give_the_embedded_bits(told):
-    assert told["skew"] == {"rows": 4_000, "equal": True}
+def test_half_of_all_events_on_one_entity_give_the_embedded_bits(on_cluster_results):
+    assert on_cluster_results["skew"] == {"rows": 4_000, "equal": True}
 
 
-def test_an_executor_that_dies_while_it_writes_is_replaced_and_each_row_is_there_once(told):
-    assert told["deaths"]["once"]
-    assert sorted(told["deaths"]["whole"]) == list(range(1_000))
+def test_an_executor_that_dies_while_it_writes_is_replaced_and_each_row_is_there_once(on_cluster_results):
+    assert on_cluster_results["deaths"]["once"]
+    assert sorted(on_cluster_results["deaths"]["whole"]) == list(range(1_000))
 
 
-def test_workers_that_always_die_give_one_clear_error_and_nothing_half_written(told):
-    error = told["deaths"]["error"]
+def test_workers_that_always_die_give_one_clear_error_and_nothing_half_written(on_cluster_results):
+    error = on_cluster_results["deaths"]["error"]
     assert (error["what"], error["where"]) == ("A Spark worker died.", "c")
     assert "SLIPWAY_MEMORY" in error["fix"]
-    assert told["deaths"]["untouched"]
-    assert told["deaths"]["after"] == 10
+    assert on_cluster_results["deaths"]["untouched"]
+    assert on_cluster_results["deaths"]["after"] == 10

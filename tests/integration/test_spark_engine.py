@@ -197,7 +197,7 @@ def test_a_used_set_may_be_a_table_of_events_as_well(spark_lake):
         assert SparkEngine().compute_features(spark_lake, one, input_snapshots, days).equals(expected)
 
 
-def test_what_the_kernel_refuses_on_a_worker_is_said_in_the_same_words(spark_lake):
+def test_the_kernels_errors_on_a_worker_have_the_same_message(spark_lake):
     finer = some(6, 20).drop(["amount"]).append_column("amount", pa.array(np.full(ROWS, 0.125)))
     input_snapshots = {"odd.events": put(spark_lake, "odd.events", finer)}
     one = replace(declared("odd.events", "odd.events"), features=[mean("amount", scale=2).over("1d")])

@@ -44,7 +44,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     return scenario.make_lake(home)
 
 
-def told(lake: Lakehouse) -> Events:
+def run_events(lake: Lakehouse) -> Events:
     outbox = Outbox(lake.home.lineage / "outbox.db")
     events = [one.body for one in outbox.waiting("nobody", 100_000)]
     outbox.shut()
@@ -54,7 +54,7 @@ def told(lake: Lakehouse) -> Events:
 @pytest.fixture(scope="module")
 def events(lake: Lakehouse) -> Events:
     """All events of the home."""
-    return told(lake)
+    return run_events(lake)
 
 
 def queries(events: Events) -> Events:
@@ -128,7 +128,7 @@ def test_taken_up_again_nothing_is_doubled_and_the_files_go(lake: Lakehouse, eve
         assert reconcile(lake, instance).events == 0
         assert not list((lake.home.lineage / "spark").iterdir())
         assert reconcile(lake, instance).events == 0
-    assert told(lake) == events
+    assert run_events(lake) == events
 
 
 def test_a_folder_of_jars_has_to_hold_the_listeners(tmp_path: Path) -> None:

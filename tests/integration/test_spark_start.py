@@ -56,8 +56,8 @@ def test_java_home_goes_first_then_the_path_then_the_packaged_one(tmp_path, monk
 def test_the_packaged_java_starts_without_the_module_that_it_lacks(tmp_path):
     java = packaged(tmp_path) / "bin" / "java"
     words = [java, "--add-modules=jdk.incubator.vector", "-Dgiven=a b", "-XshowSettings:properties", "-version"]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stderr
-    assert "given = a b" in told
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    assert "given = a b" in found
     assert version_of(java) == 21
 
 
@@ -68,7 +68,7 @@ def test_a_java_that_spark_cannot_run_on_is_named_with_its_version(tmp_path):
     assert caught.value.nearest == "Java 21"
 
 
-def test_a_missing_java_is_said_with_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_java_is_an_error_that_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("lakehouse.spark.java.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match="needs Java") as caught:
@@ -139,7 +139,7 @@ def test_memory_is_parted_among_the_tasks_and_too_little_is_rejected(tmp_path):
     assert caught.value.nearest == "3.4g"
 
 
-def test_a_cluster_has_as_many_tasks_as_its_master_says(tmp_path):
+def test_a_cluster_has_as_many_tasks_as_its_master_reports(tmp_path):
     assert tasks_at_once(settings_of(tmp_path, SLIPWAY_SPARK_MASTER="local-cluster[2,3,1024]")) == 6
     assert tasks_at_once(settings_of(tmp_path, SLIPWAY_SPARK_MASTER="local")) == 1
 
@@ -149,19 +149,19 @@ def test_a_cluster_has_as_many_tasks_as_its_master_says(tmp_path):
 
 def test_the_catalog_is_the_same_one(tmp_path):
     lake = scenario.make_lake(tmp_path / "home", scenario.SPARK)
-    told = catalog_properties(lake)
-    assert told["spark.sql.catalog.lake.uri"] == f"jdbc:sqlite:{lake.home.catalog_file}"
-    assert told["spark.sql.catalog.lake.cache-enabled"] == "false"  # else Spark would not see what others published
+    found = catalog_properties(lake)
+    assert found["spark.sql.catalog.lake.uri"] == f"jdbc:sqlite:{lake.home.catalog_file}"
+    assert found["spark.sql.catalog.lake.cache-enabled"] == "false"  # else Spark would not see what others published
     lake = scenario.make_lake(tmp_path / "home", {"SLIPWAY_CATALOG": "postgresql://me:secret@127.0.0.1:5433/lake"})
-    told = catalog_properties(lake)
-    assert told["spark.sql.catalog.lake.uri"] == "jdbc:postgresql://127.0.0.1:5433/lake"
-    assert told["spark.sql.catalog.lake.jdbc.password"] == "secret"
+    found = catalog_properties(lake)
+    assert found["spark.sql.catalog.lake.uri"] == "jdbc:postgresql://127.0.0.1:5433/lake"
+    assert found["spark.sql.catalog.lake.jdbc.password"] == "secret"
     lake = scenario.make_lake(
         tmp_path / "home",
         {"SLIPWAY_CATALOG": "https://127.0.0.1/iceberg", "SLIPWAY_CATALOG_PROPERTIES": '{"token": "t"}'},
     )
-    told = catalog_properties(lake)
-    assert (told["spark.sql.catalog.lake.type"], told["spark.sql.catalog.lake.token"]) == ("rest", "t")
+    found = catalog_properties(lake)
+    assert (found["spark.sql.catalog.lake.type"], found["spark.sql.catalog.lake.token"]) == ("rest", "t")
 
 
 def test_a_catalog_on_a_sockets_file_and_a_moved_home_are_rejected(tmp_path):
@@ -179,7 +179,7 @@ def test_a_catalog_on_a_sockets_file_and_a_moved_home_are_rejected(tmp_path):
 
 
 @pytest.mark.parametrize("master", ["spark://127.0.0.1:1", "sc://127.0.0.1:1"])
-def test_a_master_that_does_not_answer_is_said_at_once(master, tmp_path):
+def test_a_master_that_does_not_answer_is_an_error_at_once(master, tmp_path):
     with pytest.raises(SettingsError, match="Nothing answers") as caught:
         spark_of(scenario.make_lake(tmp_path / "home", {**scenario.SPARK, "SLIPWAY_SPARK_MASTER": master}))
     assert master in (caught.value.where or "")
@@ -235,7 +235,7 @@ def test_one_process_has_one_spark_with_one_set_of_settings(spark_lake, tmp_path
         ("An error occurred while calling o1.x.\n: org.example.SomeException: no such thing\n\tat x", "no such thing"),
     ],
 )
-def test_what_spark_says_comes_in_words_with_the_place(text, message):
+def test_errors_of_spark_are_reworded_with_their_place(text, message):
     with pytest.raises(SlipwayError, match=message) as caught, spark_errors("feature set x"):
         raise RuntimeError(text)
     assert caught.value.where == "feature set x"

@@ -80,7 +80,7 @@ def test_inside_each_day_rows_lie_in_order(spark_built):
         assert frame["tx_datetime"].dt.date().n_unique() == 1
 
 
-def test_what_spark_made_is_in_line_for_both_engines(spark_built):
+def test_what_spark_built_is_up_to_date_for_both_engines(spark_built):
     assert not plan_feature_build(spark_built, customer_spend).needed
     assert not plan_feature_build(spark_built, terminal_risk).needed
     assert not plan_training_build(spark_built, scenario.training).needed
@@ -147,7 +147,7 @@ def test_a_late_delivery_with_broken_rows_changes_only_its_day(pair):
     assert ours.recorded_hash == theirs.recorded_hash == ours.stored_hash
 
 
-def test_a_feature_set_with_another_column_is_made_anew_on_spark(pair):
+def test_a_feature_set_with_another_column_is_rebuilt_on_spark(pair):
     spark, embedded = pair
     more = replace(customer_spend, features=[*customer_spend.features, total("amount").over("1d")])
     for lake in pair:

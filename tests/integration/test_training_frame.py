@@ -318,10 +318,10 @@ def test_a_file_is_written_block_by_block_with_input_snapshots_and_fingerprint(
     written = pq.read_table(tmp_path / "out.parquet")
     assert written.to_pylist() == expected.arrow().to_pylist()
     assert "_rows" not in vars(frame)  # the whole was never in memory
-    told = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"slipway"])
-    assert told == frame.described()
-    assert told["fingerprint"] == expected.fingerprint == fingerprint(written) == framed(wanted).fingerprint
-    assert told["input_snapshots"] == {name: str(pin) for name, pin in expected.input_snapshots.items()}
+    stored_metadata = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"slipway"])
+    assert stored_metadata == frame.described()
+    assert stored_metadata["fingerprint"] == expected.fingerprint == fingerprint(written) == framed(wanted).fingerprint
+    assert stored_metadata["input_snapshots"] == {name: str(pin) for name, pin in expected.input_snapshots.items()}
     assert sorted(one.name for one in tmp_path.iterdir() if one.suffix == ".parquet") == [
         "out.parquet",
         "spine.parquet",
@@ -384,7 +384,7 @@ BAD_SPINES = {
 
 
 @pytest.mark.parametrize("fault", BAD_SPINES)
-def test_a_bad_spine_is_told_what_is_wrong(framed, wanted, fault):
+def test_a_bad_spine_gets_a_clear_error(framed, wanted, fault):
     change, more, what, nearest = BAD_SPINES[fault]
     with pytest.raises(SlipwayError, match=what) as caught:
         framed(change(wanted), **more)
@@ -409,14 +409,16 @@ def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(
         assert "Build shop.risk" in (caught.value.fix or "")
 
 
-def test_a_set_whose_definition_changed_since_its_table_was_made_is_said(framed, wanted):
+def test_a_set_whose_definition_changed_since_its_table_was_built_gets_a_clear_error(framed, wanted):
     changed = replace(spend, delay="1d")
     with pytest.warns(SlipwayWarning, match=r"shop\.spend was built before its definition changed"):
         assert framed(wanted, changed).fingerprint == framed(wanted, spend).fingerprint
     assert framed(wanted, changed, at=framed(wanted, spend).input_snapshots).rows == len(SPINE)
 
 
-def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_anything_is_known(shop, framed, wanted):
+def test_attributes_hold_until_they_change_beside_a_set_that_declares_up_to_when_anything_is_known(
+    shop, framed, wanted
+):
     state = feature_set("shop.state", "customer_id", attribute("rank", named="rank"))
     put(shop, state, [(1, "2018-03-01T10:00", 8, 3)], pa.int64())
     frame = framed(wanted, [spend, state])
@@ -425,7 +427,7 @@ def test_attributes_hold_until_they_change_beside_a_set_that_says_up_to_when_any
         framed(wanted, state)
 
 
-def test_a_file_is_told_what_is_wrong_with_its_rows_when_they_are_read(framed, wanted, tmp_path):
+def test_a_file_with_bad_rows_gets_a_clear_error_when_they_are_read(framed, wanted, tmp_path):
     pq.write_table(changed("at", times(LATER))(wanted), tmp_path / "spine.parquet")
     frame = framed(tmp_path / "spine.parquet")
     with pytest.raises(SlipwayError, match="are after the features' last day"):
@@ -447,7 +449,7 @@ def test_a_file_is_told_what_is_wrong_with_its_rows_when_they_are_read(framed, w
         ("drop table shop.spend", "A query only reads", None),
     ],
 )
-def test_what_cannot_be_read_as_a_spine_is_said(framed, wanted, tmp_path, monkeypatch, spine, what, nearest):
+def test_what_cannot_be_read_as_a_spine_gets_a_clear_error(framed, wanted, tmp_path, monkeypatch, spine, what, nearest):
     monkeypatch.chdir(tmp_path)
     pq.write_table(wanted, "spine.parquet")
     for name in ("broken.parquet", "broken.csv", "spine.xlsx"):
@@ -468,20 +470,20 @@ def test_what_cannot_be_read_as_a_spine_is_said(framed, wanted, tmp_path, monkey
         (feature_set("shop.clicks", "customer_id", count("tx").over("1d")), "shop.clicks was never published", None),
     ],
 )
-def test_features_that_cannot_be_had_are_said(framed, wanted, features, what, nearest):
+def test_features_that_cannot_be_computed_get_a_clear_error(framed, wanted, features, what, nearest):
     with pytest.raises((UnknownNameError, DeclarationError), match=what) as caught:
         framed(wanted, features)
     assert (nearest or "") in (caught.value.nearest or "")
 
 
-def test_a_column_that_the_snapshot_does_not_have_is_said(framed, wanted):
+def test_a_column_that_the_snapshot_does_not_have_gets_a_clear_error(framed, wanted):
     newer = feature_set("shop.spend", "customer_id", count("tx").over("1d", "30d"))
     with pytest.raises(UnknownNameError, match="'tx_count_30d'") as caught:
         framed(wanted, newer)
     assert caught.value.nearest == "tx_count_1d"
 
 
-def test_a_folder_that_is_not_there_is_said(framed, wanted, tmp_path):
+def test_a_folder_that_is_not_there_gets_a_clear_error(framed, wanted, tmp_path):
     with pytest.raises(SlipwayError, match="no such folder"):
         framed(wanted).to_parquet(tmp_path / "nowhere" / "out.parquet")
 
@@ -573,8 +575,8 @@ def test_a_fingerprint_is_the_one_that_is_documented():
     ids = bytes([0b101]) + b"".join(n.to_bytes(8, "little", signed=True) for n in (1, 0, -2))
     names = bytes([0b011]) + b"".join(n.to_bytes(8, "little") for n in (1, 0, 0)) + b"a"
     columns = [["id", "integer", ids], ["name", "string", names]]
-    told = [[name, kind, hashlib.sha256(raw).hexdigest()] for name, kind, raw in columns]
-    assert fingerprint(rows) == hashlib.sha256(json.dumps([told, 3]).encode()).hexdigest()
+    stored_metadata = [[name, kind, hashlib.sha256(raw).hexdigest()] for name, kind, raw in columns]
+    assert fingerprint(rows) == hashlib.sha256(json.dumps([stored_metadata, 3]).encode()).hexdigest()
 
 
 def test_rows_of_several_groups_have_one_fingerprint_in_any_blocks():

@@ -131,6 +131,6 @@ def test_a_missing_extra_is_named(installed: Installed) -> None:
     }.items():
         name, value, *command = words
         program = f"import os, sys; os.environ[{name!r}] = {value!r}; from orchestration.cli import main; main()"
-        said = json.loads(installed.run("python", "-c", program, *command, "--json", fails=True))
-        assert said["nearest"] == f"slipway[{extra}]"
-        assert extra in said["what"]
+        output = json.loads(installed.run("python", "-c", program, *command, "--json", fails=True))
+        assert output["nearest"] == f"slipway[{extra}]"
+        assert extra in output["what"]

@@ -81,7 +81,7 @@ def test_what_breaks_is_found_and_its_column_named_first(what, day):
     assert [one.size for one in found] == sorted((one.size for one in found), reverse=True)
 
 
-def test_a_finding_says_before_and_after_and_brings_the_plot():
+def test_an_issue_names_before_and_after_and_brings_the_plot():
     rows = day_rows(30)
     found = find_anomalies(profile({**rows, "amount": some(rows["amount"], 0.2, None)}), days()[:30])[0]
     assert found.kind == "null_share"
@@ -170,7 +170,7 @@ def test_the_fifth_delivery_is_the_first_that_is_judged():
     assert find_anomalies(bad, days()[:FEWEST])[0].columns == ("amount",)
 
 
-def test_a_delivery_without_rows_is_one_finding():
+def test_a_delivery_without_rows_is_one_issue():
     empty = profile_table(pa.table(day_rows(5)).slice(0, 0), "empty")
     found = find_anomalies(empty, days()[:10])
     assert [(one.kind, one.columns) for one in found] == [("rows", ())]

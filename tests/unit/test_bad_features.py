@@ -46,14 +46,14 @@ from tests import scenario
 
 def spend(*features, **more) -> FeatureSet:
     """Features of customers in the fraud domain."""
-    said = {"source": "fraud.stg_transactions", "event_time": "tx_datetime", "row_key": "transaction_id", **more}
+    arguments = {"source": "fraud.stg_transactions", "event_time": "tx_datetime", "row_key": "transaction_id", **more}
     return FeatureSet(
-        said.pop("name", "fraud.spend"),
-        said.pop("entity", Entity("customer_id")),
+        arguments.pop("name", "fraud.spend"),
+        arguments.pop("entity", Entity("customer_id")),
         features=features,
         description="Spending.",
         owner="team:payments",
-        **said,
+        **arguments,
     )
 
 
@@ -65,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Domain, TransformPr
     return domain, load_project(lake.settings, lake.home)
 
 
-def told(wrong: Callable[[], object], kind: type[SlipwayError] = DeclarationError) -> SlipwayError:
+def error_of(wrong: Callable[[], object], kind: type[SlipwayError] = DeclarationError) -> SlipwayError:
     """The one error; it says what, where and what to do."""
     with pytest.raises(SlipwayError) as caught:
         wrong()
@@ -98,7 +98,7 @@ def checked(world, *sets: FeatureSet) -> None:
     ids=["measure", "filter", "category", "attribute", "expression", "key", "time", "row_key", "available_at"],
 )
 def test_an_unknown_column_is_named_with_its_table_and_the_nearest(world, declared, more, name, nearest):
-    error = told(lambda: checked(world, spend(declared, **more)))
+    error = error_of(lambda: checked(world, spend(declared, **more)))
     assert error.what == f"fraud.stg_transactions has no column {name!r}."
     assert error.where in {"feature set fraud.spend", "feature set fraud.spend, derived('twice')"}
     assert error.nearest == nearest
@@ -107,16 +107,16 @@ def test_an_unknown_column_is_named_with_its_table_and_the_nearest(world, declar
 
 def test_a_mistake_below_an_expression_is_named_before_the_expression_and_features_are_candidates(world):
     rates = [mean("amout").over("7d"), derived("beside_usual", "amount / amount_mean_7d")]
-    error = told(lambda: checked(world, spend(*rates)))
+    error = error_of(lambda: checked(world, spend(*rates)))
     assert (error.what, error.nearest) == ("fraud.stg_transactions has no column 'amout'.", "amount")
     rates = [mean("amount").over("7d"), derived("beside_usual", "amount / amount_mean_d")]
-    error = told(lambda: checked(world, spend(*rates)))
+    error = error_of(lambda: checked(world, spend(*rates)))
     assert error.where == "feature set fraud.spend, derived('beside_usual')"
     assert error.nearest == "amount_mean_7d"
 
 
 def test_an_unknown_table_is_named_with_the_nearest(world):
-    error = told(lambda: checked(world, spend(weekend(), source="fraud.stg_transaction")))
+    error = error_of(lambda: checked(world, spend(weekend(), source="fraud.stg_transaction")))
     assert error.what == "There is no table 'fraud.stg_transaction'."
     assert error.nearest == "fraud.stg_transactions"
 
@@ -143,7 +143,7 @@ TEXTS = pa.table(
 )
 def test_a_text_is_rejected_by_every_aggregation_of_numbers(aggregate: WindowAggregate):
     one = spend(aggregate.over("1d"))
-    error = told(lambda: compute_rows(one, {one.source: TEXTS}, TEXTS), SlipwayError)
+    error = error_of(lambda: compute_rows(one, {one.source: TEXTS}, TEXTS), SlipwayError)
     assert "string" in error.what
     assert error.where == f"feature set fraud.spend, {aggregate.place}"
     assert error.nearest == "a number"
@@ -151,7 +151,7 @@ def test_a_text_is_rejected_by_every_aggregation_of_numbers(aggregate: WindowAgg
 
 def test_a_filter_over_columns_of_other_types_names_them():
     one = spend(count("tx", where="channel > 5").over("1d"))
-    error = told(lambda: compute_rows(one, {one.source: TEXTS}, TEXTS), SlipwayError)
+    error = error_of(lambda: compute_rows(one, {one.source: TEXTS}, TEXTS), SlipwayError)
     assert "channel is string" in error.what
     assert error.where == "feature set fraud.spend, count('tx'), where"
 
@@ -159,14 +159,14 @@ def test_a_filter_over_columns_of_other_types_names_them():
 def test_keys_of_another_type_than_the_tables_name_both_types():
     one = spend(count("tx").over("1d"), spine="fraud.fraud_reports")
     spine = TEXTS.set_column(2, "customer_id", pa.array(["7"]))
-    error = told(lambda: compute_rows(one, {one.source: TEXTS}, spine), SlipwayError)
+    error = error_of(lambda: compute_rows(one, {one.source: TEXTS}, spine), SlipwayError)
     assert "int64 and string" in error.what
     assert (error.where, error.nearest) == ("feature set fraud.spend, key of fraud.stg_transactions", "int64")
 
 
 @pytest.mark.parametrize(("window", "nearest"), [("7", "7d"), ("-7d", "7d"), ("7 days", "7d"), ("", "7d")])
 def test_a_window_without_a_unit_or_before_now_is_rejected(window, nearest):
-    error = told(lambda: spend(mean("amount").over("1d", window)))
+    error = error_of(lambda: spend(mean("amount").over("1d", window)))
     assert error.what == f"{window!r} is not a length of time."
     assert (error.where, error.nearest) == ("feature set fraud.spend, mean('amount'), window", nearest)
     assert "a unit: s, m, h or d" in (error.fix or "")
@@ -182,7 +182,7 @@ def test_a_window_without_a_unit_or_before_now_is_rejected(window, nearest):
     ids=["two windows", "two kinds", "a key"],
 )
 def test_names_that_overlap_are_named(features, name):
-    error = told(lambda: spend(*features))
+    error = error_of(lambda: spend(*features))
     assert error.what == f"Two columns have the same name: {name}."
 
 
@@ -196,7 +196,7 @@ def test_names_that_overlap_are_named(features, name):
     ids=["itself", "two", "three"],
 )
 def test_derived_features_in_a_circle_are_rejected(features):
-    error = told(lambda: spend(*features))
+    error = error_of(lambda: spend(*features))
     assert "which is not declared before it" in error.what
     assert error.where == "feature set fraud.spend"
 
@@ -204,11 +204,11 @@ def test_derived_features_in_a_circle_are_rejected(features):
 def test_feature_sets_in_a_circle_are_rejected_with_the_circle(world):
     there = spend(mean("back_mean_1d").over("1d"), name="fraud.there", source="fraud.back")
     back = spend(mean("there_mean_1d", named="back").over("1d"), name="fraud.back", source="fraud.there")
-    error = told(lambda: checked(world, there, back))
+    error = error_of(lambda: checked(world, there, back))
     assert error.what.startswith("Assets are inputs of each other: fraud.")
     assert error.what.count("fraud.there") + error.what.count("fraud.back") == 3, "round and back to the first"
     itself = spend(count("tx").over("1d"), name="fraud.itself", source="fraud.itself")
-    assert "fraud.itself <- fraud.itself" in told(lambda: checked(world, itself)).what
+    assert "fraud.itself <- fraud.itself" in error_of(lambda: checked(world, itself)).what
 
 
 @pytest.mark.parametrize("rows", [(0, 0), (0, 1), (1, 0)], ids=["neither", "no events", "no spine rows"])

@@ -53,8 +53,8 @@ def test_what_is_good_flows_on_beside_what_is_bad():
 
 def test_it_opens_after_so_many_failures_in_a_row_and_then_everything_waits():
     found = decided([True, False, False, False, True, False, True])
-    told = [str(one.status) for one in found.decisions]
-    assert told == ["published", "rejected", "rejected", "rejected", "waiting", "waiting", "waiting"]
+    statuses = [str(one.status) for one in found.decisions]
+    assert statuses == ["published", "rejected", "rejected", "rejected", "waiting", "waiting", "waiting"]
     (step,) = found.transitions
     assert (step.before, step.state, step.delivery) == (State.CLOSED, State.OPEN, "3.csv")
     assert "3 deliveries in a row" in step.reason
@@ -84,12 +84,12 @@ def test_a_half_open_breaker_tries_one_delivery_alone():
 )
 def test_nothing_bad_is_published_and_nothing_passes_an_open_breaker(good, state, failures, most):
     found = decided(good, state, failures, most)
-    told = [one.status for one in found.decisions]
-    assert len(told) == len(good)
+    statuses = [one.status for one in found.decisions]
+    assert len(statuses) == len(good)
     opened = state is State.OPEN
     tried = state is State.HALF_OPEN
     in_a_row = failures
-    for status, is_good in zip(told, good, strict=True):
+    for status, is_good in zip(statuses, good, strict=True):
         if opened:
             assert status is Status.WAITING
             continue

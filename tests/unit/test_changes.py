@@ -194,7 +194,7 @@ def test_a_change_in_a_share_of_the_rows_is_named_with_the_share(tmp_path, chang
     assert found[0].share == pytest.approx(0.3, abs=0.1)
 
 
-def test_several_columns_renamed_at_once_are_told_apart_by_what_is_in_them(tmp_path):
+def test_several_columns_renamed_at_once_are_distinguished_by_their_values(tmp_path):
     new = {"amount": "a", "order_id": "b", "city": "c", "remark": "d"}
     found = found_in(tmp_path, orders(TODAY).rename(new))
     assert {one.columns for one in found} == set(new.items())
@@ -243,7 +243,7 @@ def test_the_small_world_raises_nothing():
         before.append(profile_table(rows, str(day), event_time="TX_DATETIME"))
 
 
-def test_without_any_history_only_what_cannot_be_read_is_told(tmp_path):
+def test_without_any_history_only_unreadable_values_are_reported(tmp_path):
     path = write(tmp_path, orders(0).with_columns(C("at").dt.strftime("%d.%m.%Y %H:%M"), C("amount") * 100))
     found = find_changes(ORDERS, read_leniently(ORDERS, path), [])
     assert [one.kind for one in found] == ["time_format_changed"]

@@ -289,7 +289,7 @@ def judged(declared, **columns):
     st.integers(-1, 6),
     st.integers(0, 4),
 )
-def test_a_quantile_in_its_range_is_what_numpy_says(values, quantile, low, width):
+def test_a_quantile_in_its_range_is_numpys(values, quantile, low, width):
     one = Distribution("amount", quantiles={quantile: (low, low + width)}, null_share=0.5, least_rows=1)
     check_result = judged(contract(distributions=[one]), amount=pa.array(values, pa.float64()))["amount_distribution"]
     known = np.array([value for value in values if value is not None and not math.isnan(value)])
@@ -368,7 +368,7 @@ def contracts_and_rows(draw):
     return declared, pa.table(values, declared.schema)
 
 
-def pandera_says(declared, table):
+def pandera_keeps(declared, table):
     """Rule -> places of the rows that break it, as pandera finds them."""
     import pandera.polars as pandera
 
@@ -385,9 +385,9 @@ def pandera_says(declared, table):
 
 
 @given(contracts_and_rows())
-def test_rows_are_sorted_to_pandera_says(drawn):
+def test_rows_are_sorted_as_pandera_sorts_them(drawn):
     declared, table = drawn
-    expected = pandera_says(declared, table)
+    expected = pandera_keeps(declared, table)
     parted = sort_rows(declared, table.append_column("place", pa.array(range(len(table)), pa.int64())))
     found = {rule: set() for rule in declared.row_rules()}
     for row in parted.failed_rows.to_pylist():
@@ -398,7 +398,7 @@ def test_rows_are_sorted_to_pandera_says(drawn):
     assert len(parted.good) + len(parted.failed_rows) == len(table)
 
 
-def test_a_whole_schema_for_pandera_says_the_same_at_once():
+def test_a_whole_schema_for_pandera_has_the_same_results_at_once():
     import pandera.errors
 
     to_pandera(contract()).validate(pl.DataFrame(pl.from_arrow(rows({}, {}))), lazy=True)

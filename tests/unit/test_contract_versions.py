@@ -115,7 +115,7 @@ def test_changed_rules_under_the_old_version_are_warned_of_with_the_next(lake):
         keep_version(lake, replace(changed(0, at_most=8), version="1.1.0"), "run-4")
 
 
-def test_a_change_is_told_in_whole_sentences():
+def test_a_change_is_described_in_whole_sentences():
     other = replace(BASE, references=[replace(BASE.references[0], to_columns=("nmae",))])
     assert [one.description for one in diff(BASE, other)] == [
         "kind_in_shop_kinds changed: kind is found in shop.kinds (name) became kind is found in shop.kinds (nmae)."

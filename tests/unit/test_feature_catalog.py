@@ -116,7 +116,7 @@ CLOSED = Events("shop.refunds", "refunded_at", available_at="known_at")
         (hour_between(0, 6, "night", zone="Europe/Paris"), "hour(t in Europe/Paris) between 0 and 6"),
     ],
 )
-def test_a_formula_says_what_is_computed_over_which_events(declared, formula):
+def test_a_formula_describes_what_is_computed_over_which_events(declared, formula):
     one = spend(declared)
     assert wording.formula(one, declared, declared.features()[0]) == formula
 
@@ -227,7 +227,7 @@ def test_a_set_has_what_it_is_made_from_before_it_and_what_is_made_with_it_behin
     }
 
 
-def test_a_picture_leaves_out_arrows_that_a_longer_way_tells_and_no_box_lies_on_another():
+def test_a_picture_leaves_out_arrows_that_a_longer_path_implies_and_no_box_lies_on_another():
     nodes = [Node("a", "source", 0), Node("b", "table", 1), Node("c", "table", 1), Node("d", "model", 2)]
     edges = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "d"), ("c", "d")]
     drawn = drawing.picture(Graph(nodes, edges))
@@ -305,7 +305,7 @@ def test_a_feature_is_there_since_the_first_snapshot_that_has_it(lake):
     assert found.day <= datetime.fromtimestamp(first / 1000, UTC)
 
 
-def test_a_listing_tells_that_an_input_changed_without_looking_for_the_rows(lake, monkeypatch):
+def test_a_listing_shows_that_an_input_changed_without_looking_for_the_rows(lake, monkeypatch):
     def diff(*_):
         pytest.fail("looked at data")
 
@@ -428,7 +428,7 @@ def test_a_successor_must_exist_and_stay():
     assert caught.value.nearest == "shop.spend"
 
 
-def test_whoever_uses_a_deprecated_set_is_told_the_successor():
+def test_using_a_deprecated_set_names_the_successor():
     old = spend(deprecated="shop.spend", name="shop.old")
     assert deprecations("shop.training", [spend()]) == []
     assert deprecations("shop.training", [old]) == ["shop.training uses shop.old, which is deprecated: use shop.spend."]
@@ -535,6 +535,6 @@ def test_an_example_that_names_what_is_not_there_is_one_clear_error(example, nea
 
 
 def test_the_examples_of_the_fraud_domain_show_windows_delay_and_the_empty_window():
-    told = {one.name: len(one.examples) for one in (customer_spend, terminal_risk, transaction_time)}
-    assert told == {"fraud.customer_spend": 1, "fraud.terminal_risk": 2, "fraud.transaction_time": 1}
+    examples_by_set = {one.name: len(one.examples) for one in (customer_spend, terminal_risk, transaction_time)}
+    assert examples_by_set == {"fraud.customer_spend": 1, "fraud.terminal_risk": 2, "fraud.transaction_time": 1}
     assert date(2018, 4, 1).weekday() == 6

@@ -95,7 +95,7 @@ def test_work_goes_on_upon_a_compacted_table(ledger):
     assert rows(ledger).equals(rows(ledger, NAME))
 
 
-def test_rows_that_somebody_else_appended_lead_to_a_rebuild_that_says_so(ledger):
+def test_rows_that_another_writer_appended_lead_to_a_rebuild_with_that_reason(ledger):
     theirs = append(ledger, MADE, ledger_rows(EVERY_DAY[9:10], note="theirs"))
     work = find(ledger)
     assert work.days is None

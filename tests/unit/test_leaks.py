@@ -47,16 +47,16 @@ silent = replace(
 
 def features(*declared, name: str = "fraud.risk", source: str = "fraud.fraud_reports", **more) -> FeatureSet:
     """Features of terminals, a row for each payment."""
-    said = {"spine": "fraud.stg_transactions", "event_time": TIME, "row_key": "transaction_id", **more}
+    given = {"spine": "fraud.stg_transactions", "event_time": TIME, "row_key": "transaction_id", **more}
     return FeatureSet(
-        name, Entity("terminal_id"), source, features=declared, description="Risk.", owner="team:payments", **said
+        name, Entity("terminal_id"), source, features=declared, description="Risk.", owner="team:payments", **given
     )
 
 
 def training_of(*sets: FeatureSet, **more) -> TrainingSet:
     """A training set with the fraud domain's label."""
-    said = {"carry": ["terminal_id", "amount"], "feature_sets": sets, **more}
-    return replace(training, **said)
+    given = {"carry": ["terminal_id", "amount"], "feature_sets": sets, **more}
+    return replace(training, **given)
 
 
 def check(
@@ -116,7 +116,7 @@ def test_what_a_label_is_made_from_is_known_as_late_as_it():
     check(replace(early, delay="7d"), models=(staging, reports, outcomes), source=silent)
 
 
-def test_columns_that_a_contract_says_are_known_late_need_no_label():
+def test_columns_that_a_contract_declares_as_known_late_need_no_label():
     scenarios = model(
         "scenarios", f'select {KEYS}, "TX_FRAUD_SCENARIO" as how from fraud.transactions', "tx_datetime how"
     )
@@ -244,7 +244,7 @@ def test_events_that_happen_when_they_are_known_need_no_delay():
     check(features(RATE.of(Events("fraud.fraud_reports", "reported_at"))))
 
 
-def test_a_column_that_says_when_rows_were_available_is_enough_unless_it_is_known_to_be_early():
+def test_a_column_with_the_time_of_arrival_is_enough_unless_it_is_known_to_be_early():
     check(features(RATE.of(Events("fraud.fraud_reports", TIME, available_at="reported_at"))))
     early = features(RATE.of(Events("fraud.fraud_reports", TIME, available_at=TIME)))
     assert "known 7 days later; available_at is tx_datetime" in rejected(early).what
@@ -289,7 +289,7 @@ def test_what_a_training_set_carries_is_known_at_its_rows_times():
     assert "training.is_fraud <- fraud_reports.is_fraud <- transactions.TX_FRAUD <- known 7 days later" in error.what
 
 
-def test_a_label_says_how_late_it_is_where_sql_does_not():
+def test_a_label_declares_its_delay_where_sql_does_not():
     looked_up = model(
         "fraud_reports",
         f'select {KEYS}, "TX_FRAUD" as is_fraud, "TX_TIME_SECONDS" as reported_at from fraud.transactions',
@@ -300,10 +300,10 @@ def test_a_label_says_how_late_it_is_where_sql_does_not():
     error = rejected(sets, models=models, source=silent)
     assert "known time is not declared: risk.is_fraud_rate_7d <- fraud_reports.is_fraud." in error.what
     assert error.nearest == 'Label(..., known_after="7d")'
-    said = training_of(sets, label=replace(training.label, known_after="7d"))
-    check(sets, models=models, source=silent, known_by=said)
+    given = training_of(sets, label=replace(training.label, known_after="7d"))
+    check(sets, models=models, source=silent, known_by=given)
     short = replace(sets, delay="6d")
-    assert "known 7 days later; delay is 6 days" in rejected(short, models=models, source=silent, known_by=said).what
+    assert "known 7 days later; delay is 6 days" in rejected(short, models=models, source=silent, known_by=given).what
 
 
 def test_a_label_that_contradicts_its_sql_is_rejected():
@@ -325,11 +325,11 @@ def test_what_a_label_is_computed_from_may_be_known_at_once():
     error = rejected(spend, models=(staging, large), source=silent, known_by=bare)
     assert "spend.amount_mean_1d <- stg_transactions.amount <- transactions.TX_AMOUNT <- known 7 days" in error.what
     assert 'known_after="0d"' in error.fix
-    told = [replace(one, known_after="0d" if one.name == "TX_AMOUNT" else "") for one in silent.contract.columns]
+    reported = [replace(one, known_after="0d" if one.name == "TX_AMOUNT" else "") for one in silent.contract.columns]
     check(
         spend,
         models=(staging, large),
-        source=replace(silent, contract=replace(silent.contract, columns=told)),
+        source=replace(silent, contract=replace(silent.contract, columns=reported)),
         known_by=bare,
     )
     check(spend, models=(staging, large))  # what the contract calls late is late, and the rest is not

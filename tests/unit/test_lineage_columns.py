@@ -113,24 +113,24 @@ def test_rows_are_decided_by_filters_and_groups() -> None:
         0,
         (),
     )
-    told = sql_columns(follow(model, INPUT), model.columns)
-    assert set(told.rows) == {
+    found = sql_columns(follow(model, INPUT), model.columns)
+    assert set(found.rows) == {
         Edge("shop.orders", "amount", "INDIRECT", "FILTER"),
         Edge("shop.orders", "customer", "INDIRECT", "GROUP_BY"),
     }
 
 
 def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_rows() -> None:
-    told = feature_columns(customer_spend).columns
+    found = feature_columns(customer_spend).columns
     spine = customer_spend.spine
-    assert set(told) == {*customer_spend.spine_keys(), *customer_spend.columns}
-    assert told["customer_id"] == (identity(spine, "customer_id"),)
-    assert set(told["amount_mean_7d"]) == {
+    assert set(found) == {*customer_spend.spine_keys(), *customer_spend.columns}
+    assert found["customer_id"] == (identity(spine, "customer_id"),)
+    assert set(found["amount_mean_7d"]) == {
         Edge(spine, "amount", "DIRECT", "AGGREGATION"),
         Edge(spine, "tx_datetime", "INDIRECT", "WINDOW"),
         Edge(spine, "customer_id", "INDIRECT", "JOIN"),
     }
-    assert told["tx_count_1d"], "a count comes from the rows that it counts"
+    assert found["tx_count_1d"], "a count comes from the rows that it counts"
     (weekend,) = feature_columns(transaction_time).columns["is_weekend"]
     assert weekend == Edge(spine, "tx_datetime", "DIRECT", "TRANSFORMATION")
     rate = feature_columns(terminal_risk).columns["is_fraud_rate_7d"]
@@ -138,8 +138,8 @@ def test_a_feature_aggregates_its_measure_and_keys_and_times_only_decide_which_r
 
 
 def test_what_a_derived_feature_reads_keeps_the_way_that_it_was_made_in() -> None:
-    told = feature_columns(balance).columns["paid_share"]
-    assert {(edge.column, edge.type, edge.subtype) for edge in told} == {
+    found = feature_columns(balance).columns["paid_share"]
+    assert {(edge.column, edge.type, edge.subtype) for edge in found} == {
         ("pay_amount", "DIRECT", "AGGREGATION"),
         ("bill_amount", "DIRECT", "AGGREGATION"),
         ("statement_date", "INDIRECT", "WINDOW"),
@@ -163,21 +163,21 @@ def test_of_every_domain_each_edge_is_known_and_none_is_invented(domain: Domain,
     expected = expected_pairs(domain, {**known, source.name: source.shape.schema.names}, [source.name])
     assert len(expected) > 5
     for table, made in expected.items():
-        told = {
+        found = {
             column: {(one.table, one.column) for one in edges}
             for column, edges in declared[table].column_lineage.columns.items()
         }
-        assert {column: pairs for column, pairs in told.items() if pairs} == {
+        assert {column: pairs for column, pairs in found.items() if pairs} == {
             column: pairs for column, pairs in made.items() if pairs
         }, table
 
 
 def test_a_training_set_holds_every_column_as_it_is() -> None:
-    told = training_columns(training)
-    assert set(told.columns) == set(training.columns)
-    assert told.columns["customer_spend__amount_mean_7d"] == (identity("fraud.customer_spend", "amount_mean_7d"),)
-    assert identity("fraud.fraud_reports", "is_fraud") in told.columns["is_fraud"]
-    assert Edge("fraud.terminal_risk", "terminal_id", "INDIRECT", "JOIN") in told.rows
+    found = training_columns(training)
+    assert set(found.columns) == set(training.columns)
+    assert found.columns["customer_spend__amount_mean_7d"] == (identity("fraud.customer_spend", "amount_mean_7d"),)
+    assert identity("fraud.fraud_reports", "is_fraud") in found.columns["is_fraud"]
+    assert Edge("fraud.terminal_risk", "terminal_id", "INDIRECT", "JOIN") in found.rows
 
 
 def test_a_score_comes_from_the_model_and_from_what_the_models_inputs_are() -> None:
@@ -195,9 +195,9 @@ def test_a_landed_column_is_the_delivered_one_under_each_name_that_a_mapping_rea
 
     from lakehouse.sources.mappings import renamed, scaled
 
-    told = delivered_columns(transactions).columns
-    assert told["TX_AMOUNT"] == (identity("fraud.transactions", "TX_AMOUNT"),)
-    assert "_file" not in told
+    found = delivered_columns(transactions).columns
+    assert found["TX_AMOUNT"] == (identity("fraud.transactions", "TX_AMOUNT"),)
+    assert "_file" not in found
     mapped = replace(transactions, mappings=(renamed("AMT", "TX_AMOUNT"), scaled("TX_AMOUNT", 0.01)))
     assert delivered_columns(mapped).columns["TX_AMOUNT"] == (
         Edge("fraud.transactions", "TX_AMOUNT", "DIRECT", "TRANSFORMATION"),
@@ -205,12 +205,12 @@ def test_a_landed_column_is_the_delivered_one_under_each_name_that_a_mapping_rea
     )
 
 
-def test_what_a_step_told_wins_over_what_is_declared_now() -> None:
+def test_what_a_step_reported_wins_over_what_is_declared_now() -> None:
     declared = columns.ColumnLineage(
         {"a": (Edge("x", "a", "DIRECT", "AGGREGATION"), Edge("x", "b", "INDIRECT", "JOIN"))}
     )
-    told = columns.as_reported(declared, {"a": frozenset({("x", "a"), ("y", "c")})})
-    assert set(told.columns["a"]) == {
+    found = columns.as_reported(declared, {"a": frozenset({("x", "a"), ("y", "c")})})
+    assert set(found.columns["a"]) == {
         Edge("x", "a", "DIRECT", "AGGREGATION"),
         Edge("y", "c", "DIRECT", "TRANSFORMATION"),
         Edge("x", "b", "INDIRECT", "JOIN"),

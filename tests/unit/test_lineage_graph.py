@@ -26,7 +26,7 @@ from lakehouse.lineage.graph.subgraph import Selection, subgraph
 from lakehouse.lineage.graph.view import microseconds
 from lakehouse.lineage.store.store import open_store
 from lakehouse.settings import Settings
-from tests import told
+from tests import sample_events as sample
 
 PAGES = Pages("http://127.0.0.1:3000", "http://127.0.0.1:5000")
 
@@ -48,7 +48,7 @@ def asked(graph):
     """Questions to the graph, each of a view of its own."""
 
     def on_view(question, at=None):
-        with graph.view(None if at is None else microseconds(told.BEGIN + timedelta(minutes=at))) as view:
+        with graph.view(None if at is None else microseconds(sample.BEGIN + timedelta(minutes=at))) as view:
             return question(view)
 
     def part(name=None, at=None, **more):
@@ -67,8 +67,8 @@ def asked(graph):
         ),
         search=lambda words, **more: on_view(lambda view: search(graph, view, words, **more)),
         overview=lambda at=None: on_view(lambda view: overview(graph, view), at),
-        run=lambda number: on_view(lambda view: run_details(graph, view, told.run_id(number), PAGES)),
-        difference=lambda a, b: on_view(lambda view: compare_runs(graph, view, told.run_id(a), told.run_id(b))),
+        run=lambda number: on_view(lambda view: run_details(graph, view, sample.run_id(number), PAGES)),
+        difference=lambda a, b: on_view(lambda view: compare_runs(graph, view, sample.run_id(a), sample.run_id(b))),
         paths=lambda place, direction, depth=None: on_view(
             lambda view: lineage_paths(graph, view, graph.find_place(view, place), direction, depth)
         ),
@@ -98,9 +98,14 @@ CHAIN = [
 
 
 def test_two_physical_names_with_one_symlink_are_one_node_under_the_name_that_people_know(store, asked):
-    moved = told.dataset("fraud.transactions", version=9)
+    moved = sample.dataset("fraud.transactions", version=9)
     moved["name"] = "/elsewhere/transactions"
-    store.receive_many([*told.world(), told.event("COMPLETE", "job", 1, 50, [moved], [told.dataset("fraud.copy")])])
+    store.receive_many(
+        [
+            *sample.world(),
+            sample.event("COMPLETE", "job", 1, 50, [moved], [sample.dataset("fraud.copy")]),
+        ]
+    )
     node = asked.node("fraud.transactions")
     assert node["name"] == "fraud.transactions"
     assert {one["name"] for one in node["symlinks"]} == {"/lake/fraud/transactions", "/elsewhere/transactions"}
@@ -111,23 +116,23 @@ def test_two_physical_names_with_one_symlink_are_one_node_under_the_name_that_pe
 
 def test_a_dataset_without_symlinks_is_called_by_its_own_name(store, asked):
     outside = {"namespace": "postgres://db:5432", "name": "shop.public.orders"}
-    store.receive(told.event("COMPLETE", "load", 1, 1, [outside], [told.dataset("orders.orders")]))
+    store.receive(sample.event("COMPLETE", "load", 1, 1, [outside], [sample.dataset("orders.orders")]))
     node = asked.node("shop.public.orders")
     assert (node["domain"], node["physical"]) == ("postgres://db:5432", "postgres://db:5432/shop.public.orders")
     assert asked.node("orders.orders")["domain"] == "orders"
 
 
 def test_a_name_that_was_learnt_later_leaves_the_old_id_valid(store, graph):
-    store.receive(told.event("COMPLETE", "load", 1, 1, [], [told.place("fraud.transactions")]))
+    store.receive(sample.event("COMPLETE", "load", 1, 1, [], [sample.place("fraud.transactions")]))
     with graph.view() as view:
         before = view.card(graph.find(view, name="/lake/fraud/transactions")).id
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     with graph.view() as view:
         assert view.card(graph.find(view, id=before)).name == "fraud.transactions"
 
 
 def test_unknown_names_and_columns_get_the_nearest(store, graph, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     with pytest.raises(UnknownNameError) as caught:
         asked.node("fraud.customer_spent")
     assert caught.value.nearest == "fraud.customer_spend"
@@ -145,7 +150,7 @@ def test_unknown_names_and_columns_get_the_nearest(store, graph, asked):
 
 
 def test_the_graph_goes_from_the_delivered_file_to_the_model(store, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     assert asked.edges() == CHAIN
     kinds = {one["name"]: one["kind"] for one in asked.part()["nodes"]}
     assert kinds == {
@@ -168,12 +173,12 @@ def test_the_graph_goes_from_the_delivered_file_to_the_model(store, asked):
     ],
 )
 def test_a_part_of_the_graph_is_as_deep_as_asked_for(store, asked, direction, depth, expected):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     assert asked.names("fraud.customer_spend", direction=direction, depth=depth) == sorted(expected)
 
 
 def test_what_is_not_shown_is_counted(store, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     part = asked.part("fraud.customer_spend", depth=1)
     names = {one["id"]: one["name"] for one in part["nodes"]}
     assert {names[key]: more for key, more in part["more"].items()} == {
@@ -185,8 +190,8 @@ def test_what_is_not_shown_is_counted(store, asked):
 
 
 def test_deliveries_add_up_and_other_inputs_are_those_of_the_newest_run(store, asked):
-    store.receive_many([*told.world(0), *told.world(1)])
-    old = told.made("fraud.customer_spend", 900, 2, [told.dataset("fraud.given_up")], version=0)
+    store.receive_many([*sample.world(0), *sample.world(1)])
+    old = sample.made("fraud.customer_spend", 900, 2, [sample.dataset("fraud.given_up")], version=0)
     store.receive_many(old)
     assert asked.edges("fraud.transactions", direction="upstream") == [
         ("fraud.transactions/day0.parquet", "fraud.transactions"),
@@ -202,25 +207,25 @@ def test_deliveries_add_up_and_other_inputs_are_those_of_the_newest_run(store, a
     ]
 
 
-def test_what_a_job_says_explicitly_counts_more_than_what_its_run_read_and_wrote(store, asked):
-    one, two = told.dataset("a.one"), told.dataset("a.two")
-    from_one = told.facet(inputs=[{**told.place("a.one"), "type": "DATASET"}])
-    outputs = [told.dataset("b.one", more={"lineage": from_one}), told.dataset("b.two")]
-    store.receive(told.event("COMPLETE", "job", 1, 1, [one, two], outputs))
+def test_what_a_job_declares_explicitly_counts_more_than_what_its_run_read_and_wrote(store, asked):
+    one, two = sample.dataset("a.one"), sample.dataset("a.two")
+    from_one = sample.facet(inputs=[{**sample.place("a.one"), "type": "DATASET"}])
+    outputs = [sample.dataset("b.one", more={"lineage": from_one}), sample.dataset("b.two")]
+    store.receive(sample.event("COMPLETE", "job", 1, 1, [one, two], outputs))
     assert asked.edges() == [("a.one", "b.one"), ("a.one", "b.two"), ("a.two", "b.two")]
 
 
-def test_a_job_tells_its_lineage_in_its_own_facet(store, asked):
+def test_a_job_states_its_lineage_in_its_own_facet(store, asked):
     entries = [
         {
-            **told.place("b.one"),
+            **sample.place("b.one"),
             "type": "DATASET",
-            "fields": {"x": {"inputs": [{**told.place("a.one"), "type": "DATASET", "field": "y"}]}},
+            "fields": {"x": {"inputs": [{**sample.place("a.one"), "type": "DATASET", "field": "y"}]}},
         }
     ]
-    event = told.event("COMPLETE", "job", 1, 1, [], [told.dataset("b.one")])
-    event["job"]["facets"] = {"lineage": told.facet(entries=entries)}
-    store.receive_many([event, told.event("COMPLETE", "other", 2, 1, [], [told.dataset("a.one")])])
+    event = sample.event("COMPLETE", "job", 1, 1, [], [sample.dataset("b.one")])
+    event["job"]["facets"] = {"lineage": sample.facet(entries=entries)}
+    store.receive_many([event, sample.event("COMPLETE", "other", 2, 1, [], [sample.dataset("a.one")])])
     assert asked.edges() == [("a.one", "b.one")]
     assert column_edges(asked.part()) == [("a.one.y", "b.one.x")]
 
@@ -228,11 +233,11 @@ def test_a_job_tells_its_lineage_in_its_own_facet(store, asked):
 def test_circles_end(store, asked):
     ring = [f"ring.table{number}" for number in range(6)]
     for number, name in enumerate(ring):
-        source = told.dataset(ring[number - 1])
+        source = sample.dataset(ring[number - 1])
         built_from = {"x": [(ring[number - 1], "x")]}
-        store.receive_many(told.made(name, number + 1, number, [source], columns={"x": "int"}, built_from=built_from))
-    itself = told.dataset("ring.table0")
-    store.receive(told.event("COMPLETE", "loop", 99, 9, [itself], [itself]))
+        store.receive_many(sample.made(name, number + 1, number, [source], columns={"x": "int"}, built_from=built_from))
+    itself = sample.dataset("ring.table0")
+    store.receive(sample.event("COMPLETE", "loop", 99, 9, [itself], [itself]))
     part = asked.part("ring.table0", depth=None)
     assert len(part["nodes"]) == len(part["edges"]) == len(part["column_edges"]) == 6
     assert len(asked.impact("ring.table0", "x")["affected"]) == 5
@@ -243,7 +248,7 @@ def test_circles_end(store, asked):
 
 
 def test_a_column_leads_down_to_the_delivery(store, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     part = asked.part("fraud.training", column="customer_spend__amount_mean_7d", direction="upstream", depth=None)
     assert column_edges(part) == [
         ("fraud.customer_spend.amount_mean_7d", "fraud.training.customer_spend__amount_mean_7d"),
@@ -254,7 +259,7 @@ def test_a_column_leads_down_to_the_delivery(store, asked):
 
 
 def test_a_change_of_a_column_reaches_what_uses_it_and_names_whom_to_ask(store, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     found = asked.impact("fraud.transactions", "TX_AMOUNT")
     assert [(one["name"], one["distance"], one["columns"]) for one in found["affected"]] == [
         ("fraud.customer_spend", 1, ["amount_mean_7d"]),
@@ -270,21 +275,21 @@ def test_a_change_of_a_column_reaches_what_uses_it_and_names_whom_to_ask(store, 
 
 
 def test_a_column_that_chooses_rows_reaches_every_column(store, asked):
-    store.receive_many(told.world())
-    lineage = told.facet(
-        fields={"total": {"inputFields": [{**told.place("fraud.transactions"), "field": "TX_AMOUNT"}]}},
+    store.receive_many(sample.world())
+    lineage = sample.facet(
+        fields={"total": {"inputFields": [{**sample.place("fraud.transactions"), "field": "TX_AMOUNT"}]}},
         dataset=[
             {
-                **told.place("fraud.transactions"),
+                **sample.place("fraud.transactions"),
                 "field": "CUSTOMER_ID",
                 "transformations": [{"type": "INDIRECT", "subtype": "FILTER", "masking": True}],
             }
         ],
     )
-    report = told.dataset("fraud.report", columns={"total": "double"}, more={"columnLineage": lineage})
-    final = told.dataset("fraud.final", built_from={"sum": [("fraud.report", "total")]})
-    store.receive(told.event("COMPLETE", "r", 1, 30, [told.dataset("fraud.transactions")], [report]))
-    store.receive(told.event("COMPLETE", "f", 2, 31, [told.dataset("fraud.report")], [final]))
+    report = sample.dataset("fraud.report", columns={"total": "double"}, more={"columnLineage": lineage})
+    final = sample.dataset("fraud.final", built_from={"sum": [("fraud.report", "total")]})
+    store.receive(sample.event("COMPLETE", "r", 1, 30, [sample.dataset("fraud.transactions")], [report]))
+    store.receive(sample.event("COMPLETE", "f", 2, 31, [sample.dataset("fraud.report")], [final]))
     found = {one["name"]: one["columns"] for one in asked.impact("fraud.transactions", "CUSTOMER_ID")["affected"]}
     assert found["fraud.final"] == ["sum"]
     up = {one["name"]: one["columns"] for one in asked.paths("fraud.final.sum", "upstream")}
@@ -303,8 +308,8 @@ def test_a_column_that_chooses_rows_reaches_every_column(store, asked):
 # What is known of a node.
 
 
-def test_a_node_is_told_with_all_that_is_known_of_it(store, asked):
-    store.receive_many([*told.world(0), *told.world(1)])
+def test_a_node_is_shown_with_all_that_is_known_of_it(store, asked):
+    store.receive_many([*sample.world(0), *sample.world(1)])
     node = asked.node("fraud.transactions")
     assert [(one["snapshot"], one["rows"], one["columns"]) for one in node["versions"]] == [
         ("2", 2_000, 2),
@@ -323,47 +328,47 @@ def test_a_node_is_told_with_all_that_is_known_of_it(store, asked):
     assert model["MLflow: version 2"] == "http://127.0.0.1:5000/#/models/fraud.scorer/versions/2"
 
 
-def test_a_reader_does_not_change_what_the_writer_said(store, asked):
-    store.receive_many(told.world())
-    narrow = told.dataset("fraud.transactions", columns={"TX_AMOUNT": "double"})
-    store.receive(told.event("COMPLETE", "reader", 1, 60, [narrow]))
+def test_a_reader_does_not_change_what_the_writer_declared(store, asked):
+    store.receive_many(sample.world())
+    narrow = sample.dataset("fraud.transactions", columns={"TX_AMOUNT": "double"})
+    store.receive(sample.event("COMPLETE", "reader", 1, 60, [narrow]))
     assert [one["name"] for one in asked.node("fraud.transactions")["columns"]] == ["TX_AMOUNT", "CUSTOMER_ID"]
 
 
 def test_a_facet_that_is_deleted_is_gone(store, asked):
-    store.receive_many(told.world())
-    gone = {"ownership": told.facet(_deleted=True)}
-    store.receive(told.event("COMPLETE", "x", 1, 60, [], [told.dataset("fraud.transactions", more=gone)]))
+    store.receive_many(sample.world())
+    gone = {"ownership": sample.facet(_deleted=True)}
+    store.receive(sample.event("COMPLETE", "x", 1, 60, [], [sample.dataset("fraud.transactions", more=gone)]))
     assert asked.node("fraud.transactions")["owners"] == []
     assert asked.node("fraud.transactions", at=30)["owners"]
 
 
 def test_health_is_that_of_the_newest_result_of_each_check(store, asked):
-    store.receive_many(told.world(0))
+    store.receive_many(sample.world(0))
     assert asked.node("fraud.transactions")["health"] == "ok"
     assert asked.node("fraud.customer_spend")["health"] == "unknown"
-    store.receive_many(told.world(1))
+    store.receive_many(sample.world(1))
     assert [one["name"] for one in asked.overview()["unhealthy"]] == ["fraud.transactions"]
-    store.receive_many(told.world(0))
+    store.receive_many(sample.world(0))
     assert asked.node("fraud.transactions")["health"] == "fail"
     assert asked.node("fraud.transactions", at=50)["health"] == "ok"
 
 
 def test_a_node_is_stale_when_what_it_was_made_from_has_a_newer_version(store, asked):
-    store.receive_many(told.world(0))
+    store.receive_many(sample.world(0))
     assert asked.node("fraud.customer_spend")["up_to_date"] is True
-    store.receive_many([one for one in told.world(1) if one["job"]["name"] == "fraud.transactions"])
+    store.receive_many([one for one in sample.world(1) if one["job"]["name"] == "fraud.transactions"])
     node = asked.node("fraud.customer_spend")
     assert (node["up_to_date"], node["stale_reason"]) == (False, "fraud.transactions has a newer version.")
     assert [one["name"] for one in asked.overview()["stale"]] == ["fraud.customer_spend"]
-    store.receive_many(told.world(1))
+    store.receive_many(sample.world(1))
     assert asked.node("fraud.customer_spend")["up_to_date"] is True
 
 
 def test_an_open_breaker_needs_somebodys_eye(store, asked):
-    store.receive_many(told.world(0))
-    opened = {"slipway_breaker": told.facet(state="open", since=told.at(20), why="three refused")}
-    store.receive(told.event("COMPLETE", "b", 1, 30, [], [told.dataset("fraud.transactions", more=opened)]))
+    store.receive_many(sample.world(0))
+    opened = {"slipway_breaker": sample.facet(state="open", since=sample.at(20), why="three refused")}
+    store.receive(sample.event("COMPLETE", "b", 1, 30, [], [sample.dataset("fraud.transactions", more=opened)]))
     assert asked.overview()["unhealthy"][0]["circuit_breaker"] == "open"
     assert asked.node("fraud.transactions")["circuit_breaker"]["reason"] == "three refused"
 
@@ -372,7 +377,7 @@ def test_an_open_breaker_needs_somebodys_eye(store, asked):
 
 
 def test_the_graph_as_it_was(store, asked):
-    store.receive_many([*told.world(0), *told.world(1)])
+    store.receive_many([*sample.world(0), *sample.world(1)])
     assert asked.names(at=3) == ["fraud.transactions", "fraud.transactions/day0.parquet"]
     assert asked.edges(at=20) == CHAIN
     assert len(asked.edges(at=110)) == len(CHAIN) + 1
@@ -386,22 +391,22 @@ def test_the_graph_as_it_was(store, asked):
 
 
 def test_what_comes_late_is_put_where_it_belongs_in_time(store, asked):
-    store.receive_many(told.world(1))
+    store.receive_many(sample.world(1))
     assert asked.node("fraud.transactions")["contract"] == {"version": "1.1.0"}
-    store.receive_many(told.world(0))
+    store.receive_many(sample.world(0))
     assert asked.node("fraud.transactions")["contract"] == {"version": "1.1.0"}
     assert asked.node("fraud.transactions", at=50)["contract"] == {"version": "1.0.0"}
     assert asked.edges(at=20) == CHAIN
 
 
-def test_a_graph_that_follows_is_the_graph_that_is_read_anew(store, asked):
+def test_a_graph_that_follows_is_the_graph_that_is_read_again(store, asked):
     for turn in (0, 2, 1):
-        for one in told.world(turn):
+        for one in sample.world(turn):
             store.receive(one)
             asked.overview()
     reloaded = Graph(store)
     for at in (None, 20, 120, 230):
-        time_ = None if at is None else microseconds(told.BEGIN + timedelta(minutes=at))
+        time_ = None if at is None else microseconds(sample.BEGIN + timedelta(minutes=at))
         with reloaded.view(time_) as view:
             expected = subgraph(reloaded, view, None), overview(reloaded, view)
         assert (asked.part(at=at), asked.overview(at=at)) == expected
@@ -410,21 +415,21 @@ def test_a_graph_that_follows_is_the_graph_that_is_read_anew(store, asked):
 # Runs.
 
 
-def test_a_run_is_told_with_parents_versions_and_error(store, asked):
-    failed = told.facet(message="no such column", programmingLanguage="python", stackTrace="Traceback")
-    link = told.facet(runId="d0c5", stepKey="fraud__training")
-    event = told.event(
+def test_a_run_is_shown_with_parents_versions_and_error(store, asked):
+    failed = sample.facet(message="no such column", programmingLanguage="python", stackTrace="Traceback")
+    link = sample.facet(runId="d0c5", stepKey="fraud__training")
+    event = sample.event(
         "FAIL",
         "fraud.training",
         500,
         20,
-        [told.dataset("fraud.customer_spend", version=1)],
+        [sample.dataset("fraud.customer_spend", version=1)],
         [],
-        parent=told.parent(1_000),
+        parent=sample.parent(1_000),
         errorMessage=failed,
         slipway_dagster=link,
     )
-    store.receive_many([*told.world(), event])
+    store.receive_many([*sample.world(), event])
     run = asked.run(500)
     assert (run["state"], run["error"], run["stack"]) == ("FAIL", "no such column", "Traceback")
     assert (run["parent"]["job"], run["root"]["job"]) == ("fraud_main", "fraud_main")
@@ -434,10 +439,10 @@ def test_a_run_is_told_with_parents_versions_and_error(store, asked):
 
 
 def test_runs_are_found_by_job_by_node_and_by_the_beginning_of_their_id(store, graph):
-    store.receive_many([*told.world(0), *told.world(1)])
+    store.receive_many([*sample.world(0), *sample.world(1)])
     with graph.view() as view:
         node = graph.find(view, name="fraud.customer_spend")
-        assert [one["id"] for one in runs(graph, node=node)] == [told.run_id(111), told.run_id(101)]
+        assert [one["id"] for one in runs(graph, node=node)] == [sample.run_id(111), sample.run_id(101)]
         assert [one["job"] for one in runs(graph, job="fraud_main", limit=1)] == ["fraud_main"]
         with pytest.raises(UnknownNameError) as caught:
             run_details(graph, view, "0000", PAGES)
@@ -445,9 +450,9 @@ def test_runs_are_found_by_job_by_node_and_by_the_beginning_of_their_id(store, g
 
 
 def test_the_difference_of_two_runs(store, asked):
-    events = [*told.world(0), *told.world(1)]
-    late = told.made(
-        "fraud.training", 700, 300, [told.dataset("fraud.customer_spend", version=2)], code="c2", version=3
+    events = [*sample.world(0), *sample.world(1)]
+    late = sample.made(
+        "fraud.training", 700, 300, [sample.dataset("fraud.customer_spend", version=2)], code="c2", version=3
     )
     store.receive_many([*events, *late])
     found = asked.difference(102, 700)
@@ -474,12 +479,12 @@ def test_the_difference_of_two_runs(store, asked):
     ],
 )
 def test_search_finds_by_name_column_owner_and_description(store, asked, words, first):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     assert asked.search(words)["results"][0]["name"] == first
 
 
 def test_search_can_be_narrowed_and_finds_nothing_where_nothing_is(store, asked):
-    store.receive_many(told.world())
+    store.receive_many(sample.world())
     assert [one["name"] for one in asked.search("", kind="model")["results"]] == ["fraud.scorer"]
     assert asked.search("", domain="fraud", limit=2)["total"] == 5
     assert asked.search("<script>")["total"] == 0
@@ -489,7 +494,7 @@ def test_search_can_be_narrowed_and_finds_nothing_where_nothing_is(store, asked)
 
 
 def test_data_flows_from_left_to_right_and_nothing_overlaps(store, asked):
-    store.receive_many([*told.world(0), *told.world(1)])
+    store.receive_many([*sample.world(0), *sample.world(1)])
     part = asked.part()
     places = {one["id"]: (one["x"], one["y"]) for one in part["nodes"]}
     assert all(places[edge["source"]][0] < places[edge["target"]][0] for edge in part["edges"])
@@ -528,7 +533,7 @@ def test_questions_while_events_come_in_are_answered_from_a_graph_that_holds_tog
     for one in askers:
         one.start()
     for turn in range(15):
-        store.receive_many(told.world(turn))
+        store.receive_many(sample.world(turn))
     for one in askers:
         one.join()
     assert not wrong

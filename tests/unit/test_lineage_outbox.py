@@ -71,7 +71,7 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
     made.shut()
 
 
-def test_an_event_is_kept_once_however_often_it_is_told(outbox: Outbox) -> None:
+def test_an_event_is_stored_once_however_often_it_is_added(outbox: Outbox) -> None:
     events = [event(number) for number in range(4)]
     assert outbox.add(RUN, events) == 4
     assert outbox.add(RUN, [*events, event(4)]) == 1
@@ -152,7 +152,9 @@ def test_an_event_that_is_rejected_for_good_does_not_hold_up_the_others(outbox: 
     assert outbox.counts()["rejected"] == 1
 
 
-def test_a_broken_row_is_taken_out_and_its_run_is_told_anew(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_row_is_deleted_and_its_run_is_reported_again(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
     outbox.add(RUN, [event(number) for number in range(3)])
     outbox.close_run(RUN)
     with sqlite3.connect(outbox.path) as raw:
@@ -169,7 +171,7 @@ def test_a_broken_row_is_taken_out_and_its_run_is_told_anew(outbox: Outbox, capl
     assert receiver.got[-1] == "job-0/COMPLETE"
 
 
-def test_a_broken_file_is_set_aside(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_file_is_renamed(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     outbox.add(RUN, [event(0)])
     outbox.shut()
     outbox.path.write_bytes(b"not a database at all, and long enough to look like something " * 100)
@@ -178,7 +180,7 @@ def test_a_broken_file_is_set_aside(outbox: Outbox, caplog: pytest.LogCaptureFix
     assert list(outbox.path.parent.glob("outbox.db.corrupt-*"))
 
 
-def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox: Outbox) -> None:
+def test_a_file_that_another_process_renamed_is_not_written_to_any_more(outbox: Outbox) -> None:
     outbox.add(RUN, [event(0)])
     other = Outbox(outbox.path)
     other.add(RUN, [event(1)])
@@ -192,7 +194,7 @@ def test_a_file_that_another_process_set_aside_is_not_written_to_any_more(outbox
     other.shut()
 
 
-def test_an_outbox_that_was_deleted_is_made_anew(outbox: Outbox) -> None:
+def test_an_outbox_that_was_deleted_is_rebuilt(outbox: Outbox) -> None:
     outbox.add(RUN, [event(0)])
     for one in outbox.path.parent.iterdir():
         one.unlink()
@@ -216,7 +218,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_no_loss_of_what_was_the
     assert outbox.counts()["events"] >= 1
 
 
-def test_old_events_that_everybody_has_are_let_go_but_never_told_again(outbox: Outbox) -> None:
+def test_old_events_that_every_receiver_has_are_deleted_and_never_delivered_again(outbox: Outbox) -> None:
     outbox.add(RUN, [event(number) for number in range(3)])
     deliver(outbox, Receiver())
     with sqlite3.connect(outbox.path) as raw:
@@ -308,22 +310,22 @@ def test_events_go_to_a_file_by_the_standards_own_file(
     receivers = {one.name: one for one in receivers_of(scenario.make_lake(tmp_path / "home"))}
     outbox.add(RUN, [event(number) for number in range(3)])
     deliver(outbox, receivers["standard"])
-    told = [json.loads(line) for line in written.read_text().splitlines()]
-    assert [one["run"]["runId"] for one in told] == [event(number).body["run"]["runId"] for number in range(3)]
+    sent = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [one["run"]["runId"] for one in sent] == [event(number).body["run"]["runId"] for number in range(3)]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "variables",
     [{"OPENLINEAGE_URL": "localhost:5000"}, {"OPENLINEAGE__TRANSPORT__TYPE": "nonsense"}],
     ids=["an address that is none", "a transport that nobody knows"],
 )
 def test_a_configuration_that_the_standards_client_cannot_read_loses_nothing(
-    told: dict[str, str], tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], tmp_path: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in told:
+    for name in variables:
         monkeypatch.delenv(name, raising=False)
-    lake = scenario.make_lake(tmp_path / "home", told)
+    lake = scenario.make_lake(tmp_path / "home", variables)
     store, standard = receivers_of(lake)
     outbox.add(RUN, [event(number) for number in range(3)])
     assert deliver(outbox, store) == 3, "the store gets everything all the same"

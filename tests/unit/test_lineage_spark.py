@@ -45,7 +45,7 @@ def under(run_id: str, step: str) -> parent_run.ParentRunFacet | None:
 @pytest.fixture
 def files(lake: Lakehouse) -> Iterator[SparkFiles]:
     """The files of a home in which nothing was written yet."""
-    yield anew(lake)
+    yield again(lake)
     let_go()
 
 
@@ -59,7 +59,7 @@ def let_go() -> None:
     spark_files._alive.clear()
 
 
-def anew(lake: Lakehouse) -> SparkFiles:
+def again(lake: Lakehouse) -> SparkFiles:
     """As another process would see them, or this one after a crash."""
     return SparkFiles(lake, Outbox(lake.home.lineage / "outbox.db"), Masking(), under)
 
@@ -70,7 +70,7 @@ def steps(lineage: Path, *began: tuple[float, str]) -> None:
         note_step(lineage, BEGIN + at, *((RUN, step) if step else ()))
 
 
-def told(files: SparkFiles) -> list[tuple[str, str, str]]:
+def events_in(files: SparkFiles) -> list[tuple[str, str, str]]:
     """Kind, job and query of what is in the outbox."""
     found = [one.body for one in files.outbox.waiting("nobody", 1_000)]
     return [(one["eventType"], one["job"]["name"], one["run"]["runId"][-1]) for one in found]
@@ -94,7 +94,7 @@ def test_a_query_belongs_to_the_step_at_whose_time_it_began(files: SparkFiles) -
         query("COMPLETE", 4, BEGIN + 31),
     )
     assert files.take() == 4
-    assert told(files) == [
+    assert events_in(files) == [
         ("START", "shop.first.append_data", "1"),
         ("COMPLETE", "shop.first.append_data", "1"),
         ("START", "shop.second.append_data", "2"),
@@ -116,8 +116,8 @@ def test_what_is_taken_up_twice_is_there_once_and_half_a_line_waits(files: Spark
     assert files.take() == 0
     wrote(lineage, raw=end[100:] + b"\n")
     assert files.take() == 1
-    assert anew(files.lake).take() == 0
-    assert [kind for kind, *_ in told(files)] == ["START", "COMPLETE"]
+    assert again(files.lake).take() == 0
+    assert [kind for kind, *_ in events_in(files)] == ["START", "COMPLETE"]
 
 
 def test_an_outbox_that_cannot_be_written_loses_nothing(files: SparkFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_an_outbox_that_cannot_be_written_loses_nothing(files: SparkFiles, monke
     assert files.take() == 1
 
 
-def test_lines_that_are_no_events_are_left_out_and_keep_nothing_from_being_told(
+def test_lines_that_are_no_events_are_skipped_and_all_others_reported(
     files: SparkFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     lineage = files.lake.home.lineage
@@ -165,10 +165,10 @@ def test_of_a_query_that_failed_the_first_end_counts(files: SparkFiles) -> None:
     kinds = ("START", "FAIL", "COMPLETE")
     wrote(lineage, *(query(kind, 1, BEGIN + place) for place, kind in enumerate(kinds, start=1)))
     assert files.take() == 2
-    assert [kind for kind, *_ in told(files)] == ["START", "FAIL"]
+    assert [kind for kind, *_ in events_in(files)] == ["START", "FAIL"]
 
 
-def test_the_end_of_a_run_waits_for_ends_that_spark_tells_late(files: SparkFiles) -> None:
+def test_the_end_of_a_run_waits_for_ends_that_spark_reports_late(files: SparkFiles) -> None:
     lineage = files.lake.home.lineage
     steps(lineage, (0, "shop.first"))
     wrote(lineage, query("START", 1, BEGIN + 1))
@@ -200,7 +200,7 @@ def test_a_note_on_a_full_disk_is_an_error_and_takes_no_other_note_with_it(files
     steps(lineage, (20, "shop.second"))
     wrote(lineage, query("START", 1, BEGIN + 21))
     assert files.take() == 1
-    assert told(files) == [("START", "shop.second.append_data", "1")]
+    assert events_in(files) == [("START", "shop.second.append_data", "1")]
 
 
 def test_what_a_process_left_is_taken_up_its_queries_end_and_the_files_go(files: SparkFiles) -> None:
@@ -218,20 +218,20 @@ def test_what_a_process_left_is_taken_up_its_queries_end_and_the_files_go(files:
     for suffix in (".jsonl", ".steps", ".lock"):
         mine.with_suffix(suffix).rename(mine.with_name(f"1-1{suffix}"))
     age(lineage)
-    assert anew(files.lake).take_left() == 0  # whose files they are still works on them
+    assert again(files.lake).take_left() == 0  # whose files they are still works on them
     let_go()
     wrote(lineage, raw=b"\n")
     events_file(lineage).rename(mine.with_name("1-2.jsonl"))
     (mine.parent / "1-1.jsonl").touch()
-    assert anew(files.lake).take_left() == 0  # its Spark may have something to tell yet
+    assert again(files.lake).take_left() == 0  # its Spark may have something to tell yet
     age(lineage)
-    assert anew(files.lake).take_left() == 1
-    assert told(files)[-1] == ("ABORT", "shop.first.append_data", "1")
+    assert again(files.lake).take_left() == 1
+    assert events_in(files)[-1] == ("ABORT", "shop.first.append_data", "1")
     last = files.outbox.waiting("nobody")[-1].body
     assert last["eventTime"] == query("COMPLETE", 2, BEGIN + 3)["eventTime"]
     assert last["inputs"] == []
     assert not list(mine.parent.iterdir())
-    assert anew(files.lake).take_left() == 0
+    assert again(files.lake).take_left() == 0
 
 
 # What is kept of an event
@@ -298,16 +298,16 @@ def test_only_what_is_known_to_be_harmless_is_kept() -> None:
 def test_the_listener_is_off_unless_it_is_switched_on_and_others_stay(lake: Lakehouse) -> None:
     assert listener_properties(lake.settings, lake.home, "") == {}
     on = Settings.from_environment({"SLIPWAY_SPARK_LISTENER": "on"}, home=lake.home.root)
-    told = listener_properties(on, lake.home, "org.example.Other")
-    assert told["spark.extraListeners"] == f"org.example.Other,{listener._CLASS}"
-    assert told["spark.openlineage.transport.location"] == str(events_file(lake.home.lineage))
-    assert told["spark.openlineage.facets.sql.disabled"] == "true"
+    events_in = listener_properties(on, lake.home, "org.example.Other")
+    assert events_in["spark.extraListeners"] == f"org.example.Other,{listener._CLASS}"
+    assert events_in["spark.openlineage.transport.location"] == str(events_file(lake.home.lineage))
+    assert events_in["spark.openlineage.facets.sql.disabled"] == "true"
     with pytest.raises(SettingsError, match="neither on nor off") as caught:
         Settings.from_environment({"SLIPWAY_SPARK_LISTENER": "of"}, home=lake.home.root)
     assert caught.value.nearest == "off"
 
 
-def test_spark_connect_is_said_to_have_listeners_of_its_own(
+def test_spark_connect_is_reported_to_have_listeners_of_its_own(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"SLIPWAY_SPARK_LISTENER": "on", "SLIPWAY_SPARK_MASTER": "sc://127.0.0.1:1"}

@@ -18,7 +18,7 @@ from lakehouse.lineage.store import schema as tables
 from lakehouse.lineage.store.store import BadEventError, Store, open_store
 from lakehouse.lineage.store.validation import LARGEST_EVENT, MOST_DATASETS, MOST_FACETS, given_event, read_event
 from lakehouse.settings import Settings
-from tests import told
+from tests import sample_events as sample
 
 AMOUNTING = (
     *(tables.datasets, tables.symlinks, tables.jobs, tables.contents, tables.facets, tables.runs, tables.run_facets),
@@ -56,7 +56,7 @@ def in_memory():
 
 
 def test_the_same_event_again_changes_nothing(store):
-    first = told.world()
+    first = sample.world()
     assert store.receive_many(first) == len(first)
     before, generation = amounts_to(store), store.generation()
     assert store.receive_many(first) == 0
@@ -65,14 +65,14 @@ def test_the_same_event_again_changes_nothing(store):
 
 
 def test_an_event_that_is_written_differently_is_the_same_event(store):
-    one = told.world()[2]
+    one = sample.world()[2]
     other = json.loads(json.dumps(dict(reversed(one.items())), indent=3))
     assert store.receive(one)
     assert not store.receive(other)
 
 
 def test_of_many_events_none_is_kept_when_one_is_rejected(store):
-    events = [*told.world(), {**told.world()[0], "eventTime": "yesterday"}]
+    events = [*sample.world(), {**sample.world()[0], "eventTime": "yesterday"}]
     with pytest.raises(BadEventError):
         store.receive_many(events)
     assert not any(amounts_to(store).values())
@@ -82,15 +82,30 @@ def test_of_many_events_none_is_kept_when_one_is_rejected(store):
 # Any order.
 
 RUN = [
-    *told.made(
-        "fraud.customer_spend", 7, 1, [told.dataset("fraud.transactions", version=1)], version=1, rows=5, columns={}
+    *sample.made(
+        "fraud.customer_spend",
+        7,
+        1,
+        [sample.dataset("fraud.transactions", version=1)],
+        version=1,
+        rows=5,
+        columns={},
     ),
-    told.event("RUNNING", "fraud.customer_spend", 7, 1.5, [told.dataset("fraud.reports", version=3)], []),
-    told.event("OTHER", "fraud.customer_spend", 7, 3, [], [], parent=told.parent(12)),
-    told.event("FAIL", "fraud.customer_spend", 7, 2, [told.dataset("fraud.transactions", version=2)], []),
-    told.event("START", "fraud.another_name", 7, 1, [], [told.dataset("fraud.customer_spend", columns={"a": "int"})]),
-    told.event("ABORT", "fraud.customer_spend", 8, 9, [told.dataset("fraud.reports")], [told.dataset("fraud.x")]),
-    {**told.event("START", "fraud.customer_spend", 7, 1), "eventType": None},
+    sample.event("RUNNING", "fraud.customer_spend", 7, 1.5, [sample.dataset("fraud.reports", version=3)], []),
+    sample.event("OTHER", "fraud.customer_spend", 7, 3, [], [], parent=sample.parent(12)),
+    sample.event("FAIL", "fraud.customer_spend", 7, 2, [sample.dataset("fraud.transactions", version=2)], []),
+    sample.event(
+        "START", "fraud.another_name", 7, 1, [], [sample.dataset("fraud.customer_spend", columns={"a": "int"})]
+    ),
+    sample.event(
+        "ABORT",
+        "fraud.customer_spend",
+        8,
+        9,
+        [sample.dataset("fraud.reports")],
+        [sample.dataset("fraud.x")],
+    ),
+    {**sample.event("START", "fraud.customer_spend", 7, 1), "eventType": None},
 ]
 
 
@@ -112,27 +127,27 @@ def test_events_of_a_run_come_to_the_same_in_any_order_and_any_number_of_times(o
 
 
 def test_a_run_that_ended_does_not_run_again(store):
-    end = told.event("COMPLETE", "job", 1, 5)
-    for one in (end, told.event("RUNNING", "job", 1, 4), told.event("RUNNING", "job", 1, 6)):
+    end = sample.event("COMPLETE", "job", 1, 5)
+    for one in (end, sample.event("RUNNING", "job", 1, 4), sample.event("RUNNING", "job", 1, 6)):
         store.receive(one)
     assert state_of(store, 1) == ("COMPLETE", 5)
 
 
 def test_of_two_ends_the_later_one_counts(store):
     for kind, minutes in (("FAIL", 7), ("COMPLETE", 5), ("ABORT", 6)):
-        store.receive(told.event(kind, "job", 1, minutes))
+        store.receive(sample.event(kind, "job", 1, minutes))
     assert state_of(store, 1) == ("FAIL", 7)
 
 
 def test_a_run_of_which_only_other_events_came_has_no_state_yet(store):
-    store.receive(told.event("OTHER", "job", 1, 1))
+    store.receive(sample.event("OTHER", "job", 1, 1))
     assert state_of(store, 1) == ("OTHER", None)
 
 
 def state_of(store, number):
     with store.engine.connect() as connection:
-        row = connection.execute(select(tables.runs).where(tables.runs.c.id == told.run_id(number))).one()
-    begin = round(told.BEGIN.timestamp() * 1e6)
+        row = connection.execute(select(tables.runs).where(tables.runs.c.id == sample.run_id(number))).one()
+    begin = round(sample.BEGIN.timestamp() * 1e6)
     return row.state, None if row.ended is None else (row.ended - begin) / 60e6
 
 
@@ -141,7 +156,7 @@ def state_of(store, number):
 
 def test_two_writers_at_once_lose_and_double_nothing(store, tmp_path):
     other = open_store(Settings.from_environment({}, home=tmp_path / "home"))
-    events = [one for turn in range(12) for one in told.world(turn)]
+    events = [one for turn in range(12) for one in sample.world(turn)]
     taken = []
 
     def write(through, mine):
@@ -166,12 +181,12 @@ def test_two_writers_at_once_lose_and_double_nothing(store, tmp_path):
 
 
 def changed(**parts):
-    return {**told.world()[2], **parts}
+    return {**sample.world()[2], **parts}
 
 
 def with_output(**facets):
-    one = told.world()[2]
-    one["outputs"] = [{**told.place("x"), "facets": facets}]
+    one = sample.world()[2]
+    one["outputs"] = [{**sample.place("x"), "facets": facets}]
     return one
 
 
@@ -200,7 +215,7 @@ REJECTED = [
     (changed(producer=3), "string", "producer"),
     (changed(run=None, job=None), "neither run nor job", "event"),
     (changed(job=None), "run", "event"),
-    (changed(dataset=told.place("x")), "Invalid event", "event"),
+    (changed(dataset=sample.place("x")), "Invalid event", "event"),
     (changed(run={"runId": "not-a-uuid"}), "match pattern", "run.runId"),
     (changed(run={"runId": 7}), "string", "run.runId"),
     (changed(run=[]), "dictionary", "run"),
@@ -210,20 +225,28 @@ REJECTED = [
     (changed(inputs={}), "list", "inputs"),
     (changed(inputs=[None]), "dictionary", "inputs[0]"),
     (changed(inputs=[{"namespace": "n" * 2_000, "name": "x"}]), "at most", "inputs[0].namespace"),
-    (changed(outputs=[told.place("x")] * (MOST_DATASETS + 1)), "datasets", "event"),
-    (changed(inputs=[told.place("x")] * 1_000, outputs=[told.place("y")] * 1_000), "edges between inputs", "event"),
-    (with_output(**{f"f{one}": told.facet() for one in range(MOST_FACETS + 1)}), "facets", "event"),
+    (changed(outputs=[sample.place("x")] * (MOST_DATASETS + 1)), "datasets", "event"),
+    (
+        changed(inputs=[sample.place("x")] * 1_000, outputs=[sample.place("y")] * 1_000),
+        "edges between inputs",
+        "event",
+    ),
+    (with_output(**{f"f{one}": sample.facet() for one in range(MOST_FACETS + 1)}), "facets", "event"),
     (with_output(schema="text"), "dictionary", "outputs[0].facets.schema"),
-    (with_output(schema=told.facet(fields={"name": "a"})), "list", "outputs[0].facets.schema.fields"),
-    (with_output(schema=told.facet(fields=[{"name": 1}])), "string", "outputs[0].facets.schema.fields[0].name"),
-    (with_output(version=told.facet(datasetVersion=3)), "string", "outputs[0].facets.version.datasetVersion"),
+    (with_output(schema=sample.facet(fields={"name": "a"})), "list", "outputs[0].facets.schema.fields"),
+    (
+        with_output(schema=sample.facet(fields=[{"name": 1}])),
+        "string",
+        "outputs[0].facets.schema.fields[0].name",
+    ),
+    (with_output(version=sample.facet(datasetVersion=3)), "string", "outputs[0].facets.version.datasetVersion"),
     (with_output(own={"a": 1}), "required", "outputs[0].facets.own._producer"),
-    (with_output(columnLineage=told.facet(fields=[])), "dictionary", "outputs[0].facets.columnLineage.fields"),
-    (with_output(own=told.facet(deep=deep(500))), "Invalid JSON", "body"),
-    (with_output(own=told.facet(value="a\0b")), "NUL", "event.outputs[0].facets.own.value"),
-    (with_output(**{"a\0b": told.facet()}), "NUL", "event.outputs[0].facets"),
-    (with_output(own=told.facet(value=10**400)), "", ""),
-    (with_output(own=told.facet(value="x" * LARGEST_EVENT)), "bytes", "body"),
+    (with_output(columnLineage=sample.facet(fields=[])), "dictionary", "outputs[0].facets.columnLineage.fields"),
+    (with_output(own=sample.facet(deep=deep(500))), "Invalid JSON", "body"),
+    (with_output(own=sample.facet(value="a\0b")), "NUL", "event.outputs[0].facets.own.value"),
+    (with_output(**{"a\0b": sample.facet()}), "NUL", "event.outputs[0].facets"),
+    (with_output(own=sample.facet(value=10**400)), "", ""),
+    (with_output(own=sample.facet(value="x" * LARGEST_EVENT)), "bytes", "body"),
 ]
 
 
@@ -248,8 +271,8 @@ def test_what_is_no_json_is_rejected(body):
 
 def test_numbers_that_json_does_not_have_are_rejected():
     with pytest.raises(BadEventError):
-        given_event(with_output(own=told.facet(value=float("nan"))))
-    body = json.dumps(with_output(own=told.facet(value=1))).replace('"value": 1', '"value": 1e999')
+        given_event(with_output(own=sample.facet(value=float("nan"))))
+    body = json.dumps(with_output(own=sample.facet(value=1))).replace('"value": 1', '"value": 1e999')
     with pytest.raises(BadEventError):
         read_event(body.encode())
 
@@ -257,7 +280,7 @@ def test_numbers_that_json_does_not_have_are_rejected():
 def test_names_are_data_whatever_they_say(store):
     names = ["<script>alert(1)</script>", "x'; DROP TABLE lineage_events; --", "${jndi:x}", "ƒräud.täble🦆", "%s %n"]
     for number, name in enumerate(names):
-        assert store.receive(told.event("COMPLETE", name, number, number, [], [told.dataset(name)]))
+        assert store.receive(sample.event("COMPLETE", name, number, number, [], [sample.dataset(name)]))
     found = amounts_to(store)
     assert {row[2] for row in found["lineage_jobs"]} == set(names)
     assert set(names) <= {row[2] for row in found["lineage_datasets"]}
@@ -265,16 +288,16 @@ def test_names_are_data_whatever_they_say(store):
 
 @pytest.mark.parametrize("name", ["version", "datasetVersion"])
 def test_a_version_is_understood_by_both_names_of_its_facet(store, name):
-    made = {**told.place("a"), "facets": {name: told.facet(datasetVersion="17")}}
-    store.receive(told.event("COMPLETE", "job", 1, 1, [], [made]))
+    made = {**sample.place("a"), "facets": {name: sample.facet(datasetVersion="17")}}
+    store.receive(sample.event("COMPLETE", "job", 1, 1, [], [made]))
     assert {row[1] for row in amounts_to(store)["lineage_versions"]} == {"17"}
 
 
 def test_job_events_and_dataset_events_are_taken(store):
-    common = {"eventTime": told.at(1), "producer": "https://127.0.0.1", "schemaURL": told.SPEC}
+    common = {"eventTime": sample.at(1), "producer": "https://127.0.0.1", "schemaURL": sample.SPEC}
     job = {"namespace": "slipway", "name": "nightly"}
-    assert store.receive({**common, "job": job, "inputs": [told.dataset("a")], "outputs": [told.dataset("b")]})
-    assert store.receive({**common, "dataset": told.dataset("c", version=4)})
+    assert store.receive({**common, "job": job, "inputs": [sample.dataset("a")], "outputs": [sample.dataset("b")]})
+    assert store.receive({**common, "dataset": sample.dataset("c", version=4)})
     found = amounts_to(store)
     assert len(found["lineage_edges"]) == 1
     assert {row[1] for row in found["lineage_versions"]} == {"4"}
@@ -290,8 +313,8 @@ def test_a_store_of_a_newer_version_is_not_written_to(store, tmp_path):
         open_store(Settings.from_environment({}, home=tmp_path / "home"))
 
 
-def test_a_store_of_another_version_is_made_anew_from_its_events(store, tmp_path):
-    store.receive_many(told.world())
+def test_a_store_of_another_version_is_rebuilt_from_its_events(store, tmp_path):
+    store.receive_many(sample.world())
     before = amounts_to(store)
     with store.engine.begin() as connection:
         connection.exec_driver_sql("alter table lineage_runs drop column parent_at")
@@ -300,7 +323,7 @@ def test_a_store_of_another_version_is_made_anew_from_its_events(store, tmp_path
     store.close()
     again = open_store(Settings.from_environment({}, home=tmp_path / "home"))
     assert amounts_to(again) == before
-    assert not again.receive(told.world()[0]), "it is known"
+    assert not again.receive(sample.world()[0]), "it is known"
     again.close()
 
 

@@ -162,7 +162,7 @@ def test_a_check_that_does_not_decide_each_row_is_one_clear_error(check, what):
     assert "rule odd" in caught.value.where
 
 
-def test_what_a_contract_has_no_place_for_is_said():
+def test_what_a_contract_cannot_express_is_reported():
     with pytest.raises(DeclarationError, match="is not a pandera schema"):
         from_pandera(dict, table="shop.t")
     with pytest.raises(DeclarationError, match="A contract has no type for"):

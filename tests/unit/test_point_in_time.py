@@ -120,7 +120,7 @@ def joins(draw):
 
 @settings(max_examples=300)
 @given(joins(), st.sampled_from([JOIN, BOTH]))
-def test_every_row_of_the_spine_gets_what_the_reference_says(join, how):
+def test_every_row_of_the_spine_gets_the_references_values(join, how):
     places, known = join
     joined = as_of_join(places, known, **how)
     assert joined.column_names == ["who", "where", "at", "set__value", "set__text"]
@@ -199,7 +199,7 @@ def test_an_entity_that_first_appears_later_has_no_value_yet():
     assert values(places, table((1, "2018-04-01T12:00", 1, 7.0))) == [None, 7.0]
 
 
-def test_of_peers_the_largest_row_key_counts():
+def test_of_ties_the_largest_row_key_counts():
     noon = "2018-04-01T12:00"
     places = spine((1, noon))
     assert values(places, table((1, noon, 10, 1.0), (1, noon, 9, 2.0), (1, "2018-04-01", 11, 3.0))) == [1.0]
@@ -254,7 +254,7 @@ def test_a_row_without_a_time_is_an_error_on_either_side():
         values(places, known.set_column(1, "at", untimed))
 
 
-def test_keys_that_crowd_at_one_time_are_told_apart():
+def test_keys_that_crowd_at_one_time_are_kept_apart():
     """One entity with nearly all rows, and nearly all of them in the same second of a long time."""
     at = ["1970-01-01", *(f"2018-04-01T00:00:00.{n:06d}" for n in range(500)), "2024-01-01"]
     known = table(*((1, time, n, float(n)) for n, time in enumerate(at)), (2, "2018-04-01", 900, -1.0))
@@ -263,7 +263,7 @@ def test_keys_that_crowd_at_one_time_are_told_apart():
 
 
 @pytest.mark.parametrize("keys", [["b", "a", None], [3, None, 1]])
-def test_of_peers_with_row_keys_of_any_type_the_largest_counts_and_a_missing_one_most(keys):
+def test_of_ties_with_row_keys_of_any_type_the_largest_counts_and_a_missing_one_most(keys):
     noon = "2018-04-01T12:00"
     known = table(*((1, noon, None, float(n)) for n in range(3))).set_column(2, "row", pa.array(keys))
     assert values(spine((1, noon)), known) == [float(keys.index(None))]
@@ -294,7 +294,7 @@ def test_times_of_any_unit_and_zone_are_one_time(time, expected):
     assert values(places, table((1, "2018-04-01T12:00", 1, 7.0))) == [expected]
 
 
-def test_a_key_that_is_too_large_is_said():
+def test_a_key_that_is_too_large_gets_a_clear_error():
     places = spine((1, "2018-04-02")).set_column(1, "who", pa.array([2**63], pa.uint64()))
     with pytest.raises(SlipwayError, match="does not fit into 64 bits"):
         values(places, table((1, "2018-04-01", 1, 5.0)))

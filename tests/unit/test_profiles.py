@@ -160,7 +160,7 @@ def test_merged_quantiles_and_distinct_values_are_those_of_all_rows():
     assert merged.distinct == pytest.approx(12_000, rel=0.3)
 
 
-def test_dependencies_tell_what_decides_what():
+def test_dependencies_show_which_column_determines_which():
     random = np.random.default_rng(2)
     code = random.integers(0, 50, 2_000)
     amount = random.normal(size=2_000)

@@ -71,10 +71,10 @@ def test_the_environment_names_a_project_from_outside(project, tmp_path, monkeyp
     assert (settings.project, settings.home) == (project, project / ".slipway")
 
 
-def test_outside_of_a_project_a_command_that_needs_one_says_so(tmp_path, monkeypatch):
-    code, said = slipway("features", "--home", tmp_path / "home", "--json", cwd=tmp_path)
-    assert (code, said["error"], said["what"]) == (1, "ProjectError", "There is no Slipway project here.")
-    assert "slipway init" in said["fix"]
+def test_outside_of_a_project_a_command_that_needs_one_gets_a_clear_error(tmp_path, monkeypatch):
+    code, output = slipway("features", "--home", tmp_path / "home", "--json", cwd=tmp_path)
+    assert (code, output["error"], output["what"]) == (1, "ProjectError", "There is no Slipway project here.")
+    assert "slipway init" in output["fix"]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ProjectError, match="no Slipway project"):
         _ = Settings.from_environment({}).project
@@ -118,12 +118,12 @@ def test_the_demo_project_has_this_repositorys_domains(tmp_path):
     assert declared["project"]["dependencies"][0].startswith("slipway[xgboost]==")  # a candidate of the fraud model
 
 
-def test_init_says_what_it_wrote_and_what_comes_next(tmp_path):
-    code, said = slipway("init", "shop", "--json", cwd=tmp_path)
-    assert (code, said["project"], said["next"]) == (0, str(tmp_path / "shop"), "slipway new-domain orders")
-    assert all(Path(name).is_file() for name in said["files"])
-    code, said = slipway("init", "shop", "--json", cwd=tmp_path)
-    assert (code, said["nearest"]) == (1, "slipway init shop_2")
+def test_init_lists_what_it_wrote_and_what_comes_next(tmp_path):
+    code, output = slipway("init", "shop", "--json", cwd=tmp_path)
+    assert (code, output["project"], output["next"]) == (0, str(tmp_path / "shop"), "slipway new-domain orders")
+    assert all(Path(name).is_file() for name in output["files"])
+    code, output = slipway("init", "shop", "--json", cwd=tmp_path)
+    assert (code, output["nearest"]) == (1, "slipway init shop_2")
 
 
 def test_init_overwrites_nothing(tmp_path):
@@ -160,10 +160,10 @@ def test_the_distributions_name_comes_from_the_folders(title, name):
 def test_a_project_without_its_list_of_domains_is_named(project, text, what):
     module = project / "assets" / "__init__.py"
     module.unlink() if text is None else module.write_text(text)
-    code, said = slipway("features", "--json", cwd=project)
+    code, output = slipway("features", "--json", cwd=project)
     assert code == 1
-    assert what in said["what"]
-    assert str(project / "assets") in said["where"]
+    assert what in output["what"]
+    assert str(project / "assets") in output["where"]
 
 
 def test_a_process_loads_the_domains_of_one_project(project):

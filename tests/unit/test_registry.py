@@ -168,7 +168,7 @@ def state(registry):
 # Recording
 
 
-def test_a_recorded_version_says_what_it_was_made_of(make, registry, trained, parts):
+def test_a_recorded_version_has_its_input_snapshots(make, registry, trained, parts):
     version = make()
     winner = training.choose(MODEL, trained)
     assert (version.name, version.version, version.candidate) == ("shop.scorer", 1, winner.candidate.name)
@@ -251,8 +251,8 @@ def test_recording_touches_no_global_setting_of_mlflow_and_talks_to_nobody(make)
 
 def test_recording_is_silent(make, capfd):
     make()
-    said = capfd.readouterr()
-    assert (said.out, said.err) == ("", "")
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
     # What MLflow says while it makes its tables, once per registry, is of level INFO.
     logger = logging.getLogger("mlflow.store.db.utils")
     assert (logger.isEnabledFor(logging.INFO), logger.isEnabledFor(logging.WARNING)) == (False, True)
@@ -425,7 +425,7 @@ def test_a_database_of_a_newer_mlflow_is_one_clear_error(folder):
 # Promoting
 
 
-def test_a_version_that_passes_becomes_champion_and_the_old_one_is_told(make, registry):
+def test_a_version_that_passes_becomes_champion_and_the_old_one_is_named(make, registry):
     first = promote(registry, MODEL, make(), judged())
     assert (first.promoted, first.alias, first.superseded) == (True, "champion", None)
     assert registry.champion(MODEL.name).version == 1

@@ -292,7 +292,7 @@ def test_a_home_that_can_be_read_but_not_written_is_a_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_from_other_rejections(code):
+def test_a_full_disk_is_distinguished_from_other_errors(code):
     error = home_module.storage_error(OSError(code, os.strerror(code), "/data/x"), "here")
     assert "disk is full" in str(error)
     assert error.where == "/data/x"
@@ -428,7 +428,7 @@ def holder(home):
             process.kill()
 
 
-def test_a_second_process_is_rejected_and_told_who_is_at_work(settings):
+def test_a_second_process_is_rejected_with_the_holder_of_the_lock(settings):
     home = open_home(settings)
     with holder(settings.home) as process:
         with pytest.raises(HomeError) as caught, at_work(home, "demo"):
@@ -446,9 +446,9 @@ def test_a_killed_process_leaves_the_lock_free(settings):
         process.send_signal(signal.SIGKILL)
         process.wait()
         with at_work(home, "demo"):
-            said = (home.root / "at_work.lock").read_text()
-    assert said.startswith(f"process {os.getpid()}, `demo`")
-    assert "fraud.scorer" not in said
+            holder_text = (home.root / "at_work.lock").read_text()
+    assert holder_text.startswith(f"process {os.getpid()}, `demo`")
+    assert "fraud.scorer" not in holder_text
 
 
 def test_two_homes_can_be_at_work_at_once(tmp_path):

@@ -72,7 +72,7 @@ def test_columns_types_order_and_bounds(small):
     assert Simulation(days=9, customers=1, terminals=1).simulate().schema == SCHEMA
 
 
-def test_time_is_told_three_times_alike(small):
+def test_three_columns_of_time_agree(small):
     assert small["TX_DATETIME"].is_sorted()
     since = (small["TX_DATETIME"] - datetime(2018, 4, 1)).dt.total_seconds()  # noqa: DTZ001 - the column is naive
     assert since.to_list() == small["TX_TIME_SECONDS"].to_list()
@@ -216,10 +216,10 @@ READERS = {"parquet": pl.read_parquet, "csv": read_csv, "csv.gz": read_csv, "jso
 @pytest.mark.parametrize("extension", READERS)
 def test_every_format_reads_back_equal(tmp_path, small, extension):
     file_format, _, packed = extension.partition(".")
-    told = []
+    reported = []
     folder = tmp_path / "new" / "folder"
-    paths = write_daily_files(small, folder, file_format, gzip=bool(packed), on_day=told.append)
-    assert told == [1, 2, 3, 4, 5]
+    paths = write_daily_files(small, folder, file_format, gzip=bool(packed), on_day=reported.append)
+    assert reported == [1, 2, 3, 4, 5]
     assert [path.name for path in paths] == [f"transactions_2018-04-0{day}.{extension}" for day in range(1, 6)]
     assert sorted(folder.iterdir()) == paths
     # A gzip header has the time of writing in these bytes, unless it is left out.

@@ -444,7 +444,7 @@ def test_nested_columns_are_read(lake):
 # Names that do not exist.
 
 
-def test_every_reader_and_writer_finds_a_table_where_one_function_says_it_is(lake, monkeypatch):
+def test_every_reader_and_writer_finds_a_table_by_one_function(lake, monkeypatch):
     where = {NAME: ("books", "ledger__experiment")}
     monkeypatch.setattr(Lakehouse, "identifier", staticmethod(lambda name: where.get(name, tuple(name.split(".")))))
     publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
@@ -695,19 +695,19 @@ def test_the_declarations_words_reach_the_table(ledger):
 # What a snapshot says of its making.
 
 
-def test_a_published_snapshot_says_who_made_it_with_what_from_what(ledger):
+def test_a_published_snapshot_has_its_provenance(ledger):
     big = 2**63 - 1
     made = Provenance("run-abc", "def-1", {"fraud.b": big, "fraud.a": 7}, "1.2.3", {"clock": "2018-05-01"})
     where = days_filter("at", DAYS[:1])
     published = publish(ledger, write_draft(ledger, ledger_shape(), ledger_rows(DAYS[:1]), made, where))
     snapshot = ledger.table(NAME).snapshot_by_id(published.snapshot_id)
-    said = snapshot.summary.additional_properties
-    assert said["slipway.run-id"] == "run-abc"
-    assert said["slipway.code-version"] == code_version() != ""
-    assert said["slipway.definition"] == "def-1"
-    assert said["slipway.contract-version"] == "1.2.3"
-    assert said["slipway.clock"] == "2018-05-01"
-    assert json.loads(said["slipway.input-snapshots"]) == {"fraud.a": "7", "fraud.b": str(big)}, (
+    properties = snapshot.summary.additional_properties
+    assert properties["slipway.run-id"] == "run-abc"
+    assert properties["slipway.code-version"] == code_version() != ""
+    assert properties["slipway.definition"] == "def-1"
+    assert properties["slipway.contract-version"] == "1.2.3"
+    assert properties["slipway.clock"] == "2018-05-01"
+    assert json.loads(properties["slipway.input-snapshots"]) == {"fraud.a": "7", "fraud.b": str(big)}, (
         "ids are texts: 2**53 is too small"
     )
     found = read_provenance(snapshot)
@@ -716,7 +716,7 @@ def test_a_published_snapshot_says_who_made_it_with_what_from_what(ledger):
     assert abs(found.at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_every_snapshot_of_a_write_says_who_made_it(ledger):
+def test_every_snapshot_of_a_write_has_its_provenance(ledger):
     publish(ledger, draft_of(ledger, DAYS[:2], "second", run_id="replacing-run"))
     ours = [one for one in ledger.table(NAME).metadata.snapshots if read_provenance(one).run_id == "replacing-run"]
     assert [one.summary.operation.value for one in ours] == ["delete", "append"]

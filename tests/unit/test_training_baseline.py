@@ -48,7 +48,7 @@ def test_of_another_version_nothing_is_read(baseline):
 
 
 @pytest.mark.parametrize("number", [14, 19, 20])
-def test_a_day_like_those_of_training_passes_and_says_how_far_it_lies(champion, number):
+def test_a_day_like_those_of_training_passes_with_its_distance(champion, number):
     check_result = compare_with_baseline(REGISTRY, champion, day(number))
     assert (check_result.name, check_result.passed, check_result.blocking) == (CHECK, True, False)
     assert {"psi", "psi_amount", "psi_weekend", "psi_unused"} <= set(check_result.measured)
@@ -68,7 +68,7 @@ def test_an_input_that_the_model_does_without_does_not_matter(champion):
     assert float(check_result.measured["psi_unused"]) > 1
 
 
-def test_a_version_without_a_record_passes_and_says_so(champion, tmp_path):
+def test_a_version_without_a_training_baseline_passes_with_a_message(champion, tmp_path):
     (tmp_path / FILE).unlink()
     check_result = compare_with_baseline(REGISTRY, champion, day(15))
     assert check_result.passed

@@ -73,7 +73,7 @@ def rows_of(world):
 
 @settings(max_examples=400)
 @given(worlds())
-def test_every_feature_is_what_the_reference_says_to_the_bit(world):
+def test_every_feature_equals_the_reference_to_the_bit(world):
     rows = rows_of(world)
     assert rows.column_names == [*world.feature_set.spine_keys(), *world.feature_set.columns]
     assert bits(rows.to_pylist()) == world.expected()
@@ -82,7 +82,7 @@ def test_every_feature_is_what_the_reference_says_to_the_bit(world):
 @pytest.mark.parametrize("aggregate", AGGREGATES, ids=lambda one: f"{one.named or one.measure}-{one.aggregation}")
 @settings(max_examples=12)
 @given(world=worlds(most=30, keys=[NEAR[:2]]), late=st.sampled_from(KNOWN_LATE), own=st.booleans())
-def test_each_aggregation_is_what_the_reference_says_in_every_window(aggregate, world, late, own):
+def test_each_aggregation_equals_the_reference_in_every_window(aggregate, world, late, own):
     declared = replace(
         world.feature_set, features=[aggregate.over(*WINDOWS)], delay="0d", available_at="", own_events=own, uses=()
     )
@@ -182,7 +182,7 @@ def test_a_window_is_open_on_the_left_and_closed_on_the_right():
     assert [row["amount_sum_1d"] for row in computed(feature_set(total("amount").over("1d")), rows)] == [1, 2, 6]
 
 
-def test_peers_are_in_each_others_windows_whatever_their_order():
+def test_ties_are_in_each_others_windows_whatever_their_order():
     noon = "2018-04-01T12:00"
     rows = payments((1, noon, 1), (1, noon, 2), (2, noon, 4), (1, noon, 8))
     found = computed(feature_set(count("pay").over("1s"), total("amount").over("1s")), rows)

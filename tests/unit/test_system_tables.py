@@ -1,4 +1,4 @@
-"""Journals: what was written down is told as written down, whatever becomes of the rewrite after it."""
+"""System tables: appended records are readable, even when the rewrite after an append fails."""
 
 import errno
 import logging
@@ -29,7 +29,7 @@ def test_a_rewrite_that_fails_does_not_make_a_written_record_a_failure(
     assert "slipway.notes could not be compacted" in caplog.text
 
 
-def test_a_journal_of_many_appends_is_few_files_with_every_record(
+def test_a_system_table_of_many_appends_is_few_files_with_every_record(
     lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_FILES", 3)

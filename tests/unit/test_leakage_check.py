@@ -1,4 +1,4 @@
-"""Inputs that alone tell too much are named, and keep a model from going live.
+"""The leakage check: inputs that alone predict the label too well are named and prevent promotion.
 
 What belongs here: the single scores and the gate on them. Not: what a model's own gates say (test_models.py).
 """
@@ -37,7 +37,7 @@ def test_a_single_score_is_the_auc_that_scikit_learn_finds(rows):
     assert found == pytest.approx(max(theirs, 1 - theirs), abs=1e-12)
 
 
-def test_nan_counts_as_missing_and_one_kind_of_label_tells_nothing():
+def test_nan_counts_as_missing_and_a_single_label_value_decides_nothing():
     frame = pl.DataFrame({"x": [float("nan"), 1.0, 2.0, None]})
     assert single_scores(frame, ["x"], pl.Series([0, 1, 1, 0])) == {"x": 1.0}
     assert single_scores(frame, ["x"], pl.Series([0, 0, 0, 0])) == {"x": 0.5}
@@ -62,7 +62,7 @@ def honest(labels):
     return np.arange(len(labels)) % 7 + labels
 
 
-def telling(labels):
+def leaking(labels):
     return labels * 2.0
 
 
@@ -79,13 +79,13 @@ def test_inputs_as_good_as_honest_data_allow_pass_and_the_best_are_named():
 
 
 def test_an_input_that_is_too_good_is_named():
-    result = check_inputs(MODEL, parts(honest, telling))
+    result = check_inputs(MODEL, parts(honest, leaking))
     assert not result.passed
     assert result.measured == 1.0
     assert result.message == (
         "Alone, customer_spend__tx_count_1d 1.000 is above AUC 0.95: an input this good is a leak until you know why."
     )
-    both = check_inputs(MODEL, parts(lambda labels: -telling(labels), telling))
+    both = check_inputs(MODEL, parts(lambda labels: -leaking(labels), leaking))
     assert "amount 1.000, customer_spend__tx_count_1d 1.000 are above" in both.message, "whichever way it points"
 
 
@@ -94,7 +94,7 @@ def test_a_model_may_allow_more_and_its_own_band_less():
     assert ceiling(replace(MODEL, gates=FLOOR, input_ceiling=0.9)) == 0.9
     assert ceiling(replace(MODEL, gates=[Gate("auc_band", "auc", at_most=0.8)])) == 0.8
     allowed = replace(MODEL, gates=FLOOR, input_ceiling=1.0)
-    assert check_inputs(allowed, parts(honest, telling)).passed
+    assert check_inputs(allowed, parts(honest, leaking)).passed
 
 
 @pytest.mark.parametrize("share", [0.5, 0.0, 1.01])

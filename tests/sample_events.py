@@ -66,16 +66,16 @@ def dataset(
         facets["ownership"] = facet(owners=[{"name": owner, "type": "MAINTAINER"}])
     if kind is not None:
         facets["datasetType"] = facet(datasetType=kind)
-    told: Event = {**place(name), "facets": {**facets, **(more or {})}}
+    details: Event = {**place(name), "facets": {**facets, **(more or {})}}
     if checks is not None:
         assertions = [
             {"assertion": "custom", "name": one, "success": passed, "severity": "error"}
             for one, passed in checks.items()
         ]
-        told["inputFacets"] = {"dataQualityAssertions": facet(assertions=assertions)}
+        details["inputFacets"] = {"dataQualityAssertions": facet(assertions=assertions)}
     if rows is not None:
-        told["outputFacets"] = {"outputStatistics": facet(rowCount=rows, size=rows * 8)}
-    return told
+        details["outputFacets"] = {"outputStatistics": facet(rowCount=rows, size=rows * 8)}
+    return details
 
 
 def event(
@@ -109,13 +109,13 @@ def parent(number: int, job: str = "fraud_main") -> Event:
 
 
 def made(
-    name: str, number: int, minutes: float, inputs: list[Event], *, lasts: float = 1, code: str = "c1", **told: Any
+    name: str, number: int, minutes: float, inputs: list[Event], *, lasts: float = 1, code: str = "c1", **details: Any
 ) -> list[Event]:
     """START and COMPLETE of a run that makes a dataset."""
     facets = {"parent": parent(1_000 + int(minutes) // 100), "slipway_code": facet(version=code, definition="d1")}
     return [
         event("START", name, number, minutes, inputs, [], **facets),
-        event("COMPLETE", name, number, minutes + lasts, inputs, [dataset(name, **told)], **facets),
+        event("COMPLETE", name, number, minutes + lasts, inputs, [dataset(name, **details)], **facets),
     ]
 
 
