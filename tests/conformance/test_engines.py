@@ -1,7 +1,7 @@
-"""What every engine promises: the same pins give the same bits, and they are the reference's.
+"""What every engine promises: the same input snapshots give the same bits, and they equal the reference interpreter's.
 
-What belongs here: tests of the protocol in engines/protocol.py, run on each engine in ENGINES over real tables. Not: an
-engine's own ways (tests/unit/).
+What belongs here: tests of the protocol in engines/protocol.py, run on each engine in ENGINES over real tables. Not:
+what is particular to one engine (tests/unit/).
 """
 
 import random
@@ -95,7 +95,7 @@ def laid_out(lake, world):
 
 
 def expected(world, declared):
-    """What the reference says of a feature set on tables of other names."""
+    """The reference interpreter's rows of a feature set on tables of other names."""
     tables = dict(
         zip(declared.tables_read(), [world.tables[name] for name in world.feature_set.tables_read()], strict=True)
     )
@@ -106,7 +106,7 @@ def random_worlds(engine):
     return settings(max_examples=RANDOM_WORLDS[engine.name], phases=PHASES, database=None)
 
 
-def test_features_are_what_the_reference_says_to_the_bit(engine, shelf):
+def test_features_equal_the_reference_to_the_bit(engine, shelf):
     @random_worlds(engine)
     @given(world=WORLDS)
     def check(world):
@@ -131,7 +131,7 @@ CASES = [
 
 @cache
 def everything(number):
-    """A world of every aggregation over every window, and what the reference says of it.
+    """A world of every aggregation over every window, and the reference interpreter's rows for it.
 
     Keys and times with ties, nulls, late and repeated events.
     """
@@ -181,7 +181,7 @@ def everything(number):
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: "-".join(map(str, CASES[number])))
-def test_every_aggregation_over_every_window_is_what_the_reference_says(engine, shelf, number):
+def test_every_aggregation_over_every_window_equals_the_reference(engine, shelf, number):
     world, wanted = everything(number)
     feature_set, input_snapshots = laid_out(shelf, world)
     found = bits(engine.compute_features(shelf, feature_set, input_snapshots, None).to_pylist())
@@ -190,7 +190,7 @@ def test_every_aggregation_over_every_window_is_what_the_reference_says(engine, 
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_no_row_and_one_row_give_the_reference_s_answer(engine, shelf, number):
+def test_no_row_and_one_row_equal_the_reference(engine, shelf, number):
     schema = pa.schema([("row", pa.int64()), ("who", pa.string()), *EVENTS])
     rows = [{"row": 1, "who": "a", "at": moment("2018-04-01"), "money": Decimal("1.50"), "word": "x"}][:number]
     table = pa.Table.from_pylist(rows, schema)
@@ -269,12 +269,12 @@ WITHIN = {
     ),
     "other keys": (25_000, [total("money").of(Events("tests.events", "at", keys=("whole",))).over("2d")]),
 }
-"""Features, and the bytes that rows may take: so few that the skewed world's largest entity is cut by days."""
+"""Features, and the bytes that rows may take: so few that the skewed world's largest entity is split by days."""
 
 
 @pytest.mark.parametrize("case", WITHIN)
 @pytest.mark.parametrize("engine", LIMITED)
-def test_an_entity_that_memory_does_not_hold_is_cut_by_days_and_keeps_its_bits(engine, case, shelf):
+def test_an_entity_larger_than_memory_is_split_by_days_and_keeps_its_bits(engine, case, shelf):
     limit, features = WITHIN[case]
     rng = random.Random(3)
     rows = [
@@ -332,7 +332,7 @@ def test_old_input_snapshots_give_the_old_bits(engine, shelf):
     assert after.column("amount_mean_7d").to_pylist() == [50.0, 60.0]
 
 
-# The reference looks at every event for every row: two days of the spine are enough of that.
+# The reference reads every event for every row, so two days of the spine have to do.
 TWO_DAYS = (scenario.EVERY_DAY[8], scenario.LAST)
 
 
@@ -350,11 +350,11 @@ def fraud(shelf, built_home):
 
 
 @pytest.fixture(scope="module")
-def said(fraud):
-    """What the reference says of a feature set's rows on the two days."""
+def reference_rows(fraud):
+    """The reference interpreter's rows of a feature set on the two days."""
 
     @cache
-    def say(name):
+    def rows_of(name):
         one = next(each for each in scenario.training.feature_sets if each.name == name)
         tables = {table: fraud[table][2] for table in one.tables_read()}
         spine = fraud[one.spine][2].select(one.spine_columns())
@@ -362,15 +362,15 @@ def said(fraud):
         assert len(chosen) == len(scenario.payments_on(TWO_DAYS))
         return bits(feature_rows(one, tables, chosen.to_pylist()))
 
-    return say
+    return rows_of
 
 
 @pytest.mark.parametrize("feature_set", [customer_spend, terminal_risk, transaction_time], ids=lambda one: one.name)
-def test_the_features_of_the_fraud_domain_are_what_the_reference_says(engine, shelf, fraud, said, feature_set):
+def test_the_features_of_the_fraud_domain_equal_the_reference(engine, shelf, fraud, reference_rows, feature_set):
     one = replace(feature_set, source=fraud[feature_set.source][0], spine=fraud[feature_set.spine][0])
     input_snapshots = {name: pin for name, pin, _ in fraud.values()}
     found = engine.compute_features(shelf, one, input_snapshots, TWO_DAYS)
-    assert bits(found.to_pylist()) == said(feature_set.name)
+    assert bits(found.to_pylist()) == reference_rows(feature_set.name)
     whole = engine.compute_features(shelf, one, input_snapshots, None)
     day = pc.cast(whole.column("tx_datetime"), pa.date32())
     assert whole.filter(pc.is_in(day, pa.array(TWO_DAYS, pa.date32()))).equals(found)

@@ -1,6 +1,6 @@
-"""Only the rows that changes reach are made anew, and none of them is missed: random worlds, and the odd cases.
+"""Exactly the rows that changes reach are recomputed: random worlds, and special cases.
 
-What belongs here: incremental work against the whole, on tables of our own. Not: the fraud domain's tables
+What belongs here: incremental builds compared with full ones, on tables of our own. Not: the fraud domain's tables
 (test_incremental.py).
 """
 
@@ -91,7 +91,7 @@ def build(lake, *feature_sets, **how):
 
 
 def declared(delay, ttl, *, own_events):
-    """A set of which nearly everything can make a difference, and one that it uses."""
+    """A feature set that nearly every change affects, and one that it uses."""
     known, seen = (
         Events("w.events", "t", delay=delay, keys=["key"]),
         Events("w.events", "t", available_at="seen", keys=["key"]),
@@ -125,7 +125,7 @@ def declared(delay, ttl, *, own_events):
     ttl=st.sampled_from(["36h", "lifetime"]),
     own_events=st.booleans(),
 )
-def test_any_changes_lead_to_what_a_rebuild_makes(tmp_path_factory, seed, delay, ttl, own_events):
+def test_incremental_builds_after_any_changes_equal_a_rebuild(tmp_path_factory, seed, delay, ttl, own_events):
     rng = np.random.default_rng(seed)
     lake = scenario.make_lake(tmp_path_factory.mktemp("world") / "home")
     spine = {day: spine_rows(rng, day, 5) for day in range(DAYS)}
@@ -188,7 +188,7 @@ def reports(*days):
     )
 
 
-def test_a_table_cut_by_another_time_than_its_rows_count_by_misses_nothing(lake):
+def test_a_table_partitioned_by_another_time_than_its_event_time_misses_nothing(lake):
     put(lake, "w.reports", reports(1), None, "happened")
     one = counted(Events("w.reports", "reported"))
     build(lake, one)
@@ -199,7 +199,7 @@ def test_a_table_cut_by_another_time_than_its_rows_count_by_misses_nothing(lake)
     ]
 
 
-def test_a_spine_cut_by_another_time_loses_no_row(lake):
+def test_a_spine_partitioned_by_another_time_loses_no_row(lake):
     table = read(lake, "w.spine").sort_by("row")
     table = table.append_column(
         "booked", pa.array([time + timedelta(days=2) for time in table.column("at").to_pylist()], TIME)
@@ -219,7 +219,7 @@ def typed(kind, *days):
     return pa.table({"who": pa.array([1] * len(days), pa.int64()), "t": times, "v": pa.array([7] * len(days), kind)})
 
 
-def test_a_column_of_another_type_makes_all_rows_anew_and_loses_none(lake):
+def test_a_column_of_another_type_rebuilds_all_rows_and_loses_none(lake):
     one = FeatureSet(
         name="w.typed",
         entity=Entity("who"),
@@ -238,7 +238,7 @@ def test_a_column_of_another_type_makes_all_rows_anew_and_loses_none(lake):
     assert build(lake, one).rows == 20
 
 
-def test_a_training_set_follows_a_set_on_another_spine_and_makes_request_features_of_its_own_row(lake):
+def test_a_training_set_follows_a_set_on_another_spine_and_computes_on_demand_features_from_its_own_row(lake):
     """Of two rows at one time each has its own share, as in the feature set and in a training frame."""
     rows = [*read(lake, "w.spine").to_pylist(), {"row": 20, "who": 1, "at": at(19, 12), "paid": 5.0}]
     put(lake, "w.spine", rows, SPINE, "at")
@@ -282,7 +282,7 @@ def test_a_training_set_follows_a_set_on_another_spine_and_makes_request_feature
     assert reproduce(lake, training).identical
 
 
-def test_what_a_killed_process_left_in_the_scratch_space_goes_when_the_home_is_opened(tmp_path):
+def test_files_that_a_killed_process_left_in_the_scratch_space_are_removed_when_the_home_is_opened(tmp_path):
     lake = scenario.make_lake(tmp_path / "home")
     program = (
         "import os, signal, sys, pathlib; from lakehouse.catalog.home import scratch_folder; "

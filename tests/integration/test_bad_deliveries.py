@@ -54,7 +54,7 @@ def state(lake):
 
 
 def rejected(lake, name, *, message, where="", nearest=None, kind=source):
-    """The file is refused with one error in all its parts, and readers see no difference."""
+    """The file is rejected with one complete error, and readers see no difference."""
     before = state(lake)
     with pytest.raises(DeliveryError) as caught:
         land(lake, kind, run_id="r").raise_if_nothing_passed()
@@ -66,7 +66,7 @@ def rejected(lake, name, *, message, where="", nearest=None, kind=source):
         assert error.nearest == nearest
     assert len(str(error).splitlines()) <= 4
     assert state(lake) == before
-    # It stands in nobody's way: what is good flows on, and the file is not looked at again until it is another one.
+    # It blocks nothing: good deliveries still land, and the file is not evaluated again until its content changes.
     scenario.deliver(lake, scenario.payments_on(DAYS[6:7]))
     landed = land(lake, kind, run_id="r")
     assert (landed.outcome.recomputed, landed.rejected) == (True, [])
@@ -107,7 +107,7 @@ def put(lake, name, content):
     return path
 
 
-# Files that are no files of their format.
+# Files that are invalid in their format.
 
 
 def test_an_empty_file(week):
@@ -188,14 +188,14 @@ def test_a_csv_file_in_another_encoding(week, encoding):
 
 
 @pytest.mark.parametrize("row", ["{oops", '{"TRANSACTION_ID": 1', "}"])
-def test_json_that_is_none(week, row):
+def test_invalid_json(week, row):
     put(week, "bad.jsonl", joined([*json_lines()[:4], row, *json_lines()[4:]]))
     error = rejected_somewhere(week, "bad.jsonl")
     assert "cannot be read as json" in error.what
 
 
 def rejected_somewhere(lake, name):
-    """The same as `refused`, where the library that reads decides how exactly the place is known."""
+    """The same as `rejected`, where the reading library decides how exact the place in the file is."""
     before = state(lake)
     with pytest.raises(DeliveryError) as caught:
         scenario.land_all(lake)
@@ -205,7 +205,7 @@ def rejected_somewhere(lake, name):
 
 
 @pytest.mark.parametrize(("row", "kind"), [("[1, 2]", "array"), ("null", "null"), ('"text"', "varchar")])
-def test_json_rows_that_are_no_objects(week, row, kind):
+def test_json_rows_that_are_not_objects(week, row, kind):
     put(week, "bad.jsonl", joined([*json_lines()[:4], row, *json_lines()[4:]]))
     rejected(week, "bad.jsonl", message=f"JSON {kind}, not an object", where=", row 5")
 
@@ -247,7 +247,7 @@ def test_a_column_that_is_there_twice(week):
     assert "'TX_FRAUD' is there twice" in error.what
 
 
-# Types. A value is never bent to fit.
+# Types. A value is never coerced.
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_json_value_of_another_type_keeps_its_row_out(week):
 
 
 def quarantined_alone(lake, column, row):
-    """Lands; all rows but this one are published, and it waits with the rule. Returns it as it was delivered."""
+    """Land and return the only quarantined row as it was delivered; all others are published."""
     landed = land(lake, source, run_id="r")
     assert (landed.rejected, landed.quarantined) == ([], 1)
     assert reconciliation_of(lake, source).balanced
@@ -323,7 +323,7 @@ def quarantined_alone(lake, column, row):
         ("TX_DATETIME", "soon", "is not timestamp"),
     ],
 )
-def test_a_column_without_a_readable_value_refuses_the_file(week, column, value, message):
+def test_a_column_without_a_readable_value_rejects_the_file(week, column, value, message):
     put(week, "bad.csv", text().with_columns(pl.lit(value).alias(column)).write_csv())
     error = rejected_somewhere(week, "bad.csv")
     assert message in error.what
@@ -364,7 +364,7 @@ def test_times_without_a_zone_where_none_is_declared(week, name):
         (pa.array([1_522_540_800_000_000_001] * COUNT).cast(pa.timestamp("ns")), "lose data"),
     ],
 )
-def test_times_that_no_calendar_or_microsecond_holds(week, times, message):
+def test_times_out_of_range(week, times, message):
     put(week, "bad.parquet", ROWS.to_arrow().set_column(1, "TX_DATETIME", times))
     error = rejected(week, "bad.parquet", message=message)
     assert "out of range or finer than a microsecond" in error.what
@@ -416,7 +416,7 @@ def test_a_missing_file_and_a_folder_in_place_of_one(tmp_path):
 
 @contextmanager
 def nobody():
-    """For a while without root's right to read everything."""
+    """Temporarily drop root's right to read everything."""
     if os.geteuid() != 0:
         yield
         return
@@ -449,7 +449,7 @@ def test_a_file_that_may_not_be_read(name):
 # Beside a bad file.
 
 
-def test_looking_around_names_bad_files_with_their_fault(week):
+def test_finding_deliveries_names_bad_files_with_their_fault(week):
     put(week, "bad.parquet", b"")
     found = inspect(week.home, source)
     assert [one.name for one in found if not one.fault] == [f"transactions_{day}.parquet" for day in DAYS[:5]]

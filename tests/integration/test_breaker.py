@@ -1,6 +1,7 @@
 """The circuit breaker over real tables: open, half-open, closed, two processes, a corrupt state.
 
-What belongs here: landing behind a breaker, and the account of rows. Not: the rule by itself (test_breaker_decisions).
+What belongs here: landing behind a breaker, and the reconciliation of rows. Not: the decisions alone
+(unit/test_breaker_decisions.py).
 """
 
 from dataclasses import replace
@@ -66,7 +67,7 @@ def status(lake):
 
 
 def opened(lake):
-    """Two bad days in a row open the breaker; two good ones wait behind it."""
+    """Two bad days in a row open the breaker; two good deliveries are waiting."""
     deliver(lake, 5, good=False)
     deliver(lake, 6, good=False)
     deliver(lake, 7)
@@ -88,7 +89,7 @@ def test_it_opens_and_everything_waits_on_audit_branches_in_order(begun):
         if line.delivery in landed.waiting:
             rows = read(begun, NAME, at=line.branch, where=f"_file = '{line.delivery}'")
             assert len(rows) == line.rows > 0
-    # What waits is not looked at again, and what comes next waits, too.
+    # Waiting deliveries are not evaluated again, and the next one waits as well.
     assert not find_pending(begun, SOURCE).anything
     deliver(begun, 9)
     later = land(begun, SOURCE, run_id="later")
@@ -131,7 +132,7 @@ def deliver_bytes(lake):
     return path.read_bytes()
 
 
-def test_a_mended_contract_makes_it_half_open_and_judges_rejected_deliveries_again(begun):
+def test_a_changed_contract_makes_it_half_open_and_rejected_deliveries_are_evaluated_again(begun):
     opened(begun)
     columns = [
         replace(column, at_least=None, at_most=None) if column.name == "TX_AMOUNT" else column
@@ -150,14 +151,14 @@ def test_a_person_opens_and_closes_it(begun):
     assert (step.before, step.by) == (State.CLOSED, "person")
     deliver(begun, 5)
     assert land(begun, SOURCE, run_id="r").waiting
-    # It stays open until the person says otherwise, however long that takes.
+    # It stays open until the person closes it, however long that takes.
     assert standing(begun, days=30).state is State.OPEN
     set_by_hand(begun, NAME, State.CLOSED, "migrated", SOURCE.definition(), "by-hand")
     land(begun, SOURCE, run_id="r")
     assert published(begun) == [0, 1, 2, 3, 4, 5]
 
 
-def test_every_delivered_row_is_somewhere(begun):
+def test_every_delivered_row_is_reconciled(begun):
     opened(begun)
     reconciliation = reconciliation_of(begun, SOURCE)
     assert reconciliation.balanced, reconciliation.message
@@ -175,12 +176,12 @@ def test_nothing_is_lost_when_the_drop_folder_is_emptied(begun):
     land(begun, SOURCE, run_id="from-held-copies")
     assert published(begun) == [0, 1, 2, 3, 4, 7, 8]
     assert reconciliation_of(begun, SOURCE).balanced
-    # Copies are given back once they are published; refused ones stay.
+    # Copies of published deliveries are removed; those of rejected ones stay.
     held = [path.name for path in begun.home.held(NAME).rglob("*") if path.is_file()]
     assert sorted(held) == [f"transactions_{DAYS[place]}.parquet" for place in (5, 6)]
 
 
-def test_a_state_that_nobody_wrote_is_told_and_can_be_set(begun):
+def test_an_unknown_state_gets_a_clear_error_and_can_be_replaced(begun):
     opened(begun)
     now = datetime.now(UTC).replace(tzinfo=None)
     append(begun, BREAKERS, [{"at": now, "source": NAME, "state": "ajar", "by": "landing"}], "r")
@@ -207,7 +208,7 @@ def _land(home, queue):
     queue.put([one.delivery for one in land(lake, SOURCE, run_id="r").rejected])
 
 
-def test_what_is_stale_is_told_of_a_state_without_a_time(lake):
+def test_a_state_without_a_time_still_blocks_with_its_reason(lake):
     lines = [{"at": None, "source": NAME, "state": "open", "reason": "tonight"}]
     append(lake, BREAKERS, lines, "somebody")
     assert "tonight" in blocked(lake, [NAME])
@@ -222,11 +223,11 @@ def test_two_processes_open_it_once(begun):
     both = [context.Process(target=_land, args=(begun.home.root, queue)) for _ in range(2)]
     for one in both:
         one.start()
-    told = [queue.get(timeout=120) for _ in both]
+    rejected = [queue.get(timeout=120) for _ in both]
     for one in both:
         one.join()
         assert one.exitcode == 0
-    assert any(told)
+    assert any(rejected)
     assert history(begun, NAME)["state"].to_list() == ["open"]
     assert standing(begun).state is State.OPEN
     assert published(begun) == [0, 1, 2, 3, 4]

@@ -1,8 +1,8 @@
-"""The command line as a person and a script meet it: exit codes, words, JSON.
+"""The command line as people and scripts use it: exit codes, texts, JSON.
 
-What belongs here: every command and every way in which it can be called wrongly. Not: what the commands do underneath,
-which has tests of its own, and `slipway new-domain` (test_new_domain.py).
-Most calls run in this process; those that must start from nothing, or beside another one, in one of their own.
+What belongs here: every command and every way to call it wrongly. Not: what the commands do underneath, which
+has tests of its own, and `slipway new-domain` (test_new_domain.py).
+Most calls run in this process; those that need a fresh process, or one beside another, start their own.
 """
 
 import csv
@@ -52,8 +52,8 @@ FRAUD_TABLES = {
 }
 
 
-class Said(NamedTuple):
-    """How a command ended and what it said."""
+class CommandResult(NamedTuple):
+    """A command's exit code and its output."""
 
     code: int
     out: str
@@ -71,7 +71,7 @@ class Said(NamedTuple):
         return " ".join(bare.split())
 
 
-Slipway = Callable[..., Said]
+Slipway = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def slipway(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     for screen in (console, notes):
         monkeypatch.setattr(screen, "_width", 200)
 
-    def call(*words: object) -> Said:
+    def call(*words: object) -> CommandResult:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["slipway", *map(str, words)])
         with pytest.raises(SystemExit) as left:
@@ -88,12 +88,12 @@ def slipway(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         heard = capsys.readouterr()
         assert "Traceback" not in heard.out + heard.err
         code = left.value.code
-        return Said(code if isinstance(code, int) else 0, heard.out, heard.err)
+        return CommandResult(code if isinstance(code, int) else 0, heard.out, heard.err)
 
     return call
 
 
-def start(*words: object, cwd: Path = ROOT, **more: Any) -> Said:
+def start(*words: object, cwd: Path = ROOT, **more: Any) -> CommandResult:
     """Call a command in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *map(str, words)],
@@ -105,16 +105,16 @@ def start(*words: object, cwd: Path = ROOT, **more: Any) -> Said:
         **more,
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 class World(NamedTuple):
-    """A home on which `slipway demo --source` ran, the folder it ran on, the last day's rows, what it said."""
+    """A home on which `slipway demo --source` ran, the folder it ran on, the last day's rows, its result."""
 
     home: Path
     source: Path
     last_day: pl.DataFrame
-    first: Said
+    first: CommandResult
 
 
 @pytest.fixture(scope="module")
@@ -144,24 +144,24 @@ def books(tmp_path: Path) -> Lakehouse:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_each_command_shows_how_to_call_it(slipway: Slipway, name: str) -> None:
-    said = slipway(*name.split(), "--help")
-    assert said.code == 0
+    result = slipway(*name.split(), "--help")
+    assert result.code == 0
     examples = generate_cli_docs.examples(COMMANDS[name])
     assert any(example.startswith(f"slipway {name}") for example in examples), "a command without an example"
-    assert "Examples" in said.out
-    assert examples[0].split("  # ")[0] in said.words
+    assert "Examples" in result.out
+    assert examples[0].split("  # ")[0] in result.words
     for option in ("--json",) if name == "init" else ("--home", "--json"):  # a new project has no home yet
-        assert option in said.out
+        assert option in result.out
 
 
-def test_the_page_of_commands_is_not_stale() -> None:
+def test_the_page_of_commands_is_up_to_date() -> None:
     assert generate_cli_docs.PAGE.read_text() == generate_cli_docs.page(), "run `python -m tests.generate_cli_docs`"
 
 
 def test_without_a_command_the_help_is_shown(slipway: Slipway) -> None:
-    said = slipway()
-    assert said.code == 2
-    assert all(name.split()[0] in said.out + said.err for name in COMMANDS)
+    result = slipway()
+    assert result.code == 2
+    assert all(name.split()[0] in result.out + result.err for name in COMMANDS)
 
 
 def _heavy_modules(*words: object) -> set[str]:
@@ -188,81 +188,81 @@ def test_listing_tables_loads_only_what_reads_tables(world: World) -> None:
 # --- demo
 
 
-def test_demo_tells_all_that_it_promises(world: World) -> None:
+def test_demo_reports_everything_it_promises(world: World) -> None:
     assert world.first.code == 0, world.first.out
-    told = world.first.json
-    assert set(told) >= PROMISED
-    assert set(told["tables"]) == FRAUD_TABLES
-    for table in told["tables"].values():
+    output = world.first.json
+    assert set(output) >= PROMISED
+    assert set(output["tables"]) == FRAUD_TABLES
+    for table in output["tables"].values():
         assert set(table) == {"rows", "snapshot_id"}
         assert table["rows"] > 0
         assert int(table["snapshot_id"]) > 0
         assert isinstance(table["snapshot_id"], str), "JavaScript cannot count that far"
-    champion = told["models"]["fraud.scorer"]
+    champion = output["models"]["fraud.scorer"]
     assert set(champion) >= {"version", "alias", "metrics"}
     assert champion["alias"] == "champion"
     assert 0.75 <= champion["metrics"]["auc"] <= 0.95
-    assert {gate["name"] for gate in told["gates"]} == {"auc_band", "precision_floor", "no_worse_than_champion"}
-    assert all(gate["passed"] for gate in told["gates"])
-    for step in told["steps"]:
+    assert {gate["name"] for gate in output["gates"]} == {"auc_band", "precision_floor", "no_worse_than_champion"}
+    assert all(gate["passed"] for gate in output["gates"])
+    for step in output["steps"]:
         assert set(step) >= {"name", "seconds", "rows"}
-    assert set(told["recomputed"]) == FRAUD_TABLES | {"fraud.scorer"}
-    assert told["seconds"] >= sum(step["seconds"] for step in told["steps"])
-    assert told["peak_memory_mb"] > 100
+    assert set(output["recomputed"]) == FRAUD_TABLES | {"fraud.scorer"}
+    assert output["seconds"] >= sum(step["seconds"] for step in output["steps"])
+    assert output["peak_memory_mb"] > 100
 
 
 def test_demo_again_recomputes_nothing(slipway: Slipway, world: World) -> None:
-    said = slipway("demo", "--source", world.source, "--home", world.home, "--json")
-    assert said.code == 0
-    told = said.json
-    assert told["recomputed"] == []
-    assert told["tables"] == world.first.json["tables"]
-    assert told["models"] == world.first.json["models"]
+    result = slipway("demo", "--source", world.source, "--home", world.home, "--json")
+    assert result.code == 0
+    output = result.json
+    assert output["recomputed"] == []
+    assert output["tables"] == world.first.json["tables"]
+    assert output["models"] == world.first.json["models"]
 
 
-def test_demo_on_one_day_more_recomputes_and_says_why(slipway: Slipway, world: World, tmp_path: Path) -> None:
+def test_demo_on_one_day_more_recomputes_and_names_the_reason(slipway: Slipway, world: World, tmp_path: Path) -> None:
     home, source = tmp_path / "home", tmp_path / "payments"
     shutil.copytree(world.home, home)
     shutil.copytree(world.source, source)
     write_daily_files(world.last_day, source)
-    said = slipway("demo", "--source", source, "--home", home, "--json")
-    assert said.code == 0, said.out
-    told = said.json
-    assert set(told["recomputed"]) == FRAUD_TABLES | {"fraud.scorer"}
-    steps = {step["name"]: step["rows"] for step in told["steps"]}
+    result = slipway("demo", "--source", source, "--home", home, "--json")
+    assert result.code == 0, result.out
+    output = result.json
+    assert set(output["recomputed"]) == FRAUD_TABLES | {"fraud.scorer"}
+    steps = {step["name"]: step["rows"] for step in output["steps"]}
     assert steps["fraud.transactions"] == world.last_day.height, "only the new day was landed"
-    assert steps["fraud.customer_spend"] < told["tables"]["fraud.customer_spend"]["rows"]
+    assert steps["fraud.customer_spend"] < output["tables"]["fraud.customer_spend"]["rows"]
     rows = world.first.json["tables"]["fraud.transactions"]["rows"] + world.last_day.height
-    assert told["tables"]["fraud.transactions"]["rows"] == told["tables"]["fraud.training"]["rows"] == rows
-    assert told["models"]["fraud.scorer"]["version"] == 2
-    assert any("2018-05-02" in cause for cause in told["because"])
+    assert output["tables"]["fraud.transactions"]["rows"] == output["tables"]["fraud.training"]["rows"] == rows
+    assert output["models"]["fraud.scorer"]["version"] == 2
+    assert any("2018-05-02" in cause for cause in output["because"])
 
 
 def test_demo_in_words(slipway: Slipway, world: World) -> None:
-    said = slipway("demo", "--source", world.source, "--home", world.home)
-    assert said.code == 0
-    assert "nothing was recomputed" in said.words
-    assert "fraud.scorer" in said.words
-    assert "version 1 (champion)" in said.words
-    assert "slipway up" in said.words
+    result = slipway("demo", "--source", world.source, "--home", world.home)
+    assert result.code == 0
+    assert "nothing was recomputed" in result.words
+    assert "fraud.scorer" in result.words
+    assert "version 1 (champion)" in result.words
+    assert "slipway up" in result.words
 
 
 def test_demo_on_a_folder_that_is_not_there(slipway: Slipway, tmp_path: Path) -> None:
     (tmp_path / "payments.parquet").touch()
-    said = slipway("demo", "--source", tmp_path / "payment.parquet", "--home", tmp_path / "home")
-    assert said.code == 1
-    assert "There is no such file or folder." in said.words
-    assert "payments.parquet" in said.words, "the nearest"
+    result = slipway("demo", "--source", tmp_path / "payment.parquet", "--home", tmp_path / "home")
+    assert result.code == 1
+    assert "There is no such file or folder." in result.words
+    assert "payments.parquet" in result.words, "the nearest"
 
 
 def test_demo_on_a_truncated_file(slipway: Slipway, world: World, tmp_path: Path) -> None:
     whole = min(world.source.glob("*.parquet"))
     cut = tmp_path / whole.name
     cut.write_bytes(whole.read_bytes()[:-200])
-    said = slipway("demo", "--source", cut, "--home", tmp_path / "home", "--json")
-    assert said.code == 1
-    assert "damaged" in said.json["what"]
-    assert said.json["where"] == str(cut)
+    result = slipway("demo", "--source", cut, "--home", tmp_path / "home", "--json")
+    assert result.code == 1
+    assert "damaged" in result.json["what"]
+    assert result.json["where"] == str(cut)
     tables = slipway("tables", "--home", tmp_path / "home", "--json").json["tables"]
     rows = {one["name"]: one["rows"] for one in tables if one["rows"]}
     assert rows == {"slipway.deliveries": 1}, "the file is logged as rejected, and nothing of it is landed"
@@ -272,9 +272,9 @@ def test_demo_on_a_truncated_file(slipway: Slipway, world: World, tmp_path: Path
 
 
 def test_all_tables(slipway: Slipway, world: World) -> None:
-    said = slipway("tables", "--home", world.home, "--json")
-    assert said.code == 0
-    found = {table["name"]: table for table in said.json["tables"]}
+    result = slipway("tables", "--home", world.home, "--json")
+    assert result.code == 0
+    found = {table["name"]: table for table in result.json["tables"]}
     assert {name for name in found if not is_system_table(name)} == FRAUD_TABLES
     kinds = {name.split(".")[1]: table["kind"] for name, table in found.items()}
     assert kinds["transactions"] == "source"
@@ -294,23 +294,28 @@ def test_all_tables(slipway: Slipway, world: World) -> None:
 
 
 def test_one_table(slipway: Slipway, world: World) -> None:
-    told = slipway("tables", "fraud.training", "--home", world.home, "--json").json
-    columns = {column["name"]: column for column in told["columns"]}
+    output = slipway("tables", "fraud.training", "--home", world.home, "--json").json
+    columns = {column["name"]: column for column in output["columns"]}
     assert columns["amount"]["type"] == "decimal(12, 2)"
     assert "last 7 days" in columns["customer_spend__amount_mean_7d"]["doc"]
-    newest = told["snapshots"][0]
-    assert newest["snapshot_id"] == told["snapshot_id"]
+    newest = output["snapshots"][0]
+    assert newest["snapshot_id"] == output["snapshot_id"]
     assert newest["published"] is True
     assert newest["run_id"]
     assert newest["code_version"]
     assert set(newest["input_snapshots"]) >= {"fraud.stg_transactions", "fraud.customer_spend"}
-    assert [branch["name"] for branch in told["branches"]] == ["main"]
+    assert [branch["name"] for branch in output["branches"]] == ["main"]
     # What the champion was trained on is kept from expiry.
-    (tag,) = told["tags"]
-    assert (tag["name"], tag["snapshot_id"]) == ("model-fraud.scorer-1", told["snapshot_id"])
-    assert Path(told["location"]).is_relative_to(world.home)
+    (tag,) = output["tags"]
+    assert (tag["name"], tag["snapshot_id"]) == ("model-fraud.scorer-1", output["snapshot_id"])
+    assert Path(output["location"]).is_relative_to(world.home)
     words = slipway("tables", "fraud.training", "--home", world.home).words
-    for expected in ("owned by team:payments", told["snapshot_id"], "customer_spend__amount_mean_7d", told["location"]):
+    for expected in (
+        "owned by team:payments",
+        output["snapshot_id"],
+        "customer_spend__amount_mean_7d",
+        output["location"],
+    ):
         assert expected in words.replace(" ", "") or expected in words
 
 
@@ -318,9 +323,9 @@ def test_a_stale_table_has_a_reason(slipway: Slipway, world: World, tmp_path: Pa
     lake = scenario.make_lake(shutil.copytree(world.home, tmp_path / "home"))
     assert slipway("tables", "fraud.daily_activity", "--drop", "--yes", "--home", lake.home.root).code == 0
     assert slipway("tables", "fraud.terminal_risk", "--drop", "--yes", "--home", lake.home.root).code == 0
-    told = slipway("tables", "fraud.training", "--home", lake.home.root, "--json").json
-    assert told["stale"] is True
-    assert "fraud.terminal_risk was never published" in told["reason"]
+    output = slipway("tables", "fraud.training", "--home", lake.home.root, "--json").json
+    assert output["stale"] is True
+    assert "fraud.terminal_risk was never published" in output["reason"]
     assert "fraud.training is stale" in slipway("tables", "--home", lake.home.root).words
     entry = slipway("features", "fraud.terminal_risk", "--home", lake.home.root, "--json").json
     assert entry["freshness"]["out_of_line"] is True
@@ -328,32 +333,32 @@ def test_a_stale_table_has_a_reason(slipway: Slipway, world: World, tmp_path: Pa
 
 
 def test_an_audit_branch_waits_for_inspection(slipway: Slipway, books: Lakehouse) -> None:
-    told = slipway("tables", "books.ledger", "--home", books.home.root, "--json").json
-    assert told["kind"] == "not declared"
-    waiting = [branch for branch in told["branches"] if branch["awaits_inspection"]]
+    output = slipway("tables", "books.ledger", "--home", books.home.root, "--json").json
+    assert output["kind"] == "not declared"
+    waiting = [branch for branch in output["branches"] if branch["awaits_inspection"]]
     assert len(waiting) == 1
     assert waiting[0]["kept_until"] > waiting[0]["at"]
-    published = {one["snapshot_id"]: one["published"] for one in told["snapshots"]}
+    published = {one["snapshot_id"]: one["published"] for one in output["snapshots"]}
     assert published[waiting[0]["snapshot_id"]] is False
-    assert published[told["snapshot_id"]] is True
+    assert published[output["snapshot_id"]] is True
     assert "waits for inspection" in slipway("tables", "books.ledger", "--home", books.home.root).words
 
 
 @pytest.mark.parametrize("words", [("tables", "fraud.training"), ("query", "select 1"), ("contract", "suggest", "a.b")])
-def test_who_only_reads_is_told_where_there_is_no_home_and_makes_none(
+def test_a_command_that_only_reads_names_the_missing_home_and_creates_none(
     slipway: Slipway, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    said = slipway(*words, "--home", str(tmp_path / "elsewhere"), "--json")
-    assert said.code == 1
-    assert said.json["where"] == str(tmp_path / "elsewhere")
-    assert "SLIPWAY_HOME" in said.json["fix"]
+    result = slipway(*words, "--home", str(tmp_path / "elsewhere"), "--json")
+    assert result.code == 1
+    assert result.json["where"] == str(tmp_path / "elsewhere")
+    assert "SLIPWAY_HOME" in result.json["fix"]
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_table_that_is_not_there_is_named_with_the_home(slipway: Slipway, books: Lakehouse) -> None:
-    said = slipway("tables", "xyzzy", "--home", books.home.root, "--json")
-    assert said.json["where"] == f"the home {books.home.root}"
-    assert "--home or SLIPWAY_HOME" in said.json["fix"]
+    result = slipway("tables", "xyzzy", "--home", books.home.root, "--json")
+    assert result.json["where"] == f"the home {books.home.root}"
+    assert "--home or SLIPWAY_HOME" in result.json["fix"]
 
 
 def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
@@ -387,20 +392,20 @@ def test_an_empty_home_has_no_tables(slipway: Slipway, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_called_wrongly_is_told_with_what_comes_nearest(
+def test_a_wrong_argument_gets_an_error_with_the_nearest_valid_one(
     slipway: Slipway, tmp_path: Path, words: tuple[str, ...], message: str, nearest: str, code: int
 ) -> None:
-    said = slipway(*words, "--home", tmp_path / "home", "--json")
-    assert said.code == code
-    assert message in said.json["what"]
-    assert said.json["nearest"] == nearest
+    result = slipway(*words, "--home", tmp_path / "home", "--json")
+    assert result.code == code
+    assert message in result.json["what"]
+    assert result.json["nearest"] == nearest
 
 
 def test_drop_asks_first(slipway: Slipway, books: Lakehouse) -> None:
-    said = slipway("tables", "books.ledger", "--drop", "--home", books.home.root)
-    assert said.code == 1
-    assert "nobody here to ask" in said.words
-    assert "--yes" in said.words
+    result = slipway("tables", "books.ledger", "--drop", "--home", books.home.root)
+    assert result.code == 1
+    assert "nobody here to ask" in result.words
+    assert "--yes" in result.words
     assert slipway("tables", "--drop", "--yes", "--home", books.home.root).code == 1
     assert books.has("books.ledger")
 
@@ -408,8 +413,8 @@ def test_drop_asks_first(slipway: Slipway, books: Lakehouse) -> None:
 def test_a_dropped_table_is_gone_with_its_files(slipway: Slipway, books: Lakehouse) -> None:
     folder = Path(slipway("tables", "books.ledger", "--home", books.home.root, "--json").json["location"])
     assert any(folder.rglob("*.parquet"))
-    said = slipway("tables", "books.ledger", "--drop", "--yes", "--home", books.home.root, "--json")
-    assert said.json == {"dropped": ["books.ledger"]}
+    result = slipway("tables", "books.ledger", "--drop", "--yes", "--home", books.home.root, "--json")
+    assert result.json == {"dropped": ["books.ledger"]}
     assert not books.has("books.ledger")
     assert not folder.exists()
     again = slipway("tables", "books.ledger", "--drop", "--yes", "--home", books.home.root)
@@ -425,8 +430,8 @@ def test_the_quarantine_is_shown_and_goes_with_its_source(slipway: Slipway, lake
     found = {one["name"]: one for one in slipway("tables", "--home", lake.home.root, "--json").json["tables"]}
     assert found[quarantine]["kind"] == "quarantine"
     assert found[quarantine]["rows"] > 0
-    said = slipway("tables", "fraud.transactions", "--drop", "--yes", "--home", lake.home.root, "--json")
-    assert said.json == {"dropped": ["fraud.transactions", quarantine]}
+    result = slipway("tables", "fraud.transactions", "--drop", "--yes", "--home", lake.home.root, "--json")
+    assert result.json == {"dropped": ["fraud.transactions", quarantine]}
     assert scenario.land_all(lake, lenient=True).outcome.days == tuple(days), "the same deliveries can be landed again"
 
 
@@ -437,9 +442,9 @@ def test_rows_as_json(slipway: Slipway, books: Lakehouse) -> None:
     sql = """select note, count(*) as bookings, sum(number) as numbers, min("at") as first
         from books.ledger group by note"""
     for asked in (["--json"], ["--format", "json"]):
-        said = slipway("query", sql, *asked, "--home", books.home.root)
-        assert said.code == 0
-        (row,) = said.json
+        result = slipway("query", sql, *asked, "--home", books.home.root)
+        assert result.code == 0
+        (row,) = result.json
         assert row["note"] == "second"
         assert row["bookings"] == 150
         assert row["numbers"] == sum(
@@ -448,7 +453,7 @@ def test_rows_as_json(slipway: Slipway, books: Lakehouse) -> None:
         assert row["first"] == "2024-01-01T00:00:00"
 
 
-def test_values_that_json_has_no_words_for(slipway: Slipway, books: Lakehouse) -> None:
+def test_values_that_json_cannot_represent(slipway: Slipway, books: Lakehouse) -> None:
     sql = (
         "select 'nan'::double as nothing, 12.30::decimal(12, 2) as money, "
         "123456789012345678.91::decimal(38, 2) as exact, null as missing, "
@@ -471,7 +476,7 @@ def test_values_that_json_has_no_words_for(slipway: Slipway, books: Lakehouse) -
     assert "[bold]x[/bold]" in slipway("query", sql, "--home", books.home.root).words
 
 
-def test_no_rows_are_an_answer_too(slipway: Slipway, books: Lakehouse, tmp_path: Path) -> None:
+def test_a_query_without_rows(slipway: Slipway, books: Lakehouse, tmp_path: Path) -> None:
     sql = "select number, note from books.ledger where number < 0"
     home = books.home.root
     assert slipway("query", sql, "--json", "--home", home).json == []
@@ -483,8 +488,8 @@ def test_no_rows_are_an_answer_too(slipway: Slipway, books: Lakehouse, tmp_path:
 
 def test_rows_as_csv_and_parquet(slipway: Slipway, books: Lakehouse, tmp_path: Path) -> None:
     sql, home = "from books.ledger order by number", books.home.root
-    said = slipway("query", sql, "--format", "csv", "--home", home)
-    rows = list(csv.DictReader(io.StringIO(said.out)))
+    result = slipway("query", sql, "--format", "csv", "--home", home)
+    rows = list(csv.DictReader(io.StringIO(result.out)))
     assert len(rows) == 150
     assert rows[0] == {"number": "738886000", "at": "2024-01-01T00:00:00", "amount": "0.0", "note": "second"}
     for name in ("rows.csv", "rows.json", "rows.parquet"):
@@ -492,7 +497,7 @@ def test_rows_as_csv_and_parquet(slipway: Slipway, books: Lakehouse, tmp_path: P
         assert written.code == 0
         assert written.out == ""
         assert "150 rows in" in written.words
-    assert (tmp_path / "rows.csv").read_text() == said.out
+    assert (tmp_path / "rows.csv").read_text() == result.out
     assert len(json.loads((tmp_path / "rows.json").read_text())) == 150
     parquet = pl.read_parquet(tmp_path / "rows.parquet")
     assert parquet.schema["at"] == pl.Datetime("us")
@@ -501,11 +506,11 @@ def test_rows_as_csv_and_parquet(slipway: Slipway, books: Lakehouse, tmp_path: P
 
 
 def test_a_terminal_is_given_a_hundred_rows_and_the_number_of_all(slipway: Slipway, books: Lakehouse) -> None:
-    said = slipway("query", "from books.ledger", "--home", books.home.root)
-    assert "the first 100 of 150 rows" in said.words
-    assert said.out.count("second") == 100
+    result = slipway("query", "from books.ledger", "--home", books.home.root)
+    assert "the first 100 of 150 rows" in result.words
+    assert result.out.count("second") == 100
     snapshot = resolve(books.table("books.ledger"))
-    assert f"books.ledger at {snapshot}" in said.words
+    assert f"books.ledger at {snapshot}" in result.words
 
 
 def test_at_a_snapshot_a_branch_or_a_time(slipway: Slipway, books: Lakehouse) -> None:
@@ -515,9 +520,9 @@ def test_at_a_snapshot_a_branch_or_a_time(slipway: Slipway, books: Lakehouse) ->
     branch = next(name for name in table.metadata.refs if name != "main")
     for at, note in ((earlier, "first"), (branch, "third"), ("main", "second"), ("2124-01-01T00:00:00", "second")):
         assert slipway("query", sql, "--at", at, "--json", "--home", home).json == [{"note": note}]
-    said = slipway("query", sql, "--at", "mian", "--json", "--home", home)
-    assert said.code == 1
-    assert said.json["nearest"] == "main"
+    result = slipway("query", sql, "--at", "mian", "--json", "--home", home)
+    assert result.code == 1
+    assert result.json["nearest"] == "main"
     assert slipway("query", sql, "--at", "2001-01-01", "--home", home).code == 1
     assert slipway("query", "select 1", "--at", "main", "--home", home).code == 1
 
@@ -543,9 +548,9 @@ def test_a_query_only_reads_and_only_tables(
     slipway: Slipway, books: Lakehouse, sql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = slipway("query", sql, "--home", books.home.root, "--json")
-    assert said.code == 1
-    assert said.json["error"] == "SlipwayError"
+    result = slipway("query", sql, "--home", books.home.root, "--json")
+    assert result.code == 1
+    assert result.json["error"] == "SlipwayError"
     assert not (tmp_path / "stolen.csv").exists()
 
 
@@ -564,14 +569,12 @@ def test_a_query_only_reads_and_only_tables(
         ("select amount + 'x' from books.ledger", "Could not convert string 'x' to DOUBLE.", None),
     ],
 )
-def test_a_query_that_means_nothing(
-    slipway: Slipway, books: Lakehouse, sql: str, what: str, nearest: str | None
-) -> None:
-    said = slipway("query", sql, "--home", books.home.root, "--json")
-    assert said.code == 1
-    assert said.json["what"] == what
-    assert said.json["nearest"] == nearest
-    assert said.json["fix"]
+def test_an_invalid_query(slipway: Slipway, books: Lakehouse, sql: str, what: str, nearest: str | None) -> None:
+    result = slipway("query", sql, "--home", books.home.root, "--json")
+    assert result.code == 1
+    assert result.json["what"] == what
+    assert result.json["nearest"] == nearest
+    assert result.json["fix"]
 
 
 def test_reading_statements_other_than_select(slipway: Slipway, books: Lakehouse) -> None:
@@ -597,7 +600,7 @@ def test_formats_and_outputs_that_do_not_go_together(slipway: Slipway, books: La
     assert slipway("query", "from books.ledger", "--format", "xlsx", "--home", home).code == 2
 
 
-def test_a_reader_that_has_had_enough(books: Lakehouse) -> None:
+def test_a_reader_that_closes_the_pipe_early(books: Lakehouse) -> None:
     words = [sys.executable, "-m", "orchestration.cli", "query", "from books.ledger, range(20000)", "--format", "csv"]
     with subprocess.Popen(
         [*words, "--home", str(books.home.root)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -624,21 +627,21 @@ def test_all_feature_sets(slipway: Slipway, world: World) -> None:
 
 
 def test_one_feature_set(slipway: Slipway, world: World) -> None:
-    told = slipway("features", "fraud.terminal_risk", "--home", world.home, "--json").json
-    assert told["owner"] == "team:payments"
-    assert told["description"].startswith("How busy a terminal is")
-    assert (told["entity"], told["delay"]) == ("terminal_id", "7d")
-    assert (told["source"], told["spine"]) == ("fraud.fraud_reports", "fraud.stg_transactions")
-    assert told["windows"] == ["1d", "7d", "30d"]
-    column = told["columns"][-1]
+    output = slipway("features", "fraud.terminal_risk", "--home", world.home, "--json").json
+    assert output["owner"] == "team:payments"
+    assert output["description"].startswith("How busy a terminal is")
+    assert (output["entity"], output["delay"]) == ("terminal_id", "7d")
+    assert (output["source"], output["spine"]) == ("fraud.fraud_reports", "fraud.stg_transactions")
+    assert output["windows"] == ["1d", "7d", "30d"]
+    column = output["columns"][-1]
     assert column == {
         "name": "is_fraud_rate_30d",
         "type": "double",
         "meaning": "share of events with is_fraud in the last 30 days",
     }
-    (model,) = told["models"]
+    (model,) = output["models"]
     assert (model["name"], model["champion"], len(model["columns"])) == ("fraud.scorer", 1, 6)
-    assert told["freshness"]["out_of_line"] is False
+    assert output["freshness"]["out_of_line"] is False
     words = slipway("features", "fraud.customer_spend", "--home", world.home).words
     for expected in (
         "How often and how much",
@@ -652,18 +655,18 @@ def test_one_feature_set(slipway: Slipway, world: World) -> None:
 
 
 def test_one_feature(slipway: Slipway, world: World) -> None:
-    told = slipway("features", "fraud.terminal_risk.is_fraud_rate_7d", "--home", world.home, "--json").json
-    assert told["formula"] == "rate(is_fraud) over (t-7d-7d, t-7d], else 0"
-    assert (told["type"], told["unit"], told["entity"]) == ("double", "share, 0 to 1", ["terminal_id"])
-    assert told["inputs"] == ["fraud.fraud_reports.is_fraud"]
-    assert told["delivered_as"] == ["fraud.transactions.TX_FRAUD"]
-    assert told["used_by"] == ["fraud.training", "fraud.scorer"]
-    assert {"examples_hold", "not_null_fraud_reports_is_fraud"} <= set(told["checks"])
-    assert told["since"] is not None
-    drawn = told["distribution"]
+    output = slipway("features", "fraud.terminal_risk.is_fraud_rate_7d", "--home", world.home, "--json").json
+    assert output["formula"] == "rate(is_fraud) over (t-7d-7d, t-7d], else 0"
+    assert (output["type"], output["unit"], output["entity"]) == ("double", "share, 0 to 1", ["terminal_id"])
+    assert output["inputs"] == ["fraud.fraud_reports.is_fraud"]
+    assert output["delivered_as"] == ["fraud.transactions.TX_FRAUD"]
+    assert output["used_by"] == ["fraud.training", "fraud.scorer"]
+    assert {"examples_hold", "not_null_fraud_reports_is_fraud"} <= set(output["checks"])
+    assert output["since"] is not None
+    drawn = output["distribution"]
     assert drawn["null_share"] == 0
     assert drawn["bars_without_zeros"], "nearly no terminal has a fraud"
-    assert sum(bar["rows"] for bar in drawn["bars"]) + drawn["zeros"] == drawn["rows"] == told["freshness"]["rows"]
+    assert sum(bar["rows"] for bar in drawn["bars"]) + drawn["zeros"] == drawn["rows"] == output["freshness"]["rows"]
     words = slipway("features", "fraud.customer_spend.amount_mean_7d", "--home", world.home).words
     for expected in ("mean(amount) over (t-7d, t]", "median", "training-set fraud.customer_spend.amount_mean_7d"):
         assert expected in words
@@ -681,19 +684,19 @@ def test_features_are_searched_by_word_entity_source_and_owner(slipway: Slipway,
 
 
 def test_the_catalog_as_a_site_and_features_that_are_equal(slipway: Slipway, world: World, tmp_path: Path) -> None:
-    told = slipway("features", "--html", tmp_path / "site", "--home", world.home, "--json").json
-    assert [Path(file).name for file in told["files"]][:2] == ["index.html", "fraud.customer_spend.html"]
-    assert all(Path(file).exists() for file in told["files"])
+    output = slipway("features", "--html", tmp_path / "site", "--home", world.home, "--json").json
+    assert [Path(file).name for file in output["files"]][:2] == ["index.html", "fraud.customer_spend.html"]
+    assert all(Path(file).exists() for file in output["files"])
     assert slipway("features", "--duplicates", "--home", world.home, "--json").json == {"duplicates": []}
     both = slipway("features", "amount", "--duplicates", "--home", world.home, "--json").json
     assert both["where"] == "--duplicates"
 
 
 def test_features_of_a_home_without_tables(slipway: Slipway, tmp_path: Path) -> None:
-    told = slipway("features", "fraud.customer_spend", "--home", tmp_path / "new", "--json").json
-    assert told["freshness"]["newest_day"] is None
-    assert told["freshness"]["out_of_line"] is True
-    assert told["models"][0]["champion"] is None
+    output = slipway("features", "fraud.customer_spend", "--home", tmp_path / "new", "--json").json
+    assert output["freshness"]["newest_day"] is None
+    assert output["freshness"]["out_of_line"] is True
+    assert output["models"][0]["champion"] is None
     assert slipway("features", "--home", tmp_path / "new").code == 0
 
 
@@ -707,15 +710,15 @@ def test_all_models(slipway: Slipway, world: World) -> None:
 
 
 def test_one_model(slipway: Slipway, world: World) -> None:
-    told = slipway("models", "fraud.scorer", "--home", world.home, "--json").json
-    assert told["owner"] == "team:fraud"
-    (version,) = told["versions"]
+    output = slipway("models", "fraud.scorer", "--home", world.home, "--json").json
+    assert output["owner"] == "team:fraud"
+    (version,) = output["versions"]
     assert (version["version"], version["alias"], version["reason"]) == (1, "champion", None)
     assert version["metrics"] == world.first.json["models"]["fraud.scorer"]["metrics"]
     assert version["input_snapshots"]["fraud.training"] == world.first.json["tables"]["fraud.training"]["snapshot_id"]
     assert version["trained_at"]
-    assert [gate["name"] for gate in told["gates"]] == ["auc_band", "precision_floor", "no_worse_than_champion"]
-    assert all(gate["passed"] for gate in told["gates"])
+    assert [gate["name"] for gate in output["gates"]] == ["auc_band", "precision_floor", "no_worse_than_champion"]
+    assert all(gate["passed"] for gate in output["gates"])
     words = slipway("models", "fraud.scorer", "--home", world.home).words
     for expected in ("champion", "meets the gate", "fraud.terminal_risk", version["candidate"]):
         assert expected in words
@@ -734,14 +737,14 @@ def test_models_of_a_home_without_models(slipway: Slipway, tmp_path: Path) -> No
 
 def test_simulated_files(slipway: Slipway, tmp_path: Path) -> None:
     small = ["--days", 3, "--customers", 50, "--terminals", 80, "--seed", 4, "--start", "2020-02-28"]
-    told = slipway("simulate", *small, "--format", "csv", "--gzip", "--output", tmp_path / "out", "--json").json
-    assert told["files"] == 3
+    output = slipway("simulate", *small, "--format", "csv", "--gzip", "--output", tmp_path / "out", "--json").json
+    assert output["files"] == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         f"transactions_2020-02-{day}.csv.gz" for day in (28, 29)
     ] + ["transactions_2020-03-01.csv.gz"]
-    said = slipway("simulate", *small, "--home", tmp_path / "home")
-    assert said.code == 0
-    assert f"{told['transactions']:,} transactions" in said.words
+    result = slipway("simulate", *small, "--home", tmp_path / "home")
+    assert result.code == 0
+    assert f"{output['transactions']:,} transactions" in result.words
     assert len(list((tmp_path / "home" / "drop" / "fraud" / "transactions").glob("*.parquet"))) == 3
 
 
@@ -754,23 +757,23 @@ def test_simulated_files(slipway: Slipway, tmp_path: Path) -> None:
         (["--customers", "-5"], "1"),
     ],
 )
-def test_worlds_that_cannot_be(slipway: Slipway, tmp_path: Path, words: list[str], nearest: str) -> None:
-    said = slipway("simulate", *words, "--output", tmp_path / "out", "--json")
-    assert said.code == 1
-    assert said.json["nearest"] == nearest
+def test_simulations_with_invalid_options(slipway: Slipway, tmp_path: Path, words: list[str], nearest: str) -> None:
+    result = slipway("simulate", *words, "--output", tmp_path / "out", "--json")
+    assert result.code == 1
+    assert result.json["nearest"] == nearest
     assert not (tmp_path / "out").exists()
 
 
 # --- materialize and up
 
 
-def test_materialize_makes_a_dropped_table_anew(slipway: Slipway, world: World, tmp_path: Path) -> None:
+def test_materialize_rebuilds_a_dropped_table(slipway: Slipway, world: World, tmp_path: Path) -> None:
     home = shutil.copytree(world.home, tmp_path / "home")
     rows = scenario.make_lake(home).table("fraud.daily_activity").scan().to_arrow().num_rows
     assert slipway("tables", "fraud.daily_activity", "--drop", "--yes", "--home", home).code == 0
-    said = slipway("materialize", "fraud.daily_activity", "--home", home, "--json")
-    assert said.code == 0, said.out
-    assert said.json["recomputed"] == ["fraud.daily_activity"]
+    result = slipway("materialize", "fraud.daily_activity", "--home", home, "--json")
+    assert result.code == 0, result.out
+    assert result.json["recomputed"] == ["fraud.daily_activity"]
     assert scenario.make_lake(home).table("fraud.daily_activity").scan().to_arrow().num_rows == rows == DAYS - 1
 
 
@@ -780,15 +783,15 @@ def test_materialize_lands_the_days_that_were_delivered_and_asks_for_no_others(
     first = datetime.now(UTC).date() - timedelta(days=6)
     small = ["--days", 3, "--customers", 50, "--terminals", 80, "--start", first]
     made = slipway("simulate", *small, "--home", tmp_path / "home", "--json").json
-    said = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
-    assert said.code == 0, "the days from then to yesterday are still to come"
-    assert [step["rows"] for step in said.json["steps"]] == [made["transactions"]]
+    result = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
+    assert result.code == 0, "the days from then to yesterday are still to come"
+    assert [step["rows"] for step in result.json["steps"]] == [made["transactions"]]
 
 
 def test_materialize_a_source_without_deliveries(slipway: Slipway, tmp_path: Path) -> None:
-    said = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
-    assert said.code == 1
-    assert "There is no such file or folder." in said.json["what"]
+    result = slipway("materialize", "fraud.transactions", "--home", tmp_path / "home", "--json")
+    assert result.code == 1
+    assert "There is no such file or folder." in result.json["what"]
 
 
 @pytest.mark.parametrize(
@@ -800,17 +803,19 @@ def test_materialize_a_source_without_deliveries(slipway: Slipway, tmp_path: Pat
         (["fraud.transactions", "--days", "2019-01-01"], "2018-05-01"),
     ],
 )
-def test_materialize_what_is_not_there(slipway: Slipway, world: World, words: list[str], nearest: str) -> None:
-    said = slipway("materialize", *words, "--home", world.home, "--json")
-    assert said.code == 1
-    assert said.json["nearest"] == nearest
+def test_materialize_with_an_unknown_name_or_day(
+    slipway: Slipway, world: World, words: list[str], nearest: str
+) -> None:
+    result = slipway("materialize", *words, "--home", world.home, "--json")
+    assert result.code == 1
+    assert result.json["nearest"] == nearest
 
 
 def test_up_needs_a_checkout(slipway: Slipway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_PROJECT", str(tmp_path))
-    said = slipway("up", "--home", tmp_path / "home", "--json")
-    assert said.code == 1
-    assert said.json["what"] == "There is no workspace.yaml."
+    result = slipway("up", "--home", tmp_path / "home", "--json")
+    assert result.code == 1
+    assert result.json["what"] == "There is no workspace.yaml."
     assert slipway("up", "--port", "0").code == 2
 
 
@@ -829,22 +834,22 @@ def test_up_needs_a_checkout(slipway: Slipway, tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_an_unknown_name_gets_the_nearest(slipway: Slipway, world: World, words: list[str], nearest: str) -> None:
-    said = slipway(*words, "--home", world.home)
-    assert said.code == 1
-    assert f"nearest: {nearest}" in said.words
-    told = slipway(*words, "--home", world.home, "--json")
-    assert told.code == 1
-    assert set(told.json) == {"error", "what", "where", "nearest", "fix"}
-    assert told.json["nearest"] == nearest
+    result = slipway(*words, "--home", world.home)
+    assert result.code == 1
+    assert f"nearest: {nearest}" in result.words
+    as_json = slipway(*words, "--home", world.home, "--json")
+    assert as_json.code == 1
+    assert set(as_json.json) == {"error", "what", "where", "nearest", "fix"}
+    assert as_json.json["nearest"] == nearest
 
 
 @pytest.mark.parametrize(
     "words", [["tabels"], ["tables", "--hme", "x"], ["query"], ["simulate", "--days", "many"], ["models", "a", "b"]]
 )
 def test_wrong_usage(slipway: Slipway, words: list[str]) -> None:
-    said = slipway(*words)
-    assert said.code == 2
-    assert "Usage: slipway" in said.words
+    result = slipway(*words)
+    assert result.code == 2
+    assert "Usage: slipway" in result.words
 
 
 def test_a_home_of_a_newer_format(slipway: Slipway, tmp_path: Path) -> None:
@@ -852,9 +857,9 @@ def test_a_home_of_a_newer_format(slipway: Slipway, tmp_path: Path) -> None:
     marker = home / "home.json"
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 99}))
     for words in (["tables"], ["models"], ["query", "select 1"], ["demo"], ["materialize", "fraud.training"]):
-        said = slipway(*words, "--home", home, "--json")
-        assert said.code == 1
-        assert "newer Slipway (format 99" in said.json["what"]
+        result = slipway(*words, "--home", home, "--json")
+        assert result.code == 1
+        assert "newer Slipway (format 99" in result.json["what"]
 
 
 def test_places_that_are_no_home(slipway: Slipway, tmp_path: Path) -> None:
@@ -862,17 +867,17 @@ def test_places_that_are_no_home(slipway: Slipway, tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("a letter")
     for place in ("file", "letters", "file/below"):
-        said = slipway("tables", "--home", tmp_path / place, "--json")
-        assert said.code == 1
-        assert said.json["error"] == "HomeError"
-        assert said.json["fix"]
+        result = slipway("tables", "--home", tmp_path / place, "--json")
+        assert result.code == 1
+        assert result.json["error"] == "HomeError"
+        assert result.json["fix"]
 
 
 def test_a_setting_that_does_not_exist(slipway: Slipway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_HOMES", str(tmp_path))
-    said = slipway("tables", "--json")
-    assert said.code == 1
-    assert said.json["nearest"] == "SLIPWAY_HOME"
+    result = slipway("tables", "--json")
+    assert result.code == 1
+    assert result.json["nearest"] == "SLIPWAY_HOME"
 
 
 @pytest.fixture
@@ -904,10 +909,10 @@ def test_a_second_slipway_in_the_same_home(slipway: Slipway, busy_home: Path) ->
         ["tables", "books.ledger", "--drop", "--yes"],
         ["new-domain", "orders"],
     ):
-        said = slipway(*words, "--home", busy_home, "--json")
-        assert said.code == 1
-        assert "Another Slipway process is working in this home: process" in said.json["what"]
-        assert "`slipway demo`" in said.json["what"]
+        result = slipway(*words, "--home", busy_home, "--json")
+        assert result.code == 1
+        assert "Another Slipway process is working in this home: process" in result.json["what"]
+        assert "`slipway demo`" in result.json["what"]
     assert slipway("tables", "--home", busy_home).code == 0, "looking is always possible"
     assert slipway("query", "from books.ledger", "--home", busy_home).code == 0
 
@@ -917,17 +922,17 @@ def test_a_second_slipway_in_the_same_home(slipway: Slipway, busy_home: Path) ->
 
 @pytest.fixture
 def days_landed(slipway: Slipway, lake: Lakehouse) -> Lakehouse:
-    """Six days are landed through Dagster, and nothing else was ever made; one row of them waits."""
+    """Six days are landed through Dagster, and nothing else was ever built; one of their rows is in quarantine."""
     rows = scenario.payments_on(scenario.EVERY_DAY[:6])
     one = pl.col("TRANSACTION_ID") == 3
     scenario.deliver(lake, rows.with_columns(TX_AMOUNT=pl.when(one).then(-1.0).otherwise("TX_AMOUNT")))
-    said = slipway("materialize", "fraud.transactions", "--home", lake.home.root)
-    assert said.code == 0
-    assert "1 rows are in quarantine: `slipway quarantine fraud.transactions`" in said.words
+    result = slipway("materialize", "fraud.transactions", "--home", lake.home.root)
+    assert result.code == 0
+    assert "1 rows are in quarantine: `slipway quarantine fraud.transactions`" in result.words
     return lake
 
 
-def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_landed: Lakehouse) -> None:
+def test_a_rejected_delivery_is_reported_until_it_is_corrected(slipway: Slipway, days_landed: Lakehouse) -> None:
     home = ("--home", days_landed.home.root)
     table, good = "fraud.transactions", scenario.payments_on([scenario.EVERY_DAY[5]])
     (path,) = scenario.deliver(days_landed, good.with_columns(pl.col("TX_AMOUNT") * 100))
@@ -948,9 +953,9 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     assert (standing.passed, standing.metadata["deliveries"].value) == (False, path.name)
     for words in (again.words, slipway("quarantine", table, *home).words):
         assert all(part in words for part in recipe)
-    (told,) = slipway("circuit-breaker", table, *home, "--json").json[0]["rejected_deliveries"]
-    assert all(part in told["remedy"] for part in recipe)
-    # Nothing was ever made but the source, so nothing else is made by judging it again.
+    (rejection,) = slipway("circuit-breaker", table, *home, "--json").json[0]["rejected_deliveries"]
+    assert all(part in rejection["remedy"] for part in recipe)
+    # Only the source was ever built, so evaluating it again builds nothing else.
     retried = slipway("quarantine", table, "--retry", *home)
     assert retried.code == 1
     assert f"{path.name} was evaluated again: rejected" in retried.words
@@ -964,7 +969,7 @@ def test_what_is_rejected_is_said_until_it_is_mended(slipway: Slipway, days_land
     assert standing.passed
 
 
-def test_what_was_evaluated_again_and_rejected_again_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_delivery_rejected_again_is_reported_as_evaluated_again(capsys: pytest.CaptureFixture[str]) -> None:
     line = {
         "source": "s.t",
         "delivery": "a",
@@ -978,9 +983,9 @@ def test_what_was_evaluated_again_and_rejected_again_is_called_so(capsys: pytest
     assert capsys.readouterr().out.count("It was evaluated again and rejected again.") == 1
 
 
-def test_a_retry_leaves_alone_what_was_never_made(slipway: Slipway, days_landed: Lakehouse) -> None:
-    said = slipway("quarantine", "fraud.transactions", "--retry", "--home", days_landed.home.root, "--json")
-    assert (said.code, said.json["recomputed"], said.json["evaluated_again"]) == (0, [], [])
+def test_a_retry_builds_nothing_that_was_never_built(slipway: Slipway, days_landed: Lakehouse) -> None:
+    result = slipway("quarantine", "fraud.transactions", "--retry", "--home", days_landed.home.root, "--json")
+    assert (result.code, result.json["recomputed"], result.json["evaluated_again"]) == (0, [], [])
 
 
 def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed: Lakehouse) -> None:
@@ -1001,7 +1006,7 @@ def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed
     assert slipway(*drop, "none.csv", *home).code == 2, "without a reason"
     assert slipway(*drop, "latin.csv", "--reason", "a mistake", *home).code == 0
     assert slipway(*drop, "none.csv", "--reason", "a mistake", *home).code == 0
-    said = slipway("materialize", table, *home)
-    assert said.code == 0
-    assert "latin.csv was discarded and is not landed: a mistake" in said.words
-    assert f"copy.parquet is a copy of {first.name}, and was not landed." in said.words
+    result = slipway("materialize", table, *home)
+    assert result.code == 0
+    assert "latin.csv was discarded and is not landed: a mistake" in result.words
+    assert f"copy.parquet is a copy of {first.name}, and was not landed." in result.words

@@ -1,7 +1,7 @@
-"""What became of deliveries stays true: after kills, corrected files, mended contracts, and with people at the breaker.
+"""The ingestion log and the reconciliation stay correct after kills, corrected files, changed contracts and overrides.
 
-What belongs here: the ledger, the account and the held copies over real tables. Not: the breaker by itself
-(test_breaker.py) and steps of a write (test_write_path_crashes.py).
+What belongs here: the ingestion log, the reconciliation and the retained copies over real tables. Not: the breaker by
+itself (test_breaker.py) and steps of a write (test_write_path_crashes.py).
 """
 
 from dataclasses import replace
@@ -90,7 +90,7 @@ def test_rows_that_a_killed_landing_left_in_quarantine_wait_with_their_delivery(
     assert reconciliation.waiting_rows == rows
 
 
-def test_a_rejected_correction_is_not_forgotten_when_the_old_file_is_judged_anew(begun):
+def test_a_rejected_correction_stays_rejected_when_the_old_file_is_evaluated_again(begun):
     deliver(begun, 4, bad="all")
     land(begun, SOURCE, run_id="rejected")
     assert statuses(begun)[str(DAYS[4])] == "rejected"
@@ -117,7 +117,7 @@ def test_rejected_ones_count_in_the_order_of_deliveries_beside_published_ones(be
     assert landed.breaker.state is State.OPEN
 
 
-def test_a_retry_does_not_let_a_rejected_correction_go(begun):
+def test_a_retry_keeps_a_rejected_correction(begun):
     deliver(begun, 4, bad=3)
     land(begun, SOURCE, run_id="some")
     deliver(begun, 4, bad="all")
@@ -128,7 +128,7 @@ def test_a_retry_does_not_let_a_rejected_correction_go(begun):
     assert held(begun) == [name]
 
 
-def test_a_breaker_that_somebody_opens_while_files_are_looked_at_holds_them_back(begun, monkeypatch):
+def test_a_breaker_that_somebody_opens_during_evaluation_blocks_the_deliveries(begun, monkeypatch):
     source = replace(SOURCE, breaker=Breaker(failures=1))
     load = landing_module.load_state
     calls = []
@@ -212,15 +212,15 @@ def test_a_retry_beside_a_landing_brings_back_no_row_that_was_replaced(begun, mo
     assert reconciliation.balanced, reconciliation
 
 
-def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(begun):
+def test_a_rejected_correction_is_resolved_when_the_published_file_is_back(begun):
     name = deliver(begun, 4, bad="all").name
     land(begun, SOURCE, run_id="rejected")
-    (told,) = blocked_deliveries(begun, NAME)
-    assert (told.delivery, told.waits, told.evaluated) == (name, False, 1)
-    assert told.since is not None
+    (first,) = blocked_deliveries(begun, NAME)
+    assert (first.delivery, first.waits, first.evaluated) == (name, False, 1)
+    assert first.since is not None
     land(begun, MENDED, run_id="judged again")
     (again,) = blocked_deliveries(begun, NAME)
-    assert (again.evaluated, again.run_id, again.since) == (2, "judged again", told.since)
+    assert (again.evaluated, again.run_id, again.since) == (2, "judged again", first.since)
     deliver(begun, 4)
     assert find_pending(begun, MENDED).to_land
     assert not land(begun, MENDED, run_id="back").blocked
@@ -234,7 +234,7 @@ def test_a_rejected_correction_is_over_when_the_published_file_lies_there_again(
     )
 
 
-def test_a_delivery_that_was_given_up_is_never_evaluated_again(begun):
+def test_a_discarded_delivery_is_never_evaluated_again(begun):
     path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
     land(begun, SOURCE, run_id="rejected")
     with pytest.raises(UnknownNameError, match="is rejected or waits") as caught:

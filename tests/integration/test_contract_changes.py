@@ -1,6 +1,6 @@
 """A source whose contract gets other columns: the table and its quarantine get them with the next landing.
 
-What belongs here: new, changed and gone columns over real tables. Not: what such a change breaks
+What belongs here: added, changed and removed columns over real tables. Not: which changes are breaking
 (unit/test_contract_versions.py).
 """
 
@@ -62,7 +62,7 @@ def rows(lake, name=NAME):
 
 @pytest.fixture
 def begun(lake):
-    """Two rows are published, one waits."""
+    """Two rows are published, one is in quarantine."""
     put(lake, "2018-04-01", "id,at,value\n1,2018-04-01T01:00:00,1\n2,2018-04-01T02:00:00,x\n3,2018-04-01T03:00:00,3\n")
     land(lake, SOURCE, run_id="begin")
     assert rows(lake) == [(1, "1"), (3, "3")]
@@ -87,13 +87,13 @@ def test_a_new_column_is_null_in_rows_whose_file_is_gone(begun):
     assert rows(begun, quarantine_name(NAME)) == [(2, "x", None), (5, "x", "b")]
 
 
-def test_a_column_of_another_kind_is_read_anew_where_the_file_is_there(begun):
+def test_a_column_of_another_type_is_read_again_where_the_file_still_exists(begun):
     landed(begun, NUMBERS)
     assert rows(begun) == [(1, 1), (3, 3)]
     assert rows(begun, quarantine_name(NAME)) == [(2, None)]
 
 
-def test_a_column_of_another_kind_loses_no_published_value(begun):
+def test_a_column_of_another_type_loses_no_published_value(begun):
     free = replace(
         CONTRACT, version="2.0.0", columns=[*CONTRACT.columns[:2], Column("value", "text", description="What.")]
     )
@@ -106,13 +106,13 @@ def test_a_column_of_another_kind_loses_no_published_value(begun):
     assert rows(begun) == [(1, "1"), (2, "x"), (3, "3")]
 
 
-def test_a_column_that_is_gone_goes(begun):
+def test_a_removed_column_is_dropped(begun):
     put(begun, "2018-04-01", "id,at\n1,2018-04-01T01:00:00\n2,2018-04-01T02:00:00\n3,2018-04-01T03:00:00\n")
     landed(begun, FEWER)
     assert rows(begun) == [(1,), (2,), (3,)]
 
 
-def test_what_is_rejected_under_new_columns_changes_nothing(begun):
+def test_a_rejected_delivery_with_new_columns_changes_nothing(begun):
     put(begun, "2018-04-02", "id,at,value,note\n1,2018-04-02T01:00:00,4,a\n")
     (begun.home.drop_folder(NAME) / "2018-04-01.csv").unlink()
     assert [one.delivery for one in land(begun, NOTED, run_id="next").rejected] == ["2018-04-02.csv"]
@@ -120,7 +120,7 @@ def test_what_is_rejected_under_new_columns_changes_nothing(begun):
     assert reconciliation_of(begun, NOTED).balanced
 
 
-def test_a_retry_waits_for_the_columns(begun):
+def test_a_retry_waits_for_the_new_columns(begun):
     wider = under(
         *CONTRACT.columns[:2],
         Column("value", "text", description="What."),
@@ -131,7 +131,7 @@ def test_a_retry_waits_for_the_columns(begun):
     assert "slipway materialize shop.payments" in caught.value.fix
 
 
-# References are looked at before anything is kept.
+# References are checked before a contract is stored.
 
 
 def referring(column, to_column, table="shop.values", version="1.0.0"):
@@ -147,7 +147,7 @@ def referring(column, to_column, table="shop.values", version="1.0.0"):
         (referring("value", "name", table="shop.valeus"), UnknownNameError, "no table named", "shop.values"),
     ],
 )
-def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(lake, source, error, message, nearest):
+def test_a_missing_reference_is_found_before_the_contract_is_stored(lake, source, error, message, nearest):
     ensure_table(lake, TableShape("shop.values", pa.schema([("name", pa.string()), ("number", pa.int64())])))
     put(lake, "2018-04-01", "id,at,value\n1,2018-04-01T01:00:00,1\n")
     with pytest.raises(error, match=message) as caught:
@@ -157,12 +157,12 @@ def test_a_reference_to_what_is_not_there_is_found_before_the_contract_is_kept(l
     with pytest.raises(error):
         audit_table(lake, source.contract)
     assert not versions_of(lake, NAME)
-    # What was never in use breaks nobody when it is mended, and needs no new version.
+    # Correcting a contract that was never in use breaks nobody, and needs no new version.
     assert not land(lake, SOURCE, run_id="right").rejected
     assert [one.contract.version for one in versions_of(lake, NAME)] == ["1.0.0"]
 
 
-def test_a_contract_that_no_rows_could_be_judged_by_is_not_kept(lake):
+def test_a_contract_that_could_not_be_audited_is_not_stored(lake):
     put(lake, "2018-04-01", "id,at\n")
     assert land(lake, SOURCE, run_id="nothing").rejected
     assert not versions_of(lake, NAME)

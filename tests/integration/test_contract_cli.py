@@ -1,7 +1,7 @@
-"""`slipway contract`: drafts, pages, comparisons, and the way to the public standard and back.
+"""`slipway contract`: drafts, pages, comparisons, export to the Open Data Contract Standard and import from it.
 
-What belongs here: the commands on a landed world, and the standard's own schema and tooling. Not: what compares and
-proposes underneath by itself (tests/unit/test_contract_versions.py).
+What belongs here: the commands on a landed world, and the standard's own schema and tooling. Not: comparing and
+proposing contracts without the commands (tests/unit/test_contract_versions.py).
 """
 
 import json
@@ -59,7 +59,7 @@ def declared_in(source):
     return found
 
 
-def test_a_draft_is_python_that_holds_for_what_was_seen(home):
+def test_a_draft_is_python_and_passes_for_the_data_it_was_drawn_from(home):
     lake = scenario.make_lake(home)
     source = suggest(lake, TABLE).source
     draft = declared_in(source)
@@ -69,7 +69,7 @@ def test_a_draft_is_python_that_holds_for_what_was_seen(home):
     assert by_name["TRANSACTION_ID"].unique
     assert by_name["TX_FRAUD"].one_of == (0, 1)
     assert by_name["TX_AMOUNT"].at_least == 0
-    assert by_name["TX_AMOUNT"].at_most is None, "a bound that nobody said"
+    assert by_name["TX_AMOUNT"].at_most is None, "a bound that nobody declared"
     assert "# Seen: 0 (" in source
     assert all(one.passed for one in audit_table(lake, draft))
 
@@ -97,16 +97,16 @@ def test_a_draft_of_a_declared_contract_can_be_put_in_its_place(ask, tmp_path):
     draft = declared_in(source)
     assert draft == replace(transactions_contract, version="1.1.0")
     assert "# Seen: 0 (" in source
-    told = json.loads(ask("suggest", TABLE, "--json"))
-    assert from_object(told["contract"]) == draft
-    assert told["source"] == source
+    suggested = json.loads(ask("suggest", TABLE, "--json"))
+    assert from_object(suggested["contract"]) == draft
+    assert suggested["source"] == source
     ask("suggest", TABLE, "--file", tmp_path / "draft.py")
     assert (tmp_path / "draft.py").read_text() == source
     with pytest.raises(SlipwayError, match="is not overwritten"):
         ask("suggest", TABLE, "--file", tmp_path / "draft.py")
 
 
-def test_a_draft_leaves_out_what_published_rows_do_not_meet(home):
+def test_a_draft_leaves_out_rules_that_published_rows_fail(home):
     columns = [
         replace(one, at_most=10, known_after="1d") if one.name == "TX_AMOUNT" else one
         for one in transactions_contract.columns
@@ -119,7 +119,7 @@ def test_a_draft_leaves_out_what_published_rows_do_not_meet(home):
     assert draft.contract.version == "2.0.0"  # it promises less
 
 
-def test_only_what_holds_a_contract_is_read(ask, tmp_path):
+def test_only_files_with_a_contract_are_read(ask, tmp_path):
     draft, wrong = tmp_path / "draft.py", tmp_path / "wrong.yaml"
     draft.write_text("contract = 1\n")
     wrong.write_text("kind: [\nversion: ]]\n")
@@ -149,22 +149,22 @@ def test_a_draft_is_formatted_as_the_project_is(ask, tmp_path):
 
 def test_a_contract_is_shown_with_its_checks_and_versions(ask, landed):
     keep_version(landed, transactions_contract, "run-1")
-    said = ask("show", TABLE, at=landed.home.root)
-    assert "TX_AMOUNT_in_range" in said
-    assert "quarantine" in said
-    told = json.loads(ask("show", TABLE, "--json"))
-    assert told["contract"] == json.loads(to_json(transactions_contract))
-    assert {name: one["action"] == "block" for name, one in told["checks"].items()} == {
+    output = ask("show", TABLE, at=landed.home.root)
+    assert "TX_AMOUNT_in_range" in output
+    assert "quarantine" in output
+    shown = json.loads(ask("show", TABLE, "--json"))
+    assert shown["contract"] == json.loads(to_json(transactions_contract))
+    assert {name: one["action"] == "block" for name, one in shown["checks"].items()} == {
         name: blocks for name, (_, blocks) in transactions_contract.checks().items()
     }
     with pytest.raises(SlipwayError, match="no source named"):
         ask("show", "fraud.transaction")
 
 
-def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys):
+def test_check_names_are_unbroken_and_a_result_shows_its_measure(monkeypatch, capsys):
     monkeypatch.setattr(console, "_width", 80)
     name = "TRANSACTION_ID_unique_across_deliveries"
-    rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever is said of it.", "broken " * 9]]
+    rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever its description.", "broken " * 9]]
     print_table("Checks", ["check", "action", "description", "last audit"], rows, unbroken=["check"])
     assert name in capsys.readouterr().out
     message = "A typical day has 9 rows; a day may have 1 to 2 times as many. Failed: 2018-05-15 with 91 (typical: 9)."
@@ -172,11 +172,11 @@ def test_names_of_checks_can_be_copied_and_a_measure_is_said(monkeypatch, capsys
     assert result_of(audit) == "failed: 2018-05-15 with 91 (typical: 9)."
 
 
-def test_a_comparison_names_the_models_that_a_change_hits(ask, tmp_path):
+def test_a_comparison_names_the_models_that_a_change_affects(ask, tmp_path):
     old = tmp_path / "old.json"
-    told = json.loads(to_json(transactions_contract))
-    told["columns"] = [{**one, "at_most": 10} if one["name"] == "TX_AMOUNT" else one for one in told["columns"]]
-    old.write_text(json.dumps(told))
+    earlier = json.loads(to_json(transactions_contract))
+    earlier["columns"] = [{**one, "at_most": 10} if one["name"] == "TX_AMOUNT" else one for one in earlier["columns"]]
+    old.write_text(json.dumps(earlier))
     found = json.loads(ask("diff", old, TABLE, "--json", code=1))
     assert found["breaking"]
     assert found["models"] == ["fraud.scorer"]

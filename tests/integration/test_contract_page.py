@@ -1,4 +1,4 @@
-"""A contract's page: what it tells, that nothing breaks out of it, and how it lies in a real browser.
+"""A contract's page: its content, its escaping, and its layout in a real browser.
 
 What belongs here: `slipway contract show --html`. Not: the commands on contracts (test_contract_cli.py).
 """
@@ -42,7 +42,7 @@ def delivered(tmp_path_factory):
     return lake, source
 
 
-def test_the_page_tells_what_statuses_of_every_delivery_and_why(delivered):
+def test_the_page_shows_the_status_of_every_delivery_and_the_reason(delivered):
     lake, source = delivered
     facts = facts_of(lake, source)
     became = {one.delivery: one for one in facts.deliveries}

@@ -71,7 +71,7 @@ def test_a_label_is_the_next_months_lateness_and_the_newest_month_has_none(live:
     assert newest["is_late_next"].null_count() == newest.height == CLIENTS_HERE
 
 
-def test_what_is_learned_from_was_known_when_the_test_begins(live: Lakehouse) -> None:
+def test_training_labels_were_known_before_the_test_period(live: Lakehouse) -> None:
     pin = current_snapshots(live, [training.name])[training.name]
     start = training_start(live, credit_scorer, training, pin)
     parts = split(training_rows(live, credit_scorer, training, pin, start), credit_scorer, start)
@@ -81,7 +81,7 @@ def test_what_is_learned_from_was_known_when_the_test_begins(live: Lakehouse) ->
     assert newest + timedelta(days=31) <= first
 
 
-def test_a_client_who_left_holds_nobody_up(live: Lakehouse) -> None:
+def test_a_client_who_left_blocks_nobody(live: Lakehouse) -> None:
     pin = current_snapshots(live, [training.name])[training.name]
     start = training_start(live, credit_scorer, training, pin)
     rows = training_rows(live, credit_scorer, training, pin, start)
@@ -131,7 +131,7 @@ def taiwan(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 
 
 @real
-def test_real_clients_are_told_apart_as_well_as_honest_data_allow(taiwan: Lakehouse) -> None:
+def test_the_model_ranks_real_clients_as_well_as_the_data_allow(taiwan: Lakehouse) -> None:
     pin = current_snapshots(taiwan, [training.name])[training.name]
     start = training_start(taiwan, credit_scorer, training, pin)
     rows = training_rows(taiwan, credit_scorer, training, pin, start)

@@ -144,7 +144,7 @@ def test_a_label_is_joined_once_it_is_reported_and_features_see_only_reported_on
     assert any(one is not None for one in known)
 
 
-def test_labels_alone_make_only_the_days_of_their_orders_anew(landed_shop: Lakehouse) -> None:
+def test_new_labels_alone_rebuild_only_the_days_of_their_orders(landed_shop: Lakehouse) -> None:
     deliver(landed_shop, orders, [DAYS[4]])
     run(landed_shop)
     before = resolve(landed_shop.table("shop.training"))
@@ -168,7 +168,7 @@ def test_before_the_first_labels_everything_else_is_built(lake: Lakehouse) -> No
     assert plan_run(lake, shop) is None, "what needs labels cannot be built yet"
 
 
-def test_a_rejected_delivery_of_one_source_does_not_hold_up_the_other(landed_shop: Lakehouse) -> None:
+def test_a_rejected_delivery_of_one_source_does_not_block_the_other(landed_shop: Lakehouse) -> None:
     deliver(landed_shop, orders, [DAYS[4]])
     (landed_shop.home.drop_folder("shop.outcomes") / "wrong.parquet").write_bytes(b"no parquet")
     with pytest.raises(SlipwayError, match=r"wrong\.parquet"):

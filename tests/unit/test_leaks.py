@@ -1,6 +1,6 @@
 """No leak by declaration: every way from a feature to what is known too late is found, shown and refused.
 
-What belongs here: small declared worlds, no tables. Not: what really arrived when (integration/test_availability.py).
+What belongs here: small declared worlds, no tables. Not: what really arrived when (integration/test_arrival_delay.py).
 """
 
 from collections.abc import Sequence

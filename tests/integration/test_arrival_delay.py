@@ -1,6 +1,6 @@
 """When rows really became readable, beside the delay that was declared: from real snapshots under a clock of our own.
 
-What belongs here: the measure, its check and its command. Not: what can be said without data (unit/test_leaks.py).
+What belongs here: the measure, its check and its command. Not: what declarations alone show (unit/test_leaks.py).
 """
 
 import json
@@ -44,21 +44,21 @@ def clock(monkeypatch):
 
 
 def frame(times: Sequence[datetime], terminals: Sequence[int] = (), first: int = 0) -> pl.DataFrame:
-    """Rows at these times, numbered from `first`; of terminal 1 unless it is said."""
+    """Rows at these times, numbered from `first`; of terminal 1 by default."""
     return pl.DataFrame(
         {
             "number": range(first, first + len(times)),
             "at": times,
             "terminal_id": list(terminals) or [1] * len(times),
             "bad": [number % 2 for number in range(len(times))],
-            "told_at": [time + 20 * HOUR for time in times],
+            "reported_at": [time + 20 * HOUR for time in times],
         },
         schema={
             "number": pl.Int64,
             "at": pl.Datetime("us"),
             "terminal_id": pl.Int64,
             "bad": pl.Int64,
-            "told_at": pl.Datetime("us"),
+            "reported_at": pl.Datetime("us"),
         },
     )
 
@@ -76,7 +76,7 @@ def noon(day: int) -> datetime:
 
 
 def risk(delay: str = "0d", **more) -> FeatureSet:
-    said = {"features": [count("tx").over("1d", "2d")], "delay": delay, **more}
+    arguments = {"features": [count("tx").over("1d", "2d")], "delay": delay, **more}
     return FeatureSet(
         "shop.risk",
         Entity("terminal_id"),
@@ -86,7 +86,7 @@ def risk(delay: str = "0d", **more) -> FeatureSet:
         row_key="number",
         description="Risk.",
         owner="team:shop",
-        **said,
+        **arguments,
     )
 
 
@@ -123,13 +123,13 @@ def test_rows_are_readable_from_when_their_snapshot_was_published(shop):
     assert sorted(found.rows.filter(HISTORY)["at"]) == [noon(day) for day in range(1, 10)]
 
 
-def test_history_and_live_rows_are_told_apart(shop):
-    (told,) = measure_lateness(shop, risk("1d")).events
-    assert (told.rows, told.history, told.live, told.late) == (13, 9, 4, 0)
-    assert (told.p50, told.p99, told.longest) == (64_800, 64_800, 64_800)
+def test_history_and_live_rows_are_counted_separately(shop):
+    (measured,) = measure_lateness(shop, risk("1d")).events
+    assert (measured.rows, measured.history, measured.live, measured.late) == (13, 9, 4, 0)
+    assert (measured.p50, measured.p99, measured.longest) == (64_800, 64_800, 64_800)
 
 
-def test_rows_are_as_old_as_before_when_files_are_written_anew(shop, clock):
+def test_rows_keep_their_arrival_times_when_files_are_rewritten(shop, clock):
     clock.at = noon(20)
     compact(shop, REPORTS)
     assert readable(shop) == EXPECTED
@@ -158,7 +158,7 @@ def test_what_an_expired_snapshot_brought_counts_as_history(shop, clock):
     }
 
 
-def test_an_engine_without_our_notes_publishes_as_well(shop, clock):
+def test_snapshots_of_other_writers_are_measured_too(shop, clock):
     clock.at = noon(15)
     append(shop, REPORTS, frame([noon(14)], first=14).to_arrow())
     assert readable(shop) == {**EXPECTED, noon(14): noon(15)}
@@ -173,8 +173,8 @@ def test_rows_that_come_after_others_of_their_day_are_later_than_these(shop, clo
         (noon(12), 2, noon(16)),
         (noon(12) + HOUR, 1, noon(16)),
     ]
-    (told,) = measure_lateness(shop, risk("1d")).events
-    assert (told.late, told.longest) == (2, 4 * 86_400)
+    (measured,) = measure_lateness(shop, risk("1d")).events
+    assert (measured.late, measured.longest) == (2, 4 * 86_400)
 
 
 def test_equal_rows_came_one_after_the_other(shop, clock):
@@ -219,7 +219,7 @@ def test_an_audit_branch_is_not_readable_before_it_is_published(shop, clock):
     assert readable(shop)[noon(14)] == noon(18)
 
 
-def test_a_table_that_is_not_parted_by_days_is_measured_too(lake, clock):
+def test_a_table_that_is_not_partitioned_by_day_is_measured_too(lake, clock):
     for day in range(8, 13):
         clock.at = noon(day) + 18 * HOUR
         put(lake, REPORTS, frame([noon(one) for one in range(1, day + 1)], first=1), by_day=False)
@@ -228,13 +228,13 @@ def test_a_table_that_is_not_parted_by_days_is_measured_too(lake, clock):
 
 
 def test_events_by_another_time_than_the_tables_days_are_measured_too(shop):
-    """A report happens when it was told, 20 hours after its payment: two hours after it was published."""
-    found = known_at(shop, REPORTS, ["number"], event_time="told_at").rows
-    assert dict(found.select("told_at", READABLE).iter_rows()) == {
+    """The event time of a report is 20 hours after its payment, two hours after it was published."""
+    found = known_at(shop, REPORTS, ["number"], event_time="reported_at").rows
+    assert dict(found.select("reported_at", READABLE).iter_rows()) == {
         at + 20 * HOUR: when for at, when in EXPECTED.items()
     }
-    told = count("tx").over("1d").of(Events(REPORTS, "told_at"))
-    one = measure_lateness(shop, risk(features=[told])).events[0]
+    feature = count("tx").over("1d").of(Events(REPORTS, "reported_at"))
+    one = measure_lateness(shop, risk(features=[feature])).events[0]
     assert (one.rows, one.history, one.late) == (13, 8, 0)
     assert one.longest == -2 * 3_600
 
@@ -249,10 +249,10 @@ def test_an_empty_table_and_a_single_row(lake, clock):
     assert (one.events[0].history, one.values) == (1, 0)
 
 
-# Which training values were not available at serving time.
+# Training values that were not available at serving time.
 
 
-def test_a_delay_that_is_too_short_makes_values_that_serving_could_not_have_had(shop):
+def test_a_delay_that_is_too_short_gives_values_not_available_at_serving_time(shop):
     """Payments at noon hold the report of that noon, which comes 18 hours later."""
     early, right = measure_lateness(shop, risk("0d")), measure_lateness(shop, risk("18h"))
     assert (early.values, early.late, early.share) == (4, 4, 1.0)
@@ -285,16 +285,16 @@ def test_the_payments_own_row_comes_with_the_request(shop):
     assert measure_lateness(shop, longer).events[0].late == 4, "though no row was readable at its own time"
 
 
-def test_a_column_that_says_when_rows_were_available_is_judged_by_publishing(shop):
-    told = replace(risk(), available_at="told_at")
-    found = measure_lateness(shop, told)
-    assert (found.events[0].declared, found.events[0].p50) == ("column told_at", 72_000)
-    assert found.share == 0.0, "20 hours are said, 18 were needed"
-    hasty = pl.DataFrame(pl.from_arrow(read(shop, REPORTS))).with_columns(told_at=pl.col("at") + HOUR)
+def test_a_declared_available_at_column_is_compared_with_publishing_times(shop):
+    one = replace(risk(), available_at="reported_at")
+    found = measure_lateness(shop, one)
+    assert (found.events[0].declared, found.events[0].p50) == ("column reported_at", 72_000)
+    assert found.share == 0.0, "20 hours are declared, 18 were needed"
+    hasty = pl.DataFrame(pl.from_arrow(read(shop, REPORTS))).with_columns(reported_at=pl.col("at") + HOUR)
     put(shop, REPORTS, hasty)
     spine = frame([noon(day) + 6 * HOUR for day in range(10, 14)], first=10)
     put(shop, PAYMENTS, spine)
-    assert measure_lateness(shop, told).share == 1.0
+    assert measure_lateness(shop, one).share == 1.0
 
 
 def test_features_without_events_have_nothing_to_wait_for(shop):
@@ -305,7 +305,7 @@ def test_features_without_events_have_nothing_to_wait_for(shop):
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_late_values_are_those_that_a_plain_reading_finds(data, lake, monkeypatch):
+def test_late_values_equal_those_of_a_row_by_row_definition(data, lake, monkeypatch):
     """Against the definition, row by row: any terminals, delays, windows, any order of arrival."""
     from lakehouse.tables.lateness import Readable
 
@@ -342,7 +342,7 @@ def test_late_values_are_those_that_a_plain_reading_finds(data, lake, monkeypatc
 
 # The check of a training set.
 
-LABEL = Label(REPORTS, "bad", "number", "told_at")
+LABEL = Label(REPORTS, "bad", "number", "reported_at")
 
 
 def training(*sets: FeatureSet, tolerance: float | None = None) -> TrainingSet:
@@ -389,7 +389,7 @@ def test_enough_delay_passes_the_strictest_check(shop):
     assert (check_result.passed, check_result.measured["shop.risk"]) == (True, 0.0)
 
 
-def test_sets_that_features_are_made_of_are_measured_as_well(shop):
+def test_feature_sets_that_a_set_uses_are_measured_too(shop):
     early = risk("0d")
     on_it = FeatureSet(
         "shop.doubled",
@@ -411,7 +411,7 @@ def test_sets_that_features_are_made_of_are_measured_as_well(shop):
     assert check_result.measured == {"tolerance": 0.25, "shop.risk": 1.0}
 
 
-def test_what_was_loaded_as_history_says_nothing(built):
+def test_rows_loaded_as_history_are_not_measured(built):
     input_snapshots = {name: resolve(built.table(name)) for name in fraud_training.inputs()}
     check_result = late_check_result(built, replace(fraud_training, late_tolerance=0.0), input_snapshots)
     assert check_result.passed
@@ -438,7 +438,7 @@ def test_dagster_shows_the_check_only_where_it_is_declared():
 # Joins with what was really readable.
 
 
-def kept_in_line(lake: Lakehouse, clock: Clock) -> FeatureSet:
+def kept_up_to_date(lake: Lakehouse, clock: Clock) -> FeatureSet:
     """A feature set that is brought up to date 19 hours after each noon, as its events come."""
     one = risk("0d", features=[count("tx").over("lifetime")])
     history = frame([noon(day) for day in range(1, 10)], first=1)
@@ -453,7 +453,7 @@ def kept_in_line(lake: Lakehouse, clock: Clock) -> FeatureSet:
 
 
 def test_a_frame_as_known_holds_what_could_be_read_at_each_time(lake, clock):
-    one = kept_in_line(lake, clock)
+    one = kept_up_to_date(lake, clock)
     times = [noon(5), noon(9), noon(10), noon(11), noon(11) + 19 * HOUR - timedelta(seconds=1), noon(11) + 19 * HOUR]
     spine = pl.DataFrame(
         {"at": times, "terminal_id": [1] * len(times)}, schema={"at": pl.Datetime("us"), "terminal_id": pl.Int64}
@@ -465,7 +465,7 @@ def test_a_frame_as_known_holds_what_could_be_read_at_each_time(lake, clock):
 
 
 def test_a_frame_as_known_survives_a_compaction(lake, clock):
-    one = kept_in_line(lake, clock)
+    one = kept_up_to_date(lake, clock)
     spine = frame([noon(day) for day in range(1, 14)]).select("at", "terminal_id")
     before = training_frame(spine, one, lake=lake, as_known=True)
     clock.at = noon(20)
@@ -474,7 +474,7 @@ def test_a_frame_as_known_survives_a_compaction(lake, clock):
 
 
 def test_a_row_that_came_after_a_newer_one_never_was_the_newest(lake, clock):
-    one = kept_in_line(lake, clock)
+    one = kept_up_to_date(lake, clock)
     clock.at = noon(16)
     put(lake, PAYMENTS, frame([noon(11), noon(11) + HOUR], first=11).with_columns(number=pl.Series([11, 90])))
     clock.at = noon(16) + HOUR
@@ -486,7 +486,7 @@ def test_a_row_that_came_after_a_newer_one_never_was_the_newest(lake, clock):
     assert known["risk__tx_count_lifetime"].to_list() == [13]
 
 
-def test_of_peers_one_that_came_after_one_with_a_larger_row_key_never_was_the_newest(lake, clock):
+def test_of_ties_one_that_came_after_one_with_a_larger_row_key_never_was_the_newest(lake, clock):
     one = risk(features=[count("tx").over("lifetime")])
     rows = frame([noon(10), noon(10)], first=3).select("number", "at", "terminal_id")
     rows = rows.with_columns(tx_count_lifetime=pl.Series([3, 4]))
@@ -512,7 +512,7 @@ def test_of_peers_one_that_came_after_one_with_a_larger_row_key_never_was_the_ne
 
 
 def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple[int, str]:
-    """Run a command in a project that declares this set; the exit code, and what it said."""
+    """Run a command in a project that declares this set; its exit code and output."""
     (fraud,) = load_domains(["fraud"])
     domain = replace(fraud, name="shop", declarations=[*fraud.sources, one, training(one)])
     monkeypatch.setattr("lakehouse.loading.load_domains", lambda: [domain])
@@ -523,10 +523,10 @@ def slipway(monkeypatch, lake: Lakehouse, one: FeatureSet, *words: str) -> tuple
 @pytest.mark.parametrize("name", ["shop.risk", "shop.training"])
 def test_the_command_shows_the_declared_delay_beside_the_measured_one(shop, monkeypatch, name):
     early = risk("1h")
-    code, said = slipway(monkeypatch, shop, early, "lateness", name, "--json")
-    (told,) = json.loads(said)
-    assert (code, told["feature_set"], told["values"], told["share_too_late"]) == (0, "shop.risk", 4, 0.0)
-    assert told["events"] == [
+    code, output = slipway(monkeypatch, shop, early, "lateness", name, "--json")
+    (lateness,) = json.loads(output)
+    assert (code, lateness["feature_set"], lateness["values"], lateness["share_too_late"]) == (0, "shop.risk", 4, 0.0)
+    assert lateness["events"] == [
         {
             "table": REPORTS,
             "declared": "1h",
@@ -542,22 +542,22 @@ def test_the_command_shows_the_declared_delay_beside_the_measured_one(shop, monk
     assert "100.00% of 4 training values (4) were not available at serving time." in words
 
 
-def test_the_command_of_an_unknown_name_tells_the_nearest(shop, monkeypatch):
-    code, said = slipway(monkeypatch, shop, risk(), "lateness", "shop.risks")
+def test_an_unknown_name_gets_the_nearest(shop, monkeypatch):
+    code, output = slipway(monkeypatch, shop, risk(), "lateness", "shop.risks")
     assert code == 1
-    assert "nearest: shop.risk" in said
+    assert "nearest: shop.risk" in output
 
 
 def test_a_training_set_as_known_is_asked_for_on_the_command_line(lake, clock, monkeypatch):
-    one = kept_in_line(lake, clock)
+    one = kept_up_to_date(lake, clock)
     sql = 'select terminal_id, "at" from shop.payments where day("at") = 11'
 
     def known(*more: str) -> int:
         file = lake.home.root.parent / "frame.parquet"
-        code, said = slipway(
+        code, output = slipway(
             monkeypatch, lake, one, "training-set", one.name, "--spine", sql, "--out", str(file), *more
         )
-        assert code == 0, said
+        assert code == 0, output
         return pl.read_parquet(file)["risk__tx_count_lifetime"].item()
 
     assert (known(), known("--as-known")) == (11, 10)
@@ -566,5 +566,5 @@ def test_a_training_set_as_known_is_asked_for_on_the_command_line(lake, clock, m
 @pytest.mark.parametrize(
     ("seconds", "message"), [(0.25, "0.2 s"), (90, "1.5 min"), (64_800, "18.0 h"), (864_000, "10.0 d"), (None, "")]
 )
-def test_lengths_of_time_are_said_for_people(seconds, message):
+def test_durations_are_formatted_for_people(seconds, message):
     assert spoken(seconds) == message
