@@ -449,7 +449,7 @@ def test_a_file_that_may_not_be_read(name):
 # Beside a bad file.
 
 
-def test_finding_deliveries_names_bad_files_with_their_fault(week):
+def test_the_search_for_deliveries_names_bad_files_with_their_fault(week):
     put(week, "bad.parquet", b"")
     found = inspect(week.home, source)
     assert [one.name for one in found if not one.fault] == [f"transactions_{day}.parquet" for day in DAYS[:5]]

@@ -116,7 +116,7 @@ def test_features_are_filtered_by_entity_source_and_owner(page) -> None:
 
 
 @needs_browser
-def test_the_keyboard_is_enough(page) -> None:
+def test_everything_works_with_the_keyboard(page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("/")
     page.keyboard.type("fraud_rate")

@@ -218,9 +218,9 @@ def test_a_rejected_correction_is_resolved_when_the_published_file_is_back(begun
     (first,) = blocked_deliveries(begun, NAME)
     assert (first.delivery, first.waits, first.evaluated) == (name, False, 1)
     assert first.since is not None
-    land(begun, MENDED, run_id="judged again")
+    land(begun, MENDED, run_id="evaluated again")
     (again,) = blocked_deliveries(begun, NAME)
-    assert (again.evaluated, again.run_id, again.since) == (2, "judged again", first.since)
+    assert (again.evaluated, again.run_id, again.since) == (2, "evaluated again", first.since)
     deliver(begun, 4)
     assert find_pending(begun, MENDED).to_land
     assert not land(begun, MENDED, run_id="back").blocked

@@ -80,7 +80,7 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_story(live: Lakehouse, drill: Drill) -> None:
+def test_a_drill_shows_the_model_with_and_without_checks(live: Lakehouse, drill: Drill) -> None:
     before = digest(live.home.root)
     result = drill.run(find_fault("vendor_format_change"))
     assert result.alarm.rejected
@@ -90,7 +90,7 @@ def test_the_story(live: Lakehouse, drill: Drill) -> None:
     assert digest(live.home.root) == before
 
 
-def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: Lakehouse) -> None:
+def test_tables_of_other_domains_that_the_contract_refers_to_are_copied(live: Lakehouse) -> None:
     shape = TableShape("bank.educations", pa.schema([("code", pa.int32()), ("message", pa.string())]))
     rows = pa.table({"code": pa.array([*range(7)], pa.int32()), "message": ["school"] * 7})
     publish(live, write_draft(live, shape, rows, Provenance("test", "test"), None, resolve(ensure_table(live, shape))))
@@ -101,7 +101,7 @@ def test_what_the_contract_looks_up_in_another_domains_table_comes_along(live: L
         assert not good.control.rejected
 
 
-def test_what_was_really_delivered_raises_no_alarm(drill: Drill) -> None:
+def test_an_unchanged_delivery_raises_no_alarm(drill: Drill) -> None:
     assert drill.delivery == "statements_2005-08.csv"
     assert drill.control is not None
     assert not drill.control.rejected
@@ -135,12 +135,12 @@ def test_a_missing_column_is_read_as_zeros_without_checks_and_rejected_with_them
     assert result.with_contracts == drill.before
 
 
-def test_the_command_tells_all_of_it(live: Lakehouse) -> None:
+def test_the_command_reports_the_drill_as_json(live: Lakehouse) -> None:
     words = ["drill", "credit", "--fault", "stale_delivery", "--home", str(live.home.root), "--json"]
-    said = CliRunner().invoke(app, words)
-    told = json.loads(said.stdout)
-    (one,) = told["faults"]
-    assert told["delivery"] == "statements_2005-08.csv"
+    result = CliRunner().invoke(app, words)
+    report = json.loads(result.stdout)
+    (one,) = report["faults"]
+    assert report["delivery"] == "statements_2005-08.csv"
     assert one["alarm"]
     assert one["rejected"]
     assert one["seconds"] > 0
@@ -148,12 +148,12 @@ def test_the_command_tells_all_of_it(live: Lakehouse) -> None:
 
 
 def test_the_list_has_a_fault_for_each_kind_of_change() -> None:
-    told = json.loads(CliRunner().invoke(app, ["drill", "--list", "--json"]).stdout)["faults"]
-    assert [one["name"] for one in told] == list(FAULTS)
-    assert len(told) >= 10
+    listed = json.loads(CliRunner().invoke(app, ["drill", "--list", "--json"]).stdout)["faults"]
+    assert [one["name"] for one in listed] == list(FAULTS)
+    assert len(listed) >= 10
 
 
-def test_a_home_without_a_champion_says_what_to_do(tmp_path: Path) -> None:
+def test_a_home_without_a_champion_gets_a_clear_error(tmp_path: Path) -> None:
     lake = scenario.make_lake(tmp_path / "home")
     with pytest.raises(SlipwayError, match="no champion") as caught, Drill(lake, load_domain("credit")):
         pass
@@ -167,9 +167,7 @@ def test_an_unknown_fault_has_a_nearest_one() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_changes_the_file_and_nothing_but_what_it_says(
-    good: GoodDelivery, name: str, tmp_path: Path
-) -> None:
+def test_every_fault_changes_only_what_it_names(good: GoodDelivery, name: str, tmp_path: Path) -> None:
     faulty = inject(find_fault(name), good)
     changed = {
         column

@@ -1,6 +1,7 @@
-"""Feature sets as Dagster assets: what a run says, measures and checks, and what the graph says when it loads.
+"""Feature sets as Dagster assets: what a run reports, measures and checks, and the warnings when the graph loads.
 
-What belongs here: assets over a small ledger. Not: the whole main job (test_main_job.py) and computing (conformance/).
+What belongs here: assets over a small table of bookings. Not: the whole main job (test_main_job.py) and
+computing (conformance/).
 """
 
 from collections.abc import Sequence
@@ -37,8 +38,8 @@ from tests.scenario import EVERY_DAY, ledger_rows, ledger_shape, provenance
 DAYS = EVERY_DAY[:9]
 
 
-def features(name: str = "books.habits", *more, **said) -> FeatureSet:
-    """Features of the ledger's notes."""
+def features(name: str = "books.habits", *more, **more_arguments) -> FeatureSet:
+    """Features of the bookings' notes."""
     return FeatureSet(
         name,
         Entity("note"),
@@ -48,12 +49,12 @@ def features(name: str = "books.habits", *more, **said) -> FeatureSet:
         row_key="number",
         description="Habits.",
         owner="team:books",
-        **said,
+        **more_arguments,
     )
 
 
 @pytest.fixture
-def ledger(lake: Lakehouse) -> Lakehouse:
+def bookings_lake(lake: Lakehouse) -> Lakehouse:
     publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
     return lake
 
@@ -61,13 +62,13 @@ def ledger(lake: Lakehouse) -> Lakehouse:
 def run(
     lake: Lakehouse, one: FeatureSet, others: Sequence[FeatureSet] = (), **config
 ) -> tuple[dg.ExecuteInProcessResult, list[str]]:
-    """One run of the set's asset, and the progress that was told."""
-    told: list[str] = []
-    resources = {"lake": lake, "progress": Progress(lambda step, text: told.append(f"{step}: {text}"))}
+    """One run of the set's asset, and its progress messages."""
+    messages: list[str] = []
+    resources = {"lake": lake, "progress": Progress(lambda step, text: messages.append(f"{step}: {text}"))}
     asset = feature_asset(FeatureSetAsset(one, "embedded"), others)
     op = {"ops": {asset.op.name: {"config": config}}} if config else {}
     done = dg.materialize([asset], resources=resources, run_config=op, raise_on_error=False)
-    return done, told
+    return done, messages
 
 
 def declared(lake: Lakehouse, domain: Domain) -> Declared:
@@ -85,9 +86,9 @@ def checks(done: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, dg.AssetChe
     return {one.check_name: (one.passed, one.severity) for one in done.get_asset_check_evaluations()}
 
 
-def test_a_run_tells_its_progress_its_cost_and_its_checks(ledger):
-    done, told = run(ledger, features())
-    assert told == [
+def test_a_run_reports_its_progress_its_cost_and_its_checks(bookings_lake):
+    done, messages = run(bookings_lake, features())
+    assert messages == [
         "books.habits: looking for what changed",
         "books.habits: computing 2 features of all days",
         "books.habits: writing and auditing 90 rows",
@@ -102,23 +103,23 @@ def test_a_run_tells_its_progress_its_cost_and_its_checks(ledger):
     )
 
 
-def test_a_range_of_days_is_computed_again_in_one_run_and_nothing_new_is_not(ledger):
-    run(ledger, features())
-    done, told = run(ledger, features(), days=f"{DAYS[2]}:{DAYS[4]}")
-    assert told[1] == f"books.habits: computing 2 features of 3 days ({DAYS[2]} to {DAYS[4]})"
+def test_a_range_of_days_is_computed_again_in_one_run_and_nothing_new_is_not(bookings_lake):
+    run(bookings_lake, features())
+    done, messages = run(bookings_lake, features(), days=f"{DAYS[2]}:{DAYS[4]}")
+    assert messages[1] == f"books.habits: computing 2 features of 3 days ({DAYS[2]} to {DAYS[4]})"
     assert (metadata(done)["dagster/row_count"], metadata(done)["rows_written"]) == (90, 30)
-    again, told = run(ledger, features())
-    assert told == ["books.habits: looking for what changed"]
+    again, messages = run(bookings_lake, features())
+    assert messages == ["books.habits: looking for what changed"]
     assert metadata(again)["snapshot"] == metadata(done)["snapshot"]
 
 
-def test_an_example_that_does_not_hold_keeps_the_table_from_being_published(ledger):
+def test_a_failed_example_keeps_the_table_from_being_published(bookings_lake):
     at = {"note": "first", "at": "2018-04-02 09:00"}
     wrong = features(examples=[Example(given={}, at=at, expected={"booking_count_2d": 1})])
-    done, _ = run(ledger, wrong)
+    done, _ = run(bookings_lake, wrong)
     assert not done.success
     assert checks(done)["examples_hold"] == (False, dg.AssetCheckSeverity.ERROR)
-    assert last_published(ledger, "books.habits") is None
+    assert last_published(bookings_lake, "books.habits") is None
 
 
 def infinite(rows: pa.Table) -> pa.Table:
@@ -137,7 +138,7 @@ def infinite(rows: pa.Table) -> pa.Table:
     ],
     ids=["infinite", "a row is missing", "a row comes twice"],
 )
-def test_rows_that_an_engine_got_wrong_are_not_published(ledger, spoil, check):
+def test_rows_that_an_engine_got_wrong_are_not_published(bookings_lake, spoil, check):
     class Wrong(EmbeddedEngine):
         def feature_rows(self, lake: Lakehouse, feature_set: FeatureSet, work: BuildPlan) -> Rows:
             rows = super().feature_rows(lake, feature_set, work)
@@ -145,9 +146,9 @@ def test_rows_that_an_engine_got_wrong_are_not_published(ledger, spoil, check):
             return spoil(rows)
 
     with pytest.raises(AuditError) as rejected:
-        build_feature_set(ledger, Wrong(), features(), run_id="feature-run")
+        build_feature_set(bookings_lake, Wrong(), features(), run_id="feature-run")
     assert [one.name for one in rejected.value.check_results if not one.passed] == [check]
-    assert last_published(ledger, "books.habits") is None
+    assert last_published(bookings_lake, "books.habits") is None
 
 
 @pytest.mark.parametrize(("own", "kind"), [("", "numpy"), ("spark", "spark"), ("embedded", "numpy")])
@@ -156,7 +157,7 @@ def test_an_asset_shows_the_engine_that_computes_it(own, kind):
     assert spec.kinds == {"iceberg", kind}
 
 
-def test_a_changed_definition_is_another_code_version_and_changed_words_are_not():
+def test_a_changed_definition_is_another_code_version_and_a_changed_description_is_not():
     def version(one: FeatureSet) -> str | None:
         (spec,) = feature_asset(FeatureSetAsset(one, "embedded")).specs
         return spec.code_version
@@ -166,46 +167,46 @@ def test_a_changed_definition_is_another_code_version_and_changed_words_are_not(
     assert version(replace(one, features=[*one.features[:1], total("amount").over("3d")])) != version(one)
 
 
-def test_features_of_equal_values_are_said_in_a_check_and_when_the_graph_loads(ledger):
+def test_features_of_equal_values_are_reported_by_a_check_and_when_the_graph_loads(bookings_lake):
     """The sum of amounts and the sum of all amounts above 0 are equal: no amount is below."""
     one = features()
     twice = features("books.again", total("amount", named="positive", where="amount > 0").over("12h"))
-    run(ledger, one, [one, twice])
-    done, _ = run(ledger, twice, [one, twice])
+    run(bookings_lake, one, [one, twice])
+    done, _ = run(bookings_lake, twice, [one, twice])
     assert done.success, "it is a warning"
     assert checks(done)[CHECK] == (False, dg.AssetCheckSeverity.WARN)
     domain = Domain("books", [one, twice], ["team:books"])
     with pytest.warns(SlipwayWarning) as warned:
-        feature_assets(declared(ledger, domain))
+        feature_assets(declared(bookings_lake, domain))
     assert [str(each.message) for each in warned] == [
         "books.again.positive_sum_12h had the same values as books.habits.amount_sum_12h in each of 70 rows."
     ]
 
 
-def test_who_uses_a_deprecated_set_is_said_when_the_graph_loads_and_by_the_frame(ledger):
+def test_the_use_of_a_deprecated_set_is_reported_when_the_graph_loads_and_by_the_training_frame(bookings_lake):
     old = features("books.old", deprecated="books.habits")
     on_it = features("books.on_it", derived("double", "old__booking_count_2d * 2"), uses=[old])
-    run(ledger, old)
+    run(bookings_lake, old)
     domain = load_domains(["fraud"])[0]
     (training,) = domain.training_sets
     training = replace(training, carry=[*training.carry, "note"], feature_sets=[old])
     with pytest.warns(SlipwayWarning) as warned:
-        feature_assets(declared(ledger, Domain("books", [old, on_it, training], ["team:books"])))
+        feature_assets(declared(bookings_lake, Domain("books", [old, on_it, training], ["team:books"])))
     assert [str(each.message) for each in warned] == [
         "fraud.training uses books.old, which is deprecated: use books.habits.",
         "books.on_it uses books.old, which is deprecated: use books.habits.",
     ]
     spine = pl.DataFrame(ledger_rows(DAYS[:1])).select("at", "note")
     with pytest.warns(SlipwayWarning, match=r"The frame uses books.old, which is deprecated: use books.habits."):
-        training_frame(spine, old, lake=ledger)
+        training_frame(spine, old, lake=bookings_lake)
 
 
-def test_features_that_are_texts_times_or_null_are_drawn_as_far_as_they_are_numbers(ledger):
+def test_text_time_and_null_features_are_plotted_as_far_as_they_are_numbers(bookings_lake):
     one = features("books.kinds", attribute("note", named="newest"), last("at").over("1d"), count("booking").over("1d"))
-    done, _ = run(ledger, one)
+    done, _ = run(bookings_lake, one)
     assert done.success
     assert "data:image/png" in metadata(done)["distributions"]
     words = features("books.words", attribute("note", named="newest"))
-    done, _ = run(ledger, words)
+    done, _ = run(bookings_lake, words)
     assert done.success
     assert "distributions" not in metadata(done)

@@ -1,6 +1,6 @@
 """A disk that fills up anywhere in a landing: a clear error, nothing half-published, and the next run makes it good.
 
-What belongs here: homes on a file system that is too small. Not: other refusals of the operating system
+What belongs here: homes on a file system that is too small. Not: other errors of the operating system
 (unit/test_settings_and_home.py).
 
 The file system is a tmpfs in a mount namespace of its own, so the test needs no rights and leaves nothing behind. One
@@ -41,8 +41,8 @@ def state(home):
     return [ids(lake, lenient_source.name), ids(lake, quarantine_name(lenient_source.name))]
 
 
-def told(work):
-    """What a person is told: the error's name and text, or None when all went well."""
+def error_of(work):
+    """The error's name and text, or None when the work succeeded."""
     try:
         work()
     except Exception as error:  # noqa: BLE001  # the test judges what it is
@@ -65,9 +65,9 @@ def leave_free(disk, pages):
 def fill_up(template, disk, pages):
     home = shutil.copytree(template, disk / "home")
     filler = leave_free(disk, pages)
-    found = {"told": told(lambda: land(home)), "read_while_full": state(home)}
+    found = {"error": error_of(lambda: land(home)), "read_while_full": state(home)}
     filler.unlink()
-    found |= {"read_after": state(home), "told_again": told(lambda: land(home)), "end": state(home)}
+    found |= {"read_after": state(home), "error_again": error_of(lambda: land(home)), "end": state(home)}
     shutil.rmtree(home)
     return found
 
@@ -75,9 +75,9 @@ def fill_up(template, disk, pages):
 def begin(disk, pages):
     """Make a new home on a full disk."""
     filler = leave_free(disk, pages)
-    found = {"told": told(lambda: scenario.make_lake(disk / "new").names())}
+    found = {"error": error_of(lambda: scenario.make_lake(disk / "new").names())}
     filler.unlink()
-    found["told_again"] = told(lambda: scenario.make_lake(disk / "new").names())
+    found["error_again"] = error_of(lambda: scenario.make_lake(disk / "new").names())
     shutil.rmtree(disk / "new")
     return found
 
@@ -115,14 +115,14 @@ def on_full_disks(tmp_path_factory):
 
 
 @pytest.mark.parametrize("pages", FREE_PAGES)
-def test_a_full_disk_is_said_and_nothing_is_half_published(on_full_disks, pages):
+def test_a_full_disk_is_a_clear_error_and_nothing_is_half_published(on_full_disks, pages):
     found, before, after = on_full_disks
     landing = found["landings"][str(pages)]
     if pages == FREE_PAGES[-1]:
-        assert landing["told"] is None
+        assert landing["error"] is None
         assert landing["read_after"] == after
         return
-    name, text = landing["told"]
+    name, text = landing["error"]
     assert (name, text.splitlines()[0]) == (
         "HomeError",
         "The disk is full: nothing was published, and tables are unchanged.",
@@ -137,13 +137,13 @@ def test_a_full_disk_is_said_and_nothing_is_half_published(on_full_disks, pages)
 @pytest.mark.parametrize("pages", FREE_PAGES)
 def test_the_next_run_lands_everything_once(on_full_disks, pages):
     found, _, after = on_full_disks
-    assert found["landings"][str(pages)]["told_again"] is None
+    assert found["landings"][str(pages)]["error_again"] is None
     assert found["landings"][str(pages)]["end"] == after
 
 
-def test_a_home_cannot_be_begun_on_a_full_disk_but_later(on_full_disks):
+def test_a_home_cannot_be_created_on_a_full_disk_but_later(on_full_disks):
     beginnings = on_full_disks[0]["beginnings"]
-    assert "The disk is full" in beginnings[0]["told"][1]
+    assert "The disk is full" in beginnings[0]["error"][1]
     for one in beginnings:
-        assert one["told"] is None or one["told"][0] == "HomeError"
-        assert one["told_again"] is None
+        assert one["error"] is None or one["error"][0] == "HomeError"
+        assert one["error_again"] is None

@@ -1,6 +1,6 @@
-"""Hard inputs: deliveries that are right, or clearly refused, however odd they are; and every row is accounted for.
+"""Hard inputs: unusual deliveries land or are clearly rejected, and every row is reconciled.
 
-What belongs here: landing them, with the account. Not: files that are no files (test_bad_deliveries.py), and what is
+What belongs here: landing them, with the reconciliation. Not: invalid files (test_bad_deliveries.py), and what is
 read from a value (test_reading.py).
 """
 
@@ -72,7 +72,7 @@ def put(lake, rows, name):
 
 
 def landed(lake, kind=SOURCE):
-    """Lands what lies there. Every row that could be counted is somewhere, once."""
+    """Land the drop folder. Every row that could be counted is reconciled."""
     result = land(lake, kind, run_id="r")
     reconciliation = reconciliation_of(lake, kind)
     assert reconciliation.balanced, reconciliation.message
@@ -80,7 +80,7 @@ def landed(lake, kind=SOURCE):
 
 
 def rejected(result):
-    """The error of the only delivery that was refused."""
+    """The error of the only rejected delivery."""
     (found,) = result.rejected
     return found.reason
 
@@ -134,7 +134,7 @@ def test_a_source_of_single_rows_lands_from_the_first_on(lake):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_ten_thousand_columns_that_nobody_knows_are_one_clear_rejection(begun, ending):
+def test_ten_thousand_unknown_columns_are_one_clear_rejection(begun, ending):
     put(begun, metrics(3).with_columns(pl.lit(1).alias(f"x{place}") for place in range(10_000)), f"day_3.{ending}")
     result, reconciliation = landed(begun)
     error = rejected(result)
@@ -180,7 +180,7 @@ def test_a_text_of_a_million_characters_lands(begun, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_infinities_and_not_a_number_are_kept_as_they_are_or_wait(begun, ending):
+def test_infinities_and_not_a_number_are_kept_as_they_are_or_quarantined(begun, ending):
     odd = [math.inf, -math.inf, math.nan]
     rows = metrics(3).with_columns(size=pl.Series([*odd, *metrics(3)["size"][3:]]))
     put(begun, rows, f"day_3.{ending}")
@@ -188,14 +188,14 @@ def test_infinities_and_not_a_number_are_kept_as_they_are_or_wait(begun, ending)
     assert (result.rejected, reconciliation.published) == ([], 4 * ROWS)
     sizes = read(begun, NAME).column("size").to_pylist()
     assert sizes.count(math.inf) == sizes.count(-math.inf) == sum(one != one for one in sizes) == 1  # noqa: PLR0124
-    # A contract with bounds holds them back.
+    # A contract with bounds quarantines them.
     columns = [replace(one, at_least=0, at_most=10) if one.name == "size" else one for one in COLUMNS]
     bounded = replace(SOURCE, contract=replace(SOURCE.contract, columns=columns, version="2.0.0"))
     result, reconciliation = landed(begun, bounded)
     assert (result.rejected, reconciliation.quarantined) == ([], 3)
 
 
-def test_mixed_types_in_csv_keep_out_the_rows_that_say_no_value(begun):
+def test_mixed_types_in_csv_quarantine_the_rows_without_a_readable_value(begun):
     words = ["1", "2.0", "two", "true", "1e0", "", "0x1", " 1", "32768", "1"]
     rows = metrics(3).with_columns(level=pl.Series([*words, *["0"] * (ROWS - len(words))]))
     put(begun, rows, "day_3.csv")
@@ -207,7 +207,7 @@ def test_mixed_types_in_csv_keep_out_the_rows_that_say_no_value(begun):
     assert all("level_readable" in row["_rule"] for row in held)
 
 
-def test_a_mixture_that_is_more_than_slips_is_rejected_and_named(begun):
+def test_too_many_values_of_another_type_reject_the_delivery(begun):
     rows = metrics(3).with_columns(level=pl.when(pl.col("level") == 1).then(pl.lit("mid")).otherwise("level"))
     put(begun, rows, "day_3.csv")
     result, reconciliation = landed(begun)

@@ -1,4 +1,4 @@
-"""Only what is touched is recomputed, and the result is that of computing everything, to the bit.
+"""Only rows that a change affects are recomputed, and the result equals a full rebuild to the bit.
 
 What belongs here: dbt models, feature sets and the training set after further deliveries. Not: landing alone
 (test_landing.py), an engine alone (tests/conformance/), and Dagster.
@@ -130,7 +130,7 @@ def test_one_more_day_computes_that_day_and_the_labels_that_became_known(short):
     assert rewritten(before, all_files(short)) == {name: list(expected[name]) for name in TABLES}
     assert all(outcomes[one.name].rows_written == len(scenario.payments_on([LAST])) for one in SETS)
     assert all(outcome.causes for outcome in outcomes.values())
-    # Everything is pinned to what it was made from.
+    # Every table has its input snapshots.
     now = snapshots(short)
     assert all(now[name] != kept[name] for name in now)
     for name in TABLES:
@@ -149,7 +149,7 @@ def test_days_that_come_late_end_up_as_if_all_had_come_in_order(short, built):
     assert outcomes["fraud.stg_transactions"].days == outcomes["fraud.transaction_time"].days == (GAP,)
     assert outcomes["fraud.customer_spend"].days == touched("CUSTOMER_ID", scenario.payments_on([GAP]), DAYS)
     assert outcomes["fraud.terminal_risk"].days == (
-        GAP,  # the new rows themselves; what they say of their terminals is known a week later
+        GAP,  # the new rows themselves; what they report of their terminals is known a week later
         *touched("TERMINAL_ID", scenario.payments_on([GAP]), DAYS, late=7),
     )
     for name in TABLES:
@@ -169,7 +169,7 @@ def test_nothing_new_writes_nothing(built):
 
 @contextmanager
 def watched(module, computed):
-    """What an module computes anew, by feature set."""
+    """The rows that an incremental build recomputes, by feature set."""
     made = module.computed
 
     def noting(lake, one, *given):
@@ -255,7 +255,7 @@ def test_a_day_that_is_taken_back_leaves_every_table(built, tmp_path):
 # Labels.
 
 
-def test_a_label_is_known_a_week_later_and_never_before_the_data_says_so(built):
+def test_a_label_is_known_a_week_later_and_never_before_the_data_has_it(built):
     table = rows(built, training.name)
     assert len(table) == len(scenario.payments())
     known = pl.col("tx_datetime") + timedelta(days=7) <= MIDNIGHT
@@ -279,7 +279,7 @@ def test_the_training_set_holds_the_feature_sets_rows(built):
 # A changed declaration.
 
 
-def test_a_changed_definition_is_computed_anew_and_changed_words_are_not(built):
+def test_a_changed_definition_is_recomputed_and_a_changed_description_is_not(built):
     engine = EmbeddedEngine()
     reworded = replace(customer_spend, description="Other words.", owner="team:other")
     assert not build_feature_set(built, engine, reworded, run_id="run").recomputed

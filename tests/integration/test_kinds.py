@@ -1,4 +1,4 @@
-"""A kind of asset of somebody's own: one class and its factory, and everything knows it.
+"""A custom kind of asset: one class and its factory, and every part of the platform supports it.
 
 What belongs here: the protocol of kinds as a user of it meets it. Not: any of the built-in kinds.
 """
@@ -46,7 +46,7 @@ from tests.conftest import flush_lineage
 NAME, ORDERS = "shop.turnover", "shop.orders"
 
 
-# The kind: what its assets are declared by, and what an asset of it says.
+# The kind: the declaration of its assets, and what an asset describes.
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Landing deliveries: every row once, unchanged, with where it came from; bad rows wait in quarantine.
+"""Landing deliveries: every row once, unchanged, with its origin; bad rows go to quarantine.
 
 What belongs here: deliveries that can be landed, again and again and in any order. Not: files that cannot
 (test_bad_deliveries.py) and processes that die meanwhile (the tests of the write path).
@@ -90,7 +90,7 @@ def test_daily_files_of_every_format_land_as_the_same_rows(lake, file_format, gz
     assert set(table(lake)["_file"]) == {path.name for path in files}
 
 
-def test_one_large_file_is_found_where_the_home_says(lake, tmp_path):
+def test_one_large_file_is_found_in_the_configured_drop_folder(lake, tmp_path):
     path = tmp_path / "all.parquet"
     scenario.payments().write_parquet(path)
     lake.home.remember_source(NAME, path)
@@ -100,7 +100,7 @@ def test_one_large_file_is_found_where_the_home_says(lake, tmp_path):
     assert set(table(lake)["_file"]) == {"all.parquet"}
 
 
-def test_each_row_tells_the_file_the_row_in_it_the_fingerprint_and_when_it_arrived(lake):
+def test_each_row_names_its_file_its_row_number_the_fingerprint_and_its_arrival(lake):
     # As rows may come: not in order of time, and in a folder of their own.
     rows = scenario.payments_on(WEEK).sample(fraction=1, shuffle=True, seed=1)
     path = put(lake, "week/1.parquet", rows)
@@ -350,7 +350,7 @@ TOLERANT = replace(source, contract=replace(source.contract, quarantine_share=0.
 FAULTS = [(3, "TX_AMOUNT", -5.0), (4, "TX_AMOUNT", float("nan")), (5, "TX_FRAUD", 7), (5, "CUSTOMER_ID", None)]
 
 
-def test_rows_that_break_a_rule_wait_in_quarantine_with_its_name(lake):
+def test_rows_that_fail_a_rule_are_quarantined_with_its_name(lake):
     rows = with_faults(scenario.payments_on(WEEK), *FAULTS)
     scenario.deliver(lake, rows)
     landed = scenario.land_all(lake, lenient=True)
@@ -375,7 +375,7 @@ def test_rows_that_break_a_rule_wait_in_quarantine_with_its_name(lake):
     }
 
 
-def test_the_same_bad_rows_wait_once(lake):
+def test_the_same_bad_rows_are_quarantined_once(lake):
     rows = with_faults(scenario.payments_on(WEEK), *FAULTS)
     put(lake, "all.parquet", rows)
     for day in WEEK:
@@ -386,7 +386,7 @@ def test_the_same_bad_rows_wait_once(lake):
     assert (snapshot(lake), snapshot(lake, QUARANTINE)) == before
 
 
-def test_rows_without_a_time_wait_once_whatever_days_are_landed(lake):
+def test_rows_without_a_time_are_quarantined_once_whatever_days_are_landed(lake):
     rows = with_faults(scenario.payments_on(WEEK), (3, "TX_DATETIME", None), (200, "TX_DATETIME", None))
     put(lake, "all.parquet", rows)
     for day in WEEK:
@@ -398,7 +398,7 @@ def test_rows_without_a_time_wait_once_whatever_days_are_landed(lake):
 
 
 @pytest.mark.parametrize("year", [1900, 1970, 2150])
-def test_one_time_outside_of_the_contract_waits_and_refuses_nothing(lake, year):
+def test_one_time_outside_of_the_contract_is_quarantined_and_rejects_nothing(lake, year):
     """Regression: the day of one mistyped time was taken for a day that lacks rows."""
     rows = with_faults(scenario.payments_on(WEEK), (3, "TX_DATETIME", datetime(year, 1, 1)))  # noqa: DTZ001
     put(lake, "all.parquet", rows)
@@ -419,7 +419,7 @@ def test_a_corrected_delivery_takes_its_rows_out_of_quarantine(lake):
     assert not scenario.land_all(lake).outcome.recomputed
 
 
-def test_under_a_changed_contract_deliveries_are_judged_anew(lake):
+def test_a_changed_contract_evaluates_quarantined_deliveries_again(lake):
     rows = with_faults(scenario.payments_on(WEEK), *FAULTS[:2])
     put(lake, "all.parquet", rows)
     scenario.land_all(lake)
@@ -435,7 +435,7 @@ def test_under_a_changed_contract_deliveries_are_judged_anew(lake):
     assert not land(lake, relaxed, run_id="r").outcome.recomputed
 
 
-def test_too_many_bad_rows_refuse_the_whole_delivery(lake):
+def test_too_many_bad_rows_reject_the_whole_delivery(lake):
     good, bad = scenario.payments_on(WEEK[:6]), scenario.broken(scenario.payments_on([WEEK[6]]), every=10)
     scenario.deliver(lake, good)
     scenario.land_all(lake)
@@ -480,7 +480,7 @@ def test_a_run_that_was_killed_before_publishing_is_taken_up_again(lake, monkeyp
     assert len(table(lake, QUARANTINE)) == 3
 
 
-# Verdicts on the whole delivery.
+# Checks of the whole delivery.
 
 
 def rejected(lake, check):
@@ -585,7 +585,7 @@ def test_a_csv_may_be_quoted_and_separated_otherwise(tmp_path):
         assert pl.DataFrame(pl.from_arrow(read_delivery(source, path).rows)).cast(SCHEMA).equals(rows)
 
 
-def test_a_changed_contract_judges_every_delivery_anew(lake):
+def test_a_changed_contract_evaluates_every_delivery_again(lake):
     rows = with_faults(scenario.payments_on(WEEK), (3, "TX_AMOUNT", -5.0))
     put(lake, "all.parquet", rows)
     land(lake, TOLERANT, run_id="r")

@@ -1,4 +1,4 @@
-"""What lineage tells of the main job: every table, column, model and prediction, and nothing that is not so.
+"""The lineage of the main job: every table, column, model and prediction, and no false edges.
 
 What belongs here: the events of the canonical world's main job. Not: how runs go (test_lineage_runs.py), single edges
 (unit/test_lineage_columns.py).
@@ -35,7 +35,7 @@ EXTRA = {"_file", "_row", "_fingerprint", "_arrived_at", "model", "model_version
 """Columns that no column is the origin of: places in files, constants, a count of rows."""
 
 
-def told(lake: Lakehouse) -> list[dict[str, Any]]:
+def emitted_events(lake: Lakehouse) -> list[dict[str, Any]]:
     """All events of the home, in their order."""
     outbox = Outbox(lake.home.lineage / "outbox.db")
     events = [one.body for one in outbox.waiting("nobody", 100_000)]
@@ -46,7 +46,7 @@ def told(lake: Lakehouse) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def events(live_home: Path) -> list[dict[str, Any]]:
     """The events of one main job, from deliveries to predictions."""
-    return told(scenario.make_lake(live_home))
+    return emitted_events(scenario.make_lake(live_home))
 
 
 def ends(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -87,7 +87,7 @@ def facets(event: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def faults(event: Mapping[str, Any]) -> list[str]:
-    """What the standard's own schemas have to say against an event and its facets."""
+    """Violations of the standard's own schemas by an event and its facets."""
     from jsonschema import Draft202012Validator
 
     registry, by_name = _schemas()
@@ -136,7 +136,7 @@ def test_every_run_starts_and_ends_once_under_its_root(events: list[dict[str, An
 # Completeness, derived from SQL and declarations by other means
 
 
-def test_every_edge_of_the_main_job_is_told_and_none_is_invented(events: list[dict[str, Any]], live_home: Path) -> None:
+def test_the_main_job_reports_all_its_edges_and_no_others(events: list[dict[str, Any]], live_home: Path) -> None:
     lake = scenario.make_lake(live_home)
     found = compare(lake, load_domain("fraud"), events)
     assert not found.missing
@@ -166,11 +166,11 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
     for name in GRAPH:
         if not name.startswith("fraud.") or name == "fraud.scorer":
             continue
-        told_, made, table = output(last[name], name), last_published(lake, name), lake.table(name)
+        dataset, made, table = output(last[name], name), last_published(lake, name), lake.table(name)
         assert made is not None
-        assert told_["namespace"] == "file"
-        assert table.location() == f"file://{told_['name']}"
-        about = told_["facets"]
+        assert dataset["namespace"] == "file"
+        assert table.location() == f"file://{dataset['name']}"
+        about = dataset["facets"]
         assert about["version"]["datasetVersion"] == str(resolve(table))
         assert about["ownership"]["owners"][0]["name"] == table.properties["owner"]
         assert about["documentation"]["description"]
@@ -180,7 +180,7 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
         assert about["lifecycleStateChange"]["lifecycleStateChange"] == "CREATE"
         assert about["slipway_snapshot"]["runId"] == made.run_id
         assert about["slipway_stale"]["stale"] is False
-        assert told_["outputFacets"]["outputStatistics"]["rowCount"] == made.rows
+        assert dataset["outputFacets"]["outputStatistics"]["rowCount"] == made.rows
         assert about["dataQualityMetrics"]["rowCount"] == made.rows
         code = last[name]["run"]["facets"]["slipway_code"]
         assert (code["version"], code["definition"]) == (made.code_version, made.definition)
@@ -196,9 +196,7 @@ def test_versions_rows_owners_and_meanings_are_those_of_the_lakehouse(
     assert nominal["nominalStartTime"].startswith("2018-04-01T00:00")
 
 
-def test_every_check_is_told_with_its_check_result_and_its_severity(
-    events: list[dict[str, Any]], live: Lakehouse
-) -> None:
+def test_every_check_is_reported_with_its_result_and_severity(events: list[dict[str, Any]], live: Lakehouse) -> None:
     last = ends(events)
     with open_instance(live) as instance:
         for name in (name for name in GRAPH if name.startswith("fraud.")):
@@ -217,7 +215,7 @@ def test_every_check_is_told_with_its_check_result_and_its_severity(
     assert by_name["TX_AMOUNT_in_range"]["expected"] == by_name["TX_AMOUNT_in_range"]["actual"] == "0"
 
 
-def test_a_delivery_is_told_by_its_fingerprint_and_its_profile_by_counts(events: list[dict[str, Any]]) -> None:
+def test_a_delivery_is_reported_by_its_fingerprint_and_its_profile_by_counts(events: list[dict[str, Any]]) -> None:
     first = ends(events)["fraud.transactions"]["inputs"][0]
     assert first["facets"]["datasetType"]["datasetType"] == "FILE"
     assert Path(first["name"]).name == f"transactions_{scenario.START}.parquet"
@@ -243,7 +241,9 @@ def test_dbts_tests_are_runs_below_the_node_that_they_test(events: list[dict[str
     assert last["fraud.fraud_reports"]["run"]["facets"]["processing_engine"]["name"] == "dbt"
 
 
-def test_models_and_their_trainings_are_told_by_mlflows_names(events: list[dict[str, Any]], live: Lakehouse) -> None:
+def test_models_and_their_trainings_are_reported_under_mlflows_names(
+    events: list[dict[str, Any]], live: Lakehouse
+) -> None:
     last = ends(events)
     champion = open_registry(live.home).champion("fraud.scorer")
     assert champion is not None
@@ -273,8 +273,8 @@ def test_the_homes_store_has_it_all(events: list[dict[str, Any]], live: Lakehous
     store.close()
 
 
-def test_told_once_more_it_is_word_for_word_the_same(events: list[dict[str, Any]], live: Lakehouse) -> None:
-    """Dagster's log and the lakehouse hold all of it. Only a run's start was told before its tables were there."""
+def test_reconciling_a_lost_outbox_emits_identical_events(events: list[dict[str, Any]], live: Lakehouse) -> None:
+    """Dagster's log and the lakehouse hold all of it. Only a run's start was reported before its tables existed."""
     for path in live.home.lineage.glob("outbox.db*"):
         path.unlink()
     with open_instance(live) as instance:
@@ -284,10 +284,10 @@ def test_told_once_more_it_is_word_for_word_the_same(events: list[dict[str, Any]
         kept = dict(event) if event["eventType"] != "START" else {**event, "inputs": [], "outputs": []}
         return json.dumps(kept, sort_keys=True)
 
-    assert sorted(map(plain, told(live))) == sorted(map(plain, events))
+    assert sorted(map(plain, emitted_events(live))) == sorted(map(plain, events))
 
 
-def test_a_score_that_is_not_defined_keeps_no_training_from_being_told(live: Lakehouse) -> None:
+def test_a_training_with_an_undefined_score_is_still_reported(live: Lakehouse) -> None:
     registry = open_registry(live.home)
     champion = registry.champion("fraud.scorer")
     assert champion is not None
@@ -296,14 +296,12 @@ def test_a_score_that_is_not_defined_keeps_no_training_from_being_told(live: Lak
         path.unlink()
     with open_instance(live) as instance:
         assert reconcile(live, instance).rejected == 0
-    training = ends(told(live))["fraud.scorer.training"]["run"]["facets"]["slipway_metrics"]["metrics"]
+    training = ends(emitted_events(live))["fraud.scorer.training"]["run"]["facets"]["slipway_metrics"]["metrics"]
     assert training["undefined"] == "nan"
     assert training["auc"] == champion.metrics["auc"]
 
 
-def test_a_store_that_was_lost_or_is_another_is_filled_by_reconciling(
-    live: Lakehouse, events: list[dict[str, Any]]
-) -> None:
+def test_reconciling_fills_a_lost_or_another_store(live: Lakehouse, events: list[dict[str, Any]]) -> None:
     from lakehouse.lineage.store.store import open_store
 
     for path in live.home.lineage.glob("lineage.db*"):
@@ -332,11 +330,11 @@ def test_a_rejected_delivery_fails_the_landing_and_no_value_or_secret_gets_out(l
         TX_AMOUNT=pl.lit(-98765.43),
     )
     scenario.deliver(lake, rows)
-    before = len(told(lake))
+    before = len(emitted_events(lake))
     with pytest.raises(SlipwayError):
         scenario.run_main(lake, scenario.small_domain())
     flush_lineage(lake)
-    new = told(lake)[before:]
+    new = emitted_events(lake)[before:]
     last = ends(new)
     landing = last["fraud.transactions"]
     assert landing["eventType"] == last["fraud_main"]["eventType"] == "FAIL"

@@ -1,6 +1,6 @@
-"""`slipway lineage` as a person and a script meet it.
+"""`slipway lineage` as people and scripts use it.
 
-What belongs here: the commands, their words and their JSON. Not: the server that `slipway lineage` starts
+What belongs here: the commands, their texts and their JSON. Not: the server that `slipway lineage` starts
 (test_lineage_server.py), what the graph is (unit/test_lineage_graph.py).
 """
 
@@ -40,17 +40,17 @@ def lineage(slipway, home):  # noqa: F811  # the fixture
         (["show", "diff"], ["show", "diff"]),
     ],
 )
-def test_serve_and_show_need_not_be_said(words, spelled):
+def test_serve_and_show_are_optional(words, spelled):
     assert spelled_out(words) == spelled
 
 
-def test_a_table_is_shown_with_what_it_comes_from_and_what_comes_from_it(lineage):
-    said = lineage("fraud.customer_spend")
-    assert said.code == 0
-    assert "Upstream of fraud.customer_spend" in said.words
-    assert "Downstream of fraud.customer_spend" in said.words
-    assert "fraud.transactions/day1.parquet" in said.words
-    assert "fraud.scorer" in said.words
+def test_a_table_is_shown_with_upstream_and_downstream(lineage):
+    result = lineage("fraud.customer_spend")
+    assert result.code == 0
+    assert "Upstream of fraud.customer_spend" in result.words
+    assert "Downstream of fraud.customer_spend" in result.words
+    assert "fraud.transactions/day1.parquet" in result.words
+    assert "fraud.scorer" in result.words
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ def test_a_column_is_followed_down_to_the_delivery(lineage):
     assert "(identity)" in lineage(place).words
 
 
-def test_a_change_is_told_with_whom_to_ask(lineage):
-    said = lineage("impact", "fraud.transactions.TX_AMOUNT")
-    assert "Owners to ask: team:models (2), team:features (1)." in said.words
+def test_impact_names_the_owners_to_ask(lineage):
+    result = lineage("impact", "fraud.transactions.TX_AMOUNT")
+    assert "Owners to ask: team:models (2), team:features (1)." in result.words
     assert [one["name"] for one in lineage("impact", "fraud.training", "--json").json["affected"]] == ["fraud.scorer"]
     assert "Nothing known is downstream of fraud.scorer." in lineage("impact", "fraud.scorer").words
 
 
 def test_two_runs_are_compared(lineage):
-    said = lineage("diff", sample.run_id(101), sample.run_id(111))
-    assert "fraud.transactions 1.0.0 1.1.0" in said.words
-    assert "Code" not in said.words
+    result = lineage("diff", sample.run_id(101), sample.run_id(111))
+    assert "fraud.transactions 1.0.0 1.1.0" in result.words
+    assert "Code" not in result.words
     assert lineage("diff", sample.run_id(101), sample.run_id(111), "--json").json["inputs"][0]["changed"]
     assert "No known differences." in lineage("diff", sample.run_id(101), sample.run_id(101)).words
 
@@ -107,14 +107,14 @@ def test_two_runs_are_compared(lineage):
     ],
 )
 def test_an_unknown_name_gets_the_nearest(lineage, words, nearest):
-    said = lineage(*words, "--json")
-    assert said.code == 1
-    assert (said.json["error"], said.json["nearest"][:-1]) == ("UnknownNameError", nearest[:-1])
+    result = lineage(*words, "--json")
+    assert result.code == 1
+    assert (result.json["error"], result.json["nearest"][:-1]) == ("UnknownNameError", nearest[:-1])
 
 
-def test_where_nothing_ran_yet_it_is_said_what_to_do(slipway, tmp_path):  # noqa: F811  # the fixture
-    said = slipway("lineage", "fraud.training", "--home", tmp_path / "home", "--json")
-    assert (said.code, said.json["what"]) == (1, "No lineage is known yet.")
+def test_a_home_without_runs_gets_a_clear_error(slipway, tmp_path):  # noqa: F811  # the fixture
+    result = slipway("lineage", "fraud.training", "--home", tmp_path / "home", "--json")
+    assert (result.code, result.json["what"]) == (1, "No lineage is known yet.")
 
 
 def test_a_column_can_be_followed_through_what_decides_about_rows(lineage):
@@ -122,7 +122,7 @@ def test_a_column_can_be_followed_through_what_decides_about_rows(lineage):
     assert lineage(place, "--indirect", "--json").json == lineage(place, "--json").json, "nothing does in this world"
 
 
-def test_reconciling_a_home_where_nothing_is_missing_says_so(lineage):
+def test_reconciling_a_complete_home_reports_nothing_missing(lineage):
     found = lineage("reconcile", "--json")
     assert (found.code, found.json["events"], found.json["aborted"]) == (0, 0, 0)
     assert "missing events emitted 0" in lineage("reconcile").words

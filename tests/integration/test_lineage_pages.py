@@ -48,16 +48,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def served(home: Path, log: Path) -> Iterator[str]:
     """A server of its own, on a free port."""
     words = [sys.executable, "-m", "orchestration.cli", "lineage", "serve", "--port", "0", "--json"]
-    with log.open("w") as told:
+    with log.open("w") as log_file:
         process = subprocess.Popen(
-            [*words, "--home", str(home)], stdout=subprocess.PIPE, stderr=told, text=True, start_new_session=True
+            [*words, "--home", str(home)], stdout=subprocess.PIPE, stderr=log_file, text=True, start_new_session=True
         )
         try:
-            said = process.stdout.read(2) if process.stdout else ""
-            while said and process.poll() is None and said.count("{") != said.count("}"):
-                said += process.stdout.read(1)
-            assert said.count("{"), log.read_text()
-            yield json.loads(said)["address"]
+            printed = process.stdout.read(2) if process.stdout else ""
+            while printed and process.poll() is None and printed.count("{") != printed.count("}"):
+                printed += process.stdout.read(1)
+            assert printed.count("{"), log.read_text()
+            yield json.loads(printed)["address"]
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -154,7 +154,9 @@ def opened(browser, address: str) -> Iterator[Callable[..., Browsed]]:
         found = Browsed(context.new_page(), address)
         wrong: list[str] = []
         found.page.on("pageerror", lambda error: wrong.append(str(error)))
-        found.page.on("console", lambda said: wrong.append(said.text) if said.type in {"error", "warning"} else None)
+        found.page.on(
+            "console", lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None
+        )
         found.page.on("request", lambda asked: None if asked.url.startswith(address) else wrong.append(asked.url))
         found.allowed = list(allowed)
         contexts.append((context, found, wrong))
@@ -168,7 +170,7 @@ def opened(browser, address: str) -> Iterator[Callable[..., Browsed]]:
         assert [one for one in wrong if not any(part in one for part in found.allowed)] == []
 
 
-def test_the_overview_tells_what_there_is_what_is_wrong_and_what_ran(opened) -> None:
+def test_the_overview_shows_counts_problems_and_recent_runs(opened) -> None:
     there = opened("#/")
     there.shows("22 datasets", "feature sets", "Needs attention", "Newest runs")
     attention = there.page.locator("section", has=there.page.get_by_role("heading", name="Needs attention"))
@@ -232,7 +234,7 @@ def test_a_node_is_shown_in_its_graph_with_all_that_is_known(opened) -> None:
     assert there.page.evaluate("navigator.clipboard.readText()") == "slipway lineage fraud.transactions --downstream"
 
 
-def test_clicks_select_expand_and_begin_anew_and_the_browser_goes_back(opened) -> None:
+def test_clicks_select_expand_and_change_the_root_and_the_browser_goes_back(opened) -> None:
     there = opened("#/node/fraud.training?depth=1")
     there.card("fraud.scorer").locator(".card-main").click()
     there.wait_for_title("fraud.scorer")
@@ -280,12 +282,12 @@ def test_a_column_lights_its_path_and_the_rest_fades(opened) -> None:
     there.press("l")
     path = there.page.get_by_role("region", name="Lineage of is_fraud").locator("tbody tr")
     path.first.wait_for()
-    told = [" ".join(row.split()) for row in path.all_inner_texts()]
-    assert "fraud.transactions.TX_FRAUD fraud.stg_transactions.is_fraud transformation" in told
-    assert "fraud.fraud_reports.is_fraud fraud.terminal_risk.is_fraud_rate_7d aggregation" in told
+    listed = [" ".join(row.split()) for row in path.all_inner_texts()]
+    assert "fraud.transactions.TX_FRAUD fraud.stg_transactions.is_fraud transformation" in listed
+    assert "fraud.fraud_reports.is_fraud fraud.terminal_risk.is_fraud_rate_7d aggregation" in listed
 
 
-def test_the_keyboard_is_enough(opened) -> None:
+def test_everything_works_with_the_keyboard(opened) -> None:
     there = opened("#/node/fraud.training")
     there.card("fraud.training").wait_for()
     for _ in range(40):
@@ -332,16 +334,16 @@ def test_the_keyboard_is_enough(opened) -> None:
     there.page.get_by_role("table").first.wait_for()
 
 
-def test_the_list_says_what_the_drawing_shows(opened) -> None:
+def test_the_list_shows_the_same_as_the_graph(opened) -> None:
     there = opened("#/node/fraud.training?view=list")
     rows = there.page.locator(".graph-list tbody tr")
     rows.first.wait_for()
     cells = [[cell.strip() for cell in row.split("\t")] for row in rows.all_inner_texts()]
-    told = {row[0]: row for row in cells}
-    assert told["fraud.training"][1:4] == ["root", "training set", "team:models"]
-    assert told["fraud.scorer"][1] == "1 downstream"
-    assert told["fraud.fraud_reports"][1] == "2 upstream"
-    assert "warning" in told["fraud.fraud_reports"][4]
+    by_name = {row[0]: row for row in cells}
+    assert by_name["fraud.training"][1:4] == ["root", "training set", "team:models"]
+    assert by_name["fraud.scorer"][1] == "1 downstream"
+    assert by_name["fraud.fraud_reports"][1] == "2 upstream"
+    assert "warning" in by_name["fraud.fraud_reports"][4]
     assert there.page.locator(".canvas").is_hidden()
 
 
@@ -365,7 +367,7 @@ def test_as_of_an_earlier_time_the_graph_is_as_it_was(opened) -> None:
     assert versions.locator("tbody tr").count() == 2
 
 
-def test_a_failed_run_says_why_and_two_runs_are_compared(opened) -> None:
+def test_a_failed_run_shows_its_error_and_two_runs_are_compared(opened) -> None:
     there = opened(f"#/run/{run_id('fraud.daily_activity', 2)}")
     there.shows("Error", "Disk quota exceeded while writing part 3 of 12", "b7e90d4", "fraud.stg_transactions")
     there.page.get_by_text("Stack trace").click()
@@ -404,7 +406,7 @@ def test_runs_are_chosen_from_a_list_and_compared(opened) -> None:
     assert there.page.locator(".rows .what").all_inner_texts() == ["fraud.daily_activity", "fraud_main"]
 
 
-def test_many_files_of_one_source_are_one_stack_until_each_is_wanted(opened) -> None:
+def test_many_files_of_one_source_are_one_stack_until_expanded(opened) -> None:
     there = opened("#/node/credit.loans")
     stack = there.card("6 files")
     stack.locator(".card-main").click()
@@ -424,7 +426,7 @@ def test_many_files_of_one_source_are_one_stack_until_each_is_wanted(opened) -> 
     there.page.locator(".graph-list").get_by_role("link", name="credit.loans/loans_2024-03-01.parquet").wait_for()
 
 
-def test_the_blast_radius_names_what_is_downstream_and_whose_it_is(opened) -> None:
+def test_the_downstream_impact_names_nodes_and_owners(opened) -> None:
     there = opened("#/impact/fraud.transactions/TX_AMOUNT")
     there.shows("6 nodes downstream", "up to 4 steps away", "2 owners", "via fraud.stg_transactions")
     there.page.get_by_role("button", name="team:models").click()
@@ -435,7 +437,7 @@ def test_the_blast_radius_names_what_is_downstream_and_whose_it_is(opened) -> No
     there.open("#/impact/fraud.predictions/score").shows("No downstream nodes")
 
 
-def test_hostile_names_are_words(opened) -> None:
+def test_hostile_names_are_shown_as_text(opened) -> None:
     there = opened(f"#/search?q={'script'}")
     there.follow(HOSTILE)
     there.wait_for_title(HOSTILE)
@@ -449,7 +451,7 @@ def test_hostile_names_are_words(opened) -> None:
     assert there.page.locator("a[href^='javascript']").count() == 0
 
 
-def test_what_is_not_there_is_told_with_the_nearest_and_a_way_on(opened) -> None:
+def test_an_unknown_name_gets_the_nearest_and_a_link(opened) -> None:
     there = opened("#/node/fraud.custmer_spend", allowed=("404",))
     there.shows("fraud.custmer_spend", "nearest", "what to do")
     there.follow("fraud.customer_spend")
@@ -458,9 +460,9 @@ def test_what_is_not_there_is_told_with_the_nearest_and_a_way_on(opened) -> None
     there.open("#/node/%E0%A4%A").shows("%E0%A4%A")
 
 
-def answered(said: dict[str, Any], route: Any) -> None:
+def answered(answer: dict[str, Any], route: Any) -> None:
     """A made-up answer in place of the server's."""
-    route.fulfill(json=said)
+    route.fulfill(json=answer)
 
 
 def test_a_kind_is_shown_as_the_server_describes_it(opened) -> None:
@@ -478,7 +480,7 @@ def test_a_kind_is_shown_as_the_server_describes_it(opened) -> None:
     assert icon.locator("path").get_attribute("d") == "M8 1.5l5.6 3.25"
 
 
-def test_an_empty_store_says_how_to_fill_it(opened) -> None:
+def test_an_empty_store_shows_how_to_fill_it(opened) -> None:
     def empty(page: Any) -> None:
         answers = {
             "overview": {"datasets": 0, "jobs": 0, "runs": 0, "kinds": {}, "domains": [], "unhealthy": [], "stale": []},

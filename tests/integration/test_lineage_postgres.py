@@ -49,7 +49,7 @@ def all_answers(store):
     return found
 
 
-def test_the_same_events_come_to_the_same_as_in_the_home(server, tmp_path):
+def test_the_same_events_give_the_same_answers_as_in_the_home(server, tmp_path):
     there = open_at(server.database("same"), tmp_path / "home")
     here = open_store(Settings.from_environment({}, home=tmp_path / "home"))
     shuffled = [*EVENTS, *EVENTS[::5]]
@@ -89,7 +89,7 @@ def test_two_writers_lose_and_double_nothing(server, tmp_path):
     here.close()
 
 
-def test_tables_of_another_version_are_made_anew(server, tmp_path):
+def test_tables_of_another_version_are_rebuilt(server, tmp_path):
     address = server.database("another_version")
     with closing(open_at(address, tmp_path / "home")) as store:
         store.receive_many(EVENTS)

@@ -1,6 +1,6 @@
-"""Runs of Dagster, however they go, and what lineage tells of them: killed, failing, in many processes, on bad disks.
+"""Runs of Dagster and their lineage, however the runs end: killed, failing, in many processes, on bad disks.
 
-What belongs here: a small graph's runs, the event log's storage, reconciling. Not: what is told of tables
+What belongs here: a small graph's runs, the event log's storage, reconciling. Not: events of tables
 (test_lineage.py), the outbox by itself (unit/test_lineage_outbox.py).
 """
 
@@ -65,7 +65,7 @@ def instance(lake: Lakehouse) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-def told(lake: Lakehouse) -> list[dict]:
+def emitted_events(lake: Lakehouse) -> list[dict]:
     """All events of the home, in their order."""
     outbox = Outbox(lake.home.lineage / "outbox.db")
     events = [one.body for one in outbox.waiting("nobody", 100_000)]
@@ -76,7 +76,7 @@ def told(lake: Lakehouse) -> list[dict]:
 def states(lake: Lakehouse) -> dict[str, list[str]]:
     """The states of each job's runs, in their order."""
     found: dict[str, list[str]] = {}
-    for one in told(lake):
+    for one in emitted_events(lake):
         found.setdefault(one["job"]["name"], []).append(one["eventType"])
     return found
 
@@ -172,7 +172,7 @@ def test_a_full_disk_costs_nobody_what_was_written_in_dagsters_settings(
     assert not list(lake.home.dagster.glob(".dagster.yaml*"))
 
 
-def test_the_log_lies_where_it_always_did(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_the_event_log_stays_in_its_usual_place(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     result = run(instance, lake)
     assert (lake.home.dagster / "history" / "runs" / f"{result.run_id}.db").is_file()
 
@@ -183,7 +183,7 @@ def test_the_log_lies_where_it_always_did(instance: dg.DagsterInstance, lake: La
 def test_every_run_and_step_starts_and_ends_below_its_root(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     result = run(instance, lake)
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
-    by_job = {one["job"]["name"]: one["run"] for one in told(lake)}
+    by_job = {one["job"]["name"]: one["run"] for one in emitted_events(lake)}
     assert by_job["shop_main"]["runId"] == result.run_id
     assert "parent" not in by_job["shop_main"]["facets"]
     for name in NAMES - {"shop_main"}:
@@ -196,24 +196,26 @@ def test_every_run_and_step_starts_and_ends_below_its_root(instance: dg.DagsterI
     assert len({one["runId"] for one in by_job.values()}) == len(NAMES)
 
 
-def test_a_job_without_assets_is_told_too(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_a_job_without_assets_is_reported_too(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     job = lineage_graph.definitions().resolve_job_def("no_assets")
     assert job.execute_in_process(instance=instance).success
     flush_lineage(lake)
     assert states(lake) == {"no_assets": ["START", "COMPLETE"], "no_assets.alone": ["START", "COMPLETE"]}
 
 
-def test_a_failure_is_told_without_the_words_of_a_foreign_error(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_a_failure_is_reported_without_the_text_of_a_foreign_error(
+    instance: dg.DagsterInstance, lake: Lakehouse
+) -> None:
     assert not run(instance, lake, fail="the card of Jane Doe").success
     found = states(lake)
     assert found["shop.second"] == ["START", "COMPLETE"], "it was made before the step failed"
     assert found["shop.third"] == found["shop_both"] == found["shop_main"] == ["START", "FAIL"]
-    last = {one["job"]["name"]: one for one in told(lake)}
+    last = {one["job"]["name"]: one for one in emitted_events(lake)}
     message = last["shop.third"]["run"]["facets"]["errorMessage"]
     assert "ValueError" in message["message"]
     assert "lineage_graph.py" in message["stackTrace"]
-    assert "Jane Doe" not in json.dumps(told(lake))
-    assert "a row's value" not in json.dumps(told(lake)), "check metadata holds samples"
+    assert "Jane Doe" not in json.dumps(emitted_events(lake))
+    assert "a row's value" not in json.dumps(emitted_events(lake)), "check metadata holds samples"
 
 
 def test_landed_days_and_schedules_are_the_nominal_time(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
@@ -222,13 +224,13 @@ def test_landed_days_and_schedules_are_the_nominal_time(instance: dg.DagsterInst
     for tags in (days, {".dagster/scheduled_execution_time": "2026-02-01T06:00:00+00:00"}):
         job.execute_in_process(instance=instance, tags=tags, run_config=lineage_graph.config())
     flush_lineage(lake)
-    times = [one["run"]["facets"]["nominalTime"] for one in told(lake) if one["job"]["name"] == "shop_main"]
+    times = [one["run"]["facets"]["nominalTime"] for one in emitted_events(lake) if one["job"]["name"] == "shop_main"]
     assert times[0]["nominalStartTime"] == "2026-01-01T00:00:00.000000Z"
     assert times[0]["nominalEndTime"] == "2026-02-01T00:00:00.000000Z"
     assert times[-1]["nominalStartTime"] == "2026-02-01T06:00:00.000000Z"
 
 
-def test_the_end_of_a_run_tells_what_the_process_of_a_step_had_no_time_for(
+def test_the_end_of_a_run_reports_what_a_step_process_had_no_time_to_emit(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emit = Emitter.emit
@@ -237,7 +239,7 @@ def test_the_end_of_a_run_tells_what_the_process_of_a_step_had_no_time_for(
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
-def test_steps_in_processes_of_their_own_are_told_once(lake: Lakehouse) -> None:
+def test_steps_in_their_own_processes_are_reported_once(lake: Lakehouse) -> None:
     assert command(lake, "multiprocess").wait(120) == 0
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
     with open_instance(lake) as instance:
@@ -245,7 +247,7 @@ def test_steps_in_processes_of_their_own_are_told_once(lake: Lakehouse) -> None:
 
 
 @pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
-def test_what_sparks_listener_tells_hangs_under_its_step_in_whichever_process(
+def test_events_of_sparks_listener_have_their_step_as_parent_in_any_process(
     lake: Lakehouse, executor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLIPWAY_SPARK_LISTENER", "on")
@@ -259,7 +261,7 @@ def test_what_sparks_listener_tells_hangs_under_its_step_in_whichever_process(
         found = states(lake)
         assert found[queries[1]] == ["START", "ABORT"]  # it went with its process
         assert {name: found[name] for name in found.keys() - queries} == {one: ["START", "COMPLETE"] for one in NAMES}
-        runs = {one["job"]["name"]: one["run"] for one in told(lake)}
+        runs = {one["job"]["name"]: one["run"] for one in emitted_events(lake)}
         for name in queries:
             parent = runs[name]["facets"]["parent"]
             assert parent["run"]["runId"] == runs[name.removesuffix(".append_data")]["runId"]
@@ -301,15 +303,15 @@ def test_a_killed_run_is_closed_once_by_reconciling(lake: Lakehouse, tmp_path: P
         assert found["shop.first"] == ["START", "COMPLETE"]
         assert found["shop.second"] == ["START", "COMPLETE"]
         assert found["shop.third"] == found["shop_both"] == found["shop_main"] == ["START", "ABORT"]
-        before = told(lake)
+        before = emitted_events(lake)
         again = reconcile(lake, instance)
         assert again.events == 0
-        assert told(lake) == before
+        assert emitted_events(lake) == before
         # Dagster learns of it later: the run was closed, and is not closed again.
         (dead,) = instance.get_runs()
         instance.report_run_failed(dead)
         flush_lineage(lake)
-        assert told(lake) == before
+        assert emitted_events(lake) == before
 
 
 def test_a_run_of_another_machine_is_not_taken_for_gone(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,13 +325,11 @@ def test_a_run_of_another_machine_is_not_taken_for_gone(lake: Lakehouse, monkeyp
     assert not lineage_claims.is_gone(lake.home.lineage, run_id, gone), "its numbers of processes mean nothing here"
 
 
-def test_of_a_step_whose_process_died_everything_is_told_that_it_did(
-    instance: dg.DagsterInstance, lake: Lakehouse
-) -> None:
+def test_a_step_whose_process_died_is_fully_reported(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     result = run(instance, lake, fail="no")
     log = instance.event_log_storage
     entries = [one for one in log.get_logs_for_run(result.run_id) if one.dagster_event]
-    before = ids(told(lake))
+    before = ids(emitted_events(lake))
     log.delete_events(result.run_id)
     listener_of(lake)._emitter.outbox.shut()
     for path in lake.home.lineage.glob("outbox.db*"):
@@ -338,18 +338,18 @@ def test_of_a_step_whose_process_died_everything_is_told_that_it_did(
     for one in entries:
         if one.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             continue
-        # What a step's own process stores is heard there; that it failed is here told by who waited for it.
+        # A step's own process emits what it stores; that it failed is emitted by the process that waited for it.
         elsewhere = one.step_key == "shop_both" and one.dagster_event_type is not dg.DagsterEventType.STEP_FAILURE
         (SqliteEventLogStorage.store_event(log, one) if elsewhere else log.store_event(one))
     flush_lineage(lake)
     assert states(lake)["shop.second"] == ["START", "COMPLETE"]
     assert states(lake)["shop.third"] == ["START", "FAIL"]
-    assert ids(told(lake)) == before
+    assert ids(emitted_events(lake)) == before
 
 
-def test_a_forked_process_tells_by_a_listener_of_its_own(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_a_forked_process_has_its_own_listener(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     run(instance, lake)
-    before, parents = ids(told(lake)), listener_of(lake)
+    before, parents = ids(emitted_events(lake)), listener_of(lake)
     with parents._emitter.outbox._lock, parents._wake:  # held by threads that the child does not have
         child = os.fork()
         if child == 0:
@@ -359,7 +359,7 @@ def test_a_forked_process_tells_by_a_listener_of_its_own(instance: dg.DagsterIns
             own.flush(30)
             os._exit(0 if own is not parents and own.lost == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert sum(ids(told(lake)).values()) == 2 * sum(before.values())
+    assert sum(ids(emitted_events(lake)).values()) == 2 * sum(before.values())
 
 
 def test_a_canceled_run_is_aborted_with_its_steps(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
@@ -390,20 +390,20 @@ def ids(events: list[dict]) -> Counter:
     return Counter((one["run"]["runId"], one["eventType"]) for one in events)
 
 
-def test_a_lost_outbox_is_made_anew_from_dagsters_log(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_a_lost_outbox_is_rebuilt_from_dagsters_log(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     run(instance, lake)
-    before = ids(told(lake))
+    before = ids(emitted_events(lake))
     for path in lake.home.lineage.glob("outbox.db*"):
         path.unlink()
     done = reconcile(lake, instance)
     assert done.events == sum(before.values())
-    assert ids(told(lake)) == before
+    assert ids(emitted_events(lake)) == before
 
 
-def test_a_broken_row_and_a_broken_file_are_mended(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_a_corrupt_row_and_a_corrupt_file_are_repaired(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     run(instance, lake)
     reconcile(lake, instance)
-    before = ids(told(lake))
+    before = ids(emitted_events(lake))
     file = lake.home.lineage / "outbox.db"
     with sqlite3.connect(file) as raw:
         raw.execute("update events set body = '{\"broken' where key like '%/START' and seq < 5")
@@ -411,14 +411,14 @@ def test_a_broken_row_and_a_broken_file_are_mended(instance: dg.DagsterInstance,
     raw.close()
     done = reconcile(lake, instance)
     assert done.corrupt == done.events == broken > 0
-    assert ids(told(lake)) == before
+    assert ids(emitted_events(lake)) == before
     listener_of(lake)._emitter.outbox.shut()
     for beside in ("-wal", "-shm"):
         file.with_name(file.name + beside).unlink(missing_ok=True)
     file.write_bytes(b"no database " * 500)
     done = reconcile(lake, instance)
     assert done.corrupt == 1
-    assert ids(told(lake)) == before
+    assert ids(emitted_events(lake)) == before
 
 
 def test_an_outbox_on_a_full_disk_loses_no_run(
@@ -436,13 +436,13 @@ def test_an_outbox_on_a_full_disk_loses_no_run(
     monkeypatch.setattr(module, "_opened", full)
     assert run(instance, lake).success
     assert listener_of(lake).lost > 0
-    assert caplog.text.count("Lineage events were not emitted") == 1, "said once"
+    assert caplog.text.count("Lineage events were not emitted") == 1, "logged once"
     assert "reconcile" in caplog.text
     monkeypatch.undo()
     listener_of(lake)._emitter.outbox.shut()
     done = reconcile(lake, instance)
-    assert done.events > 0, "what was lost is told"
-    assert ids(told(lake)) == Counter(dict.fromkeys(ids(told(lake)), 1))
+    assert done.events > 0, "lost events are emitted"
+    assert ids(emitted_events(lake)) == Counter(dict.fromkeys(ids(emitted_events(lake)), 1))
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
@@ -461,7 +461,7 @@ def test_a_lineage_folder_that_cannot_be_used_fails_no_run(
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
-def test_whatever_goes_wrong_in_lineage_goes_wrong_there(
+def test_errors_in_lineage_fail_no_run(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lakehouse.lineage.emit.conversion import Conversion
@@ -477,37 +477,37 @@ def test_whatever_goes_wrong_in_lineage_goes_wrong_there(
     assert states(lake) == {name: ["START", "COMPLETE"] for name in NAMES}
 
 
-def test_the_next_run_tells_what_the_one_before_left(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
+def test_the_next_run_emits_what_the_one_before_left(instance: dg.DagsterInstance, lake: Lakehouse) -> None:
     run(instance, lake)
-    before = ids(told(lake))
+    before = ids(emitted_events(lake))
     with sqlite3.connect(lake.home.lineage / "outbox.db") as raw:
         raw.execute("delete from events where key like '%/END'")
     raw.close()
     run(instance, lake)
-    assert before <= ids(told(lake))
-    assert set(ids(told(lake)).values()) == {1}
+    assert before <= ids(emitted_events(lake))
+    assert set(ids(emitted_events(lake)).values()) == {1}
 
 
-def test_hearing_an_event_waits_for_nobody_who_tells_of_it(
+def test_storing_an_event_does_not_wait_for_emitting_it(
     instance: dg.DagsterInstance, lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = run(instance, lake)
     storage = instance.event_log_storage
     assert isinstance(storage, LineageEventLogStorage)
     entries = [one for one in storage.get_logs_for_run(result.run_id) if one.step_key == "shop__first"]
-    held, told = threading.Event(), []
+    held, emitted = threading.Event(), []
 
     def slow(_emitter: Emitter, entry: dg.EventLogEntry, _storage: LineageEventLogStorage) -> None:
         held.wait(60)
-        told.append(entry)
+        emitted.append(entry)
 
     monkeypatch.setattr(Emitter, "emit", slow)
     for one in entries:
         listener_of(lake).enqueue(one, storage)
-    assert not told, "everything was heard, and nothing told"
+    assert not emitted, "all events were stored, and none emitted"
     held.set()
     flush_lineage(lake)
-    assert told == entries
+    assert emitted == entries
 
 
 def test_listening_imports_nothing_heavy() -> None:
@@ -520,10 +520,10 @@ def test_listening_imports_nothing_heavy() -> None:
     assert "conversion" not in answer.stdout
 
 
-def test_homes_in_one_process_are_told_apart(empty_home: Path, tmp_path: Path) -> None:
+def test_homes_in_one_process_are_kept_apart(empty_home: Path, tmp_path: Path) -> None:
     lakes = [scenario.make_lake(shutil.copytree(empty_home, tmp_path / name)) for name in ("one", "two")]
     for lake in lakes:
         with open_instance(lake) as instance:
             run(instance, lake)
-    assert [len(told(lake)) for lake in lakes] == [10, 10]
-    assert not set(ids(told(lakes[0]))) & set(ids(told(lakes[1])))
+    assert [len(emitted_events(lake)) for lake in lakes] == [10, 10]
+    assert not set(ids(emitted_events(lakes[0]))) & set(ids(emitted_events(lakes[1])))

@@ -1,4 +1,4 @@
-"""The lineage server as its own process: events by others' clients, hostile ones, kills, tokens, every answer's form.
+"""The lineage server as its own process: other clients, hostile events, kills, tokens, every answer's form.
 
 What belongs here: what only a real server shows. Not: what is in the answers (unit/test_lineage_graph.py), the pages
 (test_lineage_pages.py).
@@ -267,7 +267,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_answers_are_what_their_types_say(server, question):
+def test_answers_match_their_types(server, question):
     content = server.get(question)
     model = QUESTIONS[question].model_validate(content)
     assert model.model_dump(mode="json") == content
@@ -346,7 +346,7 @@ def test_an_origin_that_is_no_address_is_a_strangers(client):
     assert (answer.status_code, answer.json()["error"]["where"]) == (403, "Origin")
 
 
-def test_a_database_that_breaks_under_the_server_is_told_and_the_sender_may_try_again(client):
+def test_a_database_that_breaks_under_the_server_gets_a_clear_error_and_the_sender_may_retry(client):
     with client.store.engine.begin() as connection:
         connection.exec_driver_sql("drop table lineage_events")
     answers = client.post("/api/v1/lineage", json=sample.world()[1]), client.get("/api/v1/overview")
@@ -356,7 +356,7 @@ def test_a_database_that_breaks_under_the_server_is_told_and_the_sender_may_try_
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_body_that_comes_drop_by_drop_is_given_up(client, monkeypatch):
+def test_a_slow_body_times_out(client, monkeypatch):
     monkeypatch.setattr(posts, "BODY_SECONDS", 0.05)
     sent = []
 
@@ -377,13 +377,13 @@ def test_a_body_that_comes_drop_by_drop_is_given_up(client, monkeypatch):
 def test_bound_elsewhere_it_needs_a_token(tmp_path, token):
     settings = Settings(home=tmp_path / "home", lineage_token=token)
     with pytest.raises(SettingsError) as caught:
-        serve(settings, "0.0.0.0", 0, lambda _: None)  # noqa: S104  # to be refused
+        serve(settings, "0.0.0.0", 0, lambda _: None)  # noqa: S104  # raises before it binds
     assert caught.value.where == "SLIPWAY_LINEAGE_TOKEN"
     assert not settings.home.exists()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "lineage.example.org"])  # noqa: S104  # not bound
-def test_what_others_can_reach_is_not_this_machine_alone(host):
+def test_addresses_that_others_can_reach_are_not_local(host):
     assert not is_loopback(host)
     assert all(is_loopback(one) for one in ("127.0.0.1", "127.8.8.8", "::1", "localhost"))
 
