@@ -359,7 +359,7 @@ def test_reproduce_reports_what_it_rebuilt_and_that_it_is_the_same(slipway, trai
     code, output = slipway("reproduce", "fraud.training@model-fraud.scorer-1", *home, "--json")
     found = json.loads(output)
     assert (code, found["identical"], found["snapshot_id"]) == (0, True, str(snapshot))
-    assert found["content"]["recorded"] == found["content"]["stored"] == found["content"]["found"]
+    assert found["content"]["recorded"] == found["content"]["stored"] == found["content"]["rebuilt"]
     code, output = slipway("reproduce", "models:/fraud.scorer@champion", *home)
     assert code == 0
     assert "scores of the retrained model, bit by bit" in output
