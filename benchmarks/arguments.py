@@ -3,7 +3,7 @@
 What belongs here: how large a run is. Not: measuring, and showing figures (figures.py).
 
 A run of a benchmark takes at most 20 minutes. `--full` takes the sizes that need longer. `--quick` runs the same code
-on tiny data in seconds, without the peers' environments; its figures mean nothing, so no goal is judged.
+on tiny data in seconds, without the environments of other products; its figures mean nothing, so no goal is evaluated.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Arguments(argparse.ArgumentParser):
         self._sizes: dict[str, tuple[object, object, object]] = {}
         self.add_argument("--json", action="store_true", help="print one JSON object")
         runs = self.add_mutually_exclusive_group()
-        runs.add_argument("--quick", action="store_true", help="tiny data, without goals and without peers")
+        runs.add_argument("--quick", action="store_true", help="tiny data, without goals and without other products")
         runs.add_argument("--full", action="store_true", help="the sizes that take more than 20 minutes")
 
     def size(self, flag: str, default: object, *, quick: object, full: object = None, about: str) -> None:

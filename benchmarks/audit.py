@@ -1,6 +1,6 @@
 """The audit of the fraud contract with 25 rules, beside one full read of its columns and beside Great Expectations.
 
-What belongs here: the measurement, and whether both find the same rows. Not: what the verdicts are (tests).
+What belongs here: the measurement, and whether both find the same rows. Not: whether the results are right (tests).
 
 The table is audited twice: as published, and with rows that break rules. Great Expectations judges the rules that it
 can state as well (those of single columns) on a frame that is in memory already; it has a Python of its own, which is

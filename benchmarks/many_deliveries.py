@@ -20,7 +20,7 @@ from lakehouse.settings import Settings
 
 GOAL = 1.2
 _AROUND = 5
-"""Landings around the thirtieth, and as many last ones: their medians are compared, since one journal in forty
+"""Landings around the thirtieth, and as many last ones: their medians are compared, since one log in forty
 landings is rewritten."""
 
 

@@ -98,7 +98,7 @@ class _Cost:
 def _measure(frame: pl.DataFrame, first: int, repeated: int = REPEATED) -> _Cost:
     """The first days at once, some more one by one, then a correction of days in the middle."""
     with _world() as (lake, drop, watch):
-        files = write_daily_files(frame, drop.with_name("held back"))
+        files = write_daily_files(frame, drop.with_name("waiting"))
         whole = _run(lake, drop, files[:first], watch)
         days = [_run(lake, drop, [file], watch) for file in files[first : first + repeated]]
         middle = files[first // 2 : first // 2 + CORRECTED]
@@ -122,7 +122,7 @@ def _world() -> Iterator[tuple[Lakehouse, Path, MemoryWatch]]:
     with TemporaryDirectory(prefix="slipway-benchmark-") as folder, MemoryWatch() as watch:
         drop = Path(folder, "drop")
         drop.mkdir()
-        drop.with_name("held back").mkdir()
+        drop.with_name("waiting").mkdir()
         lake = open_lakehouse(Settings.from_environment({}, home=Path(folder, "home")))
         lake.home.remember_source("fraud.transactions", drop)
         yield lake, drop, watch

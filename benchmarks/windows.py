@@ -1,6 +1,7 @@
 """The twelve windowed features of all transactions, beside one read and one sort, DuckDB's windows and Polars' rolling.
 
-What belongs here: the measurement. Not: whether the values are right (handbook.py, tests); the peers' are compared.
+What belongs here: the measurement. Not: whether the values are right (handbook.py, tests);
+those of other products are compared.
 """
 
 import sys

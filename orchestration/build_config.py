@@ -39,7 +39,7 @@ def report(
     pictures: Callable[[Outcome], Mapping[str, bytes]],
     **more: dg.MetadataValue,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Run `build` and tell Dagster: checks first, then the materialization; a refused draft fails the step."""
+    """Run `build` and report to Dagster: checks first, then the materialization; a failed audit fails the step."""
     table = ".".join(context.asset_key.path)
     progress.report(table, "looking for what changed")
     began = time.monotonic()

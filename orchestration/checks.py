@@ -1,6 +1,6 @@
-"""Verdicts as Dagster asset checks.
+"""Check results as Dagster asset checks.
 
-What belongs here: check specs and results, and turning a refusal into a failed step. Not: the verdicts themselves.
+What belongs here: check specs and results, and failing the step on a blocking one. Not: the checks themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ def check_specs(table: str, checks: Mapping[str, tuple[str, bool] | str]) -> lis
 
 
 def asset_check_results(table: str, check_results: Sequence[CheckResult]) -> list[dg.AssetCheckResult]:
-    """The verdicts on a table, with what was measured and sample rows."""
+    """The check results of a table, with measurements and sample rows."""
     return [
         dg.AssetCheckResult(
             asset_key=asset_key(table),

@@ -1,4 +1,4 @@
-"""docs/cli.md, made from the commands themselves: `python -m tests.generate_cli_docs` writes it anew.
+"""docs/cli.md, made from the commands themselves: `python -m tests.generate_cli_docs` writes it.
 
 What belongs here: the page. Not: what commands say of themselves (orchestration/cli), and whether the page is stale
 (test_cli.py asks).

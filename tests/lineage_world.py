@@ -221,7 +221,7 @@ def dataset(thing: Thing, day: int, *, wrote: bool) -> dict[str, Any]:
             facets["slipway_breaker"] = facet(
                 state="open",
                 since="2024-03-06T05:02:00Z",
-                why="3 deliveries in a row were refused: amount_not_negative",
+                why="3 deliveries in a row were rejected: amount_not_negative",
             )
     body: dict[str, Any] = {**placed(thing), "facets": facets}
     if wrote:

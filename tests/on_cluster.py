@@ -146,7 +146,7 @@ def on_cluster(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
 
 
 def on_connect(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
-    """Features and training set of the home made anew, by a process without a Spark of its own."""
+    """Features and training set of the home rebuilt, by a process without its own Spark."""
     lake = scenario.make_lake(folder / "home", settings)
     names = [one.name for one in scenario.training.feature_sets]
     before = {name: rows(lake, name) for name in [*names, "fraud.training"]}

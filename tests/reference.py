@@ -56,7 +56,7 @@ def moment(text: str) -> datetime:
 def newest_values(
     spine: Sequence[Row], table: Sequence[Row], *, entity: str, time: str, row_key: str, columns: Mapping[str, str]
 ) -> list[Row]:
-    """The spine with the values of each entity's newest row at its time; of peers, that with the largest row key."""
+    """The spine with the values of each entity's newest row at its time; of ties, that with the largest row key."""
     rows = []
     for place in spine:
         known = [

@@ -116,7 +116,7 @@ def build_models(lake: Lakehouse, run_id: str = "dbt-run") -> list[Outcome]:
 
 
 def build_features(lake: Lakehouse, run_id: str = "feature-run", *, rebuild: bool = False) -> list[Outcome]:
-    """Bring all feature sets up to date, or make them anew. Needs the dbt models."""
+    """Bring all feature sets up to date, or rebuild them. Needs the dbt models."""
     from lakehouse.engines.choice import engine_of
     from lakehouse.feature_tables.build import build_feature_set
 

@@ -100,7 +100,7 @@ def test_a_full_run_resumes_after_the_last_seed_that_was_measured(tmp_path):
     ]
     assert found.cases == {"missed": ["case 1", "case 2", "case 3"]}
     by_seed(sizes("--full", "--results", str(tmp_path), "--rows", "5"), "example", measure)
-    assert measured == [1, 2, 3, 3, 1, 2, 3], "other arguments are measured anew"
+    assert measured == [1, 2, 3, 3, 1, 2, 3], "other arguments are measured again"
 
 
 def test_goals_are_judged_without_quick_only(capsys):

@@ -37,20 +37,7 @@ RUN = {"python", "sql", "sh", "console"}
 SHOWN = {"text", "mermaid"}
 
 # Words that the glossary avoids for what it names, and that mean something else as well.
-ALSO_SOMETHING_ELSE = {
-    "backend": "what packages are built with",
-    "build": "the verb",
-    "candidate": "a word of the glossary itself",
-    "commit": "Iceberg's and git's",
-    "dataset": "MLflow's",
-    "entity dataframe": "Feast's, by which the spine is explained once",
-    "input": "what a table is made from, what a model takes",
-    "module": "Python's",
-    "project": "dbt's, and this one",
-    "state": "what a home holds",
-    "timestamp": "the column type",
-    "version": "of a model, a contract, the package",
-}
+ALSO_SOMETHING_ELSE = {"entity dataframe": "Feast's, by which the spine is explained once"}
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ LEAST_WEEKDAYS = 5
 
 
 def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
-    """One verdict for each row rule (blocking where the contract says so), and one for the share that is held back.
+    """One check result per row rule, blocking where the contract says so, and one for the share of rows in quarantine.
 
-    What was flagged elsewhere counts in the share; its verdict is for who flagged it.
+    Rows that another check flagged count in the share; that check reports them.
     """
     rows = len(parted.good) + len(parted.failed_rows)
     described = {**readable_rules(contract), **contract.row_rules()}

@@ -1,6 +1,6 @@
-"""The journal of audits: every rule's verdict on every delivery, in `slipway.audits`.
+"""The audit log: the check result of every rule on every delivery, in `slipway.audits`.
 
-What belongs here: the journal and its lines. Not: judging (audit.py).
+What belongs here: the log and its rows. Not: running checks (audit.py).
 """
 
 import json
@@ -57,7 +57,7 @@ def audit_lines(  # a column each
     check_results: Sequence[CheckResult],
     run_id: str,
 ) -> list[dict[str, Any]]:
-    """The verdicts as lines of the journal."""
+    """The check results as rows of the log."""
     now = clock.stored_now()
     return [
         {
@@ -90,7 +90,7 @@ def record_audits(lake: Lakehouse, lines: Sequence[Mapping[str, Any]], run_id: s
 
 
 def audits_of(lake: Lakehouse, table: str) -> pa.Table:
-    """All verdicts on a table, oldest first."""
+    """All check results of a table, oldest first."""
     return entries(lake, AUDITS, f'"table" = {literal(table)}').sort_by([("at", "ascending")])
 
 

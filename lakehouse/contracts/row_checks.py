@@ -1,6 +1,6 @@
 """Sorting rows in memory by a contract: good ones, and those that break a rule.
 
-What belongs here: Arrow tables, judged in two passes of DuckDB. Not: verdicts (audit.py), and tables that are too
+What belongs here: Arrow tables, checked in two passes of DuckDB. Not: check results (audit.py), and tables that are too
 large to hold (whole.py).
 """
 

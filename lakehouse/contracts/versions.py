@@ -1,6 +1,6 @@
 """A contract's life: what changed between two of its versions, what of that breaks consumers, and every version kept.
 
-What belongs here: comparing contracts, and the journal of versions. Not: the contracts (contract.py).
+What belongs here: comparing contracts, and the table of versions. Not: the contracts (contract.py).
 A change breaks consumers when rows can come, or fail to come, that could not before: less is promised. When more is
 promised, those who deliver have to do more, and consumers lose nothing.
 """

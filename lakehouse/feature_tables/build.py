@@ -112,7 +112,7 @@ def _where(feature_set: FeatureSet, days: Sequence[date] | None) -> str | None:
 def _audit(
     lake: Lakehouse, feature_set: FeatureSet, draft: Draft, work: BuildPlan, spine_rows: int
 ) -> list[CheckResult]:
-    """The verdicts on a draft, read from its audit branch."""
+    """The check results of a draft, read from its audit branch."""
     days = work.days
     planned = plan(lake, draft.name, at=draft.branch, where=_where(feature_set, days))
     kinds = {one.name: str(one.field_type) for one in planned.schema.fields if one.name in feature_set.columns}

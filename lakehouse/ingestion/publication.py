@@ -149,5 +149,5 @@ def _conservation(decided: Decided, written: int, delivered: int, failed_rows: i
     message = f"{delivered} rows delivered = {written} on the audit branch + {failed_rows} in quarantine."
     if blocked:
         message += f" {blocked} deliveries beside them were not published."
-    measured = {"delivered": delivered, "written": written, "quarantined": failed_rows, "held_back": blocked}
+    measured = {"delivered": delivered, "written": written, "quarantined": failed_rows, "waiting": blocked}
     return CheckResult(CONSERVATION, written + failed_rows == delivered, message, measured=measured)

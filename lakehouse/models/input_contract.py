@@ -75,7 +75,7 @@ def expected_checks(expects: Sequence[Expected]) -> dict[str, str]:
 
 
 def check_expected(expects: Sequence[Expected], frame: pl.DataFrame, name: str) -> list[CheckResult]:
-    """A verdict on each declared input over all rows of the frame; `name` is the asset that is being made.
+    """One check result per declared input over all rows of the frame; `name` is the asset that is being built.
 
     Raises AuditError when one of them is not as expected.
     """

@@ -95,7 +95,7 @@ def precision_at_k(
     tree of few leaves has many equal scores, and the metric must not depend on the order of the rows.
 
     Source: Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection, chapter 4, "Precision
-    top-k metrics" (card precision at k: the definition; this is our own implementation).
+    top-k metrics" (precision of the k riskiest cards: the definition; this is our own implementation).
     """
     seen = (
         pl.DataFrame({"day": days, "entity": entities, "positive": labels, "score": scores})

@@ -1,7 +1,7 @@
 """Casting: delivered columns in the contract's types, by way of the source's mappings.
 
 What belongs here: from values as delivered to values of the contract, and which of them could not be read. Not: opening
-files (file_formats.py), and whether a delivery is refused for it (reading.py). Texts are cast by DuckDB; a value is
+files (file_formats.py), and whether a delivery is rejected for it (reading.py). Texts are cast by DuckDB; a value is
 never guessed: what does not say a value of the type is unreadable.
 """
 

@@ -1,6 +1,6 @@
 """The circuit breaker of a source: after too many bad deliveries in a row nothing passes until one is good again.
 
-What belongs here: the declaration, the states and their journal `slipway.breakers`. Not: judging deliveries and landing
+What belongs here: the declaration, the states and their log `slipway.breakers`. Not: evaluating deliveries and landing
 them (landing.py). Closed: deliveries pass. Open: they wait on audit branches, in order. Half-open: the next one is
 tried alone; it closes the breaker or opens it again.
 """
@@ -122,7 +122,7 @@ def breaker_status(
     """The breaker's state at the time `now` (UTC, default: the clock's).
 
     An open breaker becomes half-open when its cool-down is over, or when contract or mappings are others than when it
-    opened. Raises HomeError for a journal that holds no state that there is.
+    opened. Raises HomeError for a log with an unknown state.
     """
     where = f"source = {literal(source)}"
     lines = pl.DataFrame(pl.from_arrow(entries(lake, BREAKERS, where))).sort("at")
@@ -146,7 +146,7 @@ def breaker_status(
 
 
 def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: int | None) -> None:
-    """Write the transitions down. Raises PublishConflictError when the journal has gone on from `after` meanwhile."""
+    """Append the transitions. Raises PublishConflictError when somebody else appended after snapshot `after`."""
     now = clock.stored_now()
     rows = [
         {**vars(step), "state": str(step.state), "before": str(step.before), "run_id": run_id}
@@ -162,7 +162,7 @@ def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: in
 
 
 def state_table(lake: Lakehouse) -> int:
-    """The journal's snapshot, by which `transit` sees whether it is still the one that was looked at."""
+    """The log's current snapshot, by which `transit` sees whether another writer appended since it was read."""
     return state(lake, BREAKERS)
 
 

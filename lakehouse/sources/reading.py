@@ -1,6 +1,6 @@
 """Reading one delivered file into the contract's columns, or saying clearly why that is not possible.
 
-What belongs here: which delivered column is which of the contract, and when a file is refused for its columns. Not:
+What belongs here: which delivered column is which of the contract, and when a file is rejected for its columns. Not:
 opening files (file_formats.py), casting values (casting.py), which files to read (deliveries.py), judging rows
 (contracts/audit.py), and naming changes by what is in the columns (changes.py).
 """

@@ -1,4 +1,4 @@
-"""Why a delivery is refused for its columns: missing, unknown, of another type, or without a value that can be read.
+"""Why a delivery is rejected for its columns: missing, unknown, of another type, or without a value that can be read.
 
 What belongs here: the faults, in words and as findings. Not: reading (reading.py), and naming changes by what is in the
 columns (changes.py).
@@ -35,7 +35,7 @@ class StructureError(DeliveryError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One reason to refuse a file: for the detectors, and in words."""
+    """One reason to reject a file: as data for the detectors, and as a message."""
 
     issue: Issue
     fix: str
@@ -43,7 +43,7 @@ class Fault:
     row: int | None = None
 
     def error(self, path: Path) -> StructureError:
-        """The refusal of the file."""
+        """The error that rejects the file."""
         where = str(path) if self.row is None else f"{path}, row {self.row}"
         return StructureError(self.issue.message, [self.issue], where=where, nearest=self.nearest, fix=self.fix)
 
@@ -114,7 +114,7 @@ def _or_declare(source: Source, proposal: str | None) -> str:
 def value_fault(
     source: Source, column: Column, cast: Cast, delivered: pa.Table, names: Mapping[str, str], *, texts: bool
 ) -> Fault | None:
-    """Why a column's values refuse the file: their type, or that none of those given could be read."""
+    """Why a column's values reject the file: another type, or no value that could be read."""
     name, kind = column.name, column.type
     fix = "Have it delivered in the contract's type."
     if name in cast.mistyped:

@@ -122,7 +122,7 @@ def _overview(table: Table) -> Overview:
 
 
 def _ancestry(table: Table) -> set[int]:
-    """The snapshots that were published: the current one and its ancestors."""
+    """The snapshots that were published: the current one and those before it."""
     found: set[int] = set()
     step = table.current_snapshot()
     while step is not None:

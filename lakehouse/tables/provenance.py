@@ -84,7 +84,7 @@ def read_provenance(snapshot: Snapshot) -> SnapshotProvenance:
 
 
 def ancestry(table: Table, snapshot_id: int | None = None) -> Iterator[Snapshot]:
-    """The snapshot (default: the published one) and its ancestors, newest first."""
+    """The snapshot (default: the published one) and those before it, newest first."""
     step = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else table.current_snapshot()
     while step is not None:
         yield step

@@ -226,7 +226,7 @@ def _freshness_json(entry: "Entry") -> dict[str, Any]:
         "published_at": fresh.published.at.isoformat() if fresh.published else None,
         "snapshot_id": str(fresh.published.snapshot_id) if fresh.published else None,
         "rows": fresh.published.rows if fresh.published else 0,
-        "out_of_line": fresh.because is not None,
+        "stale": fresh.because is not None,
         "because": fresh.because,
     }
 

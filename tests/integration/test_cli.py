@@ -328,7 +328,7 @@ def test_a_stale_table_has_a_reason(slipway: Slipway, world: World, tmp_path: Pa
     assert "fraud.terminal_risk was never published" in output["reason"]
     assert "fraud.training is stale" in slipway("tables", "--home", lake.home.root).words
     entry = slipway("features", "fraud.terminal_risk", "--home", lake.home.root, "--json").json
-    assert entry["freshness"]["out_of_line"] is True
+    assert entry["freshness"]["stale"] is True
     assert entry["freshness"]["newest_day"] is None
 
 
@@ -641,7 +641,7 @@ def test_one_feature_set(slipway: Slipway, world: World) -> None:
     }
     (model,) = output["models"]
     assert (model["name"], model["champion"], len(model["columns"])) == ("fraud.scorer", 1, 6)
-    assert output["freshness"]["out_of_line"] is False
+    assert output["freshness"]["stale"] is False
     words = slipway("features", "fraud.customer_spend", "--home", world.home).words
     for expected in (
         "How often and how much",
@@ -695,7 +695,7 @@ def test_the_catalog_as_a_site_and_features_that_are_equal(slipway: Slipway, wor
 def test_features_of_a_home_without_tables(slipway: Slipway, tmp_path: Path) -> None:
     output = slipway("features", "fraud.customer_spend", "--home", tmp_path / "new", "--json").json
     assert output["freshness"]["newest_day"] is None
-    assert output["freshness"]["out_of_line"] is True
+    assert output["freshness"]["stale"] is True
     assert output["models"][0]["champion"] is None
     assert slipway("features", "--home", tmp_path / "new").code == 0
 

@@ -371,7 +371,7 @@ def test_rows_that_fail_a_rule_are_quarantined_with_its_name(lake):
         "delivered": len(rows),
         "written": len(rows) - 3,
         "quarantined": 3,
-        "held_back": 0,
+        "waiting": 0,
     }
 
 

@@ -218,7 +218,7 @@ def test_a_node_is_shown_in_its_graph_with_all_that_is_known(opened) -> None:
     panel = there.page.locator(".panel")
     for words in (
         *("team:payments", "Card payments as the bank delivers them.", "version 2", "amount_not_negative"),
-        *("3 deliveries in a row were refused", "Compare the last two", "The bank's own number"),
+        *("3 deliveries in a row were rejected", "Compare the last two", "The bank's own number"),
     ):
         assert panel.get_by_text(words).first.is_visible(), words
     assert re.search(r"expected\s+>= 0\s+actual\s+-12.5", panel.inner_text())

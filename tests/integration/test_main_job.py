@@ -286,7 +286,7 @@ def test_the_sensor_requests_one_run_for_new_files_and_opens_none_of_them(
 
 
 def _next_day() -> pl.DataFrame:
-    """A delivery of the day after the world's last. Payments of that day with other dates would rightly be refused."""
+    """A delivery of the day after the world's last. Payments of that day with other dates would rightly be rejected."""
     longer = Simulation(
         days=scenario.DAYS + 1,
         customers=scenario.CUSTOMERS,

@@ -1,6 +1,6 @@
 """What a model expects of its inputs: judged before it learns, and before it scores.
 
-What belongs here: declaring it, the verdicts, and that nothing is made of other inputs. Not: contracts
+What belongs here: declaring it, the check results, and that nothing is built from other inputs. Not: contracts
 of sources, and training and scoring themselves.
 """
 

@@ -62,7 +62,7 @@ def test_customers_counts_and_means_are_published_but_for_rows_that_share_custom
 
 @pytest.mark.parametrize("days", WINDOWS)
 def test_where_a_customers_count_differs_it_is_a_peer_that_we_see_and_they_do_not(compared, days):
-    """The published count of the earlier of two peers lacks the later one; no other difference is tolerated."""
+    """The published count of the earlier of two ties lacks the later one; no other difference is tolerated."""
     ours, published = pl.col(f"fraud.customer_spend.tx_count_{days}d"), pl.col(f"CUSTOMER_ID_NB_TX_{days}DAY_WINDOW")
     assert set(compared.filter(ours != published).select(ours - published).to_series()) <= {1}
 

@@ -79,8 +79,8 @@ def test_rows_are_published_once_after_the_contract_was_mended(begun):
     assert reconciliation_of(begun, MENDED).balanced
     assert retry_quarantined(begun, MENDED, run_id="r").published == 0
     assert numbers(begun) == everything
-    # Landing judges all of it anew under the changed contract, and finds the same rows.
-    land(begun, MENDED, run_id="anew")
+    # Landing evaluates all of it again under the changed contract, and finds the same rows.
+    land(begun, MENDED, run_id="again")
     assert numbers(begun) == everything
 
 
@@ -118,7 +118,7 @@ def test_dropped_rows_stay_with_the_reason_and_are_never_published(begun):
     reconciliation = reconciliation_of(begun, SOURCE)
     assert (reconciliation.balanced, reconciliation.dropped, reconciliation.quarantined) == (True, 3, 0)
     assert retry_quarantined(begun, MENDED, run_id="r").published == 0
-    land(begun, MENDED, run_id="anew")
+    land(begun, MENDED, run_id="again")
     assert not set(BAD) & set(numbers(begun))
     held = table(begun, quarantine_name(NAME))
     assert set(held["_dropped"]) == {"test payments"}

@@ -1,4 +1,4 @@
-"""DuckDB's SQL on Spark: what is carried over means the same, and what is not is refused by name.
+"""DuckDB's SQL on Spark: what is translated means the same, and what is not gets an error that names it.
 
 What belongs here: the translation (engines/spark/sql_translation.py), over rows chosen to tell the two engines apart.
 Not: dbt.

@@ -62,7 +62,7 @@ def accept(*_):
 
 
 def tried(write, patient):
-    """How often the write was refused before it succeeded; None when it was refused and nobody tries again."""
+    """How often the write conflicted before it succeeded; None when it conflicted and nobody tries again."""
     rejected = 0
     while True:
         try:

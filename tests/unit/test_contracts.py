@@ -1,6 +1,6 @@
-"""Judging rows and days against a contract: every row is either good or in quarantine, with all rules it breaks.
+"""Rows and days checked against a contract: every row is either good or in quarantine, with all rules it breaks.
 
-What belongs here: sort_rows and the verdicts, on Arrow tables. Not: landing (tests/integration/test_landing.py) and
+What belongs here: sort_rows and check results, on Arrow tables. Not: landing (tests/integration/test_landing.py) and
 declaring contracts (test_declarations.py).
 """
 
@@ -197,7 +197,7 @@ def test_every_row_is_either_good_or_broken_with_all_its_rules(given_rows):
     assert {rule: number for rule, number in parted.counts.items() if number} == counted
 
 
-# Verdicts.
+# Check results.
 
 
 def share_check_result(share, broken, good):

@@ -18,7 +18,7 @@ DAYS = EVERY_DAY[:4]
 
 @pytest.fixture
 def ledger(lake):
-    """A ledger of four days, and a copy of it that is kept in line."""
+    """A ledger of four days, and a copy of it that is kept up to date."""
     publish(lake, write_draft(lake, ledger_shape(), ledger_rows(DAYS), provenance()))
     bring(lake)
     return lake
@@ -129,7 +129,7 @@ def test_a_table_that_only_others_wrote_was_never_published(lake):
 
 
 def test_somebody_else_who_changes_the_table_during_a_write_is_noticed(ledger):
-    """The write began on another state: it is done again from the new one, which is to be made anew."""
+    """The write began on another state: it is repeated from the new one, which has to be rebuilt."""
     change(ledger, DAYS[:1], "second")
     outcome = bring_up_to_date(
         ledger,

@@ -1,4 +1,4 @@
-"""No leak by declaration: every way from a feature to what is known too late is found, shown and refused.
+"""No leak by declaration: every way from a feature to what is known too late is found, shown and rejected.
 
 What belongs here: small declared worlds, no tables. Not: what really arrived when (integration/test_arrival_delay.py).
 """
@@ -72,7 +72,7 @@ def check(
 
 
 def rejected(*sets: FeatureSet, **more) -> DeclarationError:
-    """The error that the sets are refused with."""
+    """The error that rejects the sets."""
     with pytest.raises(DeclarationError) as caught:
         check(*sets, **more)
     return caught.value

@@ -367,10 +367,10 @@ def test_a_node_is_stale_when_what_it_was_made_from_has_a_newer_version(store, a
 
 def test_an_open_breaker_needs_somebodys_eye(store, asked):
     store.receive_many(sample.world(0))
-    opened = {"slipway_breaker": sample.facet(state="open", since=sample.at(20), why="three refused")}
+    opened = {"slipway_breaker": sample.facet(state="open", since=sample.at(20), why="three rejected")}
     store.receive(sample.event("COMPLETE", "b", 1, 30, [], [sample.dataset("fraud.transactions", more=opened)]))
     assert asked.overview()["unhealthy"][0]["circuit_breaker"] == "open"
-    assert asked.node("fraud.transactions")["circuit_breaker"]["reason"] == "three refused"
+    assert asked.node("fraud.transactions")["circuit_breaker"]["reason"] == "three rejected"
 
 
 # What was.

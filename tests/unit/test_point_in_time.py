@@ -28,7 +28,7 @@ moment = datetime.fromisoformat
 
 
 def newest(place, known, *, entity, max_age=None):
-    """What is meant, told plainly: of the entity's rows up to the time the newest; of peers, the largest row key."""
+    """The definition: of the entity's rows up to the time the newest; of ties, the largest row key."""
     keys = [entity] if isinstance(entity, str) else entity
     rows = [
         row

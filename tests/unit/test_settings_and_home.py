@@ -36,7 +36,7 @@ def settings(tmp_path):
 
 
 def book(lake, days, note="first"):
-    """Publish a ledger of these days, all anew."""
+    """Publish a ledger of these days, replacing all."""
     rows = scenario.ledger_rows(days, note=note)
     return publish(lake, write_draft(lake, scenario.ledger_shape(), rows, scenario.provenance()))
 

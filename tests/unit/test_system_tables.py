@@ -23,7 +23,7 @@ def test_a_rewrite_that_fails_does_not_make_a_written_record_a_failure(
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(module, "_keep_small", full)
-    with caplog.at_level(logging.WARNING, "slipway.journal"):
+    with caplog.at_level(logging.WARNING, "slipway.system_table"):
         append(lake, NOTES, [{"number": 1}], "run")
     assert entries(lake, NOTES).column("number").to_pylist() == [1]
     assert "slipway.notes could not be compacted" in caplog.text

@@ -543,7 +543,7 @@ def test_a_draft_is_rejected_when_somebody_published_meanwhile(ledger):
     assert resolve(ledger.table(NAME)) == main
     kept = expected([DAYS[0], DAYS[1], DAYS[3], DAYS[4]]) + expected([DAYS[2], EVERY_DAY[9]], "theirs")
     assert content(ledger) == sorted(kept)
-    assert audit_branches(ledger) == [mine.branch], "the refused draft stays for inspection"
+    assert audit_branches(ledger) == [mine.branch], "the failed draft stays for inspection"
     assert (DAYS[1].toordinal() * 1_000, "mine") in content(ledger, at=mine.branch)
 
 
@@ -932,7 +932,7 @@ def test_a_changed_schema_is_audited_before_it_touches_the_table(ledger):
     assert seen == [wider_rows(DAYS[:2])]
     assert ledger.table(NAME).metadata_location == table.metadata_location, "not even the schema changed"
     assert read(ledger, NAME).schema.equals(LEDGER)
-    # The next try makes the trial anew and succeeds.
+    # The next try repeats the trial and succeeds.
     write_audit_publish(ledger, shape, wider_rows(DAYS[:3]), provenance(), None, accept)
     assert len(read(ledger, NAME)) == 30
 
@@ -996,7 +996,7 @@ def test_a_schema_change_goes_on_when_somebody_only_opened_a_branch(ledger, monk
     assert read(ledger, NAME).sort_by("number").select(WIDER.names).equals(wider_rows(DAYS[:2]))
 
 
-# Keeping a table in line with what it is made from.
+# Keeping a table up to date with its inputs.
 
 MADE = "books.made"
 

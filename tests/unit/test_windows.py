@@ -149,7 +149,7 @@ def test_entity_by_entity_gives_the_same_bits_as_all_together(world):
 
 @given(worlds())
 def test_work_in_many_blocks_gives_the_same_bits(world):
-    """A block is large, so that small tables have one; here entities and peers are torn apart by blocks of three."""
+    """A block is large, so that small tables have one; here entities and ties are split by blocks of three."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(windows, "_BLOCK", 3)
         patched.setattr(window_columns, "_PAIRS", 5)

@@ -79,7 +79,7 @@ class Conversion:
             yield self.builder.step(run, step, state_of(ended.end), ended.at, ended.fault)
 
     def became_stale(self, table: str, why: str, at: datetime) -> Iterator[Event]:
-        """A table is held back by a breaker, or no longer is (`why` is empty)."""
+        """An open circuit breaker blocks a table's deliveries, or no longer does (`why` is empty)."""
         facts = self._fact("table", lambda: self.tables.facts(table), None)
         if facts is not None:
             facets = {**self.facets.table(facts, self.graph.get(table)), "slipway_stale": self.facets.stale(why)}

@@ -1,6 +1,7 @@
 """Delivered files as inputs of their landing, and what landing did to a source's breaker.
 
-What belongs here: reading the ledger, the profiles and the breakers for one run. Not: landing (sources/), and events.
+What belongs here: reading the ingestion log, the profiles and the circuit breakers for one run. Not:
+landing (ingestion/), and events.
 """
 
 from collections.abc import Sequence

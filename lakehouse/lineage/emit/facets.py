@@ -201,7 +201,7 @@ class Facets:
         )
 
     def stale(self, why: str) -> StaleFacet:
-        """Whether the table is held back; `why` is empty where it is not."""
+        """Whether a circuit breaker blocks the table's deliveries; `why` is empty where none does."""
         return StaleFacet(bool(why), self.masking.text(why) if why else None)
 
     def _doc(self, text: str) -> str | None:

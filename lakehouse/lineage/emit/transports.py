@@ -38,7 +38,7 @@ class Receiver(Protocol):
     name: str
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Hand the events over, in order. Raises Refused, and anything else when it cannot take them now."""
+        """Send the events, in order. Raises Rejected for an invalid event, other errors when out of reach."""
         ...
 
 
