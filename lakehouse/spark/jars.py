@@ -8,12 +8,12 @@ of all of them again, which takes longer than small tasks do.
 """
 
 import subprocess
-import uuid
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
+from lakehouse.catalog.locks import lock
 from lakehouse.errors import SettingsError
 from lakehouse.settings import Settings
 
@@ -54,29 +54,34 @@ def fetch(packages: Sequence[str], java_home: Path, cache: Path) -> list[str]:
 
     Raises SettingsError, with the first that is missing, when they cannot be had.
     """
-    import pyspark
-
     folder = cache / sha256(" ".join(packages).encode()).hexdigest()[:12]
     if not folder.exists():
-        beside = cache / f".{uuid.uuid4().hex[:8]}"
-        beside.mkdir(parents=True)
-        wanted = beside / "ivy.xml"
-        wanted.write_text(_TEMPLATE.format(lines="".join(_LINE.format(*one.split(":")) for one in packages)))
-        own = Path(pyspark.__file__).parent / "jars" / "*"
-        words = [java_home / "bin" / "java", "-cp", own, "org.apache.ivy.Main", "-ivy", wanted, "-cache", cache / "ivy"]
-        pattern = f"{beside}/[artifact]-[revision].[ext]"
-        done = subprocess.run(  # noqa: S603  # Java, found by find_java
-            [*words, "-confs", "default", "-retrieve", pattern], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            rmtree(beside, ignore_errors=True)
-            raise _unavailable(packages, done.stdout + done.stderr)
-        wanted.unlink()
-        try:
-            beside.rename(folder)
-        except OSError:  # another process was first
-            rmtree(beside, ignore_errors=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        with lock(cache, "fetch", wait=None):  # two Ivys on one cache take each other's half-written files for missing
+            if not folder.exists():
+                _retrieve(packages, java_home, cache, folder)
     return sorted(str(path) for path in folder.glob("*.jar"))
+
+
+def _retrieve(packages: Sequence[str], java_home: Path, cache: Path, folder: Path) -> None:
+    import pyspark
+
+    beside = cache / ".fetching"
+    rmtree(beside, ignore_errors=True)  # of a process that was killed
+    beside.mkdir()
+    wanted = beside / "ivy.xml"
+    wanted.write_text(_TEMPLATE.format(lines="".join(_LINE.format(*one.split(":")) for one in packages)))
+    own = Path(pyspark.__file__).parent / "jars" / "*"
+    words = [java_home / "bin" / "java", "-cp", own, "org.apache.ivy.Main", "-ivy", wanted, "-cache", cache / "ivy"]
+    pattern = f"{beside}/[artifact]-[revision].[ext]"
+    done = subprocess.run(  # noqa: S603  # Java, found by find_java
+        [*words, "-confs", "default", "-retrieve", pattern], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        rmtree(beside, ignore_errors=True)
+        raise _unavailable(packages, done.stdout + done.stderr)
+    wanted.unlink()
+    beside.rename(folder)
 
 
 def _in_folder(folder: Path, *, listener: bool) -> list[str]:

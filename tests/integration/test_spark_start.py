@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,16 @@ def test_a_jar_that_cannot_be_had_is_named(tmp_path):
         fetch(["org.example:no-such-jar:1.0"], java, tmp_path / "cache")
     assert "SLIPWAY_SPARK_JARS" in (caught.value.nearest or "")
     assert not list((tmp_path / "cache").glob("*/*.jar"))
+
+
+def test_two_processes_that_fetch_jars_at_once_both_get_them(tmp_path):
+    java = find_java(None, tmp_path)
+    with ThreadPoolExecutor() as threads:  # each starts a Java
+        first, second = threads.map(
+            lambda packages: fetch(packages, java, tmp_path / "cache"), (PACKAGES[1:], PACKAGES[1:2])
+        )
+    assert [Path(jar).name for jar in first] == ["postgresql-42.7.7.jar", "sqlite-jdbc-3.50.3.0.jar"]
+    assert [Path(jar).name for jar in second] == ["sqlite-jdbc-3.50.3.0.jar"]
 
 
 # Settings
