@@ -5,6 +5,7 @@ A home that took long to build is built once a session, and each test gets a cop
 """
 
 import fcntl
+import gc
 import os
 import pickle
 import shutil
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
     from orchestration.main_job import JobReport
+
+gc.set_threshold(100_000, 20, 50)  # as for `slipway`
 
 OURS = ("SLIPWAY_", "DAGSTER_", "MLFLOW_", "OPENLINEAGE_")
 

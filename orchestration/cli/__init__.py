@@ -3,6 +3,7 @@
 What belongs here: the application, its commands' registration, and how errors leave it. Not: any command.
 """
 
+import gc
 import sys
 import warnings
 
@@ -69,6 +70,7 @@ def main() -> None:
     # Dagster says so of parts that this project uses knowingly, behind a pinned minor version.
     warnings.filterwarnings("ignore", message=".* is currently in (beta|preview)")
     show_warnings()
+    gc.set_threshold(100_000, 20, 50)  # few of a run's many small objects are garbage: 7 % less time, the same memory
     try:
         app(prog_name="slipway")
     except SlipwayError as error:
