@@ -48,7 +48,7 @@ def main() -> int:
     speed = rows / measured["seconds"]
     figures = [
         Figure("spine rows joined to 3 feature tables, 12 features", rows, "rows", None, "all, in order", in_order),
-        Figure("reading, joining, fingerprint and Parquet", measured["seconds"], "s", None, "", holds=True),
+        Figure("reading, joining, content hash and Parquet", measured["seconds"], "s", None, "", holds=True),
         Figure("rows a second", speed, "rows/s", None, f">= {LEAST:,}", holds=speed >= LEAST),
         Figure(
             "peak memory of the process",
@@ -61,7 +61,7 @@ def main() -> int:
         Figure("of which before the spine was read", measured["before_mb"], "MB", None, "", holds=True),
         Figure("the file", size, "MB", None, "", holds=True),
     ]
-    return report(figures, given, fingerprint=measured["fingerprint"])
+    return report(figures, given, content_hash=measured["content_hash"])
 
 
 def _measure(home: Path, file: Path, out: Path) -> dict:
@@ -73,7 +73,7 @@ def _measure(home: Path, file: Path, out: Path) -> dict:
         frame = training_frame(file, feature_sets, lake=lake)
         frame.to_parquet(out)
         seconds = time.perf_counter() - began
-    return {"seconds": seconds, "peak_mb": watch.peak_mb(), "before_mb": before, "fingerprint": frame.fingerprint}
+    return {"seconds": seconds, "peak_mb": watch.peak_mb(), "before_mb": before, "content_hash": frame.content_hash}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The errors that Slipway raises on purpose. Each says what is wrong, where, what comes nearest, what to do.
+"""The errors that Slipway raises on purpose. Each has what is wrong, where, the nearest valid value, and what to do.
 
 What belongs here: the error family and the look-up of the nearest valid name. Not: handling (the CLI prints them,
 the orchestration turns them into failures).
@@ -74,7 +74,7 @@ class ContractError(SlipwayError):
 
 
 class PublishConflictError(SlipwayError):
-    """Somebody else published between this write's start and its end."""
+    """Another process published between the start and the end of this write."""
 
 
 class HomeError(SlipwayError):

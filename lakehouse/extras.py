@@ -1,4 +1,4 @@
-"""What is installed on request: packages that few projects need, by the extra that brings each.
+"""Optional dependencies: packages that few projects need, and the extra that installs each.
 
 What belongs here: which extra brings which package, and the error where it is missing. Not: using any of them.
 """

@@ -1,4 +1,4 @@
-"""The project at hand: the folder that holds a team's assets/ and dbt_project/.
+"""The current project: the folder that holds a team's assets/ and dbt_project/.
 
 What belongs here: finding that folder, and the error where there is none. Not: loading its declarations (loading.py)
 and its dbt models (transforms/project.py).

@@ -1,4 +1,4 @@
-"""What can be set from outside, read from the environment in this one place.
+"""Settings, read from the environment in this one place.
 
 What belongs here: every setting, its default and its check. Not: what is derived from a setting (the home's folders
 are in home.py, the catalog's client in catalog.py).

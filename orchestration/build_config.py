@@ -1,4 +1,4 @@
-"""What all derived tables' steps have in common: their settings and how their result is told.
+"""Shared parts of the steps that build derived tables: their settings and how their result is reported.
 
 What belongs here: the configuration a person can give such a step, and reporting a build. Not: any one kind of table.
 """

@@ -154,6 +154,6 @@ def failure_of(result: dg.ExecuteInProcessResult) -> SlipwayError:
         return SlipwayError(
             message or f"{event.step_key} failed.",
             where=f"step {event.step_key}, run {result.run_id}",
-            fix="`slipway up` shows the run with all that was logged.",
+            fix="`slipway up` shows the run with its log.",
         )
-    return SlipwayError("The run failed.", where=f"run {result.run_id}", fix="`slipway up` shows what was logged.")
+    return SlipwayError("The run failed.", where=f"run {result.run_id}", fix="`slipway up` shows its log.")

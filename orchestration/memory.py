@@ -1,4 +1,4 @@
-"""How much memory this process and its children take while steps run.
+"""The memory use of this process and its children while steps run.
 
 What belongs here: sampling. Not: deciding anything by it.
 """

@@ -1,4 +1,4 @@
-"""Which run a domain needs: one that lands pending deliveries, or one that recomputes what is stale.
+"""The run that a domain needs: one that lands pending deliveries, or one that rebuilds stale assets.
 
 What belongs here: the plan, shared by the command line, the schedule and the sensor. Not: starting runs.
 """

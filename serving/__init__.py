@@ -1,1 +1,1 @@
-"""What answers requests. Imports lakehouse/, never Dagster, never orchestration/."""
+"""Servers that answer requests. Imports lakehouse/, never Dagster, never orchestration/."""

@@ -1,3 +1,3 @@
-"""Credit risk: telling which client of a credit card will be late with next month's payment."""
+"""Credit risk: predicting which credit card client will be late with next month's payment."""
 
 OWNERS = ("team:lending", "team:credit-risk")

@@ -1,4 +1,4 @@
-"""What the credit domain relies on in the statements that it is delivered."""
+"""The contracts of the credit domain's sources."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What the credit model looks at: how late a client was, how much of the limit is used, how much of bills is paid.
+"""The features of the credit model: how late a client was, how much of the limit is used, how much of bills is paid.
 
 A month has 28 to 31 days and statements close on the last: 30 days hold one statement (two at the end of February), 60
 days two and 90 days three. All of it stands in statements of that day or before, so nothing here needs a delay.

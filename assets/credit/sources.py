@@ -1,4 +1,4 @@
-"""What is delivered to the credit domain."""
+"""The sources of the credit domain."""
 
 from assets.credit.contracts import statements_contract
 from lakehouse.sources.source import Source

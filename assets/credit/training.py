@@ -1,4 +1,4 @@
-"""What the credit model learns from.
+"""The training set of the credit model.
 
 The label is whether the client is late next month. It is made from the next month's statement, so it is known when
 that has come: 31 days later at most. The file that the columns are modelled on has a label of its own, a default in

@@ -1,3 +1,3 @@
-"""Card fraud: telling which payment is not the card owner's."""
+"""Card fraud: predicting which payment was not made by the card's owner."""
 
 OWNERS = ("team:payments", "team:fraud")

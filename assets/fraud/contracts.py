@@ -1,4 +1,4 @@
-"""What the fraud domain relies on in the data that it is delivered."""
+"""The contracts of the fraud domain's sources."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What the fraud models look at: the fourteen features of the Fraud Detection Handbook."""
+"""The features of the fraud model: the fourteen features of the Fraud Detection Handbook."""
 
 from lakehouse.features.feature_set import Entity, Example, FeatureSet, count, hour_between, mean, rate, weekend
 

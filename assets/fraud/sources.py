@@ -1,4 +1,4 @@
-"""What is delivered to the fraud domain."""
+"""The sources of the fraud domain."""
 
 from assets.fraud.contracts import transactions_contract
 from lakehouse.sources.source import Source

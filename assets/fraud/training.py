@@ -1,4 +1,4 @@
-"""What the fraud models learn from."""
+"""The training set of the fraud model."""
 
 from assets.fraud.features import customer_spend, terminal_risk, transaction_time
 from lakehouse.training.training_set import Label, TrainingSet

@@ -161,7 +161,7 @@ def at_work(home: Home, task: str) -> Iterator[None]:
         work_lock = lock(home.root, "at_work", holder=holder)
     except LockHeldError as error:
         raise HomeError(
-            f"Another Slipway process is working in this home: {error.holder or 'it just started'}.",
+            f"Another Slipway process uses this home: {error.holder or 'it just started'}.",
             where=str(home.root),
             fix="Wait until it ends, or set SLIPWAY_HOME to another home.",
         ) from None
@@ -196,7 +196,7 @@ def _make_home(root: Path, marker: Path) -> None:
     if strangers and not (root / "catalog.db").exists():
         strangers.sort()
         raise HomeError(
-            f"The folder is not a Slipway home and not empty (it holds {', '.join(strangers[:5])}).",
+            f"The folder is not a Slipway home and not empty (it has {', '.join(strangers[:5])}).",
             where=str(root),
             fix="Set --home or SLIPWAY_HOME to an empty or a new folder.",
         )

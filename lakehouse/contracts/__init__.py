@@ -1,1 +1,1 @@
-"""Contracts: what a table's consumer relies on, declared, audited before publishing, and the rows that break it."""
+"""Contracts: what consumers of a table rely on, declared and audited before publishing, and the rows that fail it."""

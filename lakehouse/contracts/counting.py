@@ -1,4 +1,4 @@
-"""What is counted of a whole table for a contract, and the check results from the counts.
+"""Counts over a whole table for a contract, and the check results from them.
 
 What belongs here: the statement that DuckDB and Spark both run. Not: running it (table_checks.py, engines/spark), and
 what each rule counts (rules/).

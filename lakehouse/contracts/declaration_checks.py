@@ -1,4 +1,4 @@
-"""What declarations of contracts share: actions, and the checks of names.
+"""Shared checks of contract declarations: actions and names.
 
 What belongs here: small types and checks that several declarations use. Not: the declarations (rules/, columns.py,
 contract.py).

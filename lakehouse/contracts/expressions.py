@@ -1,4 +1,4 @@
-"""Expressions that users write in a rule: understood when they are declared, the same in DuckDB and in Spark.
+"""SQL expressions in rules: parsed when they are declared, with the same result in DuckDB and in Spark.
 
 What belongs here: which SQL a rule may use, and its form for each engine. Not: the rules (rules.py), and what a
 contract compiles to (compile.py).
@@ -83,7 +83,7 @@ def understand(sql: str, columns: "tuple[Column, ...]", where: str) -> Expr:
         tree = sqlglot.parse_one(sql, read="duckdb")
     except SqlglotError as error:
         raise DeclarationError(
-            f"{sql!r} cannot be understood: {str(error).splitlines()[0]}", where=where, nearest='"amount <= limit"'
+            f"{sql!r} cannot be parsed: {str(error).splitlines()[0]}", where=where, nearest='"amount <= limit"'
         ) from None
     kinds = {column.name.lower(): column for column in columns}
     for column in tree.find_all(exp.Column):
@@ -96,7 +96,7 @@ def understand(sql: str, columns: "tuple[Column, ...]", where: str) -> Expr:
             )
         column.this.replace(exp.to_identifier(kinds[column.name.lower()].name, quoted=True))
     if not tree.find(exp.Column):
-        raise DeclarationError(f"{sql!r} is about no column.", where=where, nearest=columns[0].name)
+        raise DeclarationError(f"{sql!r} refers to no column.", where=where, nearest=columns[0].name)
     truths = {column.name for column in columns if column.type == "bool"}
     for node in tree.walk():
         _check_allowed(node, sql, where)
@@ -138,7 +138,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         return
     if isinstance(node, exp.Like) and "\\" in node.expression.sql():
         raise DeclarationError(
-            "A backslash in LIKE means one thing in DuckDB and another in Spark.",
+            "DuckDB and Spark differ on a backslash in LIKE.",
             where=f"{where}: {sql}",
             nearest="contains, starts_with, ends_with or regexp_matches",
         )
@@ -160,14 +160,16 @@ def _check_arguments(node: Expr, where: str) -> None:
     if isinstance(node, exp.RegexpLike):
         if not node.expression.is_string:
             raise DeclarationError(
-                "A regular expression stands in the rule itself.", where=where, nearest="contains, starts_with, like"
+                "A regular expression must be a literal of the rule.",
+                where=where,
+                nearest="contains, starts_with, like",
             )
         in_java(node.expression.name, where)
     if isinstance(node, exp.Substring):
         start, length = node.args.get("start"), node.args.get("length")
         if not (start and start.is_int and int(start.name) > 0 and (length is None or length.is_int)):
             raise DeclarationError(
-                "Of places outside a text DuckDB says one thing and Spark another.",
+                "DuckDB and Spark differ on positions outside of a text.",
                 where=where,
                 nearest="substring(text, 1, 3)",
                 fix="Give substring a whole number from 1 on as its beginning, and a whole number as its length.",
@@ -180,7 +182,7 @@ def _check_compared(node: Expr, truths: set[str], where: str) -> None:
     names = [one.name for one in sides if isinstance(one, exp.Column) and one.name in truths]
     if names and any(isinstance(one, exp.Literal) for one in sides):
         raise DeclarationError(
-            f"{node.sql(dialect='duckdb')} compares a truth with a number or a text.",
+            f"{node.sql(dialect='duckdb')} compares a boolean with a number or a text.",
             where=where,
             nearest=f"{names[0]} = true",
         )
@@ -227,7 +229,7 @@ def _check_kinds(tree: Expr, columns: "Sequence[Column]", where: str) -> None:
             answer.fetchall()
         except duckdb.Error as error:
             raise DeclarationError(
-                f"The expression has no meaning: {str(error).splitlines()[0].partition(': ')[2]}",
+                f"The expression is invalid: {str(error).splitlines()[0].partition(': ')[2]}",
                 where=where,
                 fix="Compare numbers with numbers, texts with texts and times with times.",
             ) from None

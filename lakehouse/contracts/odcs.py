@@ -97,7 +97,7 @@ def from_odcs(text: str, where: str = "ODCS") -> Contract:
     tables = whole.get("schema") or []
     if len(tables) != 1:
         raise DeclarationError(
-            f"The document has {len(tables)} tables, and a contract is about one.", where=where, fix="Keep one."
+            f"The document has {len(tables)} tables; a contract describes one.", where=where, fix="Keep one."
         )
     lost: list[str] = []
     found = _contract(whole, tables[0], lost)

@@ -1,4 +1,4 @@
-r"""Regular expressions that users write in RE2's words, in Java's.
+r"""Regular expressions in RE2's syntax, translated to Java's.
 
 What belongs here: the form of a pattern with which Spark, whose regular expressions are Java's, finds what DuckDB,
 whose are RE2's, finds. Not: where patterns are used (compile.py, expressions.py).

@@ -1,4 +1,4 @@
-"""The quarantine: where rows that break a contract wait, with the reason and as they were delivered.
+"""The quarantine: rows that failed a contract, with the reason, as they were delivered.
 
 What belongs here: a source's quarantine table, writing to it and taking rows out. Not: judging rows (audit.py) and
 running them again (sources/retry.py). A row that somebody dropped stays in the table with the reason: nothing is lost,

@@ -1,4 +1,4 @@
-"""Sorting rows in memory by a contract: good ones, and those that break a rule.
+"""Checking rows in memory against a contract: those that pass, and those that fail a rule.
 
 What belongs here: Arrow tables, checked in two passes of DuckDB. Not: check results (audit.py), and tables that are too
 large to hold (whole.py).

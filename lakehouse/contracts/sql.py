@@ -1,4 +1,4 @@
-"""Fragments of DuckDB SQL that rules are made of.
+"""Fragments of DuckDB SQL for rules.
 
 What belongs here: literals and conditions that several rules need. Not: expressions of users (expressions.py).
 """

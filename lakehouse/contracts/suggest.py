@@ -1,4 +1,4 @@
-"""A draft of a contract from what was published so far, for a person to edit.
+"""A draft of a contract from the published rows, for a person to edit.
 
 What belongs here: looking at a table and proposing what holds of it. Not: how a contract is written down
 (as_python.py). Nothing is made up: what is proposed held for every row, and comments say what was seen.
@@ -51,7 +51,7 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None, declared: Contract |
     kinds = _kinds(table, planned)
     if not planned.rows:
         raise ContractError(
-            f"{table} has no rows, so nothing was seen of it.", where=table, fix="Land a delivery first."
+            f"{table} has no rows to suggest a contract from.", where=table, fix="Land a delivery first."
         )
     snapshot = planned.table.snapshot_by_id(planned.snapshot_id)
     made = read_provenance(snapshot) if snapshot else None
@@ -142,7 +142,7 @@ def _kinds(table: str, planned: Plan) -> dict[str, ColumnType]:
         kind = arrow_field(planned.schema, field.name).type
         if kind not in known:
             raise ContractError(
-                f"The column {field.name} is {kind}, which a contract has no kind for.",
+                f"The column {field.name} is {kind}, which is not a column type of contracts.",
                 where=table,
                 nearest="timestamp" if pa.types.is_date(kind) else "float64" if pa.types.is_decimal(kind) else "text",
                 fix="Suggest a contract for a source; it has columns of " + ", ".join(ARROW_TYPES) + ".",

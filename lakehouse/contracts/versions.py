@@ -1,4 +1,4 @@
-"""A contract's life: what changed between two of its versions, what of that breaks consumers, and every version kept.
+"""Versions of a contract: the changes between two of them, which of these break consumers, and the log of versions.
 
 What belongs here: comparing contracts, and the table of versions. Not: the contracts (contract.py).
 A change breaks consumers when rows can come, or fail to come, that could not before: less is promised. When more is

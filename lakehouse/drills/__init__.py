@@ -1,1 +1,1 @@
-"""Drills: faults injected into deliveries on purpose, and what a pipeline without checks makes of them."""
+"""Drills: faults injected into deliveries on purpose, and the results of a pipeline without checks."""

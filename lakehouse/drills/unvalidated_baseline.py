@@ -1,4 +1,4 @@
-"""A pipeline without any check: what becomes of a model when a delivery's rows are taken as they come.
+"""A pipeline without checks: a model's metrics when every delivered row is accepted.
 
 What belongs here: rows read as best one can, and the scores that a champion gives them by the domain's own SQL and
 features, in memory. Not: anything that is published; this is for drills (orchestration/drill.py).

@@ -1,4 +1,4 @@
-"""Aggregations of numbers: from windows, as stretches of sorted events, to values.
+"""Aggregations of numbers: from windows, as ranges of sorted events, to values.
 
 What belongs here: one function for each aggregation that computes a number, and the choice of the function. Not: values
 that are picked or counted (picks.py), which events a window holds (window_columns.py), and how columns

@@ -123,14 +123,14 @@ class WindowAggregate:
         known = get_args(Aggregation)
         if self.aggregation not in known:
             raise DeclarationError(
-                f"{self.aggregation!r} is no aggregation.",
+                f"{self.aggregation!r} is not an aggregation.",
                 where=self.place,
                 nearest=nearest_name(self.aggregation, known),
                 fix="Use one of: " + ", ".join(known) + ".",
             )
         if self.scale is not None and not 0 <= self.scale <= MOST_DECIMALS:
             raise DeclarationError(
-                f"A measure has from 0 to {MOST_DECIMALS} decimals, not {self.scale}.",
+                f"A measure has 0 to {MOST_DECIMALS} decimals, not {self.scale}.",
                 where=f"{self.place}, scale",
                 nearest="2",
             )
@@ -143,7 +143,7 @@ class WindowAggregate:
             )
         if not 1 <= self.number <= _MOST_RANKS:
             raise DeclarationError(
-                f"From 1 to {_MOST_RANKS} ranks can be asked for, not {self.number}.",
+                f"The number of ranks must be between 1 and {_MOST_RANKS}, not {self.number}.",
                 where=f"{self.place}, number",
                 nearest="3",
             )
@@ -152,13 +152,13 @@ class WindowAggregate:
                 "The default of a value of any type is null.",
                 where=f"{self.place}, default",
                 nearest="default=None",
-                fix="Leave it out; a derived feature can say coalesce(...).",
+                fix="Omit it, and use coalesce(...) in a derived feature.",
             )
         if bool(self.by) != bool(self.values) or len(set(self.slugs)) != len(self.slugs):
             raise DeclarationError(
-                "A category needs the values that get a column, each once."
+                "by= needs values=: the different values that get a column each."
                 if self.by
-                else "Values were given, but not of which category.",
+                else "values= needs by=: the column that has these values.",
                 where=f"{self.place}, by",
                 nearest='by="channel", values=("web", "shop")',
                 fix="Declare `by` and different `values` together.",

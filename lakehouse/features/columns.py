@@ -93,7 +93,7 @@ def event_times(table: pa.Table, column: str, *, where: str) -> Ints:
             f"The time {column!r} is {times.type}, not a timestamp.",
             where=f"{where}, {column}",
             nearest="timestamp[us], UTC",
-            fix="Make it a timestamp: a text or a day does not say at which moment.",
+            fix="Make it a timestamp: a text or a day is not a point in time.",
         )
     if times.null_count:
         raise SlipwayError(
@@ -111,7 +111,7 @@ def check_kinds(table: pa.DataType, spine: pa.DataType, *, where: str) -> None:
     """Raises SlipwayError, naming both types, unless keys of the two types can be equal."""
     if _kind(table) != _kind(spine):
         raise SlipwayError(
-            f"The keys of the two sides are of different kinds: {table} and {spine}.",
+            f"The keys of the two sides have different types: {table} and {spine}.",
             where=where,
             nearest=str(table),
             fix="Give both sides keys of one type.",

@@ -1,4 +1,4 @@
-"""Lengths of time as declarations write them: `7d`, `12h`, `30m`.
+"""Durations as declarations write them: `7d`, `12h`, `30m`.
 
 What belongs here: reading such a text. Not: calendars and time zones.
 """
@@ -23,7 +23,7 @@ def microseconds(text: str, *, where: str) -> int:
     if not found:
         digits = re.search(r"[0-9]+", str(text))
         raise DeclarationError(
-            f"{text!r} is not a length of time.",
+            f"{text!r} is not a duration.",
             where=where,
             nearest=f"{digits.group()}d" if digits else "7d",
             fix="Write a whole number and a unit: s, m, h or d.",

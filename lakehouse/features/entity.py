@@ -1,4 +1,4 @@
-"""What a feature set is about, and examples of its values.
+"""The declaration of an entity, and of examples of feature values.
 
 What belongs here: the small declarations that a feature set is made of. Not: the set (feature_set.py), and running
 examples (examples.py).

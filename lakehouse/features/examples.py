@@ -1,4 +1,4 @@
-"""Examples that declarations carry, run as tests of what they declare.
+"""Examples in declarations, run as tests.
 
 What belongs here: from an example's rows to tables, and what came out otherwise than expected. Not: declaring examples
 (feature_set.py) and computing (compute.py).
@@ -105,7 +105,7 @@ def _moment(value: Any, where: str) -> datetime | None:  # noqa: ANN401  # what 
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise DeclarationError(
-            f"{value!r} is no time.", where=where, nearest="2018-04-01 09:30:00", fix="Write it in ISO form, in UTC."
+            f"{value!r} is not a time.", where=where, nearest="2018-04-01 09:30:00", fix="Write it in ISO form, in UTC."
         ) from None
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 

@@ -28,7 +28,7 @@ def columns_of(text: str, *, where: str) -> list[str]:
         return list(dict.fromkeys(_parsed(text).meta.root_names()))
     except PolarsError as error:
         raise DeclarationError(
-            f"{text!r} is no expression: {str(error).splitlines()[0]}.",
+            f"{text!r} is not an SQL expression: {str(error).splitlines()[0]}.",
             where=where,
             nearest="amount > 100 and channel = 'web'",
             fix="Write one SQL expression over columns.",
@@ -68,7 +68,7 @@ def values_of(text: str, table: pa.Table, *, where: str) -> pl.Series:
         raise SlipwayError(
             f"{text!r} cannot be computed ({kinds}): {str(error).splitlines()[0]}.",
             where=where,
-            fix="Mend the expression, or cast its columns.",
+            fix="Correct the expression, or cast its columns.",
         ) from None
     return found if len(found) == len(table) else found.extend_constant(found[0], len(table) - 1)
 

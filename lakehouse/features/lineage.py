@@ -1,4 +1,4 @@
-"""Which columns each feature is made from.
+"""The input columns of each feature.
 
 What belongs here: column lineage read off declarations. Not: lineage of SQL (transforms/lineage.py) and of events.
 """

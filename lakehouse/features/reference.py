@@ -1,4 +1,4 @@
-"""What features mean: a plain and slow interpreter, the specification that every engine is tested against.
+"""The reference interpreter: the simple, slow definition of every feature, which engines are tested against.
 
 What belongs here: for each row of the spine, a look at every event, in exact arithmetic (fractions). Not: speed. The
 windows, ties, nulls and defaults of a feature are what this file says. Nothing but tests runs it.

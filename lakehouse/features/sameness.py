@@ -1,4 +1,4 @@
-"""One name for one feature: sets that compute the same, and what a deprecated set is succeeded by.
+"""One name for one feature: feature sets that compute the same, and successors of deprecated ones.
 
 What belongs here: checks over all declared sets together. Not: a set's own checks (feature_set.py), and features that
 merely turn out equal on the data (feature_catalog/equal_values.py).
@@ -55,7 +55,7 @@ def _check_successor(one: FeatureSet, by_name: dict[str, FeatureSet]) -> None:
     others = [name for name, other in by_name.items() if name != one.name and not other.deprecated]
     if one.deprecated not in by_name:
         raise DeclarationError(
-            f"There is no feature set {one.deprecated!r} to succeed it.",
+            f"The successor {one.deprecated!r} does not exist.",
             where=where,
             nearest=nearest_name(one.deprecated, others),
             fix="Name the set to use instead" + (f", one of: {', '.join(others)}." if others else "."),
@@ -66,5 +66,5 @@ def _check_successor(one: FeatureSet, by_name: dict[str, FeatureSet]) -> None:
             f"The successor {one.deprecated} is deprecated itself.",
             where=where,
             nearest=further if further in others else None,
-            fix="Name a set that stays.",
+            fix="Name a feature set that is not deprecated.",
         )

@@ -1,4 +1,4 @@
-"""Questions about stretches of an array: the smallest number in it, the k-th smallest, how many lie below another.
+"""Range queries on an array: the minimum of a range, its k-th smallest number, how many lie below a number.
 
 What belongs here: the two structures that answer them for many stretches at once, on numpy arrays. Not: what the
 numbers stand for. A window is a stretch of the sorted events, so its length does not matter to the cost of an answer.

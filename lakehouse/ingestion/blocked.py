@@ -18,7 +18,7 @@ from lakehouse.sources.source import Source
 
 @dataclass(frozen=True)
 class BlockedDelivery:
-    """A delivery that is rejected or waits.
+    """A delivery that is rejected or waiting.
 
     `since` is when it was blocked first, `evaluated` how many times it was rejected, each time under another contract
     or mapping or because a retry was requested; `run_id` the run that decided it last. `remedy` is what would fix it,
@@ -38,7 +38,7 @@ class BlockedDelivery:
 
     @property
     def status(self) -> str:
-        """Whether it is rejected or waits, and since when."""
+        """Whether it is rejected or waiting, and since when."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         if self.waits:
             return f"waits{since}"
@@ -90,17 +90,17 @@ def _blocked(line: Entry, lines: list[Entry]) -> BlockedDelivery:
 def discard(lake: Lakehouse, source: Source, delivery: str, reason: str, run_id: str) -> Sequence[Entry]:
     """Discard the blocked delivery of that name: the reason is recorded, and its held copy is deleted.
 
-    Raises UnknownNameError if no delivery of that name is rejected or waits.
+    Raises UnknownNameError if no delivery of that name is rejected or waiting.
     """
     blocked = [line for line in known_deliveries(lake, source.name).values() if line.blocked]
     chosen = [line for line in blocked if line.delivery == delivery]
     if not chosen:
         names = [line.delivery for line in blocked]
         raise UnknownNameError(
-            f"No delivery named {delivery!r} of {source.name} is rejected or waits.",
+            f"No delivery named {delivery!r} of {source.name} is rejected or waiting.",
             where="--delivery",
             nearest=nearest_name(delivery, names),
-            fix=f"Choose one of: {', '.join(names)}." if names else "Nothing of it is rejected or waits.",
+            fix=f"Choose one of: {', '.join(names)}." if names else "None of its deliveries is rejected or waiting.",
         )
     dropped = [replace(line, status=Status.DROPPED, reason=reason, remedy="") for line in chosen]
     record(lake, dropped, run_id)

@@ -193,9 +193,9 @@ def _require_same_breaker(lake: Lakehouse, state: IngestionState, expected: Stan
     now = _current_breaker(lake, state)
     if now != expected:
         raise PublishConflictError(
-            f"The breaker changed meanwhile. {now.message}",
+            f"The circuit breaker changed in the meantime. {now.message}",
             where=state.source.name,
-            fix="Nothing was published. Run it again: it is decided by the present state.",
+            fix="Nothing was published. Run it again: it decides by the current state.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What is still to be landed: which deliveries are new, and which rows of older ones are to go.
+"""Pending work of a landing: new deliveries, and rows of earlier ones that have to be removed.
 
 What belongs here: comparing what lies in the drop folder with what was published, rejected or waits. Not: loading that
 (state.py) and landing (landing.py). A file is known by its fingerprint, day by day: landing it again changes nothing. A

@@ -1,4 +1,4 @@
-"""Publication: the accepted deliveries are written, audited and published, and their failed rows put into quarantine.
+"""Publication: the accepted deliveries are written, audited and published, and their failed rows go to quarantine.
 
 What belongs here: from decisions to tables. Not: deciding (decisions.py) and the ingestion log (recording.py). The rows
 are those that were evaluated: no file is read again, on any engine.

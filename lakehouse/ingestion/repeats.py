@@ -1,4 +1,4 @@
-"""Repeated keys: keys that another delivery brought before.
+"""Repeated keys: keys that an earlier delivery already has.
 
 What belongs here: finding them over published and delivered rows together. Not: repetition within one delivery (a row
 rule of the contract).

@@ -1,4 +1,4 @@
-"""What landing did: the outcome, and what became of the deliveries that were not published.
+"""The result of a landing: its outcome, and the deliveries that were not published.
 
 What belongs here: the result. Not: landing (landing.py).
 """
@@ -76,7 +76,7 @@ def rejection_of(table: str, decision: Decision, branch: str) -> Rejection:
 def rejection_of_copy(delivery: Delivery, original: str) -> Rejection:
     """The rejection of a delivery with the content of another one."""
     error = DeliveryError(
-        f"{delivery.name} has the same content as {original}: one delivery came twice.",
+        f"{delivery.name} has the same content as {original}: the same delivery arrived twice.",
         where=str(delivery.path),
         nearest=original,
         fix="Remove one of the two; nothing of it was landed twice.",

@@ -1,4 +1,4 @@
-"""Retained rows: rows of a source's table that stay when others come, in the columns of its present contract.
+"""Retained rows: rows of a source's table that a landing keeps, in the columns of the current contract.
 
 What belongs here: reading them, whatever contract they were landed by. Not: which rows go (pending.py), and changing
 the table's columns (tables/publish.py).
@@ -42,7 +42,7 @@ def _column(source: Source, rows: pa.Table, field: pa.Field) -> pa.ChunkedArray:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         there = rows.column(field.name).type
         raise ContractError(
-            f"{field.name} was {there} and is {field.type} now, which not every published value can be read as.",
+            f"{field.name} was {there} and is {field.type} now; some published values cannot be converted.",
             where=f"{source.name}, column {field.name}",
             nearest=str(there),
             fix=f"Give the new column another name, or deliver the files again that the {len(rows)} rows came from.",

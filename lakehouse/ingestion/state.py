@@ -1,4 +1,4 @@
-"""Ingestion state: all that a landing is decided by, loaded once.
+"""Ingestion state: everything that a landing depends on, loaded once.
 
 What belongs here: the drop folder, the ingestion log, the circuit breaker and the tables as they are at one time. Not:
 what follows from them (pending.py and those after it). Nothing of it changes: what a landing does shows in the next

@@ -1,4 +1,4 @@
-"""The protocol of assets: what every kind says about its assets, and defaults for what most of them say.
+"""The protocol of assets: what every kind defines, with defaults.
 
 What belongs here: the protocol. Not: any kind (its own module), and questions about several assets (graph.py).
 """

@@ -1,1 +1,1 @@
-"""Models: declared, trained under a protocol, judged by gates, registered in MLflow, promoted, and scored with."""
+"""Models: declared, trained under a protocol, evaluated by gates, registered in MLflow, promoted, and scored with."""

@@ -1,4 +1,4 @@
-"""Telling MLflow's database that its files were moved.
+"""Updating MLflow's database after its files were moved.
 
 What belongs here: rewriting the addresses that MLflow keeps as absolute paths. Not: moving files.
 """

@@ -54,10 +54,10 @@ class Candidate:
         check_text(self.description, f"{where}.description")
         if not inspect.isfunction(self.build) or "<" in self.build.__qualname__:
             raise DeclarationError(
-                "A candidate is built by a function of its own, at the top level of a module.",
+                "A candidate needs a named function at the top level of a module.",
                 where=f"{where}.build",
                 nearest="def random_forest(): ...",
-                fix="Move it out of the lambda, class or function, so that its source can be fingerprinted.",
+                fix="Move it out of the lambda, class or function, so that its source code can be hashed.",
             )
 
     def source(self) -> str:

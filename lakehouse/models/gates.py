@@ -1,4 +1,4 @@
-"""Whether a model meets the conditions for going live, and how to say so.
+"""Evaluation of gates: whether a version meets the conditions for promotion, with messages.
 
 What belongs here: comparing measured metrics with declared gates. Not: declaring them (model.py), acting on the result
 (promotion.py).

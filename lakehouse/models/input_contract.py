@@ -1,4 +1,4 @@
-"""What a model relies on in its inputs: the contract of what it reads, before it learns and before it scores.
+"""The contract of a model's inputs, checked before training and before scoring.
 
 What belongs here: the declaration for one input, and judging rows by it. Not: contracts of sources (contracts/), whose
 engine judges here, too.
@@ -39,7 +39,7 @@ class Expected:
             if not 0 <= share <= 1:
                 nearest = str(min(max(share, 0), 1))
                 raise DeclarationError(
-                    f"{share} is no share.", where=f"Expected({self.name!r}).{field}", nearest=nearest
+                    f"{share} is not a share.", where=f"Expected({self.name!r}).{field}", nearest=nearest
                 )
         self.column()
 

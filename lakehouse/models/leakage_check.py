@@ -1,4 +1,4 @@
-"""Inputs that alone tell too much: after training, before going live.
+"""The leakage check: inputs that predict the label too well, found after training and before promotion.
 
 What belongs here: how well each single input sorts the test rows, and the gate on it. Not: leaks that declarations show
 (training/leaks.py), and the gates that a model declares (gates.py).

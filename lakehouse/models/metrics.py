@@ -59,15 +59,15 @@ def measure(
 
     if len(np.unique(labels)) < 2:  # noqa: PLR2004 - both labels
         raise SlipwayError(
-            f"All {len(labels)} labels are the same, so there is nothing to separate.",
+            f"All {len(labels)} labels are the same, so no metric can be computed.",
             where="labels of the test days",
-            fix="Test on days that have both kinds.",
+            fix="Use test days with both labels.",
         )
     if not np.isfinite(scores).all():
         raise SlipwayError(
             f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not numbers.",
             where="scores of the test days",
-            fix="Look for inputs that this estimator cannot digest.",
+            fix="Look for inputs that this estimator does not support.",
         )
     found = {
         "auc": float(roc_auc_score(labels, scores)),

@@ -121,7 +121,7 @@ class Model:
         for field in ("label", "key"):
             if getattr(self, field) in self.inputs:
                 raise DeclarationError(
-                    f"The {field} {getattr(self, field)!r} is among the inputs: that gives the answer away.",
+                    f"The {field} {getattr(self, field)!r} is among the inputs: it leaks the label.",
                     where=f"{where}.inputs",
                     fix=f"Take {getattr(self, field)!r} out of the inputs.",
                 )
@@ -149,7 +149,7 @@ class Model:
                 f"The metric {PRECISION_AT_K} needs a k.",
                 where=f"{where}.precision_at_k",
                 nearest="precision_at_k=100",
-                fix="Say how many entities can be looked at in a day.",
+                fix="Give the number of entities that can be reviewed in a day.",
             )
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of how good a model is, as PNG bytes.
+"""Plots of a model's quality, as PNG bytes.
 
 What belongs here: drawing what was measured. Not: measuring (metrics.py). Matplotlib's objects are used directly and
 its global state (pyplot) is not, so that threads can draw at once. Colours are those of Okabe and Ito, "Color Universal

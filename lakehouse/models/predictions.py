@@ -56,7 +56,7 @@ def predict(
         raise SlipwayError(
             f"{model.name} has no champion yet, so there is nothing to score with.",
             where=model.predictions,
-            fix=f"Run `slipway materialize {model.name}` and see which gate held the model back.",
+            fix=f"Run `slipway materialize {model.name}` and see which gate the model did not pass.",
         )
 
     def find() -> BuildPlan:

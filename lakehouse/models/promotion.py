@@ -1,4 +1,4 @@
-"""Making a version the champion, or saying why it is not.
+"""Promotion of a version to champion, or the reason why not.
 
 What belongs here: moving the names `champion` and `challenger`, and what is written beside them. Not: judging
 (gates.py).
@@ -58,7 +58,7 @@ def promote(registry: Registry, model: Model, version: Version, results: Sequenc
     lacking = {gate.name for gate in model.gates} - {result.gate.name for result in results}
     if lacking:
         raise GateError(
-            f"Not all gates were evaluated: {', '.join(sorted(lacking))} not.",
+            f"Gates were not evaluated: {', '.join(sorted(lacking))}.",
             where=f"{version.uri}",
             fix="Evaluate all gates of the model before promoting.",
         )

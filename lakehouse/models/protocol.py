@@ -1,4 +1,4 @@
-"""Which rows a model is trained on and which it is tested on, so that the test looks like real use.
+"""Training and test rows of a model, split so that the test resembles production.
 
 What belongs here: dividing a training set in time. Not: fitting and measuring (training.py, metrics.py).
 
@@ -69,7 +69,7 @@ def split(frame: pl.DataFrame | pl.LazyFrame, model: Model, start: date) -> Spli
     stamp = schema[model.event_time]
     if not isinstance(stamp, pl.Datetime):
         raise DeclarationError(
-            f"{model.event_time} is {stamp}, and days can only be counted from times.",
+            f"{model.event_time} is {stamp}, not a timestamp, so days cannot be counted.",
             where=f"{model.training_set}.{model.event_time}",
             nearest="Datetime('us')",
             fix="Make it a timestamp, in UTC.",
@@ -159,7 +159,7 @@ def _check_labels(window: pl.DataFrame, model: Model, start: date) -> None:
             f"{strange.height:,} labels are neither 0 nor 1.",
             where=f"{model.training_set}.{model.label}",
             nearest="1",
-            fix="A label says yes (1) or no (0).",
+            fix="Use the labels 1 and 0.",
         )
 
 

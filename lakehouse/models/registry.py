@@ -1,4 +1,4 @@
-"""The model registry: which versions of a model exist, what they were made of, and which one is champion.
+"""The model registry: versions of a model, their input snapshots, and the champion.
 
 What belongs here: MLflow as a place to look things up and to move names in. Not: writing a training down
 (recording.py), deciding who becomes champion (promotion.py), scoring (scoring.py).

@@ -1,4 +1,4 @@
-"""Making the training set of a registered version once more, and proving that the version still says the same.
+"""Rebuilding the training set of a registered version, and comparing the scores of the version bit by bit.
 
 What belongs here: scores on the test rows, of the version's files and of the same candidate trained again. Not: the
 training set's rows (lakehouse/training/reproduce.py).
@@ -56,7 +56,7 @@ def find_version(registry: Registry, address: str) -> Version:
     name, mark, which = place.partition("@") if "@" in place else place.partition("/")
     if not mark or not which:
         raise SlipwayError(
-            f"{address!r} names no version.", where=address, nearest=f"models:/{name}@champion", fix="Add one."
+            f"{address!r} has no version or alias.", where=address, nearest=f"models:/{name}@champion", fix="Add one."
         )
     if which.isdigit():
         return registry.version(name, int(which))
@@ -85,9 +85,9 @@ def reproduce_version(
     pin, start = version.input_snapshots.get(training_set.name), version.tags.get(Tag.START)
     if pin is None or not start:
         raise SlipwayError(
-            f"{version.uri} does not say what it was trained on.",
+            f"{version.uri} has no record of its training set.",
             where=version.uri,
-            fix="Name a version that Slipway trained.",
+            fix="Use a version that Slipway trained.",
         )
     first = date.fromisoformat(start)
     training = reproduce(lake, training_set, pin)

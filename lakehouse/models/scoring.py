@@ -48,7 +48,7 @@ def _load(model_file: Path, uri: str, digest: str) -> Classifier:
 
     if not model_file.is_file():
         raise HomeError(
-            f"The files of {uri} are not there.",
+            f"The files of {uri} do not exist.",
             where=str(model_file),
             fix="Restore the folder, or train the model again.",
         )

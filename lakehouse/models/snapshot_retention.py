@@ -1,4 +1,4 @@
-"""Keeping what a live model was made of: Iceberg tags, which no expiry of snapshots passes over.
+"""Snapshot retention: Iceberg tags that keep the input snapshots of live models from expiry.
 
 What belongs here: which snapshots a champion and a challenger need, and the tags on them. Not: expiring snapshots, and
 deciding who is champion (promotion.py).

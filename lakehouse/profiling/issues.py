@@ -1,4 +1,4 @@
-"""Issues: what is odd about a delivery, in words and numbers.
+"""Issues of a delivery, with message and numbers.
 
 What belongs here: the result that all detectors share. Not: detecting (changes.py, anomalies.py).
 """

@@ -100,7 +100,7 @@ def _plan(lake: Lakehouse, names: Sequence[str], at: str | Mapping[str, Pin] | N
 def input_snapshots_at(tables: Mapping[str, Table], at: str | None) -> dict[str, Pin]:
     """Each table at `at` if it has that, else as published now (None); at a time every table must have been there.
 
-    Raises UnknownNameError when no table has it and it is no time.
+    Raises UnknownNameError when no table has it and it is not a time.
     """
     if at is None:
         return dict.fromkeys(tables)

@@ -1,4 +1,4 @@
-"""What a SQL statement names and does, read from DuckDB's parse tree.
+"""The tables and the kind of a SQL statement, from DuckDB's parse tree.
 
 What belongs here: parsing, and rejecting statements that do not only read. Not: running a statement (run.py).
 """

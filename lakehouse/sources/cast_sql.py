@@ -1,4 +1,4 @@
-"""The SQL that casts texts: what a text must look like to be a value of a kind, and what mappings make of it before.
+"""The SQL that casts texts: the accepted notations of each type, after mappings were applied.
 
 What belongs here: expressions for DuckDB. Not: running them (casting.py).
 """

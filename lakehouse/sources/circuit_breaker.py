@@ -1,4 +1,4 @@
-"""The circuit breaker of a source: after too many bad deliveries in a row nothing passes until one is good again.
+"""The circuit breaker of a source: after too many rejected deliveries in a row it blocks all until one passes.
 
 What belongs here: the declaration, the states and their log `slipway.breakers`. Not: evaluating deliveries and landing
 them (landing.py). Closed: deliveries pass. Open: they wait on audit branches, in order. Half-open: the next one is
@@ -146,7 +146,7 @@ def breaker_status(
 
 
 def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: int | None) -> None:
-    """Append the transitions. Raises PublishConflictError when somebody else appended after snapshot `after`."""
+    """Append the transitions. Raises PublishConflictError when another process appended after snapshot `after`."""
     now = clock.stored_now()
     rows = [
         {**vars(step), "state": str(step.state), "before": str(step.before), "run_id": run_id}
@@ -157,7 +157,9 @@ def transit(lake: Lakehouse, steps: Sequence[Transition], run_id: str, after: in
         append(lake, BREAKERS, rows, run_id, after)
     except CommitFailedException as error:
         raise PublishConflictError(
-            "Somebody else changed a breaker meanwhile.", where=BREAKERS.name, fix="Nothing was changed. Run it again."
+            "Another process changed a circuit breaker in the meantime.",
+            where=BREAKERS.name,
+            fix="Nothing was changed. Run it again.",
         ) from error
 
 

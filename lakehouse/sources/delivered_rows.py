@@ -1,4 +1,4 @@
-"""A delivery's rows as they are landed: read, and marked with where they came from.
+"""A delivery's rows as they are landed: read, with the columns that record their origin.
 
 What belongs here: one delivery's rows. Not: which deliveries (pending.py), and reading formats (reading.py).
 """

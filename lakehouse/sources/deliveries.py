@@ -75,7 +75,7 @@ def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
             "There is no file to land.",
             where=str(place),
             nearest="transactions_2018-04-01.parquet",
-            fix=f"Deliver files that end on {', '.join(FORMATS)}.",
+            fix=f"Deliver files with an extension of {', '.join(FORMATS)}.",
         )
     return found
 
@@ -100,7 +100,7 @@ def inspect(home: Home, source: Source) -> list[Delivery]:
                 f"No row has a {source.event_time} within the contract's bounds.",
                 where=str(path),
                 nearest=str(min(counts, default="")) or None,
-                fix="Have it delivered again with the right times, or mend the bounds in the contract.",
+                fix="Have it delivered again with the right times, or correct the bounds in the contract.",
             ).as_dict()
         deliveries.append(Delivery(path, name, note["fingerprint"], days, fault))
     if kept != notes:

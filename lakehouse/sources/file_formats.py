@@ -1,4 +1,4 @@
-"""File formats: a delivered Parquet, CSV or JSON file as it is, before anything is made of it.
+"""File formats: reading a delivered Parquet, CSV or JSON file unchanged.
 
 What belongs here: opening files (plain or gzip, in any encoding), their column names, their columns as delivered. Not:
 the contract's columns and types (reading.py, casting.py) and which files to read (deliveries.py).
@@ -107,7 +107,7 @@ def open_delivery(path: Path, encoding: str = "utf-8") -> Iterator[Delivered]:
     kind = format_of(path)
     if kind is None:
         raise DeliveryError(
-            "The file's name ends on no known format.",
+            "The file's extension is not that of a known format.",
             where=str(path),
             nearest=".parquet",
             fix=f"Use {', '.join(FORMATS)}.",

@@ -1,4 +1,4 @@
-"""The kinds of mappings: what each says, and when it means something.
+"""The kinds of mappings, and their validation.
 
 What belongs here: frozen declarations that check themselves against a contract. Not: the words that declare them
 (mappings.py), and applying them (casting.py).
@@ -45,13 +45,13 @@ class ColumnMapping:
                 )
             if self.kinds and columns[name].type not in self.kinds:
                 raise DeclarationError(
-                    f"{self.line()} is not for a column of kind {columns[name].type}.",
+                    f"{self.line()} does not apply to a column of type {columns[name].type}.",
                     where=where,
                     fix=f"Use it for {', '.join(self.kinds)}.",
                 )
         if self.since and self.until and self.since > self.until:
             raise DeclarationError(
-                f"{self.line()} holds on no day.", where=where, nearest=f"since={self.until}, until={self.since}"
+                f"{self.line()} applies to no day.", where=where, nearest=f"since={self.until}, until={self.since}"
             )
         self._check_more(columns, where)
 
@@ -89,7 +89,7 @@ class FileEncoding(ColumnMapping):
     def _check_more(self, columns: Mapping[str, Column], where: str) -> None:  # noqa: ARG002  # asked by another field
         _check_encoding(self.encoding, where)
         if self.since or self.until:
-            raise DeclarationError(f"{self.line()} cannot know a day before the file is read.", where=where)
+            raise DeclarationError(f"{self.line()} applies to whole files, not to days.", where=where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,13 +251,13 @@ class Times(ColumnMapping):
     def _check_more(self, columns: Mapping[str, Column], where: str) -> None:  # noqa: ARG002  # asked by another field
         if not (self.form or self.zone or self.day_month_swapped):
             raise DeclarationError(
-                f"{self.line()} says nothing about the times.",
+                f"{self.line()} declares neither a format nor a time zone.",
                 where=where,
                 nearest=f'times("{self.column}", "%d.%m.%Y %H:%M:%S")',
             )
         if self.form and self.form not in UNITS and "%" not in self.form:
             raise DeclarationError(
-                f"{self.form!r} is no way to write a time.",
+                f"{self.form!r} is not a format of times.",
                 where=where,
                 nearest=nearest_name(self.form, UNITS) or "%d.%m.%Y %H:%M:%S",
             )
@@ -288,7 +288,7 @@ class Scaled(ColumnMapping):
     def _check_more(self, columns: Mapping[str, Column], where: str) -> None:  # noqa: ARG002  # asked by another field
         number = isinstance(self.factor, int | float) and not isinstance(self.factor, bool)
         if not number or not 0 < abs(self.factor) < _LARGEST:
-            raise DeclarationError(f"{self.factor!r} is no factor.", where=where, nearest="0.01")
+            raise DeclarationError(f"{self.factor!r} is not a factor.", where=where, nearest="0.01")
 
 
 def _check_encoding(name: str, where: str) -> None:

@@ -120,10 +120,10 @@ def check_mappings(mappings: Sequence[ColumnMapping], contract: Contract, where:
     for mapping in mappings:
         if not isinstance(mapping, ColumnMapping):
             raise DeclarationError(
-                f"{mapping!r} is no mapping.",
+                f"{mapping!r} is not a mapping.",
                 where=where,
                 nearest='renamed("amt", "amount")',
-                fix="Give a tuple of them.",
+                fix="Give a tuple of mappings.",
             )
         mapping.check(contract, where)
         names = [("delivered as", mapping.delivered)] if isinstance(mapping, Renamed | Ignored) else []

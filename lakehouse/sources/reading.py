@@ -1,4 +1,4 @@
-"""Reading one delivered file into the contract's columns, or saying clearly why that is not possible.
+"""Reading one delivered file into the contract's columns, or a clear error.
 
 What belongs here: which delivered column is which of the contract, and when a file is rejected for its columns. Not:
 opening files (file_formats.py), casting values (casting.py), which files to read (deliveries.py), judging rows

@@ -1,4 +1,4 @@
-"""Recipes: what to write where, so that a changed delivery is read.
+"""Remediation: the code to add, and where, so that a changed delivery can be read.
 
 What belongs here: from proposed mappings to the words that a person follows. Not: proposing them (changes_of_*.py).
 """

@@ -84,7 +84,7 @@ class Source:
                 )
         if self.time_zone not in {None, "UTC"}:
             raise DeclarationError(
-                f"Times are kept in UTC; {self.time_zone!r} cannot be declared.",
+                f"Times are stored in UTC; {self.time_zone!r} cannot be declared.",
                 where=f"{where}, time_zone",
                 nearest="UTC",
                 fix="Deliver times with their offset, or in UTC.",

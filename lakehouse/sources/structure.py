@@ -52,12 +52,12 @@ def name_faults(source: Source, opened: Delivered, names: Mapping[str, str], unk
     """What is wrong with a file's columns by their names: those that are missing, unknown, in another order.
 
     `names` are the contract's columns with the delivered names, `unknown` the delivered names that nobody knows. Raises
-    DeliveryError for a column that is there twice.
+    DeliveryError for a column that appears twice.
     """
     contract, where = source.contract, str(opened.path)
     for name, times in Counter(opened.names).items():
         if times > 1:
-            raise DeliveryError(f"The column {name!r} is there twice.", where=where, fix="Have it delivered once.")
+            raise DeliveryError(f"The column {name!r} appears twice.", where=where, fix="Have it delivered once.")
     known = [column.name for column in contract.columns]
     absent = {one.column for one in source.mappings if isinstance(one, Absent)}
     missing = [name for name in known if name not in names and name not in absent]

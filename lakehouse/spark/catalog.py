@@ -1,4 +1,4 @@
-"""The lakehouse's catalog in the words of Iceberg's Spark catalog.
+"""The lakehouse's catalog as the configuration of Iceberg's Spark catalog.
 
 What belongs here: from the settings' catalog to Spark's properties. Not: the session they are set on (session.py).
 """

@@ -1,4 +1,4 @@
-"""The jars that Spark needs beside its own: Iceberg's runtime, catalogs' drivers, OpenLineage's listener.
+"""The additional jars that Spark needs: Iceberg's runtime, catalogs' drivers, OpenLineage's listener.
 
 What belongs here: having them in a folder, fetched by their Maven coordinates or put there by somebody. Not: starting
 Spark with them (session.py).
@@ -111,7 +111,7 @@ def _unavailable(packages: Sequence[str], output: str) -> SettingsError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     reason = "it was not found in the registry" if missing else lines[-1][:200] if lines else "Ivy gave no reason"
     return SettingsError(
-        f"A jar that Spark needs cannot be had: {missing or ', '.join(packages)} ({reason}).",
+        f"A jar that Spark needs cannot be downloaded: {missing or ', '.join(packages)} ({reason}).",
         where="Spark's jars, by their Maven coordinates",
         nearest="a folder with the jars, named with SLIPWAY_SPARK_JARS",
         fix="Run once with a connection to the registry, or put the jars of the coordinates into such a folder.",

@@ -43,7 +43,7 @@ def find_java(java_home: str | None, work: Path) -> Path:
         return packaged(work)
     if found:
         return _checked(found.parent.parent, "PATH")
-    raise SettingsError("Spark needs Java, and there is none.", where="JAVA_HOME, PATH", nearest="Java 17", fix=_FIX)
+    raise SettingsError("Spark needs Java, which was not found.", where="JAVA_HOME, PATH", nearest="Java 17", fix=_FIX)
 
 
 _FIX = (
@@ -57,7 +57,7 @@ def _checked(folder: Path, where: str) -> Path:
     number = version_of(java)
     if number is None:
         raise SettingsError(
-            "There is no Java that can be run.", where=f"{where}: {java}", nearest="a folder with bin/java", fix=_FIX
+            "Java cannot be run there.", where=f"{where}: {java}", nearest="a folder with bin/java", fix=_FIX
         )
     if number not in VERSIONS:
         raise SettingsError(

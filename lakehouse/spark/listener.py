@@ -1,4 +1,4 @@
-"""OpenLineage's own listener inside Spark, when it is switched on: what it writes, and what it keeps to itself.
+"""OpenLineage's listener in Spark, when it is switched on: its configuration, and what it must not write.
 
 What belongs here: its properties, and the file that it writes to. Not: its jar (jars.py), and what becomes of what it
 wrote (lineage/spark_files.py).

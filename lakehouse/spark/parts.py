@@ -1,4 +1,4 @@
-"""Cutting entities into parts that a worker's memory holds.
+"""Splitting entities into parts that fit into a worker's memory.
 
 What belongs here: which part a row belongs to. Not: what is done with a part (distributed.py).
 A part is a bucket of entities (by the hash of their keys). A bucket with too many rows (one entity with half of all

@@ -1,4 +1,4 @@
-"""How many tasks Spark runs at once, and how much memory each may take.
+"""The number of concurrent Spark tasks, and the memory limit of each.
 
 What belongs here: from settings to these numbers. Not: using them (session.py, parts.py).
 """
@@ -58,7 +58,7 @@ def worker_bytes(settings: Settings) -> int:
     if left < _LEAST_ROWS:
         needed = (taken + tasks * (_BARE_WORKER + _LEAST_ROWS)) / 1024
         raise SettingsError(
-            f"{_megabytes(settings)} MB of memory are too little for {tasks} tasks at once on Spark.",
+            f"{_megabytes(settings)} MB of memory are not enough for {tasks} concurrent tasks on Spark.",
             where=f"SLIPWAY_MEMORY, SLIPWAY_SPARK_MASTER={settings.spark_master}",
             nearest=f"{needed + 0.1:.1f}g",
             fix="Give it more memory or, with local[N], fewer tasks.",

@@ -44,7 +44,7 @@ def spark_of(lake: Lakehouse) -> "SparkSession":
     """The process's Spark, with the catalog of `lake`; started on first use (about 6 seconds).
 
     Raises SettingsError when pyspark, Java, a jar, the workers' Python or the master is missing or of no use, and when
-    the process's Spark was started with other settings.
+    the process's Spark was already runs Spark with other settings.
     """
     properties = catalog_properties(lake)
     given = lake.settings
@@ -79,9 +79,9 @@ def _new_session(lake: Lakehouse) -> "SparkSession":
     elif _started[0][0] != asked:
         changed = sorted({name for name, _ in set(asked) ^ set(_started[0][0])})
         raise SettingsError(
-            "This process has a Spark that was started with other settings.",
+            "This process already runs Spark with other settings.",
             where=", ".join(changed),
-            fix="Start another process for these settings: a process has one Spark.",
+            fix="Start another process: these settings cannot change in a running one.",
         )
     return _started[0][1].newSession()
 
@@ -180,10 +180,10 @@ def _check_answers(master: str) -> None:
         socket.create_connection((host, int(port or (15002 if kind == "sc" else 7077))), _ANSWERS_WITHIN).close()
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"Nothing answers there ({error}).",
+            f"Spark cannot be reached ({error}).",
             where=f"SLIPWAY_SPARK_MASTER={master.partition(';')[0]}",
             nearest="local[*]",
-            fix="Start Spark there, mend the address, or run Spark in this process with local[*].",
+            fix="Start Spark there, correct the address, or run Spark in this process with local[*].",
         ) from None
 
 

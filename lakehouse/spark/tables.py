@@ -1,4 +1,4 @@
-"""Tables on Spark: pinned reads, and rows that are written to an audit branch from where they are.
+"""Tables on Spark: pinned reads, and distributed writes to audit branches.
 
 What belongs here: Spark's counterpart of tables/read.py and of the filling of a branch in tables/write.py. Not: making
 branches, audits and publishing, which are the same for every engine.

@@ -1,4 +1,4 @@
-"""Checks that any draft can be put through: its columns, and how many rows it holds.
+"""Checks of any draft: its columns, and its number of rows.
 
 What belongs here: what needs no knowledge of the rows. Not: contracts, and the checks of features or training sets.
 """

@@ -1,4 +1,4 @@
-"""DuckDB as it is used here: in memory, in UTC, and one for a process where the work is small.
+"""DuckDB connections: in memory, in UTC, one for a process where the work is small.
 
 What belongs here: connections and SQL's quotes. Not: which files are read (read.py).
 """

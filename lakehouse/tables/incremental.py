@@ -67,7 +67,7 @@ def bring_up_to_date(
 ) -> Outcome:
     """Find what has to be built, compute its rows, and write, audit and publish them.
 
-    Raises AuditError if a blocking check failed. If somebody else published meanwhile, all of it is done again from
+    Raises AuditError if a blocking check failed. If another process published in between, all of it is repeated from
     the new state.
     """
 

@@ -1,4 +1,4 @@
-"""Rows on disk: rows that do not fit into memory are computed part by part into files, and read by runs of days.
+"""Rows on disk: rows that do not fit into memory, computed in parts into files and read by ranges of days.
 
 What belongs here: keeping them on the disk and handing them out in order. Not: computing them (engines, training).
 """

@@ -1,4 +1,4 @@
-"""Snapshot provenance: the run, code, contract, definition and input snapshots that made a snapshot.
+"""Snapshot provenance: the run, code, contract, definition and input snapshots that a snapshot was built from.
 
 What belongs here: writing and reading these notes in Iceberg's snapshot summaries. Not: deciding anything by them
 (build_plan.py does).
@@ -99,7 +99,7 @@ def is_compaction(snapshot: Snapshot) -> bool:
 def last_published(lake: Lakehouse, name: str) -> SnapshotProvenance | None:
     """The provenance of the table's newest published change; None for a table that Slipway never published to.
 
-    Compactions, by whomever, change no rows and are passed over. When somebody else changed the rows since Slipway
+    Compactions, by whomever, change no rows and are passed over. When another writer changed the rows since Slipway
     published, it is that change, whose `definition` is empty.
     """
     if not lake.has(name):
@@ -131,7 +131,7 @@ def built_from(lake: Lakehouse, names: Iterable[str]) -> set[str]:
 def changed_by_others(made: SnapshotProvenance) -> str:
     """Who else changed a table, as the cause of a rebuild; empty if it was Slipway."""
     when = made.at.strftime("%Y-%m-%d %H:%M UTC")
-    return "" if made.definition else f"somebody else changed it: {made.operation} {made.snapshot_id} of {when}"
+    return "" if made.definition else f"changed by another writer: {made.operation} {made.snapshot_id} of {when}"
 
 
 def current_snapshots(lake: Lakehouse, names: Sequence[str]) -> dict[str, int]:

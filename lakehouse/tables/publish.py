@@ -97,7 +97,7 @@ def _replace_all(
     stale = [name for name in have if name not in want or have[name] != str(want[name].field_type)]
     for day in {table.schema().find_column_name(one.source_id) for one in table.spec().fields} & set(stale):
         raise ContractError(
-            f"{day!r} partitions the table by day, so it can neither go nor change its type.",
+            f"{day!r} partitions the table by day: it can neither be removed nor change its type.",
             where=shape.name,
             fix=f"Drop the table with `slipway tables {shape.name} --drop`; the next run creates it.",
         )
@@ -126,7 +126,7 @@ def _check_ancestry(table: Table, draft: Draft, main: int) -> None:
         raise conflict(draft.name, draft.base_snapshot_id, main)
     if draft.branch not in table.metadata.refs:
         raise PublishConflictError(
-            f"The draft of {draft.name} is gone: its branch {draft.branch} was dropped meanwhile.",
+            f"The draft of {draft.name} is gone: its branch {draft.branch} was dropped in the meantime.",
             where=draft.name,
             fix="Nothing was changed by this write. Run it again: it makes a new draft.",
         )
@@ -143,9 +143,9 @@ def _continues(table: Table, snapshot_id: int, ancestor: int) -> bool:
 def conflict(name: str, base: int | None, main: int) -> PublishConflictError:
     """The error for a write that began at snapshot `base` (None: at no table) when main has gone on to `main`."""
     return PublishConflictError(
-        f"Somebody else published {name} meanwhile: this write began at {base or 'no table'}, main is now at {main}.",
+        f"Another process published {name}: this write began at {base or 'no table'}, main is now at {main}.",
         where=name,
-        fix="Nothing was lost or changed by this write. Run it again: it starts from the present state.",
+        fix="Nothing was lost or changed by this write. Run it again: it starts from the current state.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How much memory rows take, and runs of days whose rows fit into a limit.
+"""The memory that rows need, and ranges of days whose rows fit into a limit.
 
 What belongs here: estimates and the cutting by them. Not: what is done with a part (engines, spark).
 """

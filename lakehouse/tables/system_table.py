@@ -69,7 +69,7 @@ def append(
     try:
         _keep_small(lake, system_table, run_id)
     except CommitFailedException:
-        pass  # somebody else's append
+        pass  # another process appended
     except Exception as error:  # noqa: BLE001
         _log.warning("The system table %s could not be compacted: %s", system_table.name, type(error).__name__)
     return snapshot_id

@@ -1,6 +1,6 @@
-"""Fingerprints of rows: one hash of what they hold, whatever they were computed by and however they are kept.
+"""Content hashes: the SHA-256 of rows, independent of the engine that computed them and of their storage.
 
-What belongs here: the canonical form of rows and its SHA-256. Not: what is fingerprinted, and why.
+What belongs here: the canonical form of rows and its SHA-256. Not: which rows are hashed, and why.
 
 The canonical form knows columns by name and kind, rows by their order, values by their bits. It does not know chunks,
 row groups, files, string encodings and the width of integers: these differ between engines that agree on every value.
@@ -11,8 +11,8 @@ row groups, files, string encodings and the width of integers: these differ betw
 - Integers, days, times and booleans are 8 bytes (two's complement), floats their IEEE 754 bits (4 or 8 bytes), decimals
   16 bytes, all little-endian. A text (UTF-8), a binary, a list is its length in 8 bytes; the bytes of all texts, or the
   elements of all lists in this same form, follow the lengths of the group. A struct is its fields one after the other.
-- Each column has the SHA-256 of its groups. The fingerprint is the SHA-256 of a JSON list of [name, kind, that hash] of
-  each column, in order, and of the number of rows.
+- Each column has the SHA-256 of its groups. The content hash is the SHA-256 of a JSON list of [name, kind, that hash]
+  of each column, in order, and of the number of rows.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ GROUP = 1 << 16
 
 
 class ContentHash:
-    """The fingerprint of rows of `schema` that are told block by block."""
+    """The content hash of rows of `schema`, added block by block."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -50,7 +50,7 @@ class ContentHash:
         self._rest = whole.slice(ready)
 
     def hexdigest(self) -> str:
-        """The fingerprint of all rows so far, after which no more can come: 64 hexadecimal digits."""
+        """The content hash of all rows so far, after which none can be added: 64 hexadecimal digits."""
         self._take(self._rest)
         self._rest = self._schema.empty_table()
         columns = [
@@ -75,15 +75,15 @@ class ContentHash:
             list(pool.map(column, range(len(self._hashes))))
 
 
-def fingerprint(rows: pa.Table) -> str:
-    """The fingerprint of rows that are all there: 64 hexadecimal digits."""
+def content_hash(rows: pa.Table) -> str:
+    """The content hash of rows that are all there: 64 hexadecimal digits."""
     content = ContentHash(rows.schema)
     content.update(rows)
     return content.hexdigest()
 
 
-def fingerprints_by_day(blocks: Iterable[pa.Table], time: str) -> Iterator[tuple[date, str]]:
-    """Each day and the fingerprint of its rows, of rows that come block by block in order of `time`."""
+def content_hashes_by_day(blocks: Iterable[pa.Table], time: str) -> Iterator[tuple[date, str]]:
+    """Each day and the content hash of its rows, of rows that come block by block in order of `time`."""
     begun: tuple[date, ContentHash] | None = None
     for block in blocks:
         days, start = pc.run_end_encode(pc.cast(block.column(time), pa.date32()).combine_chunks()), 0
@@ -154,7 +154,7 @@ def _numbers(values: pa.Array) -> np.ndarray:
         whole = values.view(pa.int64()) if pa.types.is_uint64(type_) else values.cast(pa.int64())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise SlipwayError(
-            f"Rows with a column of {type_} have no fingerprint.",
+            f"Rows with a column of {type_} have no content hash.",
             where=str(type_),
             nearest="int64, float64, string, timestamp",
             fix="Leave the column out, or give it another type.",

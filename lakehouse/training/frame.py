@@ -118,9 +118,9 @@ class TrainingFrame:
         return self._summed_up()["rows"]
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """The SHA-256 of the rows' content (see content.py), whatever they were made from and are kept in."""
-        return self._summed_up()["fingerprint"]
+        return self._summed_up()["content_hash"]
 
     def blocks(self) -> Iterator[pa.Table]:
         """The rows, block by block. Raises SlipwayError for spine rows without a time or after what is known."""
@@ -134,7 +134,7 @@ class TrainingFrame:
     def to_parquet(self, path: str | Path) -> Path:
         """Write the rows to a Parquet file, without having all of them in memory.
 
-        Input snapshots and fingerprint are stored in the file's metadata, under the key `slipway`. Raises
+        Input snapshots and content hash are stored in the file's metadata, under the key `slipway`. Raises
         SlipwayError when there is no such folder.
         """
         file = Path(path)
@@ -163,7 +163,7 @@ class TrainingFrame:
                     rows += len(block)
                 if written:
                     written.result()
-                self._summary.update(rows=rows, fingerprint=content.hexdigest())
+                self._summary.update(rows=rows, content_hash=content.hexdigest())
                 out.add_key_value_metadata({"slipway": json.dumps(self.described())})
             beside.replace(file)
         finally:
@@ -171,13 +171,13 @@ class TrainingFrame:
         return file
 
     def described(self) -> dict[str, Any]:
-        """Return a summary for JSON: rows, columns, input snapshots (as text: they exceed 2**53) and fingerprint."""
+        """Return a summary for JSON: rows, columns, input snapshots (as text: they exceed 2**53) and content hash."""
         return {
             "rows": self.rows,
             "time": self.time,
             "features": self.features,
             "input_snapshots": {table: str(pin) for table, pin in sorted(self.input_snapshots.items())},
-            "fingerprint": self.fingerprint,
+            "content_hash": self.content_hash,
         }
 
     def check(self, rows: pa.Table) -> Ints:
@@ -197,13 +197,13 @@ class TrainingFrame:
         return times
 
     def _summed_up(self) -> dict[str, Any]:
-        """Rows and fingerprint; to know them, rows that are not in memory are made and let go."""
+        """Rows and content hash; to know them, rows that are not in memory are made and let go."""
         if not self._summary:
             content, rows = ContentHash(self.schema), 0
             for block in [self._rows] if "_rows" in vars(self) else self.blocks():
                 content.update(block)
                 rows += len(block)
-            self._summary.update(rows=rows, fingerprint=content.hexdigest())
+            self._summary.update(rows=rows, content_hash=content.hexdigest())
         return self._summary
 
     def _with_features(self, block: pa.Table) -> pa.Table:

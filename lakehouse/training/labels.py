@@ -1,4 +1,4 @@
-"""Labels of a training set: which spine days they belong to, also where a source of its own delivers them.
+"""Labels of a training set: which spine days they belong to, also when a separate source delivers them.
 
 What belongs here: reading the label's table. Not: joining labels to rows (assemble.py), and when a label may be used
 (leaks.py). A label's table may lack the training set's event time, as deliveries of labels often do: then a label

@@ -1,4 +1,4 @@
-"""Leaks that declarations show: a feature may not use values that become known after the row's time.
+"""Leaks in declarations: a feature may not use values that become known after the row's time.
 
 What belongs here: tracing each feature back to labels and to source columns that are known late, and rejecting it when
 its delay is too short. Not: reading SQL (transforms/lineage.py), and measured lateness (lateness.py).

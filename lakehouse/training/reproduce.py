@@ -1,4 +1,4 @@
-"""Rebuilding a training set's snapshot from its input snapshots, and proving that it is the same.
+"""Rebuilding a training set's snapshot from its input snapshots, and comparing both bit by bit.
 
 What belongs here: the rebuilding and the comparison of rows. Not: models (lakehouse/models/reproduction.py).
 
@@ -17,7 +17,7 @@ from lakehouse.errors import SlipwayError, UnknownNameError
 from lakehouse.tables.provenance import code_version, read_provenance
 from lakehouse.tables.read import Pin, read, resolve
 from lakehouse.training.assemble import AS_OF, assemble
-from lakehouse.training.content_hash import fingerprint
+from lakehouse.training.content_hash import content_hash
 from lakehouse.training.stored_hashes import CONTENT, content_of, note
 from lakehouse.training.training_set import TrainingSet
 
@@ -130,5 +130,5 @@ def _differing(training_set: TrainingSet, stored: pa.Table, rebuilt: pa.Table) -
     order = [(training_set.event_time, "ascending"), (training_set.row_key, "ascending")]
     one, other = stored.sort_by(order), rebuilt.sort_by(order)
     return [
-        name for name in training_set.columns if fingerprint(one.select([name])) != fingerprint(other.select([name]))
+        name for name in training_set.columns if content_hash(one.select([name])) != content_hash(other.select([name]))
     ]

@@ -1,4 +1,4 @@
-"""Which features are meant: from names and declarations to feature sets and their columns.
+"""Selection of features: from names and declarations to feature sets and their columns.
 
 What belongs here: reading `fraud.customer_spend`, `fraud.customer_spend.amount_mean_7d`, and finding what a project
 declares. Not: joining features to a spine (frame.py).

@@ -67,7 +67,7 @@ class Spine:
                 f"{self.name} has {len(times)} columns of times: {', '.join(times)}.",
                 where="time",
                 nearest=times[0],
-                fix="Say which one features are wanted as of: time= in Python, --time on the command line.",
+                fix="Name the one to compute features as of: time= in Python, --time on the command line.",
             )
         if not times:
             raise self._no_time(f"{self.name} has no column of times, so features cannot be known as of anything.")
@@ -79,7 +79,7 @@ class Spine:
             what,
             where="time",
             nearest=nearest_name(given, self.schema.names if times is None else times) or "timestamp[us], UTC",
-            fix=f"Give a timestamp column: a text has to be read as one first. The columns are: {shown}.",
+            fix=f"Give a timestamp column: convert a text first. The columns are: {shown}.",
         )
 
 
@@ -112,7 +112,7 @@ def read_spine(
         spine = _in_memory("the spine", pa.Table.from_pandas(given, preserve_index=False))
     else:
         raise SlipwayError(
-            f"A {type(given).__name__} is no spine.",
+            f"A {type(given).__name__} cannot be a spine.",
             where="spine",
             nearest="a Polars DataFrame",
             fix="Give a frame of Polars, pandas, Arrow or DuckDB, a file, or SQL over the lakehouse's tables.",

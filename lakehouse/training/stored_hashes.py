@@ -1,4 +1,4 @@
-"""The content hash of a training set's snapshot, stored when it is written, so that a rebuild can be compared with it.
+"""The content hash of a training set's snapshot, stored at write time for comparison with a rebuild.
 
 What belongs here: the hash of a training set's rows by day, and updating it from snapshot to snapshot. Not: the hash of
 rows (content_hash.py), and comparing (reproduce.py).
@@ -21,7 +21,7 @@ from lakehouse.errors import UnknownNameError
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.rows import Rows
 from lakehouse.tables.shape import TableShape
-from lakehouse.training.content_hash import fingerprints_by_day
+from lakehouse.training.content_hash import content_hashes_by_day
 from lakehouse.training.training_set import TrainingSet
 
 CONTENT = "content"
@@ -66,7 +66,7 @@ def hash_days(training_set: TrainingSet, rows: pa.Table) -> dict[date, str]:
     """Return the content hash of each day's rows, in order of time and row key."""
     time = training_set.event_time
     ordered = rows.select(training_set.columns).sort_by([(time, "ascending"), (training_set.row_key, "ascending")])
-    return dict(fingerprints_by_day([ordered], time))
+    return dict(content_hashes_by_day([ordered], time))
 
 
 def _sum(days: Mapping[date, str]) -> int:

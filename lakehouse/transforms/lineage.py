@@ -1,4 +1,4 @@
-"""The SQL of dbt models, followed by sqlglot: what each column is made from, what decides the rows, how times shift.
+"""The SQL of dbt models, analyzed with sqlglot: the inputs of each column, what selects the rows, how times shift.
 
 What belongs here: reading one model's SQL. Not: reporting it, and what follows from it (training/leaks.py).
 """

@@ -1,4 +1,4 @@
-"""dbt-duckdb's door to the lakehouse: shows dbt the tables and stores models on audit branches.
+"""The plugin of dbt-duckdb: gives dbt the lakehouse's tables and stores models on audit branches.
 
 What belongs here: the plugin that profiles.yml names. Not: deciding what is published (build.py).
 """
@@ -44,9 +44,9 @@ class Plugin(BasePlugin):
         session = active_session()
         if session is None:
             raise SlipwayError(
-                "dbt was started by itself, so nothing can be audited and published.",
+                "dbt runs outside of Slipway, so nothing can be audited or published.",
                 where="dbt build",
-                fix="Run models with `slipway materialize`; dbt's compile, show and test work as ever.",
+                fix="Run models with `slipway materialize`; dbt's compile, show and test work without it.",
             )
         config: dict[str, Any] = target_config.config
         model = next(one for one in session.project.models if one.unique_id == config["unique_id"])
@@ -99,7 +99,7 @@ def _shape(model: TransformModel, schema: Any) -> TableShape:  # noqa: ANN401  #
                 f"The model has no column {column!r}, which its yml documents.",
                 where=model.table,
                 nearest=nearest_name(column, schema.names),
-                fix="Mend the SQL or the yml beside it.",
+                fix="Correct the SQL or its YAML file.",
             )
     docs = {name: text for name, text in model.columns.items() if text}
     return TableShape(model.table, schema, model.day_column, model.description, docs, model.owner)

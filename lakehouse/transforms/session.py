@@ -1,4 +1,4 @@
-"""One build of dbt models: what dbt's plugin needs to know and what it leaves behind.
+"""One build of dbt models: the input and the output of dbt's plugin.
 
 What belongs here: the state of a build, shared by build.py and plugin.py (dbt makes the plugin by itself, so the two
 can only meet in a module). Not: running dbt.

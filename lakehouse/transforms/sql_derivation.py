@@ -1,4 +1,4 @@
-"""In what way one column of a SQL query is made from another: as it is, computed, aggregated, or only deciding.
+"""How a column of a SQL query depends on another: unchanged, computed, aggregated, or by selecting rows only.
 
 What belongs here: OpenLineage's kinds of transformations, read off the expressions between two columns. Not: which
 columns those are (sql_scopes.py).

@@ -236,9 +236,7 @@ def _write_page(lake: "Lakehouse", table: str, file: Path) -> None:
     from orchestration.sources_by_name import source_named
 
     if file.is_dir():
-        raise SlipwayError(
-            "The page is written to a file, and this is a folder.", where=str(file), nearest=str(file / f"{table}.html")
-        )
+        raise SlipwayError("The output path is a folder.", where=str(file), nearest=str(file / f"{table}.html"))
     write_page(lake, source_named(table), file)
 
 

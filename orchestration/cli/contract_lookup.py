@@ -1,4 +1,4 @@
-"""Contracts by what a command line calls them.
+"""Finding the contract that a command line argument names.
 
 What belongs here: from a word to a contract. Not: the commands (contract.py).
 """
@@ -45,7 +45,7 @@ def contract_in(path: Path) -> "Contract":
         raise SlipwayError(f"There is no file {path}.", where=str(path), nearest=nearest_name(str(path), there))
     if path.suffix.lower() not in {".yaml", ".yml", ".json"}:
         raise SlipwayError(
-            f"{path.name} is no format of a contract.",
+            f"{path.name} is not a contract file.",
             where=str(path),
             nearest=f"{path.stem}.odcs.yaml",
             fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or Slipway's JSON (.json). A Python draft "

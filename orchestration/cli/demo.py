@@ -17,6 +17,8 @@ from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_
 from orchestration.cli.progress_line import shown_progress
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from lakehouse.catalog.lakehouse import Lakehouse
     from lakehouse.domain import Domain
 
@@ -63,11 +65,11 @@ def command(
         from lakehouse.loading import load_domain
 
         lake = lakehouse_at(home)
-        chosen = [load_domain(name) for name in _chosen(domain, source)]
+        chosen = [load_domain(name) for name in _chosen(domain, source, days)]
         with at_work(lake.home, "slipway demo"), shown_progress(quiet=as_json) as progress:
             # All that can be wrong with what was asked for is found before anything runs.
             for one in chosen:
-                _deliver(lake, source, days if one.name == GIVEN else None, one)
+                deliver(lake, source, days if one.name == GIVEN else None, one)
             from orchestration.main_job import run_main_job
 
             reports = [run_main_job(lake, one, progress, watch) for one in chosen]
@@ -86,7 +88,7 @@ def command(
         leave(1)
 
 
-def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:
+def _chosen(asked: list[str] | None, source: Path | None, days: int | None) -> list[str]:
     """The domains to run: those asked for, the one that --source is for, or all that have a world to simulate."""
     from lakehouse.loading import domain_names, simulator
 
@@ -110,41 +112,58 @@ def _chosen(asked: list[str] | None, source: Path | None) -> list[str]:
             nearest="slipway init my_demo --demo",
             fix="Write the demo project into a folder of its own, and run `slipway demo` there.",
         )
+    if days is not None and GIVEN not in found:
+        raise SlipwayError(
+            f"--days applies to the domain {GIVEN}, which is not chosen.",
+            where="--days",
+            nearest=f"--domain {GIVEN} --days {days}",
+            fix="Remove --days, or choose the domain.",
+        )
     return found
 
 
-def _deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "Domain") -> None:
-    """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder."""
+def deliver(lake: "Lakehouse", path: Path | None, asked: int | None, domain: "Domain") -> None:
+    """Put deliveries where the source looks for them: the given ones, or simulated ones in the drop folder.
+
+    A domain without a simulator runs on what was delivered to it.
+    """
     from lakehouse.loading import simulator
 
-    source = domain.sources[0]
     if path is not None:
-        if len(domain.sources) > 1:
-            raise SlipwayError(
-                f"{domain.name} has {len(domain.sources)} sources, and --source names the files of one.",
-                where="slipway demo --source",
-                nearest=str(lake.home.drop_folder(source.name)),
-                fix="Put the files of each source into its drop folder.",
-            )
-        if asked is not None:
-            raise SlipwayError(
-                "--days and --source exclude each other: with --source nothing is simulated.",
-                where="slipway demo",
-                fix="Give one of the two.",
-            )
-        if not path.exists():
-            near = sorted(path.parent.glob(f"*{path.suffix}"))[:1] if path.parent.exists() else []
-            raise DeliveryError(
-                "There is no such file or folder.",
-                where=str(path),
-                nearest=str(near[0]) if near else None,
-                fix="Check the path after --source.",
-            )
-        lake.home.remember_source(source.name, path)
-        return
-    module = simulator(domain.name)
-    if module is None:
-        return  # a domain of somebody's own: whatever was delivered to it is run
+        _use_given(lake, path, asked, domain)
+    elif (module := simulator(domain.name)) is not None:
+        _simulate(lake, module, asked, domain)
+
+
+def _use_given(lake: "Lakehouse", path: Path, asked: int | None, domain: "Domain") -> None:
+    if len(domain.sources) != 1:
+        raise SlipwayError(
+            f"--source needs a domain with one source, and {domain.name} has {len(domain.sources)}.",
+            where="slipway demo --source",
+            nearest=str(lake.home.drop_folder(domain.sources[0].name)) if domain.sources else None,
+            fix="Put the files of each source into its drop folder."
+            if domain.sources
+            else "Name the domain that lands the files with --domain.",
+        )
+    if asked is not None:
+        raise SlipwayError(
+            "--days and --source exclude each other: with --source nothing is simulated.",
+            where="slipway demo",
+            fix="Give one of the two.",
+        )
+    if not path.exists():
+        near = sorted(path.parent.glob(f"*{path.suffix}"))[:1] if path.parent.exists() else []
+        raise DeliveryError(
+            "There is no such file or folder.",
+            where=str(path),
+            nearest=str(near[0]) if near else None,
+            fix="Check the path after --source.",
+        )
+    lake.home.remember_source(domain.sources[0].name, path)
+
+
+def _simulate(lake: "Lakehouse", module: "ModuleType", asked: int | None, domain: "Domain") -> None:
+    source = domain.sources[0]
     world = module.DEMO
     number = asked or world.number
     needed = domain.models[0].protocol.days + world.labels_after

@@ -1,4 +1,4 @@
-"""`slipway init`: a new project, which uses Slipway as an installed package.
+"""`slipway init`: a new project that uses Slipway as an installed package.
 
 What belongs here: which files a project starts with, writing all or nothing. Not: what the files say
 (project_template/), and domains (new_domain.py).

@@ -1,4 +1,4 @@
-"""How `slipway lineage` shows what it found.
+"""The output of `slipway lineage`.
 
 What belongs here: words and tables. Not: finding anything (lakehouse/lineage/).
 """

@@ -1,4 +1,4 @@
-"""`slipway models`: registered models, their versions and what their gates said.
+"""`slipway models`: registered models, their versions and the results of their gates.
 
 What belongs here: the command and how it shows versions. Not: the registry (lakehouse/models/registry.py).
 """

@@ -209,7 +209,7 @@ def _with_domain(module: Path, name: str) -> str:
         "There is no tuple DOMAINS to add the domain to.",
         where=str(module),
         nearest=f'DOMAINS = ("{name}",)',
-        fix="Write it back.",
+        fix="Restore the tuple.",
     )
 
 

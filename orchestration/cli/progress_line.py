@@ -1,4 +1,4 @@
-"""What a terminal shows while steps run.
+"""The progress display of running steps on a terminal.
 
 What belongs here: the line. Not: what steps report (orchestration/progress.py).
 """

@@ -90,14 +90,14 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
     chosen = chosen or Format.TABLE
     if chosen is Format.TABLE and output is not None:
         raise SlipwayError(
-            "A table is for the terminal, not for a file.",
+            "The format table is for the terminal only.",
             where=f"--output {output}",
             nearest=f"--output {output.with_suffix('.csv')}",
             fix="Give --format csv, json or parquet, or a file name that ends on one of them.",
         )
     if chosen is Format.PARQUET and output is None:
         raise SlipwayError(
-            "Parquet needs a file to be written to.",
+            "The format parquet needs --output.",
             where="--format parquet",
             nearest="--output answer.parquet",
             fix="Add --output FILE.",

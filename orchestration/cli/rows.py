@@ -1,4 +1,4 @@
-"""Rows of an answer as a table on the terminal, CSV, JSON or Parquet.
+"""Query results as a table on the terminal, CSV, JSON or Parquet.
 
 What belongs here: writing rows, whole files or a stream. Not: where the rows come from (lakehouse/query).
 Rows are written as they are read: no format holds all of them, but the terminal's, which shows the first ones only.
@@ -166,7 +166,7 @@ def _beside(output: Path) -> Iterator[Path]:
         )
     if output.is_dir():
         raise SlipwayError(
-            "This is a folder, not a file.", where=str(output), nearest=str(output / "answer.csv"), fix="Name a file."
+            "The output path is a folder.", where=str(output), nearest=str(output / "answer.csv"), fix="Name a file."
         )
     beside = output.with_name(f".{output.name}.{uuid.uuid4().hex[:8]}")
     try:

@@ -113,7 +113,7 @@ def command(  # noqa: PLR0913  # an option each
     _check_options(domain, [*asked, *(["format"] if form else []), *(["gzip"] if gzip else [])])
     if gzip and form in {None, Format.PARQUET}:
         raise SlipwayError(
-            "Parquet files are compressed already.",
+            "--gzip does not apply to Parquet files, which are compressed.",
             where="--gzip",
             nearest="--format csv --gzip",
             fix="Remove --gzip.",

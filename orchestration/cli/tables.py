@@ -1,4 +1,4 @@
-"""`slipway tables`: what tables there are, and all about one of them.
+"""`slipway tables`: list tables, and describe one.
 
 What belongs here: the command and how it shows what it finds. Not: reading metadata (lakehouse/tables/describe.py).
 """
@@ -165,7 +165,7 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
     going = [one for one in (name, quarantine_name(name)) if lake.has(one)]
     if not yes and (as_json or not sys.stdin.isatty()):
         raise SlipwayError(
-            f"Dropping {' and '.join(going)} cannot be undone, and there is nobody here to ask.",
+            f"Dropping {' and '.join(going)} cannot be undone, and the terminal is not interactive.",
             where="slipway tables --drop",
             nearest="--yes",
             fix="Add --yes to drop it.",

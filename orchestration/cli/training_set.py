@@ -1,4 +1,4 @@
-"""`slipway training-set`: features for a spine of one's own, as they were known at each row's time.
+"""`slipway training-set`: features for a user's spine, as they were known at each row's time.
 
 What belongs here: the command. Not: joining (lakehouse/training/training_frame.py) and what was declared as a table
 (`slipway materialize fraud.training`).
@@ -129,7 +129,7 @@ def _show(frame: "TrainingFrame", out: Path | None) -> None:
     )
     sets = {one.table for one in frame.joined}
     spine = ", ".join(f"{name} at {pin}" for name, pin in facts["input_snapshots"].items() if name not in sets)
-    for name, text in {"spine read from": spine, "fingerprint": facts["fingerprint"], "file": out}.items():
+    for name, text in {"spine read from": spine, "content hash": facts["content_hash"], "file": out}.items():
         if text:
             # Not truncated, so that it can be copied.
             console.print(Text.assemble((name, "cyan"), f"  {text}"), soft_wrap=True)

@@ -84,7 +84,7 @@ def _claim(home: "Home", host: str, port: int) -> None:
             probe.bind((host if error.errno == errno.EADDRINUSE else "127.0.0.1", 0))
             free = probe.getsockname()[1]
         raise SlipwayError(
-            f"{host}:{port} cannot be listened on: {error.strerror}.",
+            f"{host}:{port} cannot be bound: {error.strerror}.",
             where="slipway up",
             nearest=f"--port {free}",
             fix="Choose a free port, and an address of this machine.",

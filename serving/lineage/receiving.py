@@ -40,7 +40,7 @@ class Receiver:
         one = _Waiting(events, loop.create_future(), loop)
         with self._arrived:
             if self._ended:
-                raise RuntimeError("The receiver has ended.")
+                raise RuntimeError("The receiver is closed.")
             self._waiting.append(one)
             self._arrived.notify()
         return await one.answer

@@ -470,7 +470,7 @@ def test_a_frame_as_known_survives_a_compaction(lake, clock):
     before = training_frame(spine, one, lake=lake, as_known=True)
     clock.at = noon(20)
     compact(lake, one.name)
-    assert training_frame(spine, one, lake=lake, as_known=True).fingerprint == before.fingerprint
+    assert training_frame(spine, one, lake=lake, as_known=True).content_hash == before.content_hash
 
 
 def test_a_row_that_came_after_a_newer_one_never_was_the_newest(lake, clock):

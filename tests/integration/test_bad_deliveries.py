@@ -238,13 +238,13 @@ def test_columns_that_are_missing_misspelt_or_unknown(week, name, change, messag
 def test_a_column_that_is_there_twice(week):
     table = ROWS.to_arrow()
     put(week, "bad.parquet", pa.table([*table.columns, table.column("TX_FRAUD")], names=[*ROWS.columns, "TX_FRAUD"]))
-    rejected(week, "bad.parquet", message="'TX_FRAUD' is there twice")
+    rejected(week, "bad.parquet", message="'TX_FRAUD' appears twice")
     (week.home.drop_folder(NAME) / "bad.parquet").unlink()
     # As the file of another day: the days after the first one have landed meanwhile.
     lines = csv_lines(scenario.payments_on(DAYS[7:8]))
     put(week, "bad.csv", joined([f"{line},{'TX_FRAUD' if number == 0 else 0}" for number, line in enumerate(lines)]))
     error = rejected_somewhere(week, "bad.csv")
-    assert "'TX_FRAUD' is there twice" in error.what
+    assert "'TX_FRAUD' appears twice" in error.what
 
 
 # Types. A value is never coerced.
@@ -401,7 +401,7 @@ def test_a_file_of_no_known_format(lake, tmp_path):
     path = tmp_path / "all.xlsx"
     path.write_text("hello")
     lake.home.remember_source(NAME, path)
-    with pytest.raises(DeliveryError, match="ends on no known format") as caught:
+    with pytest.raises(DeliveryError, match="not that of a known format") as caught:
         scenario.land_all(lake)
     assert (caught.value.where, caught.value.nearest) == (str(path), ".parquet")
 

@@ -198,7 +198,7 @@ def test_of_two_that_decide_by_the_same_state_one_has_to_look_again(begun):
     seen = state_table(begun)
     step = Transition(NAME, State.CLOSED, State.OPEN, "two failures")
     transit(begun, [step], "first", seen)
-    with pytest.raises(PublishConflictError, match="meanwhile"):
+    with pytest.raises(PublishConflictError, match="in the meantime"):
         transit(begun, [step], "second", seen)
     assert len(history(begun, NAME)) == 1
 

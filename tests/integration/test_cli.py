@@ -255,6 +255,12 @@ def test_demo_on_a_folder_that_is_not_there(slipway: Slipway, tmp_path: Path) ->
     assert "payments.parquet" in result.words, "the nearest"
 
 
+def test_days_of_a_demo_without_the_domain_that_they_apply_to(slipway: Slipway, tmp_path: Path) -> None:
+    result = slipway("demo", "--domain", "credit", "--days", 60, "--home", tmp_path / "home", "--json")
+    assert result.code == 1
+    assert result.json["nearest"] == "--domain fraud --days 60"
+
+
 def test_demo_on_a_truncated_file(slipway: Slipway, world: World, tmp_path: Path) -> None:
     whole = min(world.source.glob("*.parquet"))
     cut = tmp_path / whole.name
@@ -404,7 +410,7 @@ def test_a_wrong_argument_gets_an_error_with_the_nearest_valid_one(
 def test_drop_asks_first(slipway: Slipway, books: Lakehouse) -> None:
     result = slipway("tables", "books.ledger", "--drop", "--home", books.home.root)
     assert result.code == 1
-    assert "nobody here to ask" in result.words
+    assert "terminal is not interactive" in result.words
     assert "--yes" in result.words
     assert slipway("tables", "--drop", "--yes", "--home", books.home.root).code == 1
     assert books.has("books.ledger")
@@ -911,7 +917,7 @@ def test_a_second_slipway_in_the_same_home(slipway: Slipway, busy_home: Path) ->
     ):
         result = slipway(*words, "--home", busy_home, "--json")
         assert result.code == 1
-        assert "Another Slipway process is working in this home: process" in result.json["what"]
+        assert "Another Slipway process uses this home: process" in result.json["what"]
         assert "`slipway demo`" in result.json["what"]
     assert slipway("tables", "--home", busy_home).code == 0, "looking is always possible"
     assert slipway("query", "from books.ledger", "--home", busy_home).code == 0

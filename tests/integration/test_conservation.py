@@ -237,7 +237,7 @@ def test_a_rejected_correction_is_resolved_when_the_published_file_is_back(begun
 def test_a_discarded_delivery_is_never_evaluated_again(begun):
     path, rows = deliver(begun, 5, bad="all"), len(scenario.payments_on([DAYS[5]]))
     land(begun, SOURCE, run_id="rejected")
-    with pytest.raises(UnknownNameError, match="is rejected or waits") as caught:
+    with pytest.raises(UnknownNameError, match="is rejected or waiting") as caught:
         discard(begun, SOURCE, path.name[1:], "a mistake", "r")
     assert caught.value.nearest == path.name
     discard(begun, SOURCE, path.name, "a mistake", "r")

@@ -123,7 +123,7 @@ def test_only_files_with_a_contract_are_read(ask, tmp_path):
     draft, wrong = tmp_path / "draft.py", tmp_path / "wrong.yaml"
     draft.write_text("contract = 1\n")
     wrong.write_text("kind: [\nversion: ]]\n")
-    with pytest.raises(SlipwayError, match="no format of a contract") as caught:
+    with pytest.raises(SlipwayError, match="not a contract file") as caught:
         ask("import", draft)
     assert "Open Data Contract Standard" in str(caught.value.fix)
     with pytest.raises(SlipwayError) as caught:

@@ -186,14 +186,14 @@ def test_one_file_under_two_names_is_rejected(lake):
     copy.write_bytes(files[2].read_bytes())
     landed = scenario.land_all(lake)
     (rejection,) = landed.rejected
-    assert "one delivery came twice" in rejection.reason.what
+    assert "the same delivery arrived twice" in rejection.reason.what
     assert {rejection.reason.nearest, rejection.reason.where.rsplit("/", 1)[-1]} == {"copy.parquet", files[2].name}
     assert rejection.reason.fix
     assert as_delivered(lake).equals(scenario.payments_on(WEEK))
     before = snapshot(lake)
     assert not find_pending(lake, source).anything
     files[2].with_name("another.parquet").write_bytes(files[2].read_bytes())
-    with pytest.raises(DeliveryError, match="one delivery came twice"):
+    with pytest.raises(DeliveryError, match="the same delivery arrived twice"):
         scenario.land_all(lake)
     assert snapshot(lake) == before
 

@@ -14,12 +14,14 @@ import pytest
 from assets.fraud.features import customer_spend
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.domain import Domain
+from lakehouse.errors import SlipwayError
 from lakehouse.features.feature_set import FeatureSet, count
 from lakehouse.lineage.emit.outbox import Outbox
 from lakehouse.sources.circuit_breaker import State, blocked, set_by_hand
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days
 from lakehouse.training.training_set import Label
+from orchestration.cli import demo
 from orchestration.definitions import build_defs
 from orchestration.dependencies import asset_graph
 from orchestration.instance import open_instance
@@ -85,6 +87,13 @@ def test_both_domains_are_materialized_in_one_run(both: Lakehouse) -> None:
     assert made is not None
     assert {*made.input_snapshots} == {"shop.orders", "shop.outcomes", "shop.record", "care.visits"}
     assert published_days(both, complaints.name) == DAYS[:4]
+
+
+@pytest.mark.parametrize(("domain", "number", "fix"), [(care, 0, "--domain"), (shop, 2, "drop folder")])
+def test_demo_takes_files_for_a_domain_with_one_source_only(both: Lakehouse, domain, number, fix, tmp_path) -> None:
+    with pytest.raises(SlipwayError, match=f"{domain.name} has {number}") as caught:
+        demo.deliver(both, tmp_path, None, domain)
+    assert fix in (caught.value.fix or "")
 
 
 def test_staleness_names_the_other_domains_table(both: Lakehouse) -> None:

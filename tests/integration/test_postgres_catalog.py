@@ -135,7 +135,7 @@ def test_a_draft_is_rejected_when_somebody_published_meanwhile(lake, address):
         drafts.append(write_draft(writer, scenario.ledger_shape(), rows, scenario.provenance(), where))
     mine, theirs = drafts
     main = publish(other, theirs).snapshot_id
-    with pytest.raises(PublishConflictError, match="Somebody else published"):
+    with pytest.raises(PublishConflictError, match="Another process published"):
         publish(lake, mine)
     assert resolve(lake.table(NAME)) == main
     assert numbers(lake) == expected([*DAYS, EVERY_DAY[9]])

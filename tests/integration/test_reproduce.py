@@ -237,7 +237,7 @@ def test_a_training_that_cannot_be_repeated_is_reported_as_such(built):
 @pytest.mark.parametrize(
     ("address", "what", "nearest"),
     [
-        ("models:/fraud.scorer", "names no version", "models:/fraud.scorer@champion"),
+        ("models:/fraud.scorer", "has no version or alias", "models:/fraud.scorer@champion"),
         ("models:/fraud.scorer/9", "There is no version named '9'", None),
         ("models:/fraud.scorer@champoin", "There is no alias named 'champoin'", "champion"),
         ("models:/fraud.score/1", "There is no model named 'fraud.score'", "fraud.scorer"),
@@ -419,7 +419,7 @@ def test_training_set_joins_features_to_a_file(slipway, built, tmp_path):
     )
     found = json.loads(output)
     assert (code, found["rows"], found["file"]) == (0, len(rows), None)
-    assert found["fingerprint"] == json.loads(pq.read_metadata(out).metadata[b"slipway"])["fingerprint"]
+    assert found["content_hash"] == json.loads(pq.read_metadata(out).metadata[b"slipway"])["content_hash"]
     assert found["input_snapshots"] == {one.name: str(present(built, one.name)) for one in training.feature_sets}
 
 

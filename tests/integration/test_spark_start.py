@@ -75,7 +75,7 @@ def test_a_missing_java_is_an_error_that_names_what_to_install(tmp_path, monkeyp
     with pytest.raises(SettingsError, match="needs Java") as caught:
         find_java(None, tmp_path)
     assert "slipway[spark]" in (caught.value.fix or "")
-    with pytest.raises(SettingsError, match="no Java that can be run"):
+    with pytest.raises(SettingsError, match="Java cannot be run"):
         find_java(str(tmp_path / "nowhere"), tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_memory_is_parted_among_the_tasks_and_too_little_is_rejected(tmp_path):
     many = settings_of(tmp_path, SLIPWAY_MEMORY="8g", SLIPWAY_SPARK_MASTER="local[4]")
     assert (tasks_at_once(few), tasks_at_once(many)) == (2, 4)
     assert worker_bytes(few) < worker_bytes(many) < 2 << 30
-    with pytest.raises(SettingsError, match="too little for 8 tasks") as caught:
+    with pytest.raises(SettingsError, match="not enough for 8 concurrent tasks") as caught:
         worker_bytes(settings_of(tmp_path, SLIPWAY_MEMORY="2g", SLIPWAY_SPARK_MASTER="local[8]"))
     assert caught.value.nearest == "3.4g"
 
@@ -191,7 +191,7 @@ def test_a_catalog_on_a_sockets_file_and_a_moved_home_are_rejected(tmp_path):
 
 @pytest.mark.parametrize("master", ["spark://127.0.0.1:1", "sc://127.0.0.1:1"])
 def test_a_master_that_does_not_answer_is_an_error_at_once(master, tmp_path):
-    with pytest.raises(SettingsError, match="Nothing answers") as caught:
+    with pytest.raises(SettingsError, match="cannot be reached") as caught:
         spark_of(scenario.make_lake(tmp_path / "home", {**scenario.SPARK, "SLIPWAY_SPARK_MASTER": master}))
     assert master in (caught.value.where or "")
 
@@ -232,7 +232,7 @@ def test_one_process_has_one_spark_with_one_set_of_settings(spark_lake, tmp_path
     assert spark_of(other) is not spark_of(spark_lake)  # another catalog, the same JVM
     for changed in ({"SLIPWAY_MEMORY": "3g"}, {"SLIPWAY_SPARK_PROPERTIES": json.dumps({"spark.app.name": "x"})}):
         for home in (spark_lake.home.root, tmp_path / "third"):
-            with pytest.raises(SettingsError, match="started with other settings"):
+            with pytest.raises(SettingsError, match="already runs Spark with other settings"):
                 spark_of(scenario.make_lake(home, {**scenario.SPARK, **changed}))
 
 

@@ -1,6 +1,6 @@
 """Training frames: any spine, any features, every row once and as known at its time; and what a bad spine is told.
 
-What belongs here: lakehouse.training_frame on small published tables, and the fingerprint of rows. Not: declared
+What belongs here: lakehouse.training_frame on small published tables, and the content hash of rows. Not: declared
 training sets (test_incremental.py, test_reproduce.py), the join itself (test_point_in_time.py).
 """
 
@@ -30,7 +30,7 @@ from lakehouse.tables.publish import publish
 from lakehouse.tables.read import resolve
 from lakehouse.tables.write import write_draft
 from lakehouse.training import spine as spine_module
-from lakehouse.training.content_hash import GROUP, ContentHash, fingerprint
+from lakehouse.training.content_hash import GROUP, ContentHash, content_hash
 from lakehouse.training.training_frame import training_frame
 from lakehouse.training.training_set import Label, TrainingSet
 
@@ -169,7 +169,7 @@ def test_a_spine_of_any_kind_gives_the_same(framed, wanted, shop, tmp_path):
                 == expected.input_snapshots
                 == {one: resolve(shop.table(one)) for one in ("shop.spend", "shop.risk")}
             )
-            assert frame.fingerprint == expected.fingerprint, name
+            assert frame.content_hash == expected.content_hash, name
 
 
 def test_results_of_any_kind_hold_the_same(framed, wanted):
@@ -191,7 +191,7 @@ def test_a_spine_is_asked_for_in_sql_and_its_tables_are_pinned(framed, shop):
     assert framed(sql, spend).rows == 1
     again = framed(sql, spend, at=frame.input_snapshots)
     assert known_spend(again) == before
-    assert (again.input_snapshots, again.fingerprint) == (frame.input_snapshots, frame.fingerprint)
+    assert (again.input_snapshots, again.content_hash) == (frame.input_snapshots, frame.content_hash)
 
 
 def known_spend(frame):
@@ -206,11 +206,11 @@ def test_tables_are_read_where_they_are_pinned(framed, wanted, shop, how):
     time.sleep(0.01)  # Iceberg counts in milliseconds
     shop.table("shop.spend").manage_snapshots().create_tag(old, "kept").commit()
     put(shop, spend, [(1, "2018-04-01T10:00", 7, 99, 9.0, 9.5), SPEND[-1]], pa.int64())
-    assert framed(wanted).fingerprint != first.fingerprint
+    assert framed(wanted).content_hash != first.content_hash
     at = {"id": old, "text": str(old), "tag": "kept", "time": moment, "input_snapshots": first.input_snapshots}[how]
     again = framed(wanted, at=at)
     assert again.input_snapshots == first.input_snapshots
-    assert again.fingerprint == first.fingerprint
+    assert again.content_hash == first.content_hash
 
 
 def test_a_training_sets_snapshot_stands_for_what_it_was_made_from(framed, wanted, shop):
@@ -222,7 +222,7 @@ def test_a_training_sets_snapshot_stands_for_what_it_was_made_from(framed, wante
     )
     put(shop, spend, SPEND[:1], pa.int64())
     again = framed(wanted, "shop.learning", at=made.snapshot_id)
-    assert (again.input_snapshots, again.fingerprint) == (first.input_snapshots, first.fingerprint)
+    assert (again.input_snapshots, again.content_hash) == (first.input_snapshots, first.content_hash)
 
 
 def test_values_older_than_asked_do_not_count(framed, wanted):
@@ -264,7 +264,7 @@ def test_a_key_of_several_columns_needs_all_of_them(framed, wanted, pair):
     assert framed(renamed, pair, keys=keys, allow_future=True).arrow().column(4).to_pylist()[:3] == [81, 72, 71]
     with pytest.raises(SlipwayError, match="no column 'terminal' in the spine"):
         framed(wanted.drop_columns(["terminal"]), pair)
-    with pytest.raises(SlipwayError, match="different kinds: string and int64") as caught:
+    with pytest.raises(SlipwayError, match="different types: string and int64") as caught:
         framed(changed("terminal", [1] * 6)(wanted), pair)
     assert caught.value.where == "shop.pair, key 'terminal'"
 
@@ -320,7 +320,9 @@ def test_a_file_is_written_block_by_block_with_input_snapshots_and_fingerprint(
     assert "_rows" not in vars(frame)  # the whole was never in memory
     stored_metadata = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"slipway"])
     assert stored_metadata == frame.described()
-    assert stored_metadata["fingerprint"] == expected.fingerprint == fingerprint(written) == framed(wanted).fingerprint
+    assert (
+        stored_metadata["content_hash"] == expected.content_hash == content_hash(written) == framed(wanted).content_hash
+    )
     assert stored_metadata["input_snapshots"] == {name: str(pin) for name, pin in expected.input_snapshots.items()}
     assert sorted(one.name for one in tmp_path.iterdir() if one.suffix == ".parquet") == [
         "out.parquet",
@@ -369,8 +371,8 @@ BAD_SPINES = {
         "2018-04-03T23:59",
     ),
     "no key": (without("terminal"), {}, "no column 'terminal' in the spine", None),
-    "other key type": (changed("customer_id", list("123456")), {}, "different kinds: int64 and string", "int64"),
-    "float keys": (changed("customer_id", [1.0] * 6), {}, "different kinds: int64 and double", "int64"),
+    "other key type": (changed("customer_id", list("123456")), {}, "different types: int64 and string", "int64"),
+    "float keys": (changed("customer_id", [1.0] * 6), {}, "different types: int64 and double", "int64"),
     "a feature's name": (
         lambda table: table.append_column("risk__tx_count_7d", table.column("case")),
         {},
@@ -378,7 +380,7 @@ BAD_SPINES = {
         None,
     ),
     "doubled column": (lambda table: table.append_column("case", table.column("case")), {}, "appear twice: case", None),
-    "no length of time": (lambda table: table, {"max_age": "30"}, "'30' is not a length of time", "30d"),
+    "no length of time": (lambda table: table, {"max_age": "30"}, "'30' is not a duration", "30d"),
     "unknown snapshot": (lambda table: table, {"at": "nowhere"}, "no snapshot, tag or branch", None),
 }
 
@@ -412,7 +414,7 @@ def test_a_set_that_ended_long_ago_is_not_excused_by_one_beside_it_that_did_not(
 def test_a_set_whose_definition_changed_since_its_table_was_built_gets_a_clear_error(framed, wanted):
     changed = replace(spend, delay="1d")
     with pytest.warns(SlipwayWarning, match=r"shop\.spend was built before its definition changed"):
-        assert framed(wanted, changed).fingerprint == framed(wanted, spend).fingerprint
+        assert framed(wanted, changed).content_hash == framed(wanted, spend).content_hash
     assert framed(wanted, changed, at=framed(wanted, spend).input_snapshots).rows == len(SPINE)
 
 
@@ -442,7 +444,7 @@ def test_a_file_with_bad_rows_gets_a_clear_error_when_they_are_read(framed, want
         ("spine.xlsx", "not read from .xlsx", "spine.parquet"),
         ("broken.parquet", "cannot be read", None),
         ("broken.csv", "has no column of times", None),
-        (7, "A int is no spine", "Polars"),
+        (7, "A int cannot be a spine", "Polars"),
         ("select * from shop.spent", "There is no table named 'shop.spent'", "shop.spend"),
         ("select custumer_id, paid_at from shop.spend", "no column 'custumer_id'", "customer_id"),
         ("selekt 1", "syntax error", None),
@@ -503,7 +505,7 @@ def test_importing_the_platform_imports_nothing_heavy():
         _ = lakehouse.training_fram
 
 
-# The fingerprint.
+# The content hash.
 
 KINDS = {
     "whole": (st.integers(-(2**63), 2**63 - 1), pa.int64()),
@@ -527,8 +529,8 @@ CONTENTS = st.lists(ROW, max_size=8).map(lambda rows: pa.Table.from_pylist(rows,
 
 
 @given(CONTENTS, st.integers(1, 5))
-def test_a_fingerprint_does_not_depend_on_how_rows_are_kept(rows, step):
-    expected = fingerprint(rows)
+def test_a_content_hash_does_not_depend_on_how_rows_are_kept(rows, step):
+    expected = content_hash(rows)
     content = ContentHash(rows.schema)
     for start in range(0, len(rows), step):
         content.update(rows.slice(start, step))
@@ -540,16 +542,16 @@ def test_a_fingerprint_does_not_depend_on_how_rows_are_kept(rows, step):
         "money": pa.decimal128(20, 2),
     }
     kept = pa.schema([field.with_type(other.get(field.name, field.type)) for field in rows.schema])
-    assert fingerprint(rows.cast(kept)) == expected
+    assert content_hash(rows.cast(kept)) == expected
     encoded = rows.set_column(3, "text", rows.column("text").dictionary_encode())
-    assert fingerprint(encoded) == expected
+    assert content_hash(encoded) == expected
 
 
 @given(CONTENTS, st.data())
 def test_any_other_value_order_or_name_is_another_fingerprint(rows, data):
-    expected = fingerprint(rows)
-    assert fingerprint(rows.rename_columns([f"{name}_" for name in rows.column_names])) != expected
-    assert fingerprint(pa.concat_tables([rows, rows.slice(0, 1)])) != expected or not len(rows)
+    expected = content_hash(rows)
+    assert content_hash(rows.rename_columns([f"{name}_" for name in rows.column_names])) != expected
+    assert content_hash(pa.concat_tables([rows, rows.slice(0, 1)])) != expected or not len(rows)
     if len(rows):
         column = data.draw(st.sampled_from(list(KINDS)))
         values = rows.column(column).to_pylist()
@@ -558,7 +560,7 @@ def test_any_other_value_order_or_name_is_another_fingerprint(rows, data):
         changed_rows = rows.set_column(
             rows.column_names.index(column), rows.schema.field(column), pa.array(values, rows.schema.field(column).type)
         )
-        assert fingerprint(changed_rows) != expected
+        assert content_hash(changed_rows) != expected
 
 
 def zero(column):
@@ -567,7 +569,7 @@ def zero(column):
     return {"whole": 0, "number": 0.0, "short": 0.0, **zeros, **at}[column]
 
 
-def test_a_fingerprint_is_the_one_that_is_documented():
+def test_a_content_hash_is_the_one_that_is_documented():
     """Written out by hand, for those who want to compute it elsewhere; it must never change."""
     import hashlib
 
@@ -576,13 +578,13 @@ def test_a_fingerprint_is_the_one_that_is_documented():
     names = bytes([0b011]) + b"".join(n.to_bytes(8, "little") for n in (1, 0, 0)) + b"a"
     columns = [["id", "integer", ids], ["name", "string", names]]
     stored_metadata = [[name, kind, hashlib.sha256(raw).hexdigest()] for name, kind, raw in columns]
-    assert fingerprint(rows) == hashlib.sha256(json.dumps([stored_metadata, 3]).encode()).hexdigest()
+    assert content_hash(rows) == hashlib.sha256(json.dumps([stored_metadata, 3]).encode()).hexdigest()
 
 
-def test_rows_of_several_groups_have_one_fingerprint_in_any_blocks():
+def test_rows_of_several_groups_have_one_content_hash_in_any_blocks():
     rows = pa.table({"n": pa.array(range(2 * GROUP + 5)), "t": pa.array([str(n % 7) for n in range(2 * GROUP + 5)])})
     content = ContentHash(rows.schema)
     for start, end in ((0, 3), (3, GROUP), (GROUP, GROUP + 1), (GROUP + 1, len(rows))):
         content.update(rows.slice(start, end - start))
-    assert content.hexdigest() == fingerprint(rows)
-    assert fingerprint(rows.select(["n"])) != fingerprint(pa.table({"n": rows.column("n").cast(pa.timestamp("us"))}))
+    assert content.hexdigest() == content_hash(rows)
+    assert content_hash(rows.select(["n"])) != content_hash(pa.table({"n": rows.column("n").cast(pa.timestamp("us"))}))

@@ -68,7 +68,7 @@ def tried(write, patient):
         try:
             write()
         except PublishConflictError as conflict:
-            if "Somebody else published" not in conflict.what:
+            if "Another process published" not in conflict.what:
                 raise
             rejected += 1
             if not patient:

@@ -167,7 +167,7 @@ def test_keys_of_another_type_than_the_tables_name_both_types():
 @pytest.mark.parametrize(("window", "nearest"), [("7", "7d"), ("-7d", "7d"), ("7 days", "7d"), ("", "7d")])
 def test_a_window_without_a_unit_or_before_now_is_rejected(window, nearest):
     error = error_of(lambda: spend(mean("amount").over("1d", window)))
-    assert error.what == f"{window!r} is not a length of time."
+    assert error.what == f"{window!r} is not a duration."
     assert (error.where, error.nearest) == ("feature set fraud.spend, mean('amount'), window", nearest)
     assert "a unit: s, m, h or d" in (error.fix or "")
 

@@ -111,5 +111,5 @@ def test_a_breaker_that_cannot_open_is_no_declaration(failures):
 
 
 def test_a_cool_down_needs_a_unit():
-    with pytest.raises(DeclarationError, match="not a length of time"):
+    with pytest.raises(DeclarationError, match="not a duration"):
         Breaker(cool_down="30")

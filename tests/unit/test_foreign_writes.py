@@ -100,7 +100,7 @@ def test_rows_that_another_writer_appended_lead_to_a_rebuild_with_that_reason(le
     work = find(ledger)
     assert work.days is None
     (cause,) = work.causes
-    assert cause.startswith(f"somebody else changed it: append {theirs} of 20")
+    assert cause.startswith(f"changed by another writer: append {theirs} of 20")
     assert bring(ledger).rows == 40
     assert rows(ledger).equals(rows(ledger, NAME))
     assert not find(ledger).needed
@@ -109,7 +109,7 @@ def test_rows_that_another_writer_appended_lead_to_a_rebuild_with_that_reason(le
 def test_rows_that_somebody_else_deleted_are_missed_even_behind_a_compaction(ledger):
     ledger.table(MADE).delete("amount > 4")
     compact(ledger, MADE)
-    assert find(ledger).causes[0].startswith("somebody else changed it: ")
+    assert find(ledger).causes[0].startswith("changed by another writer: ")
     bring(ledger)
     assert rows(ledger).equals(rows(ledger, NAME))
 
@@ -142,5 +142,5 @@ def test_somebody_else_who_changes_the_table_during_a_write_is_noticed(ledger):
         run_id="copy-run",
     )
     assert outcome.days is None
-    assert outcome.causes[0].startswith("somebody else changed it: append")
+    assert outcome.causes[0].startswith("changed by another writer: append")
     assert rows(ledger).equals(rows(ledger, NAME))

@@ -351,9 +351,9 @@ def test_all_features_with_the_leak_are_named():
 
 @pytest.mark.parametrize("length", ["7", "-1d", "soon"])
 def test_lateness_has_a_unit(length):
-    with pytest.raises(DeclarationError, match="is not a length of time"):
+    with pytest.raises(DeclarationError, match="is not a duration"):
         Label("fraud.fraud_reports", "is_fraud", "transaction_id", "reported_at", known_after=length)
-    with pytest.raises(DeclarationError, match="is not a length of time"):
+    with pytest.raises(DeclarationError, match="is not a duration"):
         replace(transactions.contract.columns[0], known_after=length)
 
 

@@ -315,7 +315,7 @@ def test_a_missing_column_is_named_with_the_nearest():
 def test_labels_other_than_yes_and_no_and_times_that_are_none_are_errors():
     with pytest.raises(SlipwayError, match="neither 0 nor 1"):
         split(every_day().with_columns(is_fraud=pl.lit(2)), MODEL, START)
-    with pytest.raises(DeclarationError, match="days can only be counted from times"):
+    with pytest.raises(DeclarationError, match="days cannot be counted"):
         split(every_day().with_columns(pl.col("at").dt.date()), MODEL, START)
 
 

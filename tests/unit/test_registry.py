@@ -592,7 +592,7 @@ def test_rows_that_cannot_be_scored_are_named(make, registry, parts):
 def test_files_that_are_missing_or_changed_are_not_scored_with(make, registry, parts):
     first, second = make(), make()
     shutil.rmtree(first.folder)
-    with pytest.raises(HomeError, match=r"The files of models:/shop\.scorer/1 are not there"):
+    with pytest.raises(HomeError, match=r"The files of models:/shop\.scorer/1 do not exist"):
         score(registry, first, parts.test)
     file = second.folder / MODEL_FILE
     file.write_bytes(file.read_bytes()[:-1])

@@ -1084,7 +1084,7 @@ def test_conflict_after_conflict_is_given_up_with_a_clear_error(ledger):
         return ()
 
     publish(ledger, draft_of(ledger, DAYS[2:3], "second"))
-    with pytest.raises(PublishConflictError, match=f"Somebody else published {MADE}"):
+    with pytest.raises(PublishConflictError, match=f"Another process published {MADE}"):
         bring(ledger, audit=audit)
     assert len(rounds) == 3
 

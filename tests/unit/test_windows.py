@@ -378,7 +378,7 @@ def test_a_row_without_a_time_is_an_error():
 
 def test_keys_of_different_kinds_are_an_error_and_not_a_match_by_spelling():
     numbers, texts = payments((1, "2018-04-01", 1)), payments(("1", "2018-04-01", 1), who=pa.string())
-    with pytest.raises(SlipwayError, match="different kinds: int64 and string") as caught:
+    with pytest.raises(SlipwayError, match="different types: int64 and string") as caught:
         computed(feature_set(count("pay").over("1d")), numbers, texts)
     assert "shop.spend" in caught.value.where
 

@@ -74,7 +74,7 @@ class Distribution(TableRule):
         for key, (low, high) in [*pairs(self.quantiles), *pairs(self.shares)]:
             if not low <= high or math.isnan(low) or math.isnan(high):
                 raise DeclarationError(
-                    f"Nothing lies between {low} and {high} ({key}).", where=where, nearest=f"({high}, {low})"
+                    f"No value lies between {low} and {high} ({key}).", where=where, nearest=f"({high}, {low})"
                 )
         for value, (low, high) in pairs(self.shares):
             if not 0 <= low <= high <= 1:

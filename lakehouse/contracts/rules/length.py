@@ -40,7 +40,7 @@ class Length(ColumnRule):
                 continue
             if column.type != "text":
                 raise DeclarationError(
-                    f"{name} is about texts, and the column has the type {column.type}.",
+                    f"{name} is for text columns, and this column has the type {column.type}.",
                     where=f"{where}, {name}",
                     nearest=instead,
                 )

@@ -37,7 +37,9 @@ class Matches(ColumnRule):
         where = f"{where}, matches"
         if column.type != "text":
             raise DeclarationError(
-                f"matches is about texts, and the column has the type {column.type}.", where=where, nearest="one_of"
+                f"matches is for text columns, and this column has the type {column.type}.",
+                where=where,
+                nearest="one_of",
             )
         try:
             with borrow() as connection:

@@ -14,7 +14,7 @@ from lakehouse.tables.days import days_filter
 from lakehouse.tables.on_disk import RowsOnDisk
 from lakehouse.tables.read import read
 from lakehouse.tables.rows import Rows
-from lakehouse.training.content_hash import fingerprints_by_day
+from lakehouse.training.content_hash import content_hashes_by_day
 from lakehouse.training.stored_hashes import hash_days
 from lakehouse.training.training_set import TrainingSet
 
@@ -23,7 +23,7 @@ def hash_rows(training_set: TrainingSet, rows: Rows) -> dict[date, str]:
     """Return the content hash of each day of rows. See Engine.hash_rows."""
     if isinstance(rows, RowsOnDisk):
         parts = (part.select(training_set.columns) for part in rows.parts())
-        return dict(fingerprints_by_day(parts, training_set.event_time))
+        return dict(content_hashes_by_day(parts, training_set.event_time))
     if not isinstance(rows, pa.Table):
         raise TypeError(f"The rows are a {type(rows).__name__}, which is not the embedded engine's.")
     return hash_days(training_set, rows)

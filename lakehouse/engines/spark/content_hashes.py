@@ -17,7 +17,7 @@ from lakehouse.spark.tables import Pinned, SparkRows, pinned
 from lakehouse.tables.days import days_filter
 from lakehouse.tables.rows import Rows
 from lakehouse.tables.shape import TableShape
-from lakehouse.training.content_hash import fingerprints_by_day
+from lakehouse.training.content_hash import content_hashes_by_day
 from lakehouse.training.training_set import TrainingSet
 
 _MARKS = pa.schema([("day", pa.date32()), ("mark", pa.string())])
@@ -57,10 +57,10 @@ def _days(training_set: TrainingSet, rows: SparkRows, shape: TableShape) -> dict
 
 @dataclass(frozen=True)
 class _Marks:
-    """From rows in order of time to a row with the day and its fingerprint."""
+    """From rows in order of time to a row with the day and its content hash."""
 
     time: str
 
     def __call__(self, blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        for day, mark in fingerprints_by_day(blocks, self.time):
+        for day, mark in content_hashes_by_day(blocks, self.time):
             yield pa.table({"day": [day], "mark": [mark]}, schema=_MARKS)

@@ -1,4 +1,4 @@
-"""From what happened to events: each run and step with all that it read and made.
+"""Conversion of runs to events: each run and step with its inputs and outputs.
 
 What belongs here: which events a happening gives, and their datasets. Not: the facets themselves (facets.py,
 events.py), and where happenings come from. A fact that cannot be had makes an event poorer, and never keeps it from

@@ -1,4 +1,4 @@
-"""Facets of Slipway's own, for what the standard has no words for.
+"""Slipway's custom facets, for facts without a standard facet.
 
 What belongs here: their fields. Not: filling them (facets.py, events.py). Their names begin with `slipway_`, as the
 standard asks of custom facets.

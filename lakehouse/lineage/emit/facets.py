@@ -1,4 +1,4 @@
-"""Datasets as the standard tells them: what is said of a table, a delivered file, a model, by facets.
+"""Datasets with their standard facets: tables, delivered files, models.
 
 What belongs here: dataset facets. Not: facets of runs and jobs (events.py), and finding the facts (table_facts.py).
 """

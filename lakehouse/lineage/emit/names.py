@@ -1,4 +1,4 @@
-"""What things are called in lineage: tables, delivered files, models, jobs and runs.
+"""Names in lineage: tables, delivered files, models, jobs and runs.
 
 What belongs here: names alone. Not: what is said of the things (facets.py).
 A table is known by where its files lie, as Spark's own integration calls it, and carries its Slipway name as a symlink:
@@ -49,7 +49,7 @@ def step_run(run_id: str, step: str, table: str = "", part: str = "") -> str:
 
 
 def as_run(run_id: str) -> str:
-    """Somebody else's run id (Dagster's, MLflow's 32 digits) as a UUID; made from it where it is none."""
+    """The run id of another system (Dagster's, MLflow's 32 digits) as a UUID, or a UUID derived from it."""
     try:
         return str(UUID(run_id))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What happened, before it is put into anybody's words: runs, steps, what they made, what was checked, what went wrong.
+"""Facts of a run, independent of OpenLineage: runs, steps, outputs, check results, errors.
 
 What belongs here: plain records. Not: where they come from (orchestration/lineage/events.py) and what becomes of them
 (events.py).

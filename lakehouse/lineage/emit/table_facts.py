@@ -1,4 +1,4 @@
-"""What a lakehouse says of a table: where it lies, its columns, and how its published state was made.
+"""Facts of a table from the lakehouse: its location, its columns, the provenance of its published snapshot.
 
 What belongs here: reading it, once for each state. Not: putting it into facets (facets.py).
 """

@@ -1,4 +1,4 @@
-"""MLflow's runs as runs of lineage: one for each candidate of a training, under MLflow's own run id.
+"""MLflow's runs in lineage: one for each candidate of a training, with MLflow's run id.
 
 What belongs here: reading a training's runs and telling them. Not: writing them down (models/recording.py).
 """

@@ -1,4 +1,4 @@
-"""What Spark's own listener told of a query, as an event under the step that the query was for.
+"""Events of Spark's OpenLineage listener, attached to the step that ran the query.
 
 What belongs here: one event. Not: the files that they come from (spark_files.py).
 The listener knows neither steps nor that tables have drafts. So the parent is put in, and of the rest only that is

@@ -1,4 +1,4 @@
-"""What Spark's own listener wrote, and taking it into the outbox: in order, each event once.
+"""Files of Spark's OpenLineage listener, moved into the outbox: in order, each event once.
 
 What belongs here: the files, which step a query was for, and what was left behind. Not: what becomes of an event
 (spark_events.py).
