@@ -86,8 +86,8 @@ def test_a_length_of_time_is_a_whole_number_and_a_unit(text, seconds):
         ("7d\n", "7d"),
     ],
 )
-def test_a_length_without_a_unit_or_of_another_form_is_rejected(text, nearest):
-    error = rejected(lambda: microseconds(text, where="here"), message="is not a length", where="here", nearest=nearest)
+def test_a_duration_without_a_unit_or_of_another_form_is_rejected(text, nearest):
+    error = rejected(lambda: microseconds(text, where="here"), message="is not a duration", where="here", nearest=nearest)
     assert "s, m, h or d" in error.fix
 
 

@@ -215,7 +215,7 @@ def test_a_home_can_be_deleted_to_start_afresh(lake):
 def test_a_folder_with_other_peoples_files_is_left_alone(settings):
     settings.home.mkdir()
     (settings.home / "thesis.tex").write_text("years of work")
-    with pytest.raises(HomeError, match=r"not a Slipway home and not empty \(it holds thesis.tex\)") as caught:
+    with pytest.raises(HomeError, match=r"not a Slipway home and not empty \(it has thesis.tex\)") as caught:
         open_home(settings)
     assert caught.value.where == str(settings.home)
     assert [path.name for path in settings.home.iterdir()] == ["thesis.tex"]
