@@ -87,7 +87,7 @@ def test_a_length_of_time_is_a_whole_number_and_a_unit(text, seconds):
     ],
 )
 def test_a_duration_without_a_unit_or_of_another_form_is_rejected(text, nearest):
-    error = rejected(lambda: microseconds(text, where="here"), message="is not a duration", where="here", nearest=nearest)
+    error = rejected(lambda: microseconds(text, where="here"), message="not a duration", where="here", nearest=nearest)
     assert "s, m, h or d" in error.fix
 
 
