@@ -130,10 +130,10 @@ def open_home(settings: Settings) -> Home:
         version = int(state["format"])
         if version > FORMAT:
             raise HomeError(
-                f"The home was written by a newer Slipway (format {version}; this one knows up to {FORMAT}).",
+                f"A newer version of Slipway wrote the home (format {version}; this version reads up to {FORMAT}).",
                 where=str(marker),
                 nearest=f"format {FORMAT}",
-                fix="Install the newer Slipway, or choose another folder with SLIPWAY_HOME.",
+                fix="Install the newer version, or choose another home with SLIPWAY_HOME.",
             )
         home = Home(root=root, origin=Path(state["origin"]))
         for folder in (home.warehouse, home.mlflow, home.dagster, home.lineage, home.work):
@@ -141,9 +141,9 @@ def open_home(settings: Settings) -> Home:
         _sweep(home.work)
     except (ValueError, KeyError, TypeError) as error:
         raise HomeError(
-            "The home's description cannot be read.",
+            "The home's description file is invalid.",
             where=str(marker),
-            fix="Restore the file from a copy, or choose another folder with SLIPWAY_HOME.",
+            fix="Restore the file from a backup, or choose another home with SLIPWAY_HOME.",
         ) from error
     except OSError as error:
         raise storage_error(error, root) from error
@@ -177,7 +177,7 @@ def storage_error(error: OSError, where: Path | str) -> HomeError:
         return HomeError(
             "The disk is full: nothing was published, and tables are unchanged.",
             where=str(error.filename or where),
-            fix="Free some space (`slipway tables` shows what is there) and run the same command again.",
+            fix="Free disk space (`slipway tables` lists all tables) and run the command again.",
         )
     return HomeError(
         f"The folder cannot be used: {error.strerror or error}.",
@@ -196,9 +196,9 @@ def _make_home(root: Path, marker: Path) -> None:
     if strangers and not (root / "catalog.db").exists():
         strangers.sort()
         raise HomeError(
-            f"The folder is not a Slipway home and not empty (it has {', '.join(strangers[:5])}).",
+            f"The folder is neither a Slipway home nor empty (it contains {', '.join(strangers[:5])}).",
             where=str(root),
-            fix="Set --home or SLIPWAY_HOME to an empty or a new folder.",
+            fix="Set --home or SLIPWAY_HOME to an empty or new folder.",
         )
     _write_json(marker, {"format": FORMAT, "origin": str(root), "sources": {}})
 

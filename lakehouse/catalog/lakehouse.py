@@ -196,7 +196,7 @@ class Lakehouse:
         identifier = self.identifier(name)
         if identifier is None:
             raise DeclarationError(
-                f"The table name {name!r} has no namespace.", where=name, fix=f"Name it DOMAIN.{name or 'TABLE'}."
+                f"The table name {name!r} has no namespace.", where=name, fix=f"Use DOMAIN.{name or 'TABLE'}."
             )
         return identifier
 
@@ -208,7 +208,7 @@ class Lakehouse:
         known = self.names()
         error = unknown_name("table", name, known, where=f"the home {self.home.root}")
         if error.nearest is None:
-            error.fix = f"{error.fix} Another home is named by --home or SLIPWAY_HOME."
+            error.fix = f"{error.fix} To use another home, set --home or SLIPWAY_HOME."
         raise error
 
     def local_path(self, location: str) -> str | None:

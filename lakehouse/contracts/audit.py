@@ -21,9 +21,9 @@ from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.days import ONE_DAY
 
 LEAST_DAYS = 5
-"""With fewer days no day is typical."""
+"""Days that the volume check needs."""
 LEAST_WEEKDAYS = 5
-"""With fewer days of one weekday, its days are compared with all."""
+"""Days of a weekday below which its days are compared with all days."""
 
 
 def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
@@ -41,9 +41,9 @@ def row_check_results(contract: Contract, parted: Sorted) -> list[CheckResult]:
     # Of few rows a single one is more than a small share; it is no reason to refuse all.
     rejected = len(parted.failed_rows) > math.ceil(contract.quarantine_share * rows)
     worst = max(parted.counts, key=parted.counts.__getitem__) if len(parted.failed_rows) else None
-    text = f"{share:.2%} of {rows} rows break a rule; up to {contract.quarantine_share:.2%} are tolerated."
+    text = f"{share:.2%} of {rows} rows fail a rule; the limit is {contract.quarantine_share:.2%}."
     if rejected and worst:
-        text += f" Most often: {described.get(worst, worst)}"
+        text += f" Most frequent: {described.get(worst, worst)}"
     check_results.append(
         CheckResult(
             QUARANTINE_SHARE,
@@ -82,7 +82,7 @@ def freshness_check_result(contract: Contract, event_time: str, rows: pa.Table, 
     passed = age * MICROSECONDS <= limit
     message = f"The newest event is {age / 3600:.1f} h older than the end of the newest delivered day"
     measured = {"newest_event": newest.isoformat(), "hours": round(age / 3600, 2)}
-    message = f"{message}; {contract.freshness} are allowed."
+    message = f"{message}; the limit is {contract.freshness}."
     return CheckResult(FRESHNESS, passed, message, blocking=contract.action(FRESHNESS) == "block", measured=measured)
 
 
@@ -97,13 +97,13 @@ def volume_check_result(
     enough = len(others) >= LEAST_DAYS
     passed = not (odd and enough)
     middle = float(median(others.values())) if others else 0.0
-    message = f"A typical day has {middle:g} rows; a day may have {low:g} to {high:g} times as many"
-    message += " as its weekday has." if contract.volume_by == "weekday" else "."
+    message = f"The median is {middle:g} rows per day; the limits are {low:g} and {high:g} times the median"
+    message += " of the weekday." if contract.volume_by == "weekday" else "."
     if not passed:
         named = [f"{day} with {count} (typical: {typical[day]:g})" for day, count in list(odd.items())[:SAMPLE_ROWS]]
         message += " Failed: " + ", ".join(named) + "."
     if not enough:
-        message = f"Fewer than {LEAST_DAYS} days are known, so the volume is not checked yet."
+        message = f"Not checked: the volume check needs {LEAST_DAYS} days."
     measured = {"typical_rows": middle, "odd_days": len(odd)}
     return CheckResult(VOLUME, passed, message, blocking=contract.action(VOLUME) == "block", measured=measured)
 

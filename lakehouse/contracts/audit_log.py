@@ -43,7 +43,7 @@ AUDITS = SystemTable(
         "action": "What a failed check does: block, quarantine or warn.",
         "rows": "Rows that were checked.",
         "failed_rows": "Rows that failed.",
-        "sample": "Where rows break it: file and row number (JSON). The rows themselves are in the quarantine.",
+        "sample": "A sample of failed rows: file and row number (JSON). The rows themselves are in the quarantine.",
     },
 )
 

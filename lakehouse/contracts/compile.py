@@ -37,7 +37,7 @@ def not_evaluated(
             return ContractError(
                 f"The rule {rule.name} cannot be evaluated: {_fault(found)}. Nothing was published.",
                 where=f"contract of {contract.table}, rule {rule.name}",
-                nearest="a / nullif(b, 0), which is null where b is 0; a row of which the rule is null is not checked"
+                nearest="a / nullif(b, 0), which is null where b is 0; a row passes a rule that is null"
                 if DIVIDED_BY_ZERO in str(found).lower()
                 else None,
                 fix="Change the rule's expression so that it has a value for every row that can be delivered.",
@@ -51,8 +51,8 @@ def _fault(error: Exception) -> str:
     for sign, message in (
         (DIVIDED_BY_ZERO.replace(" ", "_"), DIVIDED_BY_ZERO),
         (DIVIDED_BY_ZERO, DIVIDED_BY_ZERO),
-        ("overflow", "a number grows out of 64 bits"),
-        ("out of range", "a number grows out of 64 bits"),
+        ("overflow", "a number exceeds 64 bits"),
+        ("out of range", "a number exceeds 64 bits"),
         ("could not convert", "a text cannot be cast"),
         ("conversion", "a text cannot be cast"),
         ("cast_invalid_input", "a text cannot be cast"),

@@ -39,11 +39,11 @@ FRESHNESS = "freshness"
 CHANGES = "changes"
 ANOMALIES = "anomalies"
 TABLE_CHECKS = {
-    QUARANTINE_SHARE: "The share of rows that fail a rule is tolerated.",
-    SCHEMA: "The delivered columns and types are those of the contract.",
-    VOLUME: "Each delivered day has about as many rows as others.",
-    FRESHNESS: "The newest event belongs to the newest delivered day.",
-    CHANGES: "The format is that of earlier deliveries.",
+    QUARANTINE_SHARE: "The share of rows that fail a rule is within the quarantine share.",
+    SCHEMA: "The delivered columns and types match the contract.",
+    VOLUME: "Each delivered day has a typical number of rows.",
+    FRESHNESS: "The newest event is close to the end of the newest delivered day.",
+    CHANGES: "The format is the same as in earlier deliveries.",
     ANOMALIES: "The values are distributed as in earlier deliveries.",
 }
 """The checks that every contract has, besides those that it declares."""
@@ -107,7 +107,7 @@ class Contract:
             )
         if not 0 <= self.volume[0] < 1 < self.volume[1]:
             raise DeclarationError(
-                f"{self.volume} must be a multiple below 1 and one above 1.",
+                f"The volume {self.volume} must be a factor below 1 and a factor above 1.",
                 where=f"{where}, volume",
                 nearest="(0.5, 2.0)",
             )
@@ -251,7 +251,7 @@ def check_as_declared(contract: Contract) -> None:
             f"{contract.owner!r} is not an owner.",
             where=f"{where}, owner",
             nearest=f"team:{name or contract.table.partition('.')[0]}",
-            fix="Use a team (team:orders), a person (user:ada) or a mail address.",
+            fix="Use a team (team:orders), a person (user:ada) or an email address.",
         )
 
 

@@ -26,9 +26,9 @@ BITS_A_ROW = 64
 
 ROWS = "rows"
 Ask: TypeAlias = Callable[[str], Sequence[dict[str, Any]]]
-"""Runs a statement in DuckDB's dialect, and returns its rows."""
+"""Run an SQL statement (DuckDB dialect) and return its rows."""
 InPython: TypeAlias = Mapping[str, tuple[int, Sequence[Mapping[str, Any]]]]
-"""How many rows fail each rule that Python judges, with a few of them."""
+"""By rule that Python evaluates: the number of failed rows, and a sample."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, TypeVar
 from lakehouse.errors import DeclarationError, nearest_name
 
 Action = Literal["block", "quarantine", "warn"]
-"""What happens when a check fails: the delivery is rejected, its rows wait in quarantine, or a warning is shown."""
+"""What happens when a check fails: the delivery is rejected, its failed rows are quarantined, or a warning is shown."""
 
 AddedAction = Literal["block", "warn", "ignore"]
 """What happens when a delivery has a column that the contract does not have. The column is never published."""

@@ -13,7 +13,7 @@ from lakehouse.tables.check_result import CheckResult
 from lakehouse.tables.duck import borrow
 
 LIMIT = 0.25
-"""The population stability index from which on a shift is usually called large."""
+"""The population stability index (PSI) above which a shift is usually called large."""
 _BINS = 10
 _CATEGORIES = 20
 
@@ -51,7 +51,7 @@ def like_reference(contract: Contract, rows: pa.Table, reference: pa.Table) -> l
             continue
         blocking = contract.action(one.name) == "block"
         if len(rows) < one.least_rows or len(reference) < one.least_rows:
-            message = f"Fewer than {one.least_rows} rows to compare, so {one.column} is not checked."
+            message = f"{one.column} is not checked: fewer than {one.least_rows} rows to compare."
             check_results.append(CheckResult(one.name, passed=True, message=message, blocking=blocking))
             continue
         before, after = _shares(_series(reference, one.column), _series(rows, one.column))

@@ -56,7 +56,7 @@ _FUNCTIONS: dict[str, type[Expr]] = {
     "year": exp.Year,
 }
 _INSTEAD = {"round": "floor(amount + 0.5)", "len": "length", "nvl": "coalesce", "ifnull": "coalesce"}
-"""What says nearly the same as words that people try."""
+"""Supported alternatives to common functions that rules do not support."""
 _OPERATORS = (
     exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Paren, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT,
     exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Is, exp.Like, exp.Case, exp.If,
@@ -96,7 +96,7 @@ def understand(sql: str, columns: "tuple[Column, ...]", where: str) -> Expr:
             )
         column.this.replace(exp.to_identifier(kinds[column.name.lower()].name, quoted=True))
     if not tree.find(exp.Column):
-        raise DeclarationError(f"{sql!r} refers to no column.", where=where, nearest=columns[0].name)
+        raise DeclarationError(f"{sql!r} does not reference a column.", where=where, nearest=columns[0].name)
     truths = {column.name for column in columns if column.type == "bool"}
     for node in tree.walk():
         _check_allowed(node, sql, where)
@@ -130,7 +130,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
     if isinstance(node, exp.Cast):
         if isinstance(node, exp.TryCast) or not any(node.to.this in kinds for kinds in _CASTS.values()):
             raise DeclarationError(
-                f"A cast to {node.to.sql(dialect='duckdb')} does not mean the same in DuckDB and in Spark.",
+                f"A cast to {node.to.sql(dialect='duckdb')} gives different results in DuckDB and Spark.",
                 where=where,
                 nearest=nearest_name(node.to.sql(dialect="duckdb"), _CASTS) or "DOUBLE",
                 fix="Cast to DOUBLE, DATE or TIMESTAMP.",
@@ -138,7 +138,7 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         return
     if isinstance(node, exp.Like) and "\\" in node.expression.sql():
         raise DeclarationError(
-            "DuckDB and Spark differ on a backslash in LIKE.",
+            "DuckDB and Spark treat a backslash in LIKE differently.",
             where=f"{where}: {sql}",
             nearest="contains, starts_with, ends_with or regexp_matches",
         )
@@ -147,8 +147,8 @@ def _check_allowed(node: Expr, sql: str, where: str) -> None:
         return
     word = node.name if isinstance(node, exp.Anonymous) else node.key if isinstance(node, exp.Func) else ""
     raise DeclarationError(
-        f"{word or node.sql(dialect='duckdb')!r} cannot be used in a rule: only what means the same in DuckDB and in "
-        "Spark can.",
+        f"{word or node.sql(dialect='duckdb')!r} cannot be used in a rule: its results may differ between "
+        "DuckDB and Spark.",
         where=f"{where}: {sql}",
         nearest=_INSTEAD.get(word.lower()) or (nearest_name(word, _FUNCTIONS, least_ratio=0.7) if word else None),
         fix="Use comparisons, arithmetic, CASE and the functions " + ", ".join(_FUNCTIONS) + ".",
@@ -160,7 +160,7 @@ def _check_arguments(node: Expr, where: str) -> None:
     if isinstance(node, exp.RegexpLike):
         if not node.expression.is_string:
             raise DeclarationError(
-                "A regular expression must be a literal of the rule.",
+                "A regular expression must be a string literal.",
                 where=where,
                 nearest="contains, starts_with, like",
             )
@@ -169,10 +169,10 @@ def _check_arguments(node: Expr, where: str) -> None:
         start, length = node.args.get("start"), node.args.get("length")
         if not (start and start.is_int and int(start.name) > 0 and (length is None or length.is_int)):
             raise DeclarationError(
-                "DuckDB and Spark differ on positions outside of a text.",
+                "DuckDB and Spark treat positions outside of a text differently.",
                 where=where,
                 nearest="substring(text, 1, 3)",
-                fix="Give substring a whole number from 1 on as its beginning, and a whole number as its length.",
+                fix="Give substring a start of 1 or more and a length, both as literal whole numbers.",
             )
 
 
@@ -235,7 +235,7 @@ def _check_kinds(tree: Expr, columns: "Sequence[Column]", where: str) -> None:
             ) from None
     if kind != "BOOLEAN":
         raise DeclarationError(
-            f"The expression is a {kind} and no condition.",
+            f"The expression has the type {kind}, not BOOLEAN.",
             where=where,
             nearest=f"{in_duckdb(tree)} = 0" if kind != "VARCHAR" else f"{in_duckdb(tree)} = ''",
         )

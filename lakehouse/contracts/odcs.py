@@ -89,20 +89,20 @@ def from_odcs(text: str, where: str = "ODCS") -> Contract:
             f"The text is not YAML: {getattr(error, 'problem', None) or 'not text'}.", where=at
         ) from None
     if not isinstance(whole, dict) or whole.get("kind") != "DataContract":
-        raise DeclarationError("The document is not a data contract.", where=where, nearest="kind: DataContract")
+        raise DeclarationError("The document is not an ODCS data contract.", where=where, nearest="kind: DataContract")
     if not str(whole.get("apiVersion", "")).startswith("v3"):
         raise DeclarationError(
-            f"The version {whole.get('apiVersion')!r} of the standard cannot be read.", where=where, nearest=API_VERSION
+            f"ODCS version {whole.get('apiVersion')!r} is not supported.", where=where, nearest=API_VERSION
         )
     tables = whole.get("schema") or []
     if len(tables) != 1:
         raise DeclarationError(
-            f"The document has {len(tables)} tables; a contract describes one.", where=where, fix="Keep one."
+            f"The document has {len(tables)} tables; a contract describes one.", where=where, fix="Keep one table."
         )
     lost: list[str] = []
     found = _contract(whole, tables[0], lost)
     if lost:
-        warnings.warn(SlipwayWarning(f"{where}: not taken over: {', '.join(lost)}."), stacklevel=2)
+        warnings.warn(SlipwayWarning(f"{where}: not imported: {', '.join(lost)}."), stacklevel=2)
     return from_object(found, where)
 
 

@@ -167,7 +167,7 @@ class _Schema:
         if word in _TYPES:
             return _TYPES[word]
         raise DeclarationError(
-            f"A contract has no type for {dtype or 'a column without a dtype'}.",
+            f"No column type of contracts corresponds to {dtype or 'a column without a dtype'}.",
             where=f"{self.where}, column {name}",
             nearest=nearest_name(word, _TYPES),
             fix="Give the column one of the types int16, int32, int64, float64, str, bool and datetime.",

@@ -129,8 +129,8 @@ class _Reader:
 
     def _unknown(self, word: str) -> DeclarationError:
         return DeclarationError(
-            f"{word} in the regular expression {self.pattern!r} does not mean the same in DuckDB and in Spark.",
+            f"{word} in the regular expression {self.pattern!r} means different things in DuckDB and Spark.",
             where=self.where,
             nearest="[A-Z]{2}[0-9]+",
-            fix="Use letters, choices in brackets, groups, repetitions, and of the flags (?i).",
+            fix="Use literals, character classes, groups, repetitions and the flag (?i).",
         )

@@ -36,8 +36,8 @@ _OWN = pa.schema(
 _DOCS = {
     RULE: "The names of the failed rules.",
     DELIVERED: "The row as it was delivered (JSON), before mappings and types.",
-    QUARANTINED_AT: "When it was put here (UTC).",
-    DROPPED: "Why somebody dropped it; null while it waits.",
+    QUARANTINED_AT: "When the row was quarantined (UTC).",
+    DROPPED: "Why the row was dropped; null while it is in quarantine.",
 }
 _KEY = ["_fingerprint", "_row"]
 
@@ -52,7 +52,7 @@ def quarantine_shape(landed: TableShape) -> TableShape:
     return TableShape(
         quarantine_name(landed.name),
         pa.schema([*landed.schema, *_OWN]),
-        description=f"Rows delivered for {landed.name} that break its contract, with the names of the rules.",
+        description=f"Rows delivered for {landed.name} that failed its contract, with the names of the failed rules.",
         column_docs={**landed.column_docs, **_DOCS},
         owner=landed.owner,
     )

@@ -22,10 +22,10 @@ from lakehouse.tables.duck import borrow, literal, quoted
 
 SAMPLE_ROWS = 5
 SAMPLE_CELLS = 1_000_000
-"""Sample rows of all rules together have at most so many values."""
+"""Maximum number of values in the sample rows of all rules together."""
 
 AT_ONCE = 200
-"""So many rules are judged in one pass: a statement with many more takes longer to plan than its rows to read."""
+"""Maximum number of rules in one statement: a longer one takes more time to plan than to read its rows."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Sorted:
 
 def readable_rules(contract: Contract) -> dict[str, str]:
     """The rules that values could be read in their column's type, as names for `flags`: name -> what it says."""
-    return {f"{one.name}_readable": f"{one.name} can be read as {one.type}." for one in contract.columns}
+    return {f"{one.name}_readable": f"{one.name} can be converted to {one.type}." for one in contract.columns}
 
 
 def sort_rows(

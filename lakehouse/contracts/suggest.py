@@ -24,8 +24,8 @@ from lakehouse.tables.read import Pin, Plan, arrow_field, attach, day_column, pl
 
 FEW_VALUES = 12
 ENOUGH_ROWS = 200
-"""With fewer rows, few different values are no sign that there are no others."""
-SAY = "TODO: say what it is."
+"""Rows below which few distinct values do not suggest a list of valid values."""
+SAY = "TODO: describe this column."
 _FORMS = (r"[0-9]+", r"[A-Z]+", r"[a-z]+", r"[A-Za-z]+", r"[A-Z0-9]+", r"[A-Za-z0-9_-]+", r"[^@\s]+@[^@\s]+")
 
 
@@ -67,7 +67,7 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None, declared: Contract |
             before = known.get(name)
             columns.append(_taken_over(connection, before, column, comments[name]) if before else column)
     volume, comments["volume"] = _volume(planned)
-    comments["quarantine_share"] = ["How many rows may be broken is for you to say; nothing seen tells it."]
+    comments["quarantine_share"] = ["TODO: set the share of rows that may fail; published rows do not show it."]
     domain = table.partition(".")[0]
     if declared is not None:
         gone = [name for name in known if name not in kinds]
@@ -91,9 +91,9 @@ def suggest(lake: Lakehouse, table: str, *, at: Pin = None, declared: Contract |
         )
     when = f", published {made.at:%Y-%m-%d}" if made else ""
     opening = (
-        f"A draft of what is relied on in {table}.\n\n"
-        f"It was made from {rows:,} rows of snapshot {planned.snapshot_id}{when}.\n"
-        "Each rule held for all of them, which does not mean that it must: strike what is chance, add what you know.\n"
+        f"Draft of a contract for {table}.\n\n"
+        f"Derived from {rows:,} rows of snapshot {planned.snapshot_id}{when}.\n"
+        "All of these rows pass. Remove rules that hold only by chance, and add rules that you know.\n"
     )
     return Draft(contract, comments, to_python(contract, opening, comments))
 
@@ -161,7 +161,7 @@ def _column(
         f"select count_if({absent}), count(distinct {column}), min({column}), max({column}) from seen "
         f"where {'not isnan(' + column + ') or ' + column + ' is null' if kind == 'float64' else 'true'}",
     )
-    seen = [f"{nulls or 0:,} of {rows:,} rows have none; {distinct:,} different values."]
+    seen = [f"{nulls or 0:,} of {rows:,} rows are null; {distinct:,} distinct values."]
     rules: dict[str, Any] = {"nullable": bool(nulls)}
     given = rows - (nulls or 0)
     rules["unique"] = bool(kind not in {"bool", "float64"} and distinct == given and rows >= ENOUGH_ROWS)
@@ -205,7 +205,7 @@ def _volume(planned: Plan) -> tuple[tuple[float, float], list[str]]:
     usual = (0.5, 2.0)
     counts = rows_by_day(planned) if planned.rows and day_column(planned.table) else {}
     if len(counts) < 28:  # noqa: PLR2004  # four of each weekday
-        return usual, [f"{len(counts)} days are too few to tell how much a day has."]
+        return usual, [f"{len(counts)} days are too few to suggest a volume."]
     ratios = []
     for day, number in counts.items():
         alike = sorted(other for at, other in counts.items() if at.weekday() == day.weekday())

@@ -25,7 +25,7 @@ from lakehouse.tables.read import Pin, Plan, arrow_field, attach, plan
 MEMORY = 768 << 20
 """Bytes that DuckDB may use; what does not fit is spilled to disk."""
 BATCH_ROWS = 100_000
-"""Rows of a batch that Python judges."""
+"""Rows in a batch that Python evaluates."""
 
 
 def audit_table(

@@ -41,14 +41,14 @@ CONTRACTS = SystemTable(
     {
         "at": "When it was first used (UTC).",
         "fingerprint": "The hash of the rules.",
-        "changes": "What is different from the version before, a line each.",
+        "changes": "The changes since the previous version, one per line.",
         "contract": "The whole contract (JSON).",
     },
 )
 
 _BITS = {"int16": 16, "int32": 32, "int64": 64}
 _STRENGTH = {"warn": 0, "quarantine": 1, "block": 1}
-"""What reaches consumers: rows that break a rule which warns do, others do not."""
+"""Whether failed rows reach consumers (0) or not (1)."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ def check_version(old: Contract, new: Contract, consumers: Sequence[str] = ()) -
     changes = diff(old, new)
     breaking = [change for change in changes if change.breaking]
     if breaking and major(new.version) <= major(old.version):
-        hit = f" It hits {', '.join(consumers)}." if consumers else ""
+        hit = f" Affected: {', '.join(consumers)}." if consumers else ""
         raise ContractError(
-            f"The contract of {new.table} breaks its consumers without a new major version: "
+            f"The contract of {new.table} has breaking changes without a new major version: "
             + " ".join(change.description for change in breaking)
             + hit,
             where=f"contract of {new.table}, version {new.version} after {old.version}",
             nearest=f"{major(old.version) + 1}.0.0",
-            fix="Give it a new major version once the consumers are ready for it, or take the change back.",
+            fix="Set the next major version once the consumers are ready, or revert the change.",
         )
     return changes
 
@@ -98,8 +98,8 @@ def warn_of_unchanged_version(old: Contract, new: Contract, changes: Sequence[Ch
     """Warns (SlipwayWarning) when columns, rules or keys changed and the version did not, naming the next."""
     changed = [change.description for change in changes if change.of_rows]
     if changed and new.version == old.version:
-        warning = f"The contract of {new.table} changed and kept its version {old.version}: {' '.join(changed)} "
-        warnings.warn(SlipwayWarning(warning + f"Give it the version {next_minor(old.version)}."), stacklevel=3)
+        warning = f"The contract of {new.table} changed, but its version is still {old.version}: {' '.join(changed)} "
+        warnings.warn(SlipwayWarning(warning + f'Set version="{next_minor(old.version)}".'), stacklevel=3)
 
 
 def keep_version(
@@ -166,22 +166,22 @@ def _columns(old: Contract, new: Contract) -> Iterator[Change]:
     before = {column.name: column for column in old.columns}
     after = {column.name: column for column in new.columns}
     for name in (one for one in before if one not in after):
-        yield Change(f"The column {name} is gone.", breaking=True, columns=(name,))
+        yield Change(f"The column {name} was removed.", breaking=True, columns=(name,))
     for name in (one for one in after if one not in before):
-        yield Change(f"The column {name} is new.", breaking=False, columns=(name,))
+        yield Change(f"The column {name} was added.", breaking=False, columns=(name,))
     for name, column in before.items():
         if name in after:
             for description, breaking in _column(column, after[name]):
                 yield Change(description, breaking, (name,))
     shared = [name for name in before if name in after]
     if old.ordered and (not new.ordered or shared != [name for name in after if name in before]):
-        yield Change("The order of the columns is no longer as it was.", breaking=True, columns=tuple(shared))
+        yield Change("The order of the columns changed.", breaking=True, columns=tuple(shared))
 
 
 def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     name = old.name
     if old.type != new.type:
-        yield f"{name} was {old.type} and is {new.type}.", not _fits(new, old.type)
+        yield f"The type of {name} changed from {old.type} to {new.type}.", not _fits(new, old.type)
     comparable = (old.type == "timestamp") == (new.type == "timestamp")
     rules = [{rule.kind: rule for rule in column.row_rules.values()} for column in (old, new)]
     for kind in column_rules():
@@ -189,7 +189,7 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     if old.known_after != new.known_after:
         where = f"column {name}"
         one, two = (microseconds(each.known_after or "0d", where=where) for each in (old, new))
-        yield f"{name} was known after {old.known_after or '0d'}, and is after {new.known_after or '0d'}.", two > one
+        yield f"known_after of {name} changed from {old.known_after or '0d'} to {new.known_after or '0d'}.", two > one
 
 
 def _fits(column: Column, kind: str) -> bool:
@@ -210,16 +210,18 @@ def _parts(old: Contract, new: Contract) -> Iterator[Change]:
     for check in old.checks():
         one, two = old.action(check), new.action(check)
         if check in now and one != two:
-            yield Change(f"The action of {check} was {one}, and is {two}.", breaking=_STRENGTH[two] < _STRENGTH[one])
+            yield Change(
+                f"The action of {check} changed from {one} to {two}.", breaking=_STRENGTH[two] < _STRENGTH[one]
+            )
 
 
 def _limits(old: Contract, new: Contract) -> Iterator[Change]:
     one, two = (microseconds(each.freshness, where=f"contract of {each.table}") for each in (old, new))
     if one != two:
-        yield Change(f"Freshness was {old.freshness}, and is {new.freshness}.", breaking=two > one, of_rows=False)
+        yield Change(f"freshness changed from {old.freshness} to {new.freshness}.", breaking=two > one, of_rows=False)
     for field in ("quarantine_share", "volume", "volume_by", "owner"):
         one, two = getattr(old, field), getattr(new, field)
         if one != two:
-            yield Change(f"{field} was {one}, and is {two}.", breaking=False, of_rows=False)
+            yield Change(f"{field} changed from {one} to {two}.", breaking=False, of_rows=False)
     if dict(pairs(old.may_add)) != dict(pairs(new.may_add)):
-        yield Change("What columns may be added changed; none of them is landed.", breaking=False, of_rows=False)
+        yield Change("may_add changed; added columns are never published.", breaking=False, of_rows=False)

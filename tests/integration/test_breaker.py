@@ -82,7 +82,7 @@ def test_it_opens_and_everything_waits_on_audit_branches_in_order(begun):
     assert [one.delivery for one in landed.rejected] == [f"transactions_{DAYS[place]}.parquet" for place in (5, 6)]
     assert landed.waiting == [f"transactions_{DAYS[place]}.parquet" for place in (7, 8)]
     assert published(begun) == [0, 1, 2, 3, 4]
-    with pytest.raises(Exception, match="break a rule"):
+    with pytest.raises(Exception, match="rows fail a rule"):
         landed.raise_if_nothing_passed()
     waiting = known_deliveries(begun, NAME)
     for line in waiting.values():

@@ -865,7 +865,7 @@ def test_a_home_of_a_newer_format(slipway: Slipway, tmp_path: Path) -> None:
     for words in (["tables"], ["models"], ["query", "select 1"], ["demo"], ["materialize", "fraud.training"]):
         result = slipway(*words, "--home", home, "--json")
         assert result.code == 1
-        assert "newer Slipway (format 99" in result.json["what"]
+        assert "wrote the home (format 99" in result.json["what"]
 
 
 def test_places_that_are_no_home(slipway: Slipway, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_check_names_are_unbroken_and_a_result_shows_its_measure(monkeypatch, ca
     rows = [[name, "block", "No TRANSACTION_ID was delivered before, whatever its description.", "broken " * 9]]
     print_table("Checks", ["check", "action", "description", "last audit"], rows, unbroken=["check"])
     assert name in capsys.readouterr().out
-    message = "A typical day has 9 rows; a day may have 1 to 2 times as many. Failed: 2018-05-15 with 91 (typical: 9)."
+    message = "The median is 9 rows per day; the limits are 1 and 2 times it. Failed: 2018-05-15 with 91 (typical: 9)."
     audit = {"passed": False, "failed_rows": 0, "rows": 91, "message": message}
     assert result_of(audit) == "failed: 2018-05-15 with 91 (typical: 9)."
 

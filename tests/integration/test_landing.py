@@ -531,7 +531,7 @@ def test_a_delivery_whose_newest_day_has_no_good_row_is_stale(lake):
     rows = scenario.payments_on(WEEK[:3])
     last = scenario.payments_on([WEEK[3]]).head(1).with_columns(TX_AMOUNT=pl.lit(-1.0))
     put(lake, "all.parquet", pl.concat([rows, last]))
-    assert f"{source.contract.freshness} are allowed" in rejected(lake, "freshness").what
+    assert f"the limit is {source.contract.freshness}" in rejected(lake, "freshness").what
 
 
 def test_a_repeated_transaction_in_one_delivery_is_kept_once(lake):

@@ -107,7 +107,7 @@ def test_what_promises_less_breaks_consumers(new, breaking):
 
 def test_changed_rules_under_the_old_version_are_warned_of_with_the_next(lake):
     keep_version(lake, BASE, "run-1")
-    with pytest.warns(SlipwayWarning, match=r"kept its version 1\.0\.0: .*Give it the version 1\.1\.0\."):
+    with pytest.warns(SlipwayWarning, match=r"its version is still 1\.0\.0: .*Set version=.1\.1\.0.\."):
         keep_version(lake, changed(0, at_most=9), "run-2")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -118,7 +118,7 @@ def test_changed_rules_under_the_old_version_are_warned_of_with_the_next(lake):
 def test_a_change_is_described_in_whole_sentences():
     other = replace(BASE, references=[replace(BASE.references[0], to_columns=("nmae",))])
     assert [one.description for one in diff(BASE, other)] == [
-        "kind_in_shop_kinds changed: kind is found in shop.kinds (name) became kind is found in shop.kinds (nmae)."
+        "kind_in_shop_kinds changed from 'kind exists in shop.kinds (name)' to 'kind exists in shop.kinds (nmae)'."
     ]
 
 
@@ -146,7 +146,7 @@ def test_every_version_is_kept_once_and_a_break_names_the_models_that_it_hits(la
     with pytest.raises(ContractError) as caught:
         keep_version(lake, replace(BASE, version="1.2.0"), "run-4", consumers=["shop.scorer", "shop.ranker"])
     assert "shop.scorer, shop.ranker" in caught.value.what
-    assert "id was at most: 9, and is at most: 10" in caught.value.what
+    assert "The maximum of id changed from 9 to 10" in caught.value.what
     assert caught.value.nearest == "2.0.0"
     keep_version(lake, replace(BASE, version="2.0.0"), "run-5")
     kept = versions_of(lake, BASE.table)
@@ -156,7 +156,7 @@ def test_every_version_is_kept_once_and_a_break_names_the_models_that_it_hits(la
         ("2.0.0", "run-5"),
     ]
     assert kept[0].contract == BASE
-    assert kept[2].changes == ("breaking: id was at most: 9, and is at most: 10.",)
+    assert kept[2].changes == ("breaking: The maximum of id changed from 9 to 10.",)
 
 
 @pytest.mark.parametrize(("version", "number"), [("2.3.4", 2), ("v3", 3), ("10", 10), ("draft", 0)])
@@ -207,8 +207,8 @@ def test_json_that_is_no_contract_is_one_clear_error(text, what):
     ("text", "what"),
     [
         ("a: [", "not YAML"),
-        ("a: b", "not a data contract"),
-        ("kind: DataContract\napiVersion: v2.2.2", "cannot be read"),
+        ("a: b", "not an ODCS data contract"),
+        ("kind: DataContract\napiVersion: v2.2.2", "not supported"),
         ("kind: DataContract\napiVersion: v3.1.0\nschema: []", "0 tables"),
     ],
 )

@@ -289,7 +289,7 @@ def test_a_day_has_about_as_many_rows_as_others_once_five_are_known(delivered, p
     assert check_result.blocking
     if odd is None:
         assert check_result.passed
-        assert "Fewer than 5 days" in check_result.message
+        assert "needs 5 days" in check_result.message
     else:
         assert (check_result.passed, check_result.measured["odd_days"]) == (not odd, odd)
 
@@ -303,7 +303,7 @@ def test_only_delivered_days_are_judged_by_their_volume():
 def test_an_odd_day_is_named_with_its_rows():
     check_result = volume_check_result(contract(), by_day(100, 100, 100, 100, 7), {})
     assert "2018-04-05 with 7" in check_result.message
-    assert "typical day has 100 rows" in check_result.message
+    assert "median is 100 rows per day" in check_result.message
 
 
 def test_a_failed_blocking_check_result_refuses_and_names_itself_and_the_branch():

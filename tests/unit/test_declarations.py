@@ -323,9 +323,7 @@ def test_a_share_of_rows_lies_below_1(share):
 
 @pytest.mark.parametrize("volume", [(-1, 2), (1, 2), (0.5, 1), (2, 0.5)])
 def test_the_volume_of_a_day_is_given_as_multiples_around_1(volume):
-    rejected(
-        lambda: contract(AMOUNT, volume=volume), message="a multiple below 1", where="volume", nearest="(0.5, 2.0)"
-    )
+    rejected(lambda: contract(AMOUNT, volume=volume), message="a factor below 1", where="volume", nearest="(0.5, 2.0)")
 
 
 def test_freshness_is_a_length_of_time():

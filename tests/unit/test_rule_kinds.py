@@ -80,10 +80,10 @@ def test_a_change_of_it_is_judged():
         return replace(PACKS, columns=[replace(PACKS.columns[0], rules=rules)])
 
     gone, other = with_rules(), with_rules(MultipleOf(12))
-    assert [(one.description, one.breaking) for one in diff(PACKS, gone)] == [("pieces_multiple_of is gone.", True)]
-    assert [(one.description, one.breaking) for one in diff(gone, PACKS)] == [("pieces_multiple_of is new.", False)]
+    assert [(one.description, one.breaking) for one in diff(PACKS, gone)] == [("pieces_multiple_of was removed.", True)]
+    assert [(one.description, one.breaking) for one in diff(gone, PACKS)] == [("pieces_multiple_of was added.", False)]
     assert [(one.description, one.breaking) for one in diff(PACKS, other)] == [
-        ("pieces_multiple_of changed: pieces is a multiple of 6 became pieces is a multiple of 12.", True)
+        ("pieces_multiple_of changed from 'pieces is a multiple of 6' to 'pieces is a multiple of 12'.", True)
     ]
 
 

@@ -215,7 +215,7 @@ def test_a_home_can_be_deleted_to_start_afresh(lake):
 def test_a_folder_with_other_peoples_files_is_left_alone(settings):
     settings.home.mkdir()
     (settings.home / "thesis.tex").write_text("years of work")
-    with pytest.raises(HomeError, match=r"not a Slipway home and not empty \(it has thesis.tex\)") as caught:
+    with pytest.raises(HomeError, match=r"neither a Slipway home nor empty \(it contains thesis.tex\)") as caught:
         open_home(settings)
     assert caught.value.where == str(settings.home)
     assert [path.name for path in settings.home.iterdir()] == ["thesis.tex"]
@@ -233,7 +233,7 @@ def test_a_drop_folder_may_be_there_before_the_home(settings):
 def test_a_damaged_description_is_a_clear_error(settings, content):
     open_home(settings)
     (settings.home / "home.json").write_bytes(content)
-    with pytest.raises(HomeError, match="description cannot be read") as caught:
+    with pytest.raises(HomeError, match="description file is invalid") as caught:
         open_home(settings)
     assert caught.value.where == str(settings.home / "home.json")
     assert (settings.home / "home.json").read_bytes() == content
@@ -243,7 +243,7 @@ def test_a_home_of_a_newer_format_is_rejected_and_left_alone(settings):
     settings.home.mkdir()
     newer = json.dumps({"format": FORMAT + 1, "place": "described otherwise"})
     (settings.home / "home.json").write_text(newer)
-    with pytest.raises(HomeError, match="newer Slipway") as caught:
+    with pytest.raises(HomeError, match="newer version of Slipway") as caught:
         open_home(settings)
     assert caught.value.nearest == f"format {FORMAT}"
     assert [path.name for path in settings.home.iterdir()] == ["home.json"]

@@ -124,12 +124,12 @@ class ColumnRule:
             return
         name = f"{column}_{cls.kind}"
         if old is None:
-            yield f"{name} is new.", False
+            yield f"{name} was added.", False
         elif new is None:
-            yield f"{name} is gone.", True
+            yield f"{name} was removed.", True
         else:
             before, after = (one.description(column).removesuffix(".") for one in (old, new))
-            yield f"{name} changed: {before} became {after}.", True
+            yield f"{name} changed from '{before}' to '{after}'.", True
 
     def in_python(self) -> list[tuple[str, Any]]:
         """Return the parameters that differ from their defaults, by name, for a declaration in Python."""
@@ -141,7 +141,7 @@ class ColumnRule:
 
 
 def anything(value: Any) -> str:  # noqa: ANN401  # whatever a rule is declared with
-    """Return the value for a sentence about a change; `anything` where none is declared."""
+    """Return the value for a sentence about a change; `none` where none is declared."""
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "anything"
-    return "anything" if value in {None, ""} else str(value)
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value in {None, ""} else str(value)

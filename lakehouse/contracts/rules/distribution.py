@@ -108,13 +108,13 @@ class Distribution(TableRule):
     @property
     def description(self) -> str:
         """What the check says."""
-        parts = [f"at most {self.null_share:.2%} are not given"] if self.null_share is not None else []
+        parts = [f"at most {self.null_share:.2%} null"] if self.null_share is not None else []
         parts += [
-            f"the {quantile:g}-quantile lies in {low:g} to {high:g}" for quantile, (low, high) in pairs(self.quantiles)
+            f"{quantile:g}-quantile between {low:g} and {high:g}" for quantile, (low, high) in pairs(self.quantiles)
         ]
-        parts += [f"{low:.1%} to {high:.1%} are {value}" for value, (low, high) in pairs(self.shares)]
-        parts += ["they are distributed as those that the live model was trained on"] if self.like_champion else []
-        return f"Of the values of {self.column}, {'; '.join(parts)}."
+        parts += [f"{low:.1%} to {high:.1%} equal to {value}" for value, (low, high) in pairs(self.shares)]
+        parts += ["similar to the live model's training rows"] if self.like_champion else []
+        return f"Distribution of {self.column}: {'; '.join(parts)}."
 
     @property
     def is_counted(self) -> bool:
@@ -138,26 +138,30 @@ class Distribution(TableRule):
         """Return the check result from the counts that `counts` asks for, among `rows` rows."""
         measured: dict[str, float | int | str] = {"rows": rows}
         if rows < self.least_rows:
-            message = f"{rows} rows are fewer than the {self.least_rows} that checking {self.column} needs."
+            message = (
+                f"Not checked: the distribution of {self.column} needs {self.least_rows} rows, and there are {rows}."
+            )
             return CheckResult(self.name, passed=True, message=message, blocking=blocking, measured=measured)
         given = rows - counts["absent"]
         faults = []
         measured["null_share"] = counts["absent"] / rows
         if self.null_share is not None and counts["absent"] > self.null_share * rows:
-            faults.append(f"{counts['absent'] / rows:.2%} are not given")
+            faults.append(f"{counts['absent'] / rows:.2%} null")
         for place, (quantile, (low, high)) in enumerate(pairs(self.quantiles) if given else ()):
             rank = max(1, math.ceil(round(quantile * given, 6)))
             below, up_to = counts[f"below_{place}"] / given, counts[f"up_to_{place}"] / given
             measured |= {f"share_below_{low:g}": below, f"share_up_to_{high:g}": up_to}
             if counts[f"below_{place}"] >= rank:
-                faults.append(f"the {quantile:g}-quantile is below {low:g}: {below:.2%} are")
+                faults.append(f"the {quantile:g}-quantile is below {low:g} ({below:.2%} of the values are)")
             if counts[f"up_to_{place}"] < rank:
-                faults.append(f"the {quantile:g}-quantile is above {high:g}: only {up_to:.2%} are not")
+                faults.append(
+                    f"the {quantile:g}-quantile is above {high:g} (only {up_to:.2%} of the values are at most {high:g})"
+                )
         for place, (value, (low, high)) in enumerate(pairs(self.shares) if given else ()):
             share = counts[f"value_{place}"] / given
             measured[f"share_of_{value}"] = share
             if not low <= share <= high:
-                faults.append(f"{share:.2%} are {value}")
+                faults.append(f"{share:.2%} equal to {value}")
         message = self.description + (f" Failed: {'; '.join(faults)}." if faults else "")
         return CheckResult(self.name, not faults, message, blocking=blocking, measured=measured)
 
@@ -169,4 +173,4 @@ class Distribution(TableRule):
 
     def promise(self) -> str:
         """Return what it says, and from how many rows on."""
-        return f"{self.description} From {self.least_rows} rows on."
+        return f"{self.description} Checked from {self.least_rows} rows on."

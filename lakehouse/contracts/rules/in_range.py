@@ -79,8 +79,8 @@ class InRange(ColumnRule):
         """Yield the changed bounds: a wider one breaks consumers."""
         before, after = old or cls(), new or cls()
         for words, sign, one, two in (
-            ("at least", 1, before.at_least, after.at_least),
-            ("at most", -1, before.at_most, after.at_most),
+            ("minimum", 1, before.at_least, after.at_least),
+            ("maximum", -1, before.at_most, after.at_most),
         ):
             yield from changed_bound(column, words, sign, one, two, comparable=comparable)
 
@@ -91,7 +91,7 @@ def changed_bound(
     """Yield the change of a lower (`sign` 1) or an upper (-1) bound, if it changed."""
     if one != two:
         looser = two is None or (one is not None and (not comparable or (two < one if sign > 0 else two > one)))
-        yield f"{column} was {words}: {anything(one)}, and is {words}: {anything(two)}.", bool(looser)
+        yield f"The {words} of {column} changed from {anything(one)} to {anything(two)}.", bool(looser)
 
 
 def between(low: object, high: object) -> str:

@@ -77,5 +77,5 @@ class Length(ColumnRule):
         """Yield the changed lengths: a wider one breaks consumers."""
         del comparable
         before, after = old or cls(), new or cls()
-        yield from changed_bound(column, "at least so long", 1, before.shortest, after.shortest)
-        yield from changed_bound(column, "at most so long", -1, before.longest, after.longest)
+        yield from changed_bound(column, "minimum length", 1, before.shortest, after.shortest)
+        yield from changed_bound(column, "maximum length", -1, before.longest, after.longest)

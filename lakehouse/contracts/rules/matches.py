@@ -55,7 +55,7 @@ class Matches(ColumnRule):
 
     def description(self, column: str) -> str:
         """Return what the rule says."""
-        return f"{column} has the form {self.matches}."
+        return f"{column} matches {self.matches}."
 
     def failing(self, column: Column) -> str:
         """Return the condition of a failing row."""
@@ -72,5 +72,5 @@ class Matches(ColumnRule):
         del comparable
         before, after = old or cls(), new or cls()
         if before != after:
-            words = f"{column} had the form {anything(before.matches)}, and has {anything(after.matches)}."
+            words = f"The pattern of {column} changed from {anything(before.matches)} to {anything(after.matches)}."
             yield words, bool(before.matches)

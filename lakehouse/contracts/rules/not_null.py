@@ -27,7 +27,7 @@ class NotNull(ColumnRule):
 
     def description(self, column: str) -> str:
         """Return what the rule says."""
-        return f"{column} is given."
+        return f"{column} is not null."
 
     def failing(self, column: Column) -> str:
         """Return the condition of a failing row."""

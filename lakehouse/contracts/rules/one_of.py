@@ -40,7 +40,7 @@ class OneOf(ColumnRule):
             f"{shown!r} is not a valid value of a column of type {column.type}.",
             where=f"{where}, one_of",
             nearest=repr(str(shown)) if column.type == "text" else str(shown) if str(shown).isdigit() else None,
-            fix="Give texts for a text column and numbers for a numeric column; other types have no list of values.",
+            fix="Give texts for a text column, or numbers for a numeric column; other types do not support one_of.",
         )
 
     def description(self, column: str) -> str:
@@ -82,4 +82,4 @@ class OneOf(ColumnRule):
         before, after = (old or cls()).values, (new or cls()).values
         if before != after:
             more = bool(before) and (not after or not set(after) <= set(before))
-            yield f"{column} was one of {anything(before)}, and is one of {anything(after)}.", more
+            yield f"The valid values of {column} changed from {anything(before)} to {anything(after)}.", more

@@ -67,7 +67,7 @@ class CheckedRule(PythonRule):
                 f"The rule {self.name} cannot be evaluated: the check returned one value for all rows.",
                 where=self.where,
                 nearest="lambda data: data.lazyframe.select(pl.col(data.key) > 0)",
-                fix="Let the check return a boolean for each row; use a Distribution for a statement on all rows.",
+                fix="Let the check return a boolean for each row; use a Distribution to check all rows together.",
             )
         return ~passing
 

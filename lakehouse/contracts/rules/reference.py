@@ -31,10 +31,10 @@ class FoundRule(RowRule):
         """Return which rows have values that the other table does not hold."""
         if self.table not in rows.referenced:
             raise ContractError(
-                f"The rule {self.name} cannot be checked: the rows of {self.table} were not given.",
+                f"The rule {self.name} cannot be checked: the rows of {self.table} were not passed.",
                 where=rows.where,
                 nearest="read_referenced(lake, contract)",
-                fix="Hand in the tables that the contract refers to.",
+                fix="Pass the tables that the contract references.",
             )
         rows.connection.register("held", rows.referenced[self.table])
         same = " and ".join(
@@ -98,10 +98,10 @@ class Reference(TableRule):
         check_table_name(self.table, where)
         if not self.columns or len(self.columns) != len(self.to_columns):
             raise DeclarationError(
-                f"{len(self.columns)} columns cannot be looked up in {len(self.to_columns)}.",
+                f"columns has {len(self.columns)} names and to_columns has {len(self.to_columns)}.",
                 where=where,
                 nearest=f"columns={list(self.columns)}, to_columns={list(self.columns)}",
-                fix="Name as many columns of the one table as of the other.",
+                fix="Give columns and to_columns the same number of names.",
             )
         check_action(self.action, get_args(Action), f"{where}, action")
 
@@ -113,7 +113,7 @@ class Reference(TableRule):
     @property
     def description(self) -> str:
         """What the rule says."""
-        return f"{', '.join(self.columns)} is found in {self.table} ({', '.join(self.to_columns)})."
+        return f"{', '.join(self.columns)} exists in {self.table} ({', '.join(self.to_columns)})."
 
     def compiled(self, contract: "Contract", action: Action) -> RowRule:
         """Return the rule for an audit."""

@@ -102,13 +102,13 @@ class TableRule:
         for name, one in before.items():
             promised = one.action != "warn"
             if name not in after:
-                yield f"{name} is gone.", promised, one.columns
+                yield f"{name} was removed.", promised, one.columns
             elif one.promise() != after[name].promise():
                 # Whether the other rule promises more or less cannot be told.
                 was, now = (each.promise().removesuffix(".") for each in (one, after[name]))
-                yield f"{name} changed: {was} became {now}.", promised, one.columns
+                yield f"{name} changed from '{was}' to '{now}'.", promised, one.columns
         for name in (one for one in after if one not in before):
-            yield f"{name} is new.", False, after[name].columns
+            yield f"{name} was added.", False, after[name].columns
 
 
 def checked(kind: Any, found: Any, where: str) -> dict[str, Any]:  # noqa: ANN401

@@ -79,7 +79,7 @@ class Unique(ColumnRule):
 
     def description(self, column: str) -> str:
         """Return what the rule says."""
-        return f"{column} appears once."
+        return f"{column} is unique."
 
     def failing(self, column: Column) -> None:
         """Return None: the other rows decide."""
@@ -139,13 +139,13 @@ class Key(TableRule):
     @property
     def description(self) -> str:
         """What the rule says."""
-        return f"{' and '.join(self.columns)} together appear once."
+        return f"The combination of {' and '.join(self.columns)} is unique."
 
     def validate(self, contract: "Contract", where: str) -> None:
         """Raise DeclarationError for a key of fewer than two columns."""
         if len(set(self.columns)) < 2:  # noqa: PLR2004  # a key of one column is that column's `unique`
             raise DeclarationError(
-                f"{list(self.columns)} is not a combination of columns.",
+                f"A key needs two or more columns, not {list(self.columns)}.",
                 where=f"{where}, keys",
                 nearest=f"Column({self.columns[0]!r}, ..., unique=True)" if self.columns else None,
             )
