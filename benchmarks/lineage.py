@@ -60,12 +60,12 @@ def main() -> int:
         Figure("the main job without", without["seconds"], "s", None, "", holds=True),
         Figure("enqueueing an event, median", enqueue["median"], "ms", MOST_MILLISECONDS, "< 1", enqueue["median"] < 1),
         Figure("enqueueing an event, 99 of 100", enqueue["p99"], "ms", MOST_MILLISECONDS, "< 1", enqueue["p99"] < 1),
-        Figure("processor time per event told", found["cpu"] / found["events"] * 1000, "ms", None, "", holds=True),
+        Figure("processor time per event emitted", found["cpu"] / found["events"] * 1000, "ms", None, "", holds=True),
         Figure("waited at the run's end", found["waited"], "s", None, "", holds=True),
-        Figure("events told", found["events"], "events", None, "", holds=True),
+        Figure("events emitted", found["events"], "events", None, "", holds=True),
         Figure("events lost", found["lost"], "events", 0, "0", not found["lost"]),
-        Figure("edges told", found["edges"] - missing, "edges", found["edges"], "all", not missing),
-        Figure("edges invented", invented, "edges", 0, "0", not invented),
+        Figure("edges emitted", found["edges"] - missing, "edges", found["edges"], "all", not missing),
+        Figure("edges without a cause", invented, "edges", 0, "0", not invented),
     ]
     return report(figures, given, missing=found["missing"], invented=found["invented"])
 
