@@ -24,7 +24,9 @@ class BuildConfig(dg.Config):
     """How much to recompute. By default: what is stale, and nothing else."""
 
     rebuild: bool = Field(default=False, description="Rebuild the whole table.")
-    days: str = Field(default="", description="Recompute these days in any case: 2018-04-01 or 2018-04-01:2018-04-30.")
+    days: str = Field(
+        default="", description="Recompute these days even if they are up to date: 2018-04-01 or 2018-04-01:2018-04-30."
+    )
 
     def asked(self) -> list[date]:
         """The days that `days` names. Raises SlipwayError for a text that names none."""
@@ -41,7 +43,7 @@ def report(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Run `build` and report to Dagster: checks first, then the materialization; a failed audit fails the step."""
     table = ".".join(context.asset_key.path)
-    progress.report(table, "looking for what changed")
+    progress.report(table, "looking for changes")
     began = time.monotonic()
     with clear_failures(), MemoryWatch() as watch:
         try:

@@ -55,7 +55,7 @@ def repeated_results(instance: dg.DagsterInstance, table: str, names: Iterable[s
         key = dg.AssetCheckKey(asset_key(table), name)
         last = last_evaluation(instance, table, name)
         if last is None:
-            message = "Nothing changed since the audit that it passed before it was published."
+            message = "Unchanged since its last audit, which passed."
             yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=name, passed=True, description=message)
         else:
             yield dg.AssetCheckResult(

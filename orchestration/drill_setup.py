@@ -65,9 +65,9 @@ def choose_delivery(lake: Lakehouse, domain: Domain, source: Source, model: Mode
     files.sort(key=lambda file: (min(days_of(source, file.rows), default=date.max), file.name))
     if len(files) < 2:  # noqa: PLR2004  # one that gets faults, and one before it
         raise SlipwayError(
-            f"A drill needs two deliveries of {source.name} with labels, and there is only {len(files)}.",
+            f"A drill needs two deliveries with labels; {source.name} has {len(files)}.",
             where=f"slipway drill {domain.name}",
-            fix="Deliver more files, or run the drill in a home that `slipway demo` made.",
+            fix="Deliver more files, or run the drill in a home that `slipway demo` created.",
         )
     return ChosenDelivery(files[-1], files[:-1][-HISTORY:], days_of(source, files[-1].rows))
 

@@ -58,7 +58,7 @@ def build_assets(lake: Lakehouse, graph: AssetGraph, domain: Domain) -> list[dg.
         if assets and kind.kind.materializable:
             if kind not in _factories:
                 raise DeclarationError(
-                    f"No factory builds assets of the kind {kind.kind.name!r}.",
+                    f"No factory is registered for assets of the kind {kind.kind.name!r}.",
                     where=assets[0].name,
                     fix=f"Write orchestration/kinds/{kind.kind.slug}.py with a function under @factory.",
                 )

@@ -15,12 +15,12 @@ from lakehouse.catalog.lakehouse import Lakehouse
 from orchestration.lineage.event_log import LineageEventLogStorage
 
 _CONFIG = """\
-# Written by Slipway when the home was made; yours to change.
+# Created by Slipway with the home; you may edit it.
 telemetry:
   enabled: false
 nux:
   enabled: false
-# One run after the other: each starts from what the one before published.
+# One run at a time: each starts from what the previous one published.
 concurrency:
   runs:
     max_concurrent_runs: 1

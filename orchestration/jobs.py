@@ -25,7 +25,7 @@ def domain_jobs(domain: Domain, graph: AssetGraph) -> list[Any]:  # Dagster does
         dg.define_asset_job(
             f"{domain.name}_daily",
             everything - models,
-            description="Lands new deliveries, computes features, and scores the newest day with the present champion.",
+            description="Lands new deliveries, computes features, and scores the newest day with the current champion.",
         ),
         dg.define_asset_job(
             f"{domain.name}_retrain",

@@ -23,11 +23,11 @@ def notify_of_landing(lake: Lakehouse, source: Source, landed: LandingResult, lo
         return
     for line in lines:
         log(line)
-    _send(lake, f"Slipway: {source.name} needs {source.owner}", "\n".join(lines), log)
+    _send(lake, f"Slipway: action needed on {source.name} (owner: {source.owner})", "\n".join(lines), log)
 
 
 def notify_of_transition(lake: Lakehouse, source: Source, step: Transition, log: Callable[[str], None]) -> None:
-    """Notify that somebody set the circuit breaker."""
+    """Notify that a person set the circuit breaker."""
     _send(lake, f"Slipway: circuit breaker of {source.name}", transition_in_words(step), log)
 
 

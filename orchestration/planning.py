@@ -92,7 +92,7 @@ def _find_waiting(lake: Lakehouse, domain: Domain, *, open_files: bool) -> dict[
             continue
         files = [*(one for one, _ in pending.deliveries.values()), *pending.faulty, *(one for one, _ in pending.copies)]
         content = [*stamps(lake.home, source, files), *(f"replaced {name}" for name in pending.replaced)]
-        came = f"{describe_days(pending.days)} to land" if pending.days else "a delivery without a new day"
+        came = f"{describe_days(pending.days)} to land" if pending.days else "a delivery with no new day"
         found[source.name] = _Waiting(f"{source.name}: {came}", pending.days, _content(state.breaker, content))
     if errors and len(errors) == len(domain.sources):
         raise errors[0]

@@ -29,11 +29,11 @@ at a time changes a home; a second one gets an error that names the first.
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | an error that says what is wrong, where, the nearest valid value and what to do; with `--json` as an object |
+| 1 | an error, which states what is wrong, where, the nearest valid value and what to do; a JSON object with `--json` |
 | 2 | wrong usage: an unknown command or option, or a missing argument |
 | 130 | interrupted |
 
-This page is made from the commands: `python -m tests.generate_cli_docs`.
+This page is generated from the CLI: `python -m tests.generate_cli_docs`.
 """
 
 

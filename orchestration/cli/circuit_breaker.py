@@ -75,7 +75,7 @@ def command(
 
 def _check(source: str | None, reason: str, *, both: bool) -> None:
     if both:
-        raise SlipwayError("--open and --close exclude each other.", where="--open, --close", nearest="--close")
+        raise SlipwayError("--open and --close cannot be combined.", where="--open, --close", nearest="--close")
     if not source:
         nearest = "slipway circuit-breaker fraud.transactions --close"
         raise SlipwayError("Specify a source.", where="slipway circuit-breaker", nearest=nearest)

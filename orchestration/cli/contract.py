@@ -64,7 +64,7 @@ def suggest_command(
     declared = {source.name: source.contract for source in sources()}
     draft = suggest(lakehouse_at(home, must_be=True), table, at=at, declared=declared.get(table))
     content = {"contract": as_object(draft.contract), "seen": draft.comments, "source": draft.source}
-    done = f"{file} holds the draft: describe each column, and remove rules that hold only by chance."
+    done = f"The draft is in {file}: describe each column, and remove rules that hold only by chance."
     _put(draft.source, file, done, content if as_json else None)
 
 
@@ -72,7 +72,7 @@ def suggest_command(
     "show",
     epilog=_examples(
         "slipway contract show fraud.transactions     its rules, its versions, its last audit",
-        "slipway contract show fraud.transactions --html contract.html     all of it, with plots, in one file",
+        "slipway contract show fraud.transactions --html contract.html     the same with plots, in one file",
         "slipway contract show fraud.transactions --json",
     ),
 )
@@ -95,7 +95,7 @@ def show_command(
     if html is not None:
         _write_page(lake, table, html)
         if not as_json:
-            console.print(f"{html} holds the contract of {table}: open it in a browser.", markup=False, highlight=False)
+            console.print(f"The contract of {table} is in {html}: open it in a browser.", markup=False, highlight=False)
             return
     kept, audits = versions_of(lake, table), _last_audits(lake, table)
     if as_json:
@@ -152,29 +152,27 @@ def export_command(
 
     text = to_odcs(contract_named(lakehouse_at(home), table))
     content = {"table": table, "file": str(file) if file else None, "odcs": text}
-    _put(text, file, f"{file} holds the contract of {table}.", content if as_json else None)
+    _put(text, file, f"The contract of {table} is in {file}.", content if as_json else None)
 
 
 @app.command(
     "import",
     epilog=_examples(
-        "slipway contract import transactions.odcs.yaml     as Python, for a domain's contracts.py",
+        "slipway contract import transactions.odcs.yaml     Python code for a domain's contracts.py",
         "slipway contract import transactions.odcs.yaml --file contracts.py",
     ),
 )
 def import_command(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="A file of the Open Data Contract Standard (YAML), or the JSON of `slipway contract show`."
-        ),
+        typer.Argument(help="An ODCS file (YAML), or the output of `slipway contract show --json`."),
     ],
     *,
     file: FileOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Convert a contract file to Python, for a domain's contracts.py."""
+    """Convert a contract file to Python code for a domain's contracts.py."""
     from lakehouse.contracts.as_json import as_object
     from lakehouse.contracts.as_python import to_python
 
@@ -182,13 +180,13 @@ def import_command(
     contract = contract_in(source)
     text = to_python(contract, f"Contract of {contract.table}, imported from {source.name}.")
     content = {"contract": as_object(contract), "file": str(file) if file else None, "source": text}
-    _put(text, file, f"{file} declares the contract of {contract.table}.", content if as_json else None)
+    _put(text, file, f"The declaration of the contract of {contract.table} is in {file}.", content if as_json else None)
 
 
 @app.command(
     "diff",
     epilog=_examples(
-        "slipway contract diff transactions.odcs.yaml fraud.transactions     from a received file to the declaration",
+        "slipway contract diff transactions.odcs.yaml fraud.transactions     a received file and the declaration",
         "slipway contract diff transactions.odcs.yaml fraud.transactions --json",
     ),
 )

@@ -14,7 +14,7 @@ from orchestration.cli.output import HomeOption, JsonOption, console, lakehouse_
 EXAMPLES = """\
 [bold]Examples[/bold]
 
-slipway contract audit fraud.transactions     what is published, by the contract as declared now
+slipway contract audit fraud.transactions     published rows against the declared contract
 
 slipway contract audit fraud.transactions --json
 """
@@ -27,9 +27,9 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a published table against its contract; exit code 1 when a check fails that blocks.
+    """Check a published table against its contract; exit code 1 if a blocking check fails.
 
-    All rows are checked, and nothing is written. Freshness and volume are about deliveries, and not checked.
+    All rows are checked, and nothing is written. Freshness and volume are checked per delivery only.
     """
     from lakehouse.engines.choice import engine_of
     from lakehouse.tables.read import resolve

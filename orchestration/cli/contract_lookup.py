@@ -30,7 +30,7 @@ def contract_named(lake: "Lakehouse", word: str) -> "Contract":
             nearest=f"{table}@{nearest_name(version, kept) or list(kept)[-1]}" if kept else None,
             fix="Stored versions: " + ", ".join(kept) + "."
             if kept
-            else "A contract version is stored after it was first used in an audit.",
+            else "A version is stored when an audit first uses it.",
         )
     return kept[version]
 
@@ -48,8 +48,8 @@ def contract_in(path: Path) -> "Contract":
             f"{path.name} is not a contract file.",
             where=str(path),
             nearest=f"{path.stem}.odcs.yaml",
-            fix="Give YAML of the Open Data Contract Standard (.yaml, .yml) or Slipway's JSON (.json). A Python draft "
-            "goes into a domain's contracts.py as it is.",
+            fix="Give an ODCS file (.yaml, .yml), or the output of `slipway contract show --json` (.json). Copy a "
+            "Python draft into a domain's contracts.py.",
         )
     text = path.read_text(encoding="utf-8")
     return from_json(text, path.name) if path.suffix == ".json" else from_odcs(text, path.name)

@@ -58,7 +58,7 @@ def _left_out(lake: "Lakehouse", source: "Source") -> list[dict[str, Any]]:
     skipped = []
     for one in there:
         if one.fingerprint in dropped:
-            message = f"{one.name} was discarded and is not landed: {dropped[one.fingerprint].reason}"
+            message = f"{one.name} was dropped and is not landed: {dropped[one.fingerprint].reason}"
             skipped.append({"source": source.name, "delivery": one.name, "status": "dropped", "message": message})
         elif (one.fingerprint, one.name) in copies and one.fingerprint in names:
             message = f"{one.name} is a copy of {names[one.fingerprint]}, and was not landed."

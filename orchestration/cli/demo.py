@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from lakehouse.domain import Domain
 
 GIVEN = "fraud"
-"""The domain that --source and --days are about when no --domain is named."""
+"""The domain of --source and --days if --domain is not given."""
 
 EXAMPLES = """\
 [bold]Examples[/bold]
 
 slipway demo                        simulate card payments and credit statements, and run everything
 
-slipway demo --days 60 --json       fewer days of card payments, and the summary as JSON
+slipway demo --days 60 --json       fewer days of card payments; summary as JSON
 
 slipway demo --domain credit        one domain only
 
@@ -98,10 +98,10 @@ def _chosen(asked: list[str] | None, source: Path | None, days: int | None) -> l
     if source is not None:
         if asked and len(set(asked)) > 1:
             raise SlipwayError(
-                "--source names the files of one domain.",
+                "--source is for one domain.",
                 where="slipway demo",
                 nearest=f"--domain {asked[0]} --source {source}",
-                fix="Name one --domain.",
+                fix="Specify one --domain.",
             )
         return [asked[0] if asked else GIVEN]
     found = list(dict.fromkeys(asked)) if asked else [name for name in domain_names() if simulator(name)]
@@ -110,14 +110,14 @@ def _chosen(asked: list[str] | None, source: Path | None, days: int | None) -> l
             "No domain of this project has a simulator to run a demo on.",
             where="slipway demo",
             nearest="slipway init my_demo --demo",
-            fix="Write the demo project into a folder of its own, and run `slipway demo` there.",
+            fix="Create the demo project in a new folder, and run `slipway demo` there.",
         )
     if days is not None and GIVEN not in found:
         raise SlipwayError(
-            f"--days applies to the domain {GIVEN}, which is not chosen.",
+            f"--days applies to the domain {GIVEN}, which is not selected.",
             where="--days",
             nearest=f"--domain {GIVEN} --days {days}",
-            fix="Remove --days, or choose the domain.",
+            fix=f"Remove --days, or add --domain {GIVEN}.",
         )
     return found
 
@@ -141,13 +141,13 @@ def _use_given(lake: "Lakehouse", path: Path, asked: int | None, domain: "Domain
             f"--source needs a domain with one source, and {domain.name} has {len(domain.sources)}.",
             where="slipway demo --source",
             nearest=str(lake.home.drop_folder(domain.sources[0].name)) if domain.sources else None,
-            fix="Put the files of each source into its drop folder."
+            fix="Copy the files of each source into its drop folder."
             if domain.sources
-            else "Name the domain that lands the files with --domain.",
+            else "Set --domain to the domain of the files.",
         )
     if asked is not None:
         raise SlipwayError(
-            "--days and --source exclude each other: with --source nothing is simulated.",
+            "--days and --source cannot be combined: with --source, nothing is simulated.",
             where="slipway demo",
             fix="Give one of the two.",
         )
@@ -169,11 +169,11 @@ def _simulate(lake: "Lakehouse", module: "ModuleType", asked: int | None, domain
     needed = domain.models[0].protocol.days + world.labels_after
     if asked and number < needed:
         raise SlipwayError(
-            f"{number} days are too few to train on: the protocol needs {needed}, the last {world.labels_after} "
-            "without labels.",
+            f"{number} days are too few to train: the protocol needs {needed}, including the last "
+            f"{world.labels_after}, whose labels are not known yet.",
             where="--days",
             nearest=str(needed),
-            fix="Simulate more days; nothing was done.",
+            fix="Simulate more days. Nothing was changed.",
         )
     lake.home.remember_source(source.name, None)
     folder = lake.home.drop_folder(source.name)
@@ -181,11 +181,11 @@ def _simulate(lake: "Lakehouse", module: "ModuleType", asked: int | None, domain
     others = sorted(one.name for one in folder.glob("*") if one.name not in own) if folder.exists() else []
     if others:
         raise DeliveryError(
-            f"The drop folder holds {len(others)} files that a simulation of {number} {world.unit} does not make.",
+            f"The drop folder has {len(others)} files that are not part of a simulation of {number} {world.unit}.",
             where=str(folder / others[0]),
             nearest=f"slipway demo --days {len(others) + number}" if domain.name == GIVEN else None,
-            fix=f"Run on what is there with `slipway demo --domain {domain.name} --source {folder}`, or give a new "
-            "home with --home.",
+            fix=f"Run on the existing files with `slipway demo --domain {domain.name} --source {folder}`, or use a new "
+            "home (--home).",
         )
     if not (folder / own[-1]).exists():
         world.write(number, folder)

@@ -116,7 +116,7 @@ def _show(drill: "Drill", results: list["FaultResult"], skipped: list[str]) -> N
     model = drill.baseline.model
     metrics = list(dict.fromkeys(["accuracy", model.select_by]))
     console.print(
-        f"On a copy of the home, faults are injected into {drill.delivery}, which follows {len(drill.history)} good "
+        f"On a copy of the home, faults are injected into {drill.delivery}, after {len(drill.history)} good "
         f"deliveries. Without a fault, {drill.baseline.champion.uri} has {_of(drill.good, metrics)}.",
         markup=False,
         highlight=False,

@@ -43,7 +43,7 @@ def show_all(found: Sequence["Entry"]) -> None:
 def show_found(found: Sequence["Found"], *, number: int) -> None:
     """The features that a search found, of a number of them."""
     if not found:
-        notes.print(f"None of {number} features matches. `slipway features` lists all sets.", markup=False)
+        notes.print(f"No match among {number} features. `slipway features` lists all sets.", markup=False)
         return
     print_table(
         f"{len(found)} of {number} features",
@@ -70,7 +70,7 @@ def show_set(entry: "Entry") -> None:
             "deprecated": f"use {one.deprecated}" if one.deprecated else None,
             "entity": str(one.entity),
             "inputs": f"{', '.join(one.inputs()[1:]) or one.source}, for each row of {one.spine} ({one.row_key})",
-            "windows": ", ".join(_windows(entry)) or "none: read off each row's own time",
+            "windows": ", ".join(_windows(entry)) or "none: computed from each row's own time",
             "delay": one.delay,
             "newest day": fresh.newest_day,
             "published": _minute(entry),
@@ -117,7 +117,7 @@ def show_feature(page: "Detail", feature: "FeatureDetail") -> None:
             "nulls": f"{found.null_share:.1%} of {found.rows:,} rows" if found else None,
             "inputs": ", ".join(map(".".join, feature.reads)),
             "delivered as": ", ".join(map(".".join, feature.delivered)),
-            "used by": ", ".join(feature.used_by) or "nobody yet",
+            "used by": ", ".join(feature.used_by) or "nothing yet",
             "checked by": ", ".join(check.name for check in page.checks if check.table == one.name),
         }
     )

@@ -82,9 +82,9 @@ def command(
     lake, domains, wanted = lakehouse_at(home), load_domains(), Search(words or (), entity, source, owner)
     if (html or duplicates) and (wanted or (html and duplicates)):
         raise SlipwayError(
-            "--html and --duplicates take all features; they cannot be combined with words, filters or each other.",
+            "--html and --duplicates apply to all features; they cannot be combined with words, filters or each other.",
             where="--html" if html else "--duplicates",
-            fix="Remove the other words and options.",
+            fix="Remove the words and the other options.",
         )
     if html:
         _write_site(lake, domains, html, as_json=as_json)

@@ -56,7 +56,7 @@ def command(
         print_json({"project": str(folder), "files": sorted(str(folder / name) for name in files), "next": first})
         return
     text = [
-        f"{folder} holds the project, in {len(files)} files.",
+        f"The project is in {folder} ({len(files)} files).",
         "",
         "Next:",
         f"  cd {folder}",
@@ -106,7 +106,7 @@ def write_all(folder: Path, files: dict[str, bytes]) -> None:
     taken = sorted(name for name in files if (folder / name).exists())
     if taken:
         raise ProjectError(
-            f"The folder has {'a file' if len(taken) == 1 else f'{len(taken)} files'} that a project starts with.",
+            f"The folder already has {'a file' if len(taken) == 1 else f'{len(taken)} files'} of a project.",
             where=str(folder / taken[0]),
             nearest=f"slipway init {folder.name}_2",
             fix="Choose another folder; nothing was written.",
@@ -129,9 +129,9 @@ def write_all(folder: Path, files: dict[str, bytes]) -> None:
         if not isinstance(error, OSError):
             raise
         raise ProjectError(
-            f"The project could not be written: {error.strerror or error}; nothing is left of it.",
+            f"The project could not be written: {error.strerror or error}. No files were left behind.",
             where=str(error.filename or folder),
-            fix="Choose a folder that can be written to.",
+            fix="Choose a writable folder.",
         ) from error
 
 

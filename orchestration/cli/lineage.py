@@ -41,8 +41,8 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     cls=_Group,
-    help="Browse lineage: `slipway lineage` starts its server, `slipway lineage NAME` shows what a table, a column or "
-    "a model comes from and what comes from it.",
+    help="Browse lineage: `slipway lineage` starts the lineage server, `slipway lineage NAME` shows what is upstream "
+    "and downstream of a table, column or model.",
     rich_markup_mode="rich",
 )
 
@@ -94,7 +94,7 @@ def serve_command(
         kept = lake.settings.lineage_database
         notes.print(
             f"Lineage is on [bold]{address}[/bold], bound to {host}; events are stored in "
-            f"{redact(kept) if kept else lake.home.lineage}. Ctrl-C ends it.",
+            f"{redact(kept) if kept else lake.home.lineage}. Ctrl-C stops it.",
             highlight=False,
         )
 
@@ -174,7 +174,7 @@ def diff_command(
 @app.command(
     "impact",
     epilog=_examples(
-        "slipway lineage impact fraud.transactions.TX_AMOUNT         whom to ask before touching it",
+        "slipway lineage impact fraud.transactions.TX_AMOUNT         owners of everything that depends on this column",
         "slipway lineage impact fraud.customer_spend --json",
     ),
 )
@@ -185,7 +185,7 @@ def impact_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the downstream impact of a change of a column or table, with owners."""
+    """Show everything downstream of a column or table, with owners."""
     from lakehouse.lineage.graph.impact import downstream_impact
 
     with _graph(lakehouse_at(home), at) as (graph, view):
@@ -225,7 +225,9 @@ def _graph(lake: "Lakehouse", at: datetime | None) -> "Iterator[tuple[Graph, Vie
         with graph.view(None if at is None else microseconds(at.replace(tzinfo=UTC))) as view:
             if not view.nodes():
                 raise SlipwayError(
-                    "No lineage is known yet." if at is None else "Nothing was known at that time.",
+                    "No lineage events are stored yet."
+                    if at is None
+                    else "No lineage events were stored at that time.",
                     where=str(lake.home.lineage),
                     nearest="slipway materialize",
                     fix="Materialize an asset: every run emits its lineage.",

@@ -25,9 +25,9 @@ def show_paths(node: Mapping[str, Any], found: Mapping[str, Sequence[Mapping[str
     for direction, nodes in found.items():
         title = f"Upstream of {place}" if direction == up else f"Downstream of {place}"
         if not nodes:
-            console.print(f"{title}: nothing known.", markup=False, highlight=False)
+            console.print(f"{title}: none.", markup=False, highlight=False)
             continue
-        heads = ["steps", "node", *(["columns", "by way of"] if node["column"] else ["by way of", "state"])]
+        heads = ["steps", "node", *(["columns", "via"] if node["column"] else ["via", "state"])]
         print_table(title, heads, [_row(one, columns=bool(node["column"])) for one in _without_crowds(nodes)])
 
 
@@ -63,7 +63,7 @@ def show_impact(found: Mapping[str, Any]) -> None:
     """Print the downstream impact of a change."""
     place = ".".join(filter(None, (found["of"]["name"], found["column"])))
     if not found["affected"]:
-        console.print(f"Nothing known is downstream of {place}.", markup=False, highlight=False)
+        console.print(f"Nothing is downstream of {place}.", markup=False, highlight=False)
         return
     rows = [
         [
@@ -92,7 +92,7 @@ def show_difference(found: Mapping[str, Any]) -> None:
             changed = True
             print_table(title, ["", "a", "b"], rows)
     if not changed:
-        console.print("No known differences.")
+        console.print("No differences.")
 
 
 def show_reconciled(found: Mapping[str, Any]) -> None:

@@ -41,7 +41,7 @@ def command(
     days: Annotated[
         str, typer.Option(help="A day, or a range of days: 2018-04-01:2018-04-30.", show_default=False)
     ] = "",
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute also what is up to date.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Also recompute assets that are up to date.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +88,7 @@ def command(
     if blocked:
         leave(1)
     if not report.recomputed:
-        console.print("Everything was up to date; --rebuild recomputes it anyway.")
+        console.print("Everything is up to date; --rebuild recomputes it anyway.")
 
 
 def _days(text: str) -> tuple[date, date] | None:

@@ -122,7 +122,7 @@ def _gates(lake: "Lakehouse", model: "Model") -> list[dict[str, Any]]:
 
 def _show_all(models: list[dict[str, Any]]) -> None:
     if not any(model["versions"] for model in models):
-        console.print("No model was trained in this home yet. [bold]slipway demo[/bold] trains one.")
+        console.print("No model has been trained in this home. [bold]slipway demo[/bold] trains one.")
     rows = []
     for model in models:
         live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
@@ -137,7 +137,7 @@ def _show(model: dict[str, Any]) -> None:
     console.print(f"[bold]{model['name']}[/bold] (owned by {model.get('owner', 'nobody: it is not declared')})")
     console.print(model.get("description", ""), markup=False, highlight=False)
     if not model["versions"]:
-        console.print(f"It was not trained yet. [bold]slipway materialize +{model['name']}[/bold] does it.")
+        console.print(f"It has not been trained. [bold]slipway materialize +{model['name']}[/bold] trains it.")
         return
     print_table(
         "Versions, newest first",
@@ -158,7 +158,7 @@ def _show(model: dict[str, Any]) -> None:
     )
     for one in model["versions"]:
         if one["reason"]:
-            console.print(f"Version {one['version']} did not go live: {one['reason']}", markup=False)
+            console.print(f"Version {one['version']} was not promoted: {one['reason']}", markup=False)
     live = next((one for one in model["versions"] if one["version"] == model["champion"]), None)
     if live:
         print_table(

@@ -26,7 +26,7 @@ EXAMPLES = """\
 
 slipway new-domain orders           writes assets/orders/, a test of it and a small sample delivery
 
-slipway new-domain orders --with-labels     labels are delivered later, by a source of their own
+slipway new-domain orders --with-labels     labels are delivered later, by a separate source
 
 slipway materialize group:orders    runs all of it: source, features, training set, model, predictions
 """
@@ -43,12 +43,12 @@ def command(
     name: Annotated[str, typer.Argument(help="The domain's name: lower-case letters, digits, underscores.")],
     *,
     with_labels: Annotated[
-        bool, typer.Option("--with-labels", help="Labels are delivered later, by a source of their own.")
+        bool, typer.Option("--with-labels", help="Labels are delivered later, by a separate source.")
     ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a domain with a sample delivery and a test; it runs without changes."""
+    """Create a domain with a sample delivery and a test, ready to run."""
     lake = lakehouse_at(home)
     assets = _assets_folder(lake)
     with at_work(lake.home, f"slipway new-domain {name}"):
@@ -60,7 +60,7 @@ def command(
         return
     test = [f"{file.relative_to(assets.parent)} tests it." for file in files if file.parent.name == "tests"]
     text = [
-        f"assets/{name}/ holds the domain, in {len(files) - len(test)} files.",
+        f"The domain is in assets/{name}/ ({len(files) - len(test)} files).",
         *test,
         *(f"{file} is a sample delivery of {rows} rows." for file, rows in deliveries.items()),
         "",
@@ -70,7 +70,7 @@ def command(
         "  slipway up     open the Dagster UI",
         "",
         f"Then adapt it: declare your columns in assets/{name}/contracts.py, replace the sample delivery, and change",
-        "features, training set and model. Loading the files reports mistakes.",
+        "features, training set and model. Mistakes are reported when the files are loaded.",
     ]
     console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
 
@@ -90,7 +90,7 @@ def _check_name(lake: "Lakehouse", assets: Path, name: str) -> None:
     elif reserved := _reserved(name):
         what, fix = f"is a reserved word of {reserved}", "Choose another name."
     elif taken := _taken(lake, assets, name):
-        what, fix = f"is taken: {taken}", "Choose another name, or remove that."
+        what, fix = f"is taken: {taken}", "Choose another name, or remove the existing one."
     else:
         return
     raise DeclarationError(f"{name!r} {what}.", where="slipway new-domain", nearest=_free(lake, assets, name), fix=fix)
@@ -173,9 +173,9 @@ def _write(
         if not isinstance(error, OSError):
             raise
         raise SlipwayError(
-            f"The domain could not be written: {error.strerror or error}; nothing is left of it.",
+            f"The domain could not be written: {error.strerror or error}. No files were left behind.",
             where=str(error.filename or assets),
-            fix="Make the project's folder writable, or work in a project of your own: `slipway init my_project`.",
+            fix="Make the project's folder writable, or create another project: `slipway init my_project`.",
         ) from error
     return [*sorted(folder.glob("*.py")), *tests], deliveries
 

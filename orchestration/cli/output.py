@@ -46,7 +46,7 @@ def lakehouse_at(home: Path | None, *, must_be: bool = False) -> "Lakehouse":
         raise HomeError(
             "The home does not exist, so there is nothing to read.",
             where=str(settings.home),
-            fix="Name the home with --home or SLIPWAY_HOME, or create one: `slipway demo`.",
+            fix="Set --home or SLIPWAY_HOME to an existing home, or create one: `slipway demo`.",
         )
     settings.export()
     return open_lakehouse(settings)

@@ -25,7 +25,7 @@ def shown_progress(*, quiet: bool) -> Iterator[Any]:
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
     with Progress(*columns, TimeElapsedColumn(), console=notes, transient=True) as bars:
-        bar = bars.add_task("slipway", total=None, text="getting ready")
+        bar = bars.add_task("slipway", total=None, text="starting")
         yield Listener(lambda step, text: bars.update(bar, description=step, text=text))
 
 

@@ -59,9 +59,9 @@ def command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List, retry or discard quarantined rows and rejected deliveries of a source.
+    """List, retry or discard a source's quarantined rows and rejected deliveries.
 
-    Rows are listed by rule, rejected and blocked deliveries with reason and remediation.
+    Lists rows by failed rule, and rejected and blocked deliveries with reason and remediation.
     """
     lake = lakehouse_at(home)
     from orchestration.sources_by_name import source_named
@@ -69,7 +69,7 @@ def command(
     source = source_named(table)
     done: dict[str, Any] = {}
     if retry and drop:
-        raise SlipwayError("--retry and --drop exclude each other.", where="--retry, --drop", nearest="--retry")
+        raise SlipwayError("--retry and --drop cannot be combined.", where="--retry, --drop", nearest="--retry")
     if delivery and (rule or not drop):
         nearest = f"slipway quarantine {source.name} --drop --delivery {delivery} --reason '...'"
         raise SlipwayError("--delivery needs --drop, and no --rule.", where="--delivery", nearest=nearest)

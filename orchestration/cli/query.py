@@ -82,7 +82,7 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
     """The format that the options ask for together."""
     if as_json and form not in {None, Format.JSON}:
         raise SlipwayError(
-            f"--json and --format {form} exclude each other.", where="slipway query", fix="Give one of the two."
+            f"--json and --format {form} cannot be combined.", where="slipway query", fix="Give one of the two."
         )
     chosen = Format.JSON if as_json else form
     if chosen is None and output is not None:
@@ -93,7 +93,7 @@ def _format(form: Format | None, output: Path | None, *, as_json: bool) -> Forma
             "The format table is for the terminal only.",
             where=f"--output {output}",
             nearest=f"--output {output.with_suffix('.csv')}",
-            fix="Give --format csv, json or parquet, or a file name that ends on one of them.",
+            fix="Use --format csv, json or parquet, or --output with one of these extensions.",
         )
     if chosen is Format.PARQUET and output is None:
         raise SlipwayError(

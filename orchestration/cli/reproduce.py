@@ -38,7 +38,11 @@ slipway reproduce models:/fraud.scorer/1 --no-retrain --json
 
 def command(
     what: Annotated[
-        str, typer.Argument(help="fraud.training@SNAPSHOT, models:/fraud.scorer/3 or models:/fraud.scorer@champion.")
+        str,
+        typer.Argument(
+            help="A training set (fraud.training@SNAPSHOT) or a model version (models:/fraud.scorer/3, "
+            "models:/fraud.scorer@champion)."
+        ),
     ],
     *,
     retrain: Annotated[
@@ -120,24 +124,24 @@ def _show_rows(done: "Reproduction") -> None:
         [[table, str(pin)] for table, pin in sorted(done.input_snapshots.items())],
     )
     contents = {
-        "as written": done.recorded_hash or "not recorded",
+        "as published": done.recorded_hash or "not recorded",
         "as stored": done.stored_hash,
         "as rebuilt": done.rebuilt_hash,
     }
     for name, text in {**contents, "differing columns": ", ".join(done.differing)}.items():
         if text:
             # Not truncated, so that it can be compared.
-            console.print(Text.assemble((f"{name:<10}", "cyan"), f"  {text}"), soft_wrap=True)
+            console.print(Text.assemble((f"{name:<12}", "cyan"), f"  {text}"), soft_wrap=True)
 
 
 def _conclude(*, identical: bool, remarks: list[str]) -> None:
     for remark in remarks:
         console.print(remark, markup=False, highlight=False)
-    console.print("[green]Identical, bit by bit.[/green]" if identical else "[red]NOT identical.[/red]")
+    console.print("[green]Identical, bit by bit.[/green]" if identical else "[red]Not identical.[/red]")
 
 
 def _yes_or_no(equal: bool | None) -> str:  # noqa: FBT001  # what was found
-    return "not tried" if equal is None else "yes" if equal else "no"
+    return "not compared" if equal is None else "yes" if equal else "no"
 
 
 def _rows(done: "Reproduction") -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.query.run import QueryResult
 
 SHOWN = 100
-"""Rows that a terminal is given."""
+"""Rows that are shown in a terminal."""
 
 _UNLIMITED = 100_000
 
@@ -162,11 +162,14 @@ def _beside(output: Path) -> Iterator[Path]:
         raise SlipwayError(
             "There is no such folder.",
             where=str(output.parent),
-            fix="Make it first, or name another file with --output.",
+            fix="Create it, or choose another file with --output.",
         )
     if output.is_dir():
         raise SlipwayError(
-            "The output path is a folder.", where=str(output), nearest=str(output / "answer.csv"), fix="Name a file."
+            "The output path is a folder.",
+            where=str(output),
+            nearest=str(output / "answer.csv"),
+            fix="Specify a file name.",
         )
     beside = output.with_name(f".{output.name}.{uuid.uuid4().hex[:8]}")
     try:

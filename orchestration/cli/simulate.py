@@ -57,7 +57,7 @@ OF_WORLD = {
     World.FRAUD: ("days", "customers", "terminals", "format", "gzip"),
     World.CREDIT: ("months", "clients"),
 }
-"""The options that mean something in one world only."""
+"""The options that apply to one domain only."""
 
 
 def command(  # noqa: PLR0913  # an option each
@@ -143,7 +143,7 @@ def command(  # noqa: PLR0913  # an option each
     if lake and lake.home.delivered_at(source) != folder:
         console.print(
             f"This home reads deliveries from {lake.home.delivered_at(source)}; "
-            "`slipway demo` without --source makes it read from here again.",
+            "run `slipway demo` without --source to read from this folder again.",
             markup=False,
         )
     elif lake:
@@ -201,7 +201,7 @@ def _check_options(domain: World, given: list[str]) -> None:
                 f"--{name} does not apply to the domain {domain.value}.",
                 where=f"--{name}",
                 nearest=f"--domain {owner.value} --{name}",
-                fix="Remove it, or choose the other domain.",
+                fix="Remove the option, or choose the other domain.",
             )
 
 

@@ -142,7 +142,7 @@ def _show_one(lake: "Lakehouse", name: str, *, as_json: bool) -> None:
     )
     print_table(
         "Branches and tags",
-        ["name", "snapshot", "waits for inspection"],
+        ["name", "snapshot", "kept for inspection"],
         [
             [
                 lines(one["name"], one["kind"]),
@@ -160,7 +160,7 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
     from lakehouse.tables.describe import drop
 
     if name is None:
-        raise SlipwayError("--drop needs a table's name.", where="slipway tables", nearest="slipway tables NAME --drop")
+        raise SlipwayError("--drop needs a table name.", where="slipway tables", nearest="slipway tables NAME --drop")
     lake.table(name)
     going = [one for one in (name, quarantine_name(name)) if lake.has(one)]
     if not yes and (as_json or not sys.stdin.isatty()):
@@ -168,7 +168,7 @@ def _drop(lake: "Lakehouse", name: str | None, *, yes: bool, as_json: bool) -> N
             f"Dropping {' and '.join(going)} cannot be undone, and the terminal is not interactive.",
             where="slipway tables --drop",
             nearest="--yes",
-            fix="Add --yes to drop it.",
+            fix="Add --yes to drop without confirmation.",
         )
     if not yes and not typer.confirm(f"Drop {' and '.join(going)} with all snapshots and files?"):
         console.print("Nothing was dropped.")

@@ -47,7 +47,8 @@ def command(  # noqa: PLR0913  # an option each
     key: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of a key in the spine, such as customer_id=client; may be repeated.", show_default=False
+            help="The spine's column for an entity key, as KEY=COLUMN: customer_id=client; may be repeated.",
+            show_default=False,
         ),
     ] = None,
     max_age: Annotated[
@@ -60,7 +61,7 @@ def command(  # noqa: PLR0913  # an option each
         bool,
         typer.Option(
             "--as-known",
-            help="Use the measured time when each feature row became readable, instead of the declared delay.",
+            help="Join by the time when each feature row was published, instead of the declared delay.",
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Parquet file to write.", show_default=False)] = None,
@@ -75,9 +76,9 @@ def command(  # noqa: PLR0913  # an option each
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Join features to a spine, point-in-time correct: every row of the spine once, in the same order.
+    """Join features to a spine, point-in-time correct; each spine row appears once, in the same order.
 
-    A spine holds the entity keys and times for which features are wanted (Feast's entity dataframe).
+    A spine has the entity keys and times to compute features for (Feast's entity dataframe).
     """
     if out is not None and out.suffix != ".parquet":
         raise SlipwayError(
@@ -123,7 +124,7 @@ def _keys(given: list[str]) -> dict[str, str]:
 def _show(frame: "TrainingFrame", out: Path | None) -> None:
     facts: dict[str, Any] = frame.described()
     print_table(
-        f"{facts['rows']:,} rows, {len(frame.features)} features as known at {frame.time}",
+        f"{facts['rows']:,} rows, {len(frame.features)} features as of {frame.time}",
         ["feature set", "features", "read at", "newest row"],
         [[one.table, len(one.columns), str(one.snapshot_id), one.newest] for one in frame.joined],
     )
@@ -134,4 +135,4 @@ def _show(frame: "TrainingFrame", out: Path | None) -> None:
             # Not truncated, so that it can be copied.
             console.print(Text.assemble((name, "cyan"), f"  {text}"), soft_wrap=True)
     if out is None:
-        notes.print("No file was written; --out FILE writes the rows.", markup=False)
+        notes.print("No file was written; use --out FILE to write the rows.", markup=False)

@@ -46,7 +46,7 @@ def command(
         raise ProjectError(
             "There is no workspace.yaml.",
             where=str(workspace),
-            fix="Restore it from another project (`slipway init`), or name the project's folder with SLIPWAY_PROJECT.",
+            fix="Copy it from a new project (`slipway init`), or set SLIPWAY_PROJECT to the project's folder.",
         )
     _claim(lake.home, host, port)
     address = f"http://{host}:{port}"
@@ -54,7 +54,7 @@ def command(
         print_json({"address": address, "home": str(lake.home.root)})
     else:
         notes.print(
-            f"Dagster opens on [bold]{address}[/bold], bound to {host}; state is in {lake.home.root}. Ctrl-C ends it."
+            f"Dagster opens on [bold]{address}[/bold], bound to {host}; state is in {lake.home.root}. Ctrl-C stops it."
         )
     lake.settings.quiet_children()
     words = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
@@ -71,9 +71,9 @@ def _claim(home: "Home", host: str, port: int) -> None:
         serving = lock(home.root, "up")
     except LockHeldError as error:
         raise HomeError(
-            f"Another `slipway up` serves this home: {error.holder}.",
+            f"Another `slipway up` is running on this home: {error.holder}.",
             where=str(home.root),
-            fix="Use that one, or stop it first.",
+            fix="Use that one, or stop it.",
         ) from None
     try:
         with socket.socket() as probe:
@@ -84,7 +84,7 @@ def _claim(home: "Home", host: str, port: int) -> None:
             probe.bind((host if error.errno == errno.EADDRINUSE else "127.0.0.1", 0))
             free = probe.getsockname()[1]
         raise SlipwayError(
-            f"{host}:{port} cannot be bound: {error.strerror}.",
+            f"Cannot listen on {host}:{port}: {error.strerror}.",
             where="slipway up",
             nearest=f"--port {free}",
             fix="Choose a free port, and an address of this machine.",

@@ -48,7 +48,7 @@ def transform_assets(declared: Declared[DbtModelAsset]) -> list[dg.AssetsDefinit
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         selected = [model.table for model in models if asset_key(model.table) in context.selected_asset_keys]
-        progress.report(f"{domain} dbt models", "looking for what changed")
+        progress.report(f"{domain} dbt models", "looking for changes")
         with clear_failures():
             results = build(lake, project, selected, run_id=context.run.run_id, rebuild=config.rebuild)
         for result in results:

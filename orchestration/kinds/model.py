@@ -38,7 +38,7 @@ def model_asset(asset: ModelAsset) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lakehouse],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        progress.report(model.name, "looking for what changed")
+        progress.report(model.name, "looking for changes")
         with clear_failures():
             try:
                 done = retrain(
@@ -61,7 +61,7 @@ def model_asset(asset: ModelAsset) -> dg.AssetsDefinition:
         rejected = done.version.tags.get(Tag.REASON) if CHALLENGER in done.version.aliases else None
         if rejected:
             raise dg.Failure(
-                description=f"{done.version.uri} stays challenger: {rejected}",
+                description=f"{done.version.uri} was not promoted: {rejected}",
                 metadata={"mlflow_run": done.version.run_id},
                 allow_retries=False,
             )
@@ -88,7 +88,7 @@ def _model_result(model: Model, done: Retraining) -> dg.MaterializeResult:
         "candidate": done.version.candidate,
         "aliases": ", ".join(done.version.aliases),
         "mlflow_run": done.version.run_id,
-        "recomputed": "retrained" if done.recomputed else "nothing: it was trained on the same input snapshots",
+        "recomputed": "retrained" if done.recomputed else "nothing: already trained on the same input snapshots",
         "inputs": input_snapshots_table(done.input_snapshots),
         **{f"metric/{name}": value for name, value in done.version.metrics.items()},
     }

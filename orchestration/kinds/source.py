@@ -33,7 +33,7 @@ from orchestration.progress import Progress
 from orchestration.source_days import choose_days, parse_days
 
 _DAYS_SHOWN = 400
-"""So many of a source's newest days are listed in a materialization's metadata."""
+"""Maximum number of a source's newest days in a materialization's metadata."""
 
 
 class LandingConfig(dg.Config):

@@ -75,7 +75,7 @@ class LineageEventLogStorage(SqliteEventLogStorage):
         """Store an entry, and pass it to the listener."""
         dagster_event = event.dagster_event
         if dagster_event is not None and dagster_event.event_type in NOTED:
-            self._try("a start or an end was not noted", lambda listener: note(listener.lake, event))
+            self._try("a start or an end was not recorded", lambda listener: note(listener.lake, event))
         super().store_event(event)
         # Entries without a run, reported by hand or from outside, belong to no job.
         if (

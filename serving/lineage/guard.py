@@ -29,7 +29,7 @@ HEADERS = (
 )
 
 _PROTECTED_PATHS = ("/api/",)
-_SAME_ORIGIN = "Send the request from the server's own pages, or without a browser."
+_SAME_ORIGIN = "Send the request from the lineage server's own pages, or from a client other than a browser."
 
 
 class Guard:

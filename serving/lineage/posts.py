@@ -63,7 +63,7 @@ async def _receive(
         return Response(status_code=400)
     except TimeoutError:
         what = f"The body did not arrive within {BODY_SECONDS} seconds."
-        return _rejected(SlipwayError(what, where="body", fix="Send the body without pauses."), 408)
+        return _rejected(SlipwayError(what, where="body", fix="Send the body without interruption."), 408)
     except BadEventError as error:
         return _rejected(error, error.status)
     except SQLAlchemyError as error:

@@ -39,10 +39,10 @@ def check_binding(host: str, token: str | None) -> None:
         )
     if token is None and not is_loopback(host):
         raise SettingsError(
-            f"Bound to {host}, the lineage server can be reached from other machines, but it has no token.",
+            f"On {host}, the lineage server is reachable from other machines, but it has no token.",
             where="SLIPWAY_LINEAGE_TOKEN",
             nearest="--host 127.0.0.1",
-            fix="Set a token of at least 16 characters, which senders and pages then need, or bind to this machine.",
+            fix="Set a token of at least 16 characters, which clients must then send, or bind to 127.0.0.1.",
         )
 
 

@@ -347,7 +347,7 @@ def test_an_audit_branch_waits_for_inspection(slipway: Slipway, books: Lakehouse
     published = {one["snapshot_id"]: one["published"] for one in output["snapshots"]}
     assert published[waiting[0]["snapshot_id"]] is False
     assert published[output["snapshot_id"]] is True
-    assert "waits for inspection" in slipway("tables", "books.ledger", "--home", books.home.root).words
+    assert "kept for inspection" in slipway("tables", "books.ledger", "--home", books.home.root).words
 
 
 @pytest.mark.parametrize("words", [("tables", "fraud.training"), ("query", "select 1"), ("contract", "suggest", "a.b")])
@@ -684,7 +684,7 @@ def test_features_are_searched_by_word_entity_source_and_owner(slipway: Slipway,
     assert [one["name"] for one in found] == ["fraud.terminal_risk.is_fraud_rate_30d"]
     assert "fraud.customer_spend.amount_mean_1d" in slipway("features", "amount", "--home", world.home).words
     none = slipway("features", "nothing-like-it", "--home", world.home)
-    assert "None of 35 features matches" in none.err
+    assert "No match among 35 features" in none.err
     error = slipway("features", "--owner", "team:payment", "--home", world.home, "--json").json
     assert (error["error"], error["nearest"]) == ("UnknownNameError", "team:payments")
 
@@ -732,9 +732,9 @@ def test_one_model(slipway: Slipway, world: World) -> None:
 
 def test_models_of_a_home_without_models(slipway: Slipway, tmp_path: Path) -> None:
     home = tmp_path / "new"
-    assert "No model was trained" in slipway("models", "--home", home).words
+    assert "No model has been trained" in slipway("models", "--home", home).words
     assert slipway("models", "fraud.scorer", "--home", home, "--json").json["versions"] == []
-    assert "not trained yet" in slipway("models", "fraud.scorer", "--home", home).words
+    assert "has not been trained" in slipway("models", "fraud.scorer", "--home", home).words
     assert not (home / "mlflow" / "mlflow.db").exists(), "looking makes no database"
 
 
@@ -950,7 +950,7 @@ def test_a_rejected_delivery_is_reported_until_it_is_corrected(slipway: Slipway,
     again = slipway("materialize", table, *home)
     assert again.code == 1
     assert f"{path.name} is rejected since 2" in again.words
-    assert "was up to date" not in again.words
+    assert "is up to date" not in again.words
     asked = slipway("materialize", table, *home, "--json")
     assert (asked.code, [one["delivery"] for one in asked.json["rejected"]]) == (1, [path.name])
     instance = open_instance(days_landed)
@@ -1014,5 +1014,5 @@ def test_a_delivery_is_dropped_and_a_copy_is_named(slipway: Slipway, days_landed
     assert slipway(*drop, "none.csv", "--reason", "a mistake", *home).code == 0
     result = slipway("materialize", table, *home)
     assert result.code == 0
-    assert "latin.csv was discarded and is not landed: a mistake" in result.words
+    assert "latin.csv was dropped and is not landed: a mistake" in result.words
     assert f"copy.parquet is a copy of {first.name}, and was not landed." in result.words

@@ -89,7 +89,7 @@ def checks(done: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, dg.AssetChe
 def test_a_run_reports_its_progress_its_cost_and_its_checks(bookings_lake):
     done, messages = run(bookings_lake, features())
     assert messages == [
-        "books.habits: looking for what changed",
+        "books.habits: looking for changes",
         "books.habits: computing 2 features of all days",
         "books.habits: writing and auditing 90 rows",
     ]
@@ -109,7 +109,7 @@ def test_a_range_of_days_is_computed_again_in_one_run_and_nothing_new_is_not(boo
     assert messages[1] == f"books.habits: computing 2 features of 3 days ({DAYS[2]} to {DAYS[4]})"
     assert (metadata(done)["dagster/row_count"], metadata(done)["rows_written"]) == (90, 30)
     again, messages = run(bookings_lake, features())
-    assert messages == ["books.habits: looking for what changed"]
+    assert messages == ["books.habits: looking for changes"]
     assert metadata(again)["snapshot"] == metadata(done)["snapshot"]
 
 

@@ -304,5 +304,5 @@ def test_a_kind_without_a_factory_is_named(shop: Domain, tmp_path: Path, monkeyp
     from orchestration import factories
 
     monkeypatch.delitem(factories._factories, SummaryAsset)
-    with pytest.raises(DeclarationError, match="No factory builds assets of the kind 'summary'"):
+    with pytest.raises(DeclarationError, match="No factory is registered for assets of the kind 'summary'"):
         build_defs(scenario.make_lake(tmp_path / "home"), [shop])

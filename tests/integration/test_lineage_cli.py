@@ -86,7 +86,7 @@ def test_impact_names_the_owners_to_ask(lineage):
     result = lineage("impact", "fraud.transactions.TX_AMOUNT")
     assert "Owners to ask: team:models (2), team:features (1)." in result.words
     assert [one["name"] for one in lineage("impact", "fraud.training", "--json").json["affected"]] == ["fraud.scorer"]
-    assert "Nothing known is downstream of fraud.scorer." in lineage("impact", "fraud.scorer").words
+    assert "Nothing is downstream of fraud.scorer." in lineage("impact", "fraud.scorer").words
 
 
 def test_two_runs_are_compared(lineage):
@@ -94,7 +94,7 @@ def test_two_runs_are_compared(lineage):
     assert "fraud.transactions 1.0.0 1.1.0" in result.words
     assert "Code" not in result.words
     assert lineage("diff", sample.run_id(101), sample.run_id(111), "--json").json["inputs"][0]["changed"]
-    assert "No known differences." in lineage("diff", sample.run_id(101), sample.run_id(101)).words
+    assert "No differences." in lineage("diff", sample.run_id(101), sample.run_id(101)).words
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_unknown_name_gets_the_nearest(lineage, words, nearest):
 
 def test_a_home_without_runs_gets_a_clear_error(slipway, tmp_path):  # noqa: F811  # the fixture
     result = slipway("lineage", "fraud.training", "--home", tmp_path / "home", "--json")
-    assert (result.code, result.json["what"]) == (1, "No lineage is known yet.")
+    assert (result.code, result.json["what"]) == (1, "No lineage events are stored yet.")
 
 
 def test_a_column_can_be_followed_through_what_decides_about_rows(lineage):

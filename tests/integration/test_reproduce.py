@@ -379,7 +379,7 @@ def test_reproduce_ends_with_1_when_it_is_not_the_same(slipway, built, monkeypat
     monkeypatch.setattr("lakehouse.training.reproduce.note", lambda *_: "2018-05-16T00:00:00")
     code, output = slipway("reproduce", "fraud.training", "--home", built.home.root)
     assert code == 1
-    assert "NOT identical." in output
+    assert "Not identical." in output
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_training_set_joins_features_to_a_file(slipway, built, tmp_path):
     out = tmp_path / "frame.parquet"
     code, output = slipway("training-set", "fraud.training", "--spine", tmp_path / "cases.parquet", "--out", out, *home)
     assert code == 0
-    assert f"{len(rows):,} rows, 14 features as known at tx_datetime" in output
+    assert f"{len(rows):,} rows, 14 features as of tx_datetime" in output
     written = pq.read_table(out)
     # The declared training set itself, made for a spine of somebody else.
     names = [*spine.column_names, *training.features]

@@ -71,5 +71,5 @@ def test_the_graph_is_seen_in_a_browser_and_a_second_ui_on_the_home_is_rejected(
     words[-1] = served.rsplit(":", 1)[1]
     second = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert second.returncode == 1
-    assert "serves this home" in second.stderr
+    assert "is running on this home" in second.stderr
     assert "Traceback" not in second.stderr

@@ -129,7 +129,7 @@ def test_init_lists_what_it_wrote_and_what_comes_next(tmp_path):
 def test_init_overwrites_nothing(tmp_path):
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / "LICENSE").write_text("mine, too")
-    with pytest.raises(ProjectError, match="has a file that a project starts with") as caught:
+    with pytest.raises(ProjectError, match="already has a file of a project") as caught:
         init.write_all(tmp_path, init.project_files("shop"))
     assert caught.value.where == str(tmp_path / "README.md")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["LICENSE", "README.md"]
@@ -141,7 +141,7 @@ def test_init_overwrites_nothing(tmp_path):
 def test_when_a_file_cannot_be_written_nothing_is_left(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "tests").write_text("a file where a folder has to be")
-    with pytest.raises(ProjectError, match="nothing is left of it"):
+    with pytest.raises(ProjectError, match="No files were left"):
         init.write_all(tmp_path / "shop", init.project_files("shop"))
     assert [path.name for path in (tmp_path / "shop").iterdir()] == ["tests"]
 
