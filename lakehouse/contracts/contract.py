@@ -91,14 +91,7 @@ class Contract:
         for field in ("may_add", "then"):
             object.__setattr__(self, field, pairs(getattr(self, field)))
         where = f"contract of {self.table}"
-        names = [column.name for column in self.columns]
-        doubled = _doubled(names)
-        if doubled or not names:
-            raise DeclarationError(
-                f"Duplicate columns: {', '.join(doubled)}." if doubled else "The contract has no columns.",
-                where=where,
-                fix="Name each column once.",
-            )
+        _check_names([column.name for column in self.columns], where)
         if not 0 <= self.quarantine_share < 1:
             raise DeclarationError(
                 f"{self.quarantine_share} is not a share: it must lie between 0 and 1.",
@@ -258,6 +251,34 @@ def check_as_declared(contract: Contract) -> None:
 def across(key: Sequence[str]) -> str:
     """Return the name of the check that no earlier delivery brought a key."""
     return f"{'_'.join(key)}_unique_across_deliveries"
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    """Raise DeclarationError for names that an engine cannot tell apart, and for those that Slipway uses itself."""
+    doubled = _doubled(names)
+    if doubled or not names:
+        raise DeclarationError(
+            f"Duplicate columns: {', '.join(doubled)}." if doubled else "The contract has no columns.",
+            where=where,
+            fix="Name each column once.",
+        )
+    folded = _doubled([name.casefold() for name in names])
+    if folded:
+        alike = [name for name in names if name.casefold() == folded[0]]
+        raise DeclarationError(
+            f"The columns {' and '.join(alike)} differ in upper and lower case only, which SQL does not distinguish.",
+            where=where,
+            nearest=f"{alike[1]}_2",
+            fix="Give one of them another name, and declare a mapping: renamed(DELIVERED, NAME).",
+        )
+    reserved = next((name for name in names if name.startswith("_")), None)
+    if reserved is not None:
+        raise DeclarationError(
+            f"The column name {reserved!r} is reserved: Slipway's own columns begin with _.",
+            where=where,
+            nearest=reserved.lstrip("_") or None,
+            fix="Give it another name, and declare a mapping: renamed(DELIVERED, NAME).",
+        )
 
 
 def _doubled(names: Sequence[str]) -> list[str]:

@@ -20,9 +20,9 @@ from lakehouse.profiling.distribution_fit import ColumnHistory, Shape, moments
 from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile
 from lakehouse.sources.casting import as_text
-from lakehouse.sources.mapping_types import UNITS
 from lakehouse.sources.mappings import retyped, times
 from lakehouse.sources.reading import delivered_name
+from lakehouse.sources.time_mapping import UNITS
 
 _CLOCK = r"(?:(?P<gap>[ T])(?P<clock>\d{1,2}:\d\d(?P<seconds>:\d\d(?P<parts>\.\d+)?)?)(?P<half> ?[AaPp][Mm])?)?"
 _ZONE = r"(?P<zone> ?(?:Z|[+-]\d\d:?\d\d))?"

@@ -30,7 +30,7 @@ from lakehouse.profiling.anomalies import find_anomalies
 from lakehouse.profiling.issues import Issue
 from lakehouse.profiling.profile import DeliveryProfile, profile_rows, profile_table
 from lakehouse.sources.delivered_rows import LandedRows, landed_rows
-from lakehouse.sources.deliveries import Delivery
+from lakehouse.sources.deliveries import ChangedFileError, Delivery
 from lakehouse.sources.file_formats import EncodingError
 from lakehouse.sources.reading import read_leniently
 from lakehouse.sources.remediation import of_nulls, recipe
@@ -222,6 +222,8 @@ def faulty_evaluation(context: EvaluationContext, delivery: Delivery, error: Del
     source = context.source
     landed = source.shape.schema
     evaluation = DeliveryEvaluation(delivery, (), landed.empty_table(), none_broken(landed), fault=error)
+    if isinstance(error, ChangedFileError):
+        return evaluation
     try:
         read = read_leniently(source, delivery.path)
     except EncodingError as other:

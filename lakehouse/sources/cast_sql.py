@@ -8,15 +8,14 @@ from typing import TypeVar
 
 from lakehouse.contracts.columns import SQL_TYPES, Column
 from lakehouse.sources.mapping_types import (
-    UNITS,
     ColumnMapping,
     DecimalComma,
     NullSpellings,
     Recoded,
     Scaled,
     Swapped,
-    Times,
 )
+from lakehouse.sources.time_mapping import UNITS, Times
 from lakehouse.tables.duck import literal, quoted
 
 # What a text must look like, where DuckDB would take more: 5.7 as the integer 6, or `infinity` as a time.
@@ -125,13 +124,32 @@ def _time(name: str, mappings: Sequence[Times], *, naive: bool) -> str:
     if any(mapping.day_month_swapped for mapping in mappings):
         swapped = f"make_date(year({value}), day({value}), month({value})) + ({value} - date_trunc('day', {value}))"
         value = f"case when day({value}) <= {_MONTHS} then {swapped} else {value} end"
-    for zone in dict.fromkeys(mapping.zone for mapping in mappings if mapping.zone):
-        value = f"case when regexp_matches({name}, {literal(_OFFSET)}) then {value} else {_in_zone(value, zone)} end"
+    for zone, ambiguous in dict.fromkeys((mapping.zone, mapping.ambiguous) for mapping in mappings if mapping.zone):
+        local = _in_zone(value, zone, ambiguous)
+        value = f"case when regexp_matches({name}, {literal(_OFFSET)}) then {value} else {local} end"
     return f"(case when ({value}) between {_FIRST} and {_LAST} then ({value}) end)"
 
 
-def _in_zone(value: str, zone: str) -> str:
+def _in_zone(value: str, zone: str, ambiguous: str) -> str:
+    """The UTC time of a local one; null where the zone's clock never showed it, or twice and the policy says so.
+
+    The offsets of the days before and after give the only two UTC times that can be meant; those that read as the local
+    time are.
+    """
     if zone[0] in "+-":
         minutes = (int(zone[1:3]) * 60 + int(zone[4:6])) * (1 if zone[0] == "+" else -1)
         return f"({value}) - interval ({minutes}) minute"
-    return f"(({value}) at time zone {literal(zone)}) at time zone 'UTC'"
+
+    def local(time: str) -> str:
+        return f"((({time}) at time zone 'UTC') at time zone {literal(zone)})"
+
+    day = "interval 1 day"
+    before, after = (f"t - ({local(f't {sign} {day}')} - (t {sign} {day}))" for sign in "-+")
+    both = {"quarantine": "null", "earlier": "least(c.a, c.b)", "later": "greatest(c.a, c.b)"}[ambiguous]
+    chosen = (
+        f"case when {local('c.a')} <> t then case when {local('c.b')} = t then c.b end "
+        f"when c.a <> c.b and {local('c.b')} = t then {both} else c.a end"
+    )
+    # A lambda over a list of one evaluates its value once, however often it is named.
+    candidates = f"{{'a': {before}, 'b': {after}}}"
+    return f"list_transform([{value}], lambda t: list_transform([{candidates}], lambda c: {chosen})[1])[1]"

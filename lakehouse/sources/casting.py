@@ -55,12 +55,19 @@ def cast_columns(
     `naive`: times without a zone are UTC; else they are unreadable. `times`: the rows' event times, which say on which
     rows a mapping holds; None when every mapping holds on all of them.
     """
-    valued = [one for one in mappings if not isinstance(one, Renamed | Ignored | Absent)]
+    nested = {name for name in delivered.column_names if not has_text(delivered.column(name).type)}
+    valued = [
+        one for one in mappings if not isinstance(one, Renamed | Ignored | Absent) and not nested & set(one.touched())
+    ]
     cast = Cast()
     as_texts: list[Column] = []
     for column in wanted:
         values = delivered.column(column.name)
-        if texts or any(column.name in one.touched() for one in valued):
+        if column.name in nested:
+            cast.mistyped[column.name] = values.type
+            nothing = pa.chunked_array([pa.nulls(len(values), ARROW_TYPES[column.type])])
+            cast.put(column.name, nothing, _mask(pc.is_valid(values)))
+        elif texts or any(column.name in one.touched() for one in valued):
             as_texts.append(column)
         elif not _is_of_kind(values.type, column.type):
             cast.mistyped[column.name] = values.type
@@ -80,6 +87,14 @@ def holds(mapping: ColumnMapping, times: pa.ChunkedArray) -> pa.ChunkedArray:
         end = datetime.combine(mapping.until + timedelta(days=1), datetime.min.time())
         held = pc.and_(held, pc.less(times, pa.scalar(end, pa.timestamp("us"))))
     return pc.fill_null(held, fill_value=False)
+
+
+def has_text(kind: pa.DataType) -> bool:
+    """Whether values of a type can be written as texts: not nested ones, nor bytes, which may be anything."""
+    if pa.types.is_dictionary(kind):
+        return has_text(kind.value_type)
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return not (binary or pa.types.is_binary_view(kind) or pa.types.is_nested(kind))
 
 
 def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.sources.deliveries import Delivery
+from lakehouse.sources.deliveries import Delivery, require_unchanged
 from lakehouse.sources.reading import Read, read_delivery
 from lakehouse.sources.source import METADATA, Source
 
@@ -35,8 +35,9 @@ class LandedRows:
 
 
 def landed_rows(source: Source, delivery: Delivery, days: Sequence[date], now: datetime) -> LandedRows:
-    """The delivery's rows of `days`. Raises DeliveryError for a bad file."""
+    """The delivery's rows of `days`. Raises DeliveryError for a bad file, and for one that changed in the meantime."""
     read = read_delivery(source, delivery.path)
+    require_unchanged(delivery)
     number = len(read.rows)
     marked = {
         "_file": pa.repeat(pa.scalar(delivery.name), number),

@@ -63,13 +63,7 @@ def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
             where=str(place),
             fix=f"Put the files of {source.name} there, or name another place with --source.",
         )
-    found = [
-        (path, str(path.relative_to(place)))
-        for path in sorted(place.rglob("*"))
-        if path.is_file()
-        and format_of(path)
-        and not any(part.startswith(".") for part in path.relative_to(place).parts)
-    ]
+    found = [(path, _name(path.relative_to(place))) for path in sorted(place.rglob("*")) if _is_delivery(path, place)]
     if not found:
         raise DeliveryError(
             "There is no file to land.",
@@ -78,6 +72,24 @@ def find_files(home: Home, source: Source) -> list[tuple[Path, str]]:
             fix=f"Deliver files with an extension of {', '.join(FORMATS)}.",
         )
     return found
+
+
+def _is_delivery(path: Path, place: Path) -> bool:
+    """Whether a file is one to land: Spark's and other programs' temporary files begin with `_` or `.`.
+
+    A symbolic link that leads out of the place is not followed.
+    """
+    return (
+        format_of(path) is not None
+        and not any(part.startswith((".", "_")) for part in path.relative_to(place).parts)
+        and path.is_file()
+        and (not path.is_symlink() or path.resolve().is_relative_to(place.resolve()))
+    )
+
+
+def _name(path: Path) -> str:
+    """The path as a text, with escape sequences for bytes that are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def inspect(home: Home, source: Source) -> list[Delivery]:
@@ -153,6 +165,30 @@ def _read_notes(file: Path) -> dict[str, dict]:
         return {}
 
 
+class ChangedFileError(DeliveryError):
+    """A delivered file that is not what it was when it was inspected."""
+
+
+def content_hash(path: Path) -> str:
+    """The fingerprint of the file's content as it is now. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def require_unchanged(delivery: Delivery) -> None:
+    """Raise ChangedFileError if the file has another content than was inspected: call it after reading the file."""
+    try:
+        unchanged = content_hash(delivery.path) == delivery.fingerprint
+    except OSError:
+        unchanged = False
+    if not unchanged:
+        raise ChangedFileError(
+            "The file changed while it was landed.",
+            where=str(delivery.path),
+            fix="Nothing of it was published. The next run lands what it holds then.",
+        )
+
+
 def hold(home: Home, source: str, delivery: Delivery) -> None:
     """Keep a copy of a delivery that is not published, so that nothing is lost with the drop folder."""
     held = home.held(source) / delivery.fingerprint / delivery.name
@@ -160,9 +196,12 @@ def hold(home: Home, source: str, delivery: Delivery) -> None:
         return
     with storage_guard(str(held)):
         held.parent.mkdir(parents=True, exist_ok=True)
-        beside = held.with_name(f".{held.name}.{os.getpid()}")
+        beside = held.with_name(f".{os.getpid()}")  # a name may be as long as the file system allows
         shutil.copyfile(delivery.path, beside)
-        beside.replace(held)
+        if content_hash(beside) == delivery.fingerprint:
+            beside.replace(held)
+        else:  # it changed since: the next run finds it as another delivery
+            beside.unlink()
 
 
 def let_go(home: Home, source: str, fingerprint: str) -> None:
@@ -193,8 +232,7 @@ def _look_into(source: Source, path: Path) -> dict:
     fingerprint = ""
     try:
         check_readable(path)
-        with path.open("rb") as file:
-            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        fingerprint = content_hash(path)
         times = read_delivery(source, path, [source.event_time]).rows.column(source.event_time)
     except DeliveryError as error:
         # A file that may not be opened has no content to be known by.

@@ -6,7 +6,7 @@ the contract's columns and types (reading.py, casting.py) and which files to rea
 
 import codecs
 import csv
-import gzip
+import errno
 import re
 import shutil
 import zlib
@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.errors import DeliveryError
-from lakehouse.tables.duck import borrow, literal
+from lakehouse.sources.csv_files import open_csv
+from lakehouse.sources.json_files import open_json
+from lakehouse.sources.text_files import CHUNK, LONGEST_LINE, Reader, unpacked
 
 FORMATS: Mapping[str, str] = {
     ".parquet": "parquet",
@@ -34,10 +34,7 @@ FORMATS: Mapping[str, str] = {
     ".ndjson": "json",
     ".ndjson.gz": "json",
 }
-LONGEST_LINE = 64 << 20
-"""Bytes of the longest line of a text file that is read."""
-_CHUNK = 1 << 20
-_DELIMITERS = ",;\t|"
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class EncodingError(DeliveryError):
@@ -55,8 +52,7 @@ class Delivered:
     path: Path
     kind: str
     names: Sequence[str]
-    item: str = ""
-    """What DuckDB reads texts from."""
+    _read: Reader
 
     @property
     def texts(self) -> bool:
@@ -66,13 +62,7 @@ class Delivered:
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some of the columns, all rows in file order; texts or typed, as delivered."""
         with _clear_faults(self.path, self.kind):
-            if not self.texts:
-                with pq.ParquetFile(self.path) as file:
-                    return file.read(columns=list(names)).select(list(names))
-            with borrow(in_order=True) as connection:
-                # Columns go by their places: DuckDB does not tell small letters from capital ones in names.
-                picked = ", ".join(f"c{self.names.index(name)}" for name in names)
-                return connection.sql(f"select {picked} from {self.item}").to_arrow_table().rename_columns(list(names))
+            return self._read(names)
 
 
 def format_of(path: Path) -> str | None:
@@ -115,14 +105,19 @@ def open_delivery(path: Path, encoding: str = "utf-8") -> Iterator[Delivered]:
     if kind == "parquet":
         with _clear_faults(path, kind), pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
-        yield Delivered(path, kind, names)
+        yield Delivered(path, kind, names, lambda wanted: _read_parquet(path, wanted))
         return
     with _clear_faults(path, kind):
         _check_lines(path)
     with _in_utf8(path, kind, encoding) as readable:
         with _clear_faults(path, kind):
-            names, item = _csv(readable) if kind == "csv" else _json(readable, path)
-        yield Delivered(path, kind, names, item)
+            names, read = open_csv(readable, path) if kind == "csv" else open_json(readable, path)
+        yield Delivered(path, kind, names, read)
+
+
+def _read_parquet(path: Path, names: Sequence[str]) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=list(names)).select(list(names))
 
 
 def _check_lines(path: Path) -> None:
@@ -134,8 +129,8 @@ def _check_lines(path: Path) -> None:
     if not path.name.lower().endswith(".gz") and path.stat().st_size <= LONGEST_LINE:
         return
     running = 0
-    with _unpacked(path) as file:
-        while chunk := file.read(_CHUNK):
+    with unpacked(path) as file:
+        while chunk := file.read(CHUNK):
             ends = [place for place in (chunk.find(b"\n"), chunk.find(b"\r")) if place >= 0]
             running += min(ends, default=len(chunk))
             if running > LONGEST_LINE:
@@ -154,58 +149,26 @@ def _too_long(path: Path) -> DeliveryError:
 
 @contextmanager
 def _in_utf8(path: Path, kind: str, encoding: str) -> Iterator[Path]:
-    """The file in UTF-8: itself, or a copy for as long as it is needed."""
+    """The file in UTF-8, JSON without a byte order mark: itself, or a copy for as long as it is needed."""
     if codecs.lookup(encoding).name == "utf-8":
-        yield path
-        return
+        with _clear_faults(path, kind), unpacked(path) as packed:
+            marked = kind == "json" and packed.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        if not marked:
+            yield path
+            return
+        encoding = "utf-8-sig"
     with TemporaryDirectory(prefix="slipway-delivery-") as folder:
-        copy = Path(folder, path.name.lower().removesuffix(".gz"))
+        copy = Path(folder, f"copy.{kind}")
         with _clear_faults(path, kind):
             reader = codecs.getreader(encoding)
-            with _unpacked(path) as packed, copy.open("w", encoding="utf-8", newline="") as file:
-                shutil.copyfileobj(reader(packed), file, _CHUNK)
+            with unpacked(path) as packed, copy.open("w", encoding="utf-8", newline="") as file:
+                shutil.copyfileobj(reader(packed), file, CHUNK)
         yield copy
 
 
-def _unpacked(path: Path) -> BinaryIO:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def _csv(path: Path) -> tuple[Sequence[str], str]:
-    """Nothing is guessed but the delimiter: a line that does not fit is an error, never a sign of another dialect."""
-    with _unpacked(path) as file:
-        line = file.readline(LONGEST_LINE)
-    header = line.decode("utf-8-sig")
-    delimiter = max(_DELIMITERS, key=header.count)
-    found = next(csv.reader([header], delimiter=delimiter), [])
-    types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(found)))
-    dialect = f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"'"
-    options = f"{dialect}, max_line_size = {LONGEST_LINE}"
-    return found, f"read_csv({literal(str(path))}, auto_detect = false, {options}, columns = {{{types}}})"
-
-
-def _json(path: Path, shown: Path) -> tuple[Sequence[str], str]:
-    objects = f"read_ndjson_objects({literal(str(path))}, maximum_object_size = {LONGEST_LINE})"
-    with borrow(in_order=True) as connection:
-        kinds = connection.sql(f"select json_type(json) as kind from {objects}").to_arrow_table()
-        odd = pc.index(pc.equal(kinds.column("kind"), "OBJECT"), pa.scalar(value=False)).as_py()
-        if odd >= 0:
-            raise DeliveryError(
-                f"The row is a JSON {kinds.column('kind')[odd].as_py().lower()}, not an object.",
-                where=f"{shown}, row {odd + 1}",
-                nearest='{"column": value}',
-                fix="Have it delivered with one JSON object in each line.",
-            )
-        first = connection.sql(f"select unnest(json_keys(json)) from {objects} limit 1000").fetchall()
-        keys = connection.sql(f"select distinct unnest(json_keys(json)) as key from {objects} order by key").fetchall()
-    names = list(dict.fromkeys(key for (key,) in [*first, *keys]))
-    picked = ", ".join(f"json ->> {literal(_pointer(name))} as c{place}" for place, name in enumerate(names))
-    return names, f"(select {picked} from {objects})"
-
-
-def _pointer(name: str) -> str:
-    """The JSON pointer (RFC 6901) to an object's member. A bare name that begins with $ or / would be a path."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
+def of_the_machine(error: Exception) -> bool:
+    """Whether an error is no fault of the file: a full disk, too many open files, no memory."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
 
 
 @contextmanager
@@ -213,14 +176,16 @@ def _clear_faults(path: Path, kind: str) -> Iterator[None]:
     """What libraries say of a damaged file, as one DeliveryError."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeError, duckdb.Error) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeError, csv.Error, duckdb.Error) as error:
+        if of_the_machine(error):
+            raise
         if isinstance(error, UnicodeError) or re.search(r"(?i)unicode|utf-8|utf8", str(error)):
             raise _other_encoding(path, kind) from error
         raise _damaged(path, kind, str(error)) from error
 
 
 def _other_encoding(path: Path, kind: str) -> DeliveryError:
-    with _unpacked(path) as file:
+    with unpacked(path) as file:
         begin = file.read(4)
     utf16 = begin[:2] in {codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE} or b"\0" in begin
     looks = "utf-16" if utf16 else "latin-1"
@@ -233,13 +198,16 @@ def _other_encoding(path: Path, kind: str) -> DeliveryError:
 
 
 def _damaged(path: Path, kind: str, message: str) -> DeliveryError:
-    if re.search(r"(?i)maximum[_ ](line|object)[_ ]size", message):
+    """The fault of a damaged file. The message of a library may hold values of rows, and is not shown."""
+    if re.search(r"(?i)maximum[_ ](line|object)[_ ]size|straddl|block_size|increase block", message):
         return _too_long(path)
-    line = re.search(r"CSV Error on Line: (\d+)|in line (\d+)", message)
-    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    row = re.search(r"CSV parse error: Row #(\d+)", message)  # the header is the first
+    line = re.search(r"in line (\d+)", message)
+    place = f", row {int(row.group(1)) - 1}" if row else f", line {line.group(1)}" if line else ""
+    columns = re.search(r"Expected (\d+) columns, got (\d+)", message)
     reason = f"{columns.group(2)} columns instead of {columns.group(1)}" if columns else message.splitlines()[0][:200]
     return DeliveryError(
         f"The file cannot be read as {kind}: it is damaged, cut off or of another format ({reason}).",
-        where=f"{path}, line {line.group(1) or line.group(2)}" if line else str(path),
+        where=f"{path}{place}",
         fix="Have it delivered again, or remove it from the folder; nothing of it was published.",
     )

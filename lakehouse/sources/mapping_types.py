@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import ClassVar
-from zoneinfo import ZoneInfo
 
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.errors import DeclarationError, nearest_name
 
 _NUMBERS = ("int16", "int32", "int64", "float64")
-_OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 _LARGEST = 1e18
-UNITS: Mapping[str, int] = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
-"""Microseconds of the units in which times are counted since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,51 +219,6 @@ class DecimalComma(ColumnMapping):
     """Numbers with a comma have it before the decimals, and points between thousands. Others are read as ever."""
 
     kinds = _NUMBERS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Times(ColumnMapping):
-    """Times are written, or meant, in another way.
-
-    `form`: how texts are written, in the words of strftime ("%d.%m.%Y %H:%M:%S"), or "seconds", "milliseconds" and
-    "microseconds" for numbers since 1970; texts in ISO form are still read. `zone`: the clock that they show, whatever
-    they say ("Europe/Berlin", "+02:00"), unless they say an offset other than UTC. `day_month_swapped`: day and month
-    changed places where a calendar allows it.
-    """
-
-    form: str = ""
-    zone: str = ""
-    day_month_swapped: bool = False
-    kinds = ("timestamp",)
-
-    def _arguments(self) -> list[str]:
-        return [
-            repr(self.column),
-            *([repr(self.form)] if self.form else []),
-            *([f"zone={self.zone!r}"] if self.zone else []),
-            *(["day_month_swapped=True"] if self.day_month_swapped else []),
-        ]
-
-    def _check_more(self, columns: Mapping[str, Column], where: str) -> None:  # noqa: ARG002  # asked by another field
-        if not (self.form or self.zone or self.day_month_swapped):
-            raise DeclarationError(
-                f"{self.line()} declares neither a format nor a time zone.",
-                where=where,
-                nearest=f'times("{self.column}", "%d.%m.%Y %H:%M:%S")',
-            )
-        if self.form and self.form not in UNITS and "%" not in self.form:
-            raise DeclarationError(
-                f"{self.form!r} is not a format of times.",
-                where=where,
-                nearest=nearest_name(self.form, UNITS) or "%d.%m.%Y %H:%M:%S",
-            )
-        if self.zone and not _OFFSET.fullmatch(self.zone):
-            try:
-                ZoneInfo(self.zone)
-            except (KeyError, ValueError, OSError):
-                raise DeclarationError(
-                    f"There is no time zone {self.zone!r}.", where=where, nearest="Europe/Berlin"
-                ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ from lakehouse.sources.mapping_types import (
     Retyped,
     Scaled,
     Swapped,
-    Times,
 )
+from lakehouse.sources.time_mapping import Times
 
 
 def file_encoding(encoding: str) -> ColumnMapping:
@@ -101,12 +101,25 @@ def times(
     form: str = "",
     *,
     zone: str = "",
+    ambiguous: str = "quarantine",
     day_month_swapped: bool = False,
     since: date | None = None,
     until: date | None = None,
 ) -> ColumnMapping:
-    """How times are written or meant: `times("paid_at", "%d.%m.%Y %H:%M", zone="Europe/Berlin")`."""
-    return Times(column=column, form=form, zone=zone, day_month_swapped=day_month_swapped, since=since, until=until)
+    """How times are written or meant: `times("paid_at", "%d.%m.%Y %H:%M", zone="Europe/Berlin")`.
+
+    `ambiguous` says what becomes of a local time that came twice, when the clock was set back: "earlier", "later" or
+    "quarantine".
+    """
+    return Times(
+        column=column,
+        form=form,
+        zone=zone,
+        ambiguous=ambiguous,
+        day_month_swapped=day_month_swapped,
+        since=since,
+        until=until,
+    )
 
 
 def scaled(column: str, factor: float, *, since: date | None = None, until: date | None = None) -> ColumnMapping:

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import ARROW_TYPES, Column
-from lakehouse.errors import DeliveryError
+from lakehouse.errors import DeliveryError, SlipwayError
 from lakehouse.profiling.issues import Issue
 from lakehouse.sources.casting import Cast, cast_columns
-from lakehouse.sources.file_formats import FORMATS, check_readable, format_of, open_delivery
+from lakehouse.sources.file_formats import FORMATS, check_readable, format_of, of_the_machine, open_delivery
 from lakehouse.sources.mapping_types import ColumnMapping, FileEncoding, Ignored, Renamed, Swapped
 from lakehouse.sources.source import Source
 from lakehouse.sources.structure import StructureError, name_faults, value_fault
@@ -80,6 +80,22 @@ def delivered_name(source: Source, read: Read, column: str) -> str:
 
 
 def _read(source: Source, path: Path, columns: Sequence[str] | None, *, strict: bool) -> Read:
+    try:
+        return _read_file(source, path, columns, strict=strict)
+    except (SlipwayError, MemoryError):
+        raise
+    except Exception as error:
+        if of_the_machine(error):
+            raise
+        # Whatever a library raises, it is the fault of this one file: others land.
+        raise DeliveryError(
+            f"The file cannot be read ({type(error).__name__}).",
+            where=str(path),
+            fix="Have it delivered again in another format, or remove it; nothing of it was published.",
+        ) from error
+
+
+def _read_file(source: Source, path: Path, columns: Sequence[str] | None, *, strict: bool) -> Read:
     contract = source.contract
     encoding = next((one.encoding for one in source.mappings if isinstance(one, FileEncoding)), "utf-8")
     with open_delivery(path, encoding) as opened:

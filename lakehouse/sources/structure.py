@@ -15,7 +15,7 @@ import pyarrow as pa
 from lakehouse.contracts.contract import Column
 from lakehouse.errors import DeliveryError, nearest_name
 from lakehouse.profiling.issues import Issue
-from lakehouse.sources.casting import Cast, cast_columns
+from lakehouse.sources.casting import Cast, cast_columns, has_text
 from lakehouse.sources.file_formats import Delivered
 from lakehouse.sources.mapping_types import Absent
 from lakehouse.sources.remediation import recipe
@@ -118,7 +118,8 @@ def value_fault(
     name, kind = column.name, column.type
     fix = "Have it delivered in the contract's type."
     if name in cast.mistyped:
-        readable = name not in cast.unreadable or not cast.unreadable[name].all()
+        some = name not in cast.unreadable or not cast.unreadable[name].all()
+        readable = some and has_text(cast.mistyped[name])
         proposal = f"retyped({name!r})" if readable else None
         message = f"The column {name!r} is {cast.mistyped[name]}, but the contract says {kind}."
         issue = Issue("type_changed", (name,), message, share=1.0, proposal=proposal)

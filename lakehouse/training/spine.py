@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from lakehouse.catalog.lakehouse import Lakehouse
 from lakehouse.errors import SlipwayError, nearest_name
 from lakehouse.query.run import run_query, tables_of
-from lakehouse.tables.duck import connect, literal
 from lakehouse.tables.read import Pin, resolve
+from lakehouse.training.spine_files import read_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,8 @@ Given: TypeAlias = "pl.DataFrame | pl.LazyFrame | pd.DataFrame | pa.Table | duck
 """A frame, a file (Parquet, CSV, JSON lines), or SQL over the lakehouse's tables; a table's bare name is SQL, too."""
 
 BLOCK_ROWS = 1 << 19
-_READERS = {".csv": "read_csv", ".jsonl": "read_json", ".ndjson": "read_json"}
-_SUFFIXES = (".parquet", *_READERS)
+_TEXTS = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_SUFFIXES = (".parquet", *_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ def _from_file(path: Path, texts: frozenset[str]) -> Spine:
         if suffix == ".parquet":
             schema = pq.read_schema(path)
             return Spine(path.name, schema, lambda: _parquet_blocks(path))
-        if suffix in _READERS:
-            return _by_duckdb(path, _READERS[suffix], texts)
-    except (pa.ArrowInvalid, duckdb.Error) as error:
+        if path.name.lower().endswith(_TEXTS):
+            return _in_memory(path.name, read_texts(path, texts))
+    except pa.ArrowInvalid as error:
         raise SlipwayError(
             f"The file cannot be read: {str(error).splitlines()[0]}", where=str(path), fix="Check what is in it."
         ) from error
@@ -167,29 +167,6 @@ def _parquet_blocks(path: Path) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BLOCK_ROWS):
             yield pa.Table.from_batches([batch])
-
-
-def _by_duckdb(path: Path, reader: str, texts: frozenset[str]) -> Spine:
-    source = f"{reader}({literal(str(path))}"
-    with _in_order() as connection:
-        names = connection.sql(f"from {source})").columns
-        kept = {name: "VARCHAR" for name in names if name in texts}
-        if kept and reader == "read_csv":
-            source += f", types = {kept}"
-        schema = connection.sql(f"from {source})").limit(0).to_arrow_table().schema
-
-    def blocks() -> Iterator[pa.Table]:
-        with _in_order() as connection:
-            for batch in connection.sql(f"from {source})").to_arrow_reader(BLOCK_ROWS):
-                yield pa.Table.from_batches([batch], schema)
-
-    return Spine(path.name, schema, blocks)
-
-
-def _in_order() -> duckdb.DuckDBPyConnection:
-    connection = connect()
-    connection.execute("set preserve_insertion_order = true")
-    return connection
 
 
 def _from_sql(lake: Lakehouse, sql: str, asked: Callable[[Sequence[str]], Mapping[str, Pin]]) -> Spine:

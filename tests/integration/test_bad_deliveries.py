@@ -166,19 +166,25 @@ def test_a_damaged_gzip_file(week, damage):
         (lambda line: ",".join(line.split(",")[:5]), "5 columns instead of 9", 31),
         (lambda line: line + ",7", "10 columns instead of 9", 31),
         (lambda _: "# a remark", "1 columns instead of 9", 31),
-        (lambda line: '"' + line, "cannot be read as csv", 31),
     ],
 )
 def test_a_csv_line_that_does_not_fit(week, change, message, line):
     lines = csv_lines()
     lines[30] = change(lines[30])
     put(week, "bad.csv", joined(lines))
-    rejected(week, "bad.csv", message=message, where=f", line {line}")
+    rejected(week, "bad.csv", message=message, where=f", row {line - 1}")
+
+
+def test_a_quote_that_is_never_closed(week):
+    lines = csv_lines()
+    lines[30] = '"' + lines[30]
+    put(week, "bad.csv", joined(lines))
+    rejected(week, "bad.csv", message="A quoted value of the file never ends")
 
 
 def test_a_csv_file_that_is_cut_off(week):
     put(week, "bad.csv", joined(csv_lines())[:-12])
-    rejected(week, "bad.csv", message="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", message="columns instead of 9", where=f", row {COUNT}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
@@ -460,7 +466,7 @@ def test_the_search_for_deliveries_names_bad_files_with_their_fault(week):
 
 def test_once_the_bad_file_is_gone_the_rest_lands(week):
     bad = put(week, "bad.csv", joined(csv_lines())[:-12])
-    rejected(week, "bad.csv", message="columns instead of 9", where=f", line {COUNT + 1}")
+    rejected(week, "bad.csv", message="columns instead of 9", where=f", row {COUNT}")
     bad.unlink()
     land(week, source, run_id="r")
     assert len(read(week, NAME)) == len(scenario.payments_on([*DAYS[:5], DAYS[6]]))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from lakehouse.contracts.contract import Column, Contract
 from lakehouse.errors import DeliveryError
-from lakehouse.sources import file_formats
+from lakehouse.sources import csv_files, file_formats
 from lakehouse.sources.mappings import (
     absent,
     decimal_comma,
@@ -407,8 +407,10 @@ def test_another_encoding_is_named_and_can_be_declared(tmp_path, encoding, packe
 
 
 def test_a_line_longer_than_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(file_formats, "LONGEST_LINE", 3 << 20)
-    long = bookings(1).with_columns(note=pl.lit("x" * (4 << 20)))
+    for module in (file_formats, csv_files):
+        monkeypatch.setattr(module, "LONGEST_LINE", 3 << 20)
+    monkeypatch.setattr(csv_files, "_BLOCK", 1 << 20)
+    long = bookings(1).with_columns(note=pl.lit("x" * (12 << 20)))
     path = write(tmp_path, long)
     quoted = tmp_path / "quoted.csv"
     quoted.write_text(path.read_text().replace("xxx", "xx\n").replace(",xx", ',"xx')[:-1] + '"\n')
