@@ -28,6 +28,7 @@ from lakehouse.tables.read import attach, plan, published_days
 from lakehouse.tables.shape import TableShape
 from lakehouse.tables.write import Draft
 from lakehouse.training.assemble import with_features
+from lakehouse.training.current_features import require_current_features
 from lakehouse.training.training_set import TrainingSet
 
 CHECKS: dict[str, str | tuple[str, bool]] = {
@@ -63,6 +64,7 @@ def predict(
         return plan_prediction_build(lake, model, training_set, champion, asked, rebuild=rebuild)
 
     def compute(work: BuildPlan) -> Computed:
+        require_current_features(lake, training_set, work.input_snapshots, work.days)
         frame = pl.DataFrame(pl.from_arrow(with_features(lake, training_set, work.input_snapshots, work.days)))
         checked = [
             *check_expected(model.expects, frame, model.predictions),

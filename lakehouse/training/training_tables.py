@@ -17,6 +17,7 @@ from lakehouse.tables.read import attach, plan
 from lakehouse.tables.sizes import memory_left
 from lakehouse.tables.write import Draft
 from lakehouse.training.assemble import AS_OF, data_clock, plan_training_build, training_shape
+from lakehouse.training.current_features import require_current_features
 from lakehouse.training.labels import label_filter
 from lakehouse.training.lateness import checks_of, late_check_result
 from lakehouse.training.stored_hashes import content_note
@@ -38,6 +39,7 @@ def build_training_set(
     engine = engine_of(lake)
 
     def compute(work: BuildPlan) -> Computed:
+        require_current_features(lake, training_set, work.input_snapshots, work.days)
         clock = data_clock(lake, training_set, work.input_snapshots[training_set.spine])
         rows = engine.training_rows(lake, training_set, work.input_snapshots, work.days, clock)
         shape = training_shape(training_set, rows.schema)

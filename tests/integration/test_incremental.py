@@ -18,6 +18,7 @@ from assets.fraud.sources import transactions as source
 from assets.fraud.training import training
 from lakehouse.engines.embedded import features
 from lakehouse.engines.embedded.engine import EmbeddedEngine
+from lakehouse.errors import SlipwayError
 from lakehouse.feature_tables.build import build_feature_set
 from lakehouse.tables.days import EPOCH
 from lakehouse.tables.provenance import last_published, read_provenance
@@ -78,6 +79,19 @@ def rewritten(before, after):
 
 def snapshots(lake):
     return {name: last_published(lake, name).snapshot_id for name in (source.name, *TABLES)}
+
+
+def test_a_training_set_is_not_built_from_feature_sets_that_lag_behind_its_spine(short):
+    scenario.deliver(short, scenario.payments_on([LAST]))
+    scenario.land_all(short)
+    scenario.build_models(short)
+    before = snapshots(short)[training.name]
+    with pytest.raises(SlipwayError, match=f"was not built from the published rows of .*{LAST}") as caught:
+        build_training_set(short, training, run_id="run")
+    assert caught.value.nearest == "slipway materialize fraud.customer_spend"
+    assert snapshots(short)[training.name] == before
+    scenario.build_features(short)
+    assert build_training_set(short, training, run_id="run").rows
 
 
 def same_as_rebuilt(lake, tmp_path):
