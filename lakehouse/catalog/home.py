@@ -80,14 +80,13 @@ class Home:
 
     def remember_source(self, source: str, path: Path | None) -> None:
         """Look for deliveries of `source` at `path` from now on (None: in the drop folder)."""
-        state = self._read()
-        if path is None:
-            state["sources"].pop(source, None)
-        else:
-            place = path.resolve()
-            inside = place.is_relative_to(self.root)
-            state["sources"][source] = str(place.relative_to(self.root) if inside else place)
-        _write_json(self.root / "home.json", state)
+        with self._changed() as state:
+            if path is None:
+                state["sources"].pop(source, None)
+            else:
+                place = path.resolve()
+                inside = place.is_relative_to(self.root)
+                state["sources"][source] = str(place.relative_to(self.root) if inside else place)
 
     def recorded(self, key: str) -> str | None:
         """Return a text of the home's description; None when there is none."""
@@ -95,9 +94,16 @@ class Home:
 
     def record(self, key: str, text: str) -> None:
         """Store a text in the home's description."""
-        state = self._read()
-        state.setdefault("notes", {})[key] = text
-        _write_json(self.root / "home.json", state)
+        with self._changed() as state:
+            state.setdefault("notes", {})[key] = text
+
+    @contextmanager
+    def _changed(self) -> Iterator[dict]:
+        """The home's description, written back at the end; one process at a time changes it."""
+        with lock(self.root, "home", wait=None):
+            state = self._read()
+            yield state
+            _write_json(self.root / "home.json", state)
 
     def _read(self) -> dict:
         return json.loads((self.root / "home.json").read_text())

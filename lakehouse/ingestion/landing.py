@@ -142,7 +142,7 @@ def _carry_out(
     evaluations = [one.evaluation for one in decided.decisions]
     remember(lake, [one.profile for one in evaluations if one.profile is not None], run_id)
     changes = pending.changes({one.delivery.fingerprint: one.days for one in decided.accepted})
-    if changes:
+    if any(changes.values()):
         outcome = publish_accepted(target, decided, changes, lambda: _require_same_breaker(lake, state, breaker))
     else:
         outcome = _unchanged(lake, state)

@@ -171,7 +171,7 @@ def _shape(model: Model, training_set: TrainingSet, schema: pa.Schema) -> TableS
 
 
 def _audit(lake: Lakehouse, training_set: TrainingSet, draft: Draft, work: BuildPlan) -> list[CheckResult]:
-    where = days_filter(training_set.event_time, work.days or ())
+    where = None if work.days is None else days_filter(training_set.event_time, work.days)
     spine_rows = 0
     with borrow() as connection:
         spine = attach(

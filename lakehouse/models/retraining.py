@@ -52,10 +52,14 @@ class Retraining:
 
 
 def model_input_snapshots(lake: Lakehouse, training_set: TrainingSet) -> dict[str, int]:
-    """The snapshots that a training now would learn from: the training set's, and those that it was made of."""
-    input_snapshots = current_snapshots(lake, [training_set.name])
+    """The snapshots that a training would use now: the training set's, and those that it was built from.
+
+    Raises UnknownNameError for a training set that was never published.
+    """
     made = last_published(lake, training_set.name)
-    return {**(made.input_snapshots if made else {}), **input_snapshots}
+    if made is None:
+        return current_snapshots(lake, [training_set.name])
+    return {**made.input_snapshots, training_set.name: made.snapshot_id}
 
 
 def retrain(

@@ -27,13 +27,16 @@ def between(first: date, last: date) -> list[date]:
 
 
 def days_filter(column: str, days: Iterable[date]) -> str:
-    """A row filter, readable by pyiceberg and DuckDB alike, for the rows whose `column` (timestamp) lies on `days`."""
+    """A row filter, readable by pyiceberg and DuckDB alike, for the rows whose `column` (timestamp) lies on `days`.
+
+    Without days it is true of no row.
+    """
     # Quoted, for a column may be called `end` or `at`, which mean something in SQL.
     runs = [
         f"(\"{column}\" >= '{first.isoformat()}T00:00:00' and \"{column}\" < '{(last + ONE_DAY).isoformat()}T00:00:00')"
         for first, last in spans(days)
     ]
-    return " or ".join(runs)
+    return " or ".join(runs) or f'("{column}" is null and "{column}" is not null)'
 
 
 def describe_days(days: Sequence[date], most: int = 3) -> str:

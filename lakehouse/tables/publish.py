@@ -61,7 +61,7 @@ def publish(lake: Lakehouse, draft: Draft) -> Published:
                 ),
                 (branch_at("main", draft.snapshot_id), without(draft.branch)),
             )
-        return _published(lake, draft.name)
+        return _published(table, draft.name, draft.snapshot_id)
 
 
 def change_schema(
@@ -81,14 +81,13 @@ def change_schema(
     """
     with storage_guard(shape.name):
         rows = rows.to_arrow() if isinstance(rows, RowsElsewhere) else rows
-        _replace_all(lake, shape, rows, provenance, base or resolve(ensure_table(lake, shape)))
-        return _published(lake, shape.name)
+        return _replace_all(lake, shape, rows, provenance, base or resolve(ensure_table(lake, shape)))
 
 
 @_commit_again
 def _replace_all(
     lake: Lakehouse, shape: TableShape, rows: pa.Table | RowsInParts, provenance: Provenance, base: int
-) -> None:
+) -> Published:
     table = lake.table(shape.name)
     if resolve(table) != base:
         raise conflict(shape.name, base, resolve(table))
@@ -113,6 +112,7 @@ def _replace_all(
                 if name not in have or name in stale:
                     update.add_column(name, one.field_type, doc=one.doc)
         fill(table, transaction, shape, rows, provenance, None, "main")
+    return _published(table, shape.name, resolve(table))
 
 
 def needs_schema_change(lake: Lakehouse, shape: TableShape) -> str:
@@ -149,8 +149,8 @@ def conflict(name: str, base: int | None, main: int) -> PublishConflictError:
     )
 
 
-def _published(lake: Lakehouse, name: str) -> Published:
-    snapshot = lake.table(name).current_snapshot()
-    assert snapshot is not None  # noqa: S101  # just published
-    summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    return Published(name=name, snapshot_id=snapshot.snapshot_id, rows=int(summary.get("total-records") or 0))
+def _published(table: Table, name: str, snapshot_id: int) -> Published:
+    """What this commit published. Main may be further by now: another process may have published after it."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    summary = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    return Published(name=name, snapshot_id=snapshot_id, rows=int(summary.get("total-records") or 0))

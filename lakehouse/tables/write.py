@@ -156,7 +156,7 @@ def fill(
     """Stage the rows on `branch` in an open transaction, replacing those of the filter `replace`."""
     parts = _arranged(shape, rows)
     first = next(parts)
-    condition = replace or AlwaysTrue()
+    condition = AlwaysTrue() if replace is None else replace
     if planned_files(table, table.metadata.refs[branch].snapshot_id, replace):
         with warnings.catch_warnings():
             # A file's statistics can promise rows that the filter then does not find; that is no fault.

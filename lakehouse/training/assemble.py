@@ -58,7 +58,7 @@ def plan_training_build(
         return work
     known_before = _noted_clock(lake, training_set.name)
     if known_before is None:
-        return plan_build(lake, training_set.name, inputs, definition, rebuild=True)
+        return plan_build(lake, training_set.name, inputs, definition, rebuild=True, drafts=work.input_snapshots)
     ripened = _days_with_labels_known_between(
         lake,
         training_set,
@@ -70,7 +70,9 @@ def plan_training_build(
         return work
     because = "requested, or labels became known" if asked else "labels became known"
     days = sorted({*asked, *ripened})
-    return plan_build(lake, training_set.name, inputs, definition, asked=days, asked_because=because)
+    # From the same snapshots: labels that become known between two plans would be taken for built.
+    pinned = work.input_snapshots
+    return plan_build(lake, training_set.name, inputs, definition, asked=days, asked_because=because, drafts=pinned)
 
 
 def assemble(

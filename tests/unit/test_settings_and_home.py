@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -391,6 +392,13 @@ def test_a_new_home_where_another_was_made_once_has_nothing_of_it(lake, tmp_path
     book(fresh, DAYS[:2], "new")
     moved = scenario.make_lake(tmp_path / "moved")
     assert (notes(fresh), notes(moved)) == (["new"], ["old"])
+
+
+def test_processes_that_record_at_once_lose_nothing(lake, tmp_path):
+    home = lake.home
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: home.remember_source(f"shop.s{number}", tmp_path / str(number)), range(40)))
+    assert [home.delivered_at(f"shop.s{number}") for number in range(40)] == [tmp_path / str(n) for n in range(40)]
 
 
 def test_where_deliveries_are_looked_for_is_remembered_and_forgotten(lake, tmp_path):

@@ -459,7 +459,7 @@ def test_a_name_without_a_domain_is_no_table(lake):
     assert lake.find("ledger") is None
     with pytest.raises(DeclarationError, match="has no namespace") as caught:
         lake.drop_table("ledger")
-    assert caught.value.fix == "Name it DOMAIN.ledger."
+    assert caught.value.fix == "Use DOMAIN.ledger."
 
 
 def test_an_unknown_table_names_the_nearest(ledger):
@@ -525,9 +525,10 @@ def test_publishing_twice_changes_nothing(ledger):
 
 def test_publishing_again_what_others_built_on_takes_nothing_back(ledger):
     draft = draft_of(ledger, DAYS[1:2], "second")
-    publish(ledger, draft)
+    mine = publish(ledger, draft)
     newer = publish(ledger, draft_of(ledger, DAYS[2:3], "third"))
-    assert publish(ledger, draft) == newer
+    assert publish(ledger, draft) == mine
+    assert resolve(ledger.table(NAME)) == newer.snapshot_id
     assert content(ledger, where=days_filter("at", DAYS[2:3])) == expected(DAYS[2:3], "third")
 
 
@@ -1094,3 +1095,26 @@ def test_warnings_are_not_part_of_a_write(ledger):
         warnings.simplefilter("error")
         publish(ledger, draft_of(ledger, DAYS[1:3], "second"))
         bring(ledger)
+
+
+def test_a_write_reports_its_own_snapshot_when_another_is_published_right_after_it(ledger, monkeypatch):
+    mine = draft_of(ledger, DAYS[:1], "mine")
+    commit = ledger.commit
+
+    def followed(*words):
+        commit(*words)
+        monkeypatch.undo()
+        publish(ledger, draft_of(ledger, DAYS[1:2], "theirs"))
+
+    monkeypatch.setattr(type(ledger), "commit", lambda _, *words: followed(*words))
+    published = publish(ledger, mine)
+    assert published.snapshot_id == mine.snapshot_id != resolve(ledger.table(NAME))
+    assert published.rows == 10 * len(DAYS)
+
+
+def test_a_filter_of_no_days_is_true_of_no_row(ledger):
+    assert content(ledger, where=days_filter("at", [])) == []
+    before = files_by_day(ledger)
+    publish(ledger, draft_of(ledger, [], "none"))
+    assert content(ledger) == expected(DAYS)
+    assert files_by_day(ledger) == before

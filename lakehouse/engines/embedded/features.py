@@ -42,7 +42,7 @@ def feature_rows(
     """Return the rows to write for `work`, on the disk when memory does not hold them. See Engine.feature_rows."""
     if work.only is None or work.before is None:
         return computed(lake, feature_set, work.input_snapshots, work.days, limit, buckets)
-    where = days_filter(feature_set.event_time, work.days or ())
+    where = None if work.days is None else days_filter(feature_set.event_time, work.days)
     stored = plan(lake, feature_set.name, at=work.before.snapshot_id, where=where)
     if stored.rows * row_bytes(stored.schema.as_arrow()) * COPIES > (limit or memory_left(lake.settings)):
         return computed(lake, feature_set, work.input_snapshots, work.days, limit, buckets)

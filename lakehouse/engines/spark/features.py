@@ -51,7 +51,7 @@ def feature_rows(
         key = feature_set.row_key
         only = spark_of(lake).createDataFrame(pa.table({key: work.only}))
         made = computed(lake, feature_set, work.input_snapshots, work.days, tasks, limit, only)
-        where = days_filter(feature_set.event_time, work.days or ())
+        where = None if work.days is None else days_filter(feature_set.event_time, work.days)
         published = pinned(lake, feature_set.name, made.schema.names, at=work.before.snapshot_id, where=where)
         spine = pinned(lake, feature_set.spine, [key], at=work.input_snapshots[feature_set.spine], where=where)
         stays = published.frame.join(only, key, "left_anti").join(spine.frame, key, "left_semi")
