@@ -125,7 +125,7 @@ def test_only_files_with_a_contract_are_read(ask, tmp_path):
     wrong.write_text("kind: [\nversion: ]]\n")
     with pytest.raises(SlipwayError, match="not a contract file") as caught:
         ask("import", draft)
-    assert "Open Data Contract Standard" in str(caught.value.fix)
+    assert "an ODCS file" in str(caught.value.fix)
     with pytest.raises(SlipwayError) as caught:
         ask("import", wrong)
     assert len(caught.value.what.splitlines()) == 1

@@ -127,7 +127,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_half_published(on_full_disk
         "HomeError",
         "The disk is full: nothing was published, and tables are unchanged.",
     )
-    assert "Free some space" in text
+    assert "Free disk space" in text
     assert landing["read_while_full"] == landing["read_after"], "a full disk can be read"
     good, quarantined = landing["read_after"]
     assert good == before[0]

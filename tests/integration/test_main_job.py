@@ -145,7 +145,7 @@ def test_a_new_feature_is_added_to_the_table_and_only_what_depends_on_it_is_reco
 def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves(live: Lakehouse) -> None:
     before = resolve(live.table("fraud.predictions"))
     strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
-    with pytest.raises(SlipwayError, match=r"challenger.*above"):
+    with pytest.raises(SlipwayError, match=r"was not promoted.*above"):
         run(live, strict)
     assert run(live, strict).recomputed == [], "the same data are not tried again"
     registry = open_registry(live.home)
@@ -164,7 +164,7 @@ def test_a_model_that_fails_a_gate_stays_challenger_and_nothing_downstream_moves
 def test_the_champion_scores_the_new_day_when_a_challenger_is_not_promoted(live: Lakehouse) -> None:
     scenario.deliver(live, _next_day())
     strict = small_domain(Gate("auc_ceiling", "auc", at_most=0.01, description="Nothing honest is that bad."))
-    with pytest.raises(SlipwayError, match="challenger"):
+    with pytest.raises(SlipwayError, match="was not promoted"):
         run(live, strict)
     scored = pl.DataFrame(pl.from_arrow(read(live, "fraud.predictions")))
     new = scored.filter(pl.col("tx_datetime").dt.date() > scenario.LAST)
