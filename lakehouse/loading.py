@@ -39,20 +39,25 @@ def load_domains(names: Sequence[str] | None = None) -> list[Domain]:
 def load_domain(name: str) -> Domain:
     """One domain: everything that its modules declare, in the modules and classes that the kinds of assets name."""
     _assets()
-    declarations = [
-        value
-        for one in _kinds()
-        if find_spec(f"assets.{name}.{one.module}")
-        for value in vars(_module(name, one.module)).values()
-        if one.declaration is not None and isinstance(value, one.declaration) and not _is_imported(value, name)
-    ]
+    declarations = [value for value in _declared_in(name) if not _is_imported(value, name)]
     return Domain(name, declarations, import_module(f"assets.{name}").OWNERS)
+
+
+def _declared_in(domain: str) -> list[Any]:
+    """The declarations in a domain's modules, by themselves or in a list, each once."""
+    found: dict[int, Any] = {}
+    for one in _kinds():
+        if one.declaration is not None and find_spec(f"assets.{domain}.{one.module}"):
+            for value in vars(_module(domain, one.module)).values():
+                values = value if isinstance(value, list | tuple) else [value]
+                found |= {id(each): each for each in values if isinstance(each, one.declaration)}
+    return list(found.values())
 
 
 def _is_imported(value: Any, domain: str) -> bool:  # noqa: ANN401  # a declaration of any kind
     """Whether a declaration that a domain's module holds is another domain's, imported to be used in its own."""
     other = getattr(value, "name", "").partition(".")[0]
-    return other != domain and other in domain_names()
+    return other != domain and other in domain_names() and any(value is each for each in _declared_in(other))
 
 
 def _kinds() -> list[Kind]:

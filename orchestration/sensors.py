@@ -63,9 +63,10 @@ def _look(
     context: dg.SensorEvaluationContext, lake: Lakehouse, domain: Domain
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     planned = plan_deliveries(lake, domain, open_files=False)
-    if planned is not None:
-        # The same deliveries are requested once, until one of them or the state of a circuit breaker changes.
-        yield run_request(domain, planned, f"{domain.name}:{_short(planned.content)}")
+    key = f"{domain.name}:{_short(planned.content)}" if planned is not None else ""
+    # The same deliveries are requested once, until one of them or the state of a circuit breaker changes.
+    if planned is not None and not _was_requested(context.instance, key):
+        yield run_request(domain, planned, key)
         return
     published = _published(lake, domain)
     if published == context.cursor:
@@ -73,8 +74,8 @@ def _look(
     elif _is_running(context.instance, domain):
         yield dg.SkipReason("No new delivery; a run of this domain is in progress.")
     else:
-        context.update_cursor(published)
         planned = plan_builds(lake, domain, models=False)
+        context.update_cursor(published)  # only now: a plan that failed is made again
         if planned is None:
             yield dg.SkipReason("No new delivery, and everything is up to date.")
         else:
@@ -85,6 +86,11 @@ def _published(lake: Lakehouse, domain: Domain) -> str:
     """The present snapshots of the domain's sources and of what it reads from other domains, as JSON."""
     published = {name: last_published(lake, name) for name in sorted(roots(asset_graph(lake, [domain]), domain))}
     return json.dumps({name: str(made.snapshot_id) for name, made in published.items() if made is not None})
+
+
+def _was_requested(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """Whether a run with this key was requested before: Dagster would pass over another one."""
+    return bool(instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": run_key}), limit=1))
 
 
 def _is_running(instance: dg.DagsterInstance, domain: Domain) -> bool:

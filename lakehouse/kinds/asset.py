@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from lakehouse.errors import UnknownNameError
+from lakehouse.errors import SlipwayError
 from lakehouse.kinds.column_lineage import ColumnLineage
 from lakehouse.tables.build_plan import BuildPlan
 from lakehouse.tables.days import describe_days
@@ -199,10 +199,10 @@ class Asset(ABC):
 
 
 def staleness_of(find: Callable[[], BuildPlan], stale_inputs: Sequence[str]) -> Staleness:
-    """The staleness of a table that has the work which `find` returns."""
+    """The staleness of a table that has the work which `find` returns; one that cannot be planned is stale."""
     try:
         work = find()
-    except UnknownNameError as error:
+    except SlipwayError as error:
         return Staleness.because(error.what)
     if work.needed:
         extent = "all of it" if work.days is None else describe_days(work.days)

@@ -95,6 +95,12 @@ def plan_prediction_build(
     input_snapshots = current_snapshots(lake, [training_set.spine, *(one.name for one in training_set.feature_sets)])
     before = last_published(lake, model.predictions)
     present = published_days(lake, training_set.spine, at=input_snapshots[training_set.spine])
+    if not present:
+        raise SlipwayError(
+            f"{training_set.spine} has no rows, so there is nothing to score.",
+            where=model.predictions,
+            fix=f"Run `slipway materialize +{model.predictions}` once there are deliveries.",
+        )
     wanted = set(asked) or {max(present)}
     # The version decides the scores, as a declaration decides features: it is the table's definition.
     definition = champion.uri

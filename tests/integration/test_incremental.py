@@ -20,8 +20,10 @@ from lakehouse.engines.embedded import features
 from lakehouse.engines.embedded.engine import EmbeddedEngine
 from lakehouse.errors import SlipwayError
 from lakehouse.feature_tables.build import build_feature_set
+from lakehouse.kinds.graph import AssetGraph
+from lakehouse.loading import load_domain
 from lakehouse.tables.days import EPOCH
-from lakehouse.tables.provenance import last_published, read_provenance
+from lakehouse.tables.provenance import Provenance, last_published, read_provenance
 from lakehouse.tables.read import plan, read
 from lakehouse.training.training_tables import build_training_set
 from lakehouse.transforms.build import build
@@ -92,6 +94,17 @@ def test_a_training_set_is_not_built_from_feature_sets_that_lag_behind_its_spine
     assert snapshots(short)[training.name] == before
     scenario.build_features(short)
     assert build_training_set(short, training, run_id="run").rows
+
+
+def test_a_spine_without_rows_is_a_reason_of_its_own_and_hides_no_other_table(short):
+    spine = training.spine
+    made = last_published(short, spine)
+    with short.table(spine).transaction() as transaction:
+        provenance = Provenance("emptied", made.definition, made.input_snapshots)
+        transaction.delete("transaction_id > -1", snapshot_properties=provenance.summary())
+    found = AssetGraph([load_domain("fraud")], load_project(short.settings, short.home)).staleness(short)
+    assert "has no rows" in found[training.name].reason
+    assert {*MODELS, *(one.name for one in SETS)} <= found.keys()
 
 
 def same_as_rebuilt(lake, tmp_path):

@@ -24,6 +24,7 @@ from lakehouse.sources.source import Source
 from lakehouse.tables.provenance import last_published
 from lakehouse.tables.read import published_days, read, resolve
 from lakehouse.training.training_set import TrainingSet
+from orchestration import sensors
 from orchestration.checks import asset_key, last_evaluation
 from orchestration.definitions import build_defs
 from orchestration.instance import open_instance
@@ -272,8 +273,17 @@ def test_the_sensor_requests_one_run_for_new_files_and_opens_none_of_them(
         return found
 
     cursor, cursors = None, []
+
+    def no_catalog(*_: object, **__: object) -> None:
+        raise SlipwayError("The catalog does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sensors, "plan_builds", no_catalog)
+        assert isinstance(tick(), dg.SkipReason)
+    assert cursors[-1] is None, "what could not be planned is planned by the next tick"
     assert isinstance(tick(), dg.SkipReason)
     cursor = cursors[-1]
+    assert cursor is not None
     scenario.deliver(live, _next_day())
     monkeypatch.setattr(deliveries, "_look_into", lambda *_: pytest.fail("a delivered file was opened"))
     first, second = tick(), tick()
