@@ -1,7 +1,7 @@
 """The declaration of a contract.
 
 What belongs here: the contract of one table, which checks itself as a whole. Not: what it is made of (columns.py,
-rules.py), checking rows (audit.py), and its versions (versions.py).
+rules/), checking rows (audit.py), and its versions (versions.py).
 """
 
 import hashlib

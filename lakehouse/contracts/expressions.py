@@ -1,7 +1,7 @@
 """SQL expressions in rules: parsed when they are declared, with the same result in DuckDB and in Spark.
 
-What belongs here: which SQL a rule may use, and its form for each engine. Not: the rules (rules.py), and what a
-contract compiles to (compile.py).
+What belongs here: which SQL a rule may use, and its form for each engine. Not: the rules (rules/condition.py), and
+what a contract compiles to (compile.py).
 
 DuckDB and Spark agree on less than it seems: one rounds where the other cuts off, one divides by zero and the other
 raises. So an expression may use a list of words that mean the same in both, and is rewritten where a small change makes

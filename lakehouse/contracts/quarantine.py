@@ -1,8 +1,8 @@
 """The quarantine: rows that failed a contract, with the reason, as they were delivered.
 
 What belongs here: a source's quarantine table, writing to it and taking rows out. Not: judging rows (audit.py) and
-running them again (sources/retry.py). A row that somebody dropped stays in the table with the reason: nothing is lost,
-and it is never published.
+running them again (ingestion/retry.py). A dropped row stays in the table with the reason: nothing is lost, and it is
+never published.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

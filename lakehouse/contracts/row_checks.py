@@ -1,7 +1,7 @@
 """Checking rows in memory against a contract: those that pass, and those that fail a rule.
 
 What belongs here: Arrow tables, checked in two passes of DuckDB. Not: check results (audit.py), and tables that are too
-large to hold (whole.py).
+large to hold (table_checks.py).
 """
 
 from collections.abc import Mapping, Sequence

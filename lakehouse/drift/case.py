@@ -1,7 +1,7 @@
 """A drift case: what was read of a delivery, the profiles of those before it, and trying mappings on it.
 
-What belongs here: what all detectors of format changes work with. Not: the detectors (changes_of_columns.py,
-changes_of_values.py, times.py, changes_of_deliveries.py).
+What belongs here: what all detectors of format changes work with. Not: the detectors (columns.py,
+values.py, times.py, deliveries.py).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Code matching: which new code stands for which old one, by frequency and by how it is written.
 
-What belongs here: the matching. Not: whether a column was recoded at all (changes_of_texts.py).
+What belongs here: the matching. Not: whether a column was recoded at all (texts.py).
 """
 
 import re

@@ -1,6 +1,6 @@
 """Column drift: renamed columns, and two that changed places.
 
-What belongs here: telling by its values which column it is. Not: what changed within a column (changes_of_values.py,
+What belongs here: telling by its values which column it is. Not: what changed within a column (values.py,
 times.py).
 """
 

@@ -1,6 +1,6 @@
 """Text drift: values that cannot be read any more, other codes, null as a word, encoding, truncated texts.
 
-What belongs here: columns as texts and as categories. Not: numbers that could be read (changes_of_values.py) and times
+What belongs here: columns as texts and as categories. Not: numbers that could be read (values.py) and times
 (times.py).
 """
 

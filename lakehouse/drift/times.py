@@ -1,6 +1,6 @@
 """Time drift: another notation, day and month swapped, another time zone.
 
-What belongs here: columns of times. Not: other columns (changes_of_values.py, changes_of_texts.py). An event time is
+What belongs here: columns of times. Not: other columns (values.py, texts.py). An event time is
 known by where it should lie: right after the deliveries before, at the hours that are usual.
 """
 

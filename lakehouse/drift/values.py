@@ -1,6 +1,6 @@
 """Number drift: another unit or scale, the sign, a value that stands for null.
 
-What belongs here: columns of numbers that could be read. Not: codes and texts (changes_of_texts.py), times
+What belongs here: columns of numbers that could be read. Not: codes and texts (texts.py), times
 (times.py). A change is named when the column does not fit what it was, and fixed does.
 """
 

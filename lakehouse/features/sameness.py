@@ -1,7 +1,7 @@
 """One name for one feature: feature sets that compute the same, and successors of deprecated ones.
 
 What belongs here: checks over all declared sets together. Not: a set's own checks (feature_set.py), and features that
-merely turn out equal on the data (feature_catalog/equal_values.py).
+merely turn out equal on the data (feature_tables/equal_values.py).
 """
 
 import warnings

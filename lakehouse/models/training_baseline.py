@@ -1,7 +1,7 @@
 """The training baseline of a model version: the distribution of its inputs in training, and their importance.
 
 What belongs here: making that record when a model is trained, reading it, and comparing rows to score with it. Not:
-how far two profiles lie apart (monitoring/shift.py), bounds that somebody declares (expected.py).
+how far two profiles lie apart (profiling/shift.py), bounds that somebody declares (input_contract.py).
 
 The inputs of one day are never those of all training days: a weekday is no weekend. So each training day is compared
 with all of them first, and a scored day is shifted where it lies further off than training days lead one to expect.

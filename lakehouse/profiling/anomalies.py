@@ -2,7 +2,7 @@
 
 What belongs here: from evaluated metrics to issues in words and numbers. Not: the metrics (metrics.py,
 column_metrics.py), what is to be expected (forecasts.py), how much is too much (alarms.py), what a change means
-and how it can be undone (changes.py). Nothing here has a threshold but the level of false alarms.
+and how it can be undone (drift/). Nothing here has a threshold but the level of false alarms.
 """
 
 from collections.abc import Sequence

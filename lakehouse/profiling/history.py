@@ -1,7 +1,7 @@
 """Profile history: the system table slipway.profiles, and the part of it that the next delivery is compared with.
 
 What belongs here: writing profiles down and reading them. Not: which deliveries were published (the caller knows), nor
-evaluating (anomalies.py, changes.py).
+evaluating (anomalies.py, drift/).
 """
 
 from collections.abc import Iterable, Sequence

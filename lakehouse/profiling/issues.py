@@ -1,6 +1,6 @@
 """Issues of a delivery, with message and numbers.
 
-What belongs here: the result that all detectors share. Not: detecting (changes.py, anomalies.py).
+What belongs here: the result that all detectors share. Not: detecting (drift/, anomalies.py).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Delivery profiles: a record of bounded size, by which a delivery can be compared with others without its rows.
 
 What belongs here: the record of a delivery, making it from rows (many deliveries at once), merging, its JSON. Not: the
-record of a column (column_profile.py), keeping records (history.py), evaluating them (anomalies.py, changes.py).
+record of a column (column_profile.py), keeping records (history.py), evaluating them (anomalies.py, drift/).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Mappings: how a delivery that changed its format is read into the contract's columns.
 
 What belongs here: the words that declare mappings, and checking those of a source together. Not: what each kind is
-(mapping_kinds.py), applying them (casting.py), and proposing them (changes.py).
+(mapping_types.py), applying them (casting.py), and proposing them (drift/).
 
     mappings=(
         renamed("amt", "amount"),

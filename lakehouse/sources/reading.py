@@ -2,7 +2,7 @@
 
 What belongs here: which delivered column is which of the contract, and when a file is rejected for its columns. Not:
 opening files (file_formats.py), casting values (casting.py), which files to read (deliveries.py), judging rows
-(contracts/audit.py), and naming changes by what is in the columns (changes.py).
+(contracts/audit.py), and naming changes by what is in the columns (drift/).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Why a delivery is rejected for its columns: missing, unknown, of another type, or without a value that can be read.
 
 What belongs here: the faults, in words and as findings. Not: reading (reading.py), and naming changes by what is in the
-columns (changes.py).
+columns (drift/).
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """OpenLineage's listener in Spark, when it is switched on: its configuration, and what it must not write.
 
 What belongs here: its properties, and the file that it writes to. Not: its jar (jars.py), and what becomes of what it
-wrote (lineage/spark_files.py).
+wrote (lineage/spark/files.py).
 It writes into a file of the home: that needs no server, and loses nothing when nobody listens. It reads its properties
 once, when Spark starts, so that it knows the application and nothing of the steps that this serves.
 """

@@ -119,7 +119,7 @@ class TrainingFrame:
 
     @property
     def content_hash(self) -> str:
-        """The SHA-256 of the rows' content (see content.py), whatever they were made from and are kept in."""
+        """The SHA-256 of the rows' content (see content_hash.py), whatever they were made from and are kept in."""
         return self._summed_up()["content_hash"]
 
     def blocks(self) -> Iterator[pa.Table]:

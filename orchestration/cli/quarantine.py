@@ -1,6 +1,6 @@
 """`slipway quarantine`: list, retry and discard rows and deliveries of a source that are not published.
 
-What belongs here: the command. Not: the quarantine (lakehouse/contracts/quarantine.py) and retrying (sources/retry.py).
+What belongs here: the command. Not: the quarantine (contracts/quarantine.py) and retrying (ingestion/retry.py).
 """
 
 import uuid

@@ -1,6 +1,6 @@
 """Rows in quarantine: as delivered, run again after a mend, dropped for good; never published twice.
 
-What belongs here: sources/retry.py and contracts/quarantine.py over real tables. Not: which rows get there
+What belongs here: ingestion/retry.py and contracts/quarantine.py over real tables. Not: which rows get there
 (test_landing.py).
 """
 

@@ -100,6 +100,16 @@ def violations(path: Path, found: Iterator[tuple[int, str]], words: re.Pattern[s
                 yield f"{name}:{line}: {word!r} in {text.strip()[:80]!r}"
 
 
+def test_files_that_docstrings_name_exist():
+    missing = [
+        f"{path.relative_to(TOP)}: {name}"
+        for path in PYTHON
+        for name in re.findall(r"(?<![<\w>])[\w/]+\.py\b", ast.get_docstring(ast.parse(path.read_text())) or "")
+        if not any(str(one).endswith(f"/{name}") for one in PYTHON)
+    ]
+    assert not missing, "\n".join(missing)
+
+
 def test_the_glossary_lists_words_to_avoid():
     assert {"told", "verdict", "landing zone"} <= IN_IDENTIFIERS | EVERYWHERE
     assert IDENTIFIER.search("was_told")

@@ -1,7 +1,7 @@
 """Runs as events of the standard: START and COMPLETE, FAIL or ABORT, with the facets of the run and of its job.
 
 What belongs here: events of Dagster's runs and steps, of dbt's nodes and tests. Not: inputs and outputs
-(step_datasets.py), MLflow's runs (training_runs.py). Every event has a key, made of its run and of what it says: the
+(conversion.py), MLflow's runs (training_runs.py). Every event has a key, made of its run and of what it says: the
 same thing told twice is known by it.
 """
 

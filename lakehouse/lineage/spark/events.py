@@ -1,6 +1,6 @@
 """Events of Spark's OpenLineage listener, attached to the step that ran the query.
 
-What belongs here: one event. Not: the files that they come from (spark_files.py).
+What belongs here: one event. Not: the files that they come from (files.py).
 The listener knows neither steps nor that tables have drafts. So the parent is put in, and of the rest only that is
 taken which Python does not know: that a query ran, when, how it ended, with which Spark, what it read and how much of
 it. By name, so that nothing else of an event gets through: SQL, properties and errors can hold values and secrets.

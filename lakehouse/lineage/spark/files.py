@@ -1,7 +1,7 @@
 """Files of Spark's OpenLineage listener, moved into the outbox: in order, each event once.
 
 What belongs here: the files, which step a query was for, and what was left behind. Not: what becomes of an event
-(spark_events.py).
+(events.py).
 Beside the file that a process's listener writes to lies one in which the process notes each step that begins and ends.
 A process works on one step at a time, so a query belongs to the step at whose time it began; one that began between
 steps was nobody's work. While a process lives it takes up its own file, and holds a lock beside it. What a process
