@@ -125,15 +125,11 @@ def _rows_trained_on(lake: Lakehouse, source: Source, snapshot_id: int | None) -
 def _carry_out(
     target: Target, state: IngestionState, pending: Pending, decided: Decided, breakers_at: int
 ) -> LandingResult:
-    """Do what was decided: the breaker's transitions, blocked deliveries, publishing, and the records of all."""
+    """Do what was decided: blocked deliveries, publishing, the breaker's transitions, and the records of all."""
     lake, source, run_id = target.lake, target.source, target.provenance.run_id
     if any(one.evaluation.rows for one in decided.decisions):
         # Only now: a contract is stored when it was used in an audit, and one that was never used breaks nothing.
         keep_version(lake, source.contract, run_id)
-    breaker = state.breaker
-    if decided.transitions:
-        transit(lake, decided.transitions, run_id, breakers_at)
-        breaker = _current_breaker(lake, state)
     blocked = [one.evaluation.delivery for one in decided.blocked]
     for delivery in blocked:
         hold(lake.home, source.name, delivery)
@@ -143,9 +139,14 @@ def _carry_out(
     remember(lake, [one.profile for one in evaluations if one.profile is not None], run_id)
     changes = pending.changes({one.delivery.fingerprint: one.days for one in decided.accepted})
     if any(changes.values()):
-        outcome = publish_accepted(target, decided, changes, lambda: _require_same_breaker(lake, state, breaker))
+        outcome = publish_accepted(target, decided, changes, lambda: _require_same_breaker(lake, state))
     else:
         outcome = _unchanged(lake, state)
+    breaker = state.breaker
+    if decided.transitions:
+        # After publishing: when that is repeated, the accepted deliveries must not wait behind this decision.
+        transit(lake, decided.transitions, run_id, breakers_at)
+        breaker = _current_breaker(lake, state)
     log = record_landing(lake, state, pending, decided, branches, run_id)
     rejected = [
         rejection_of(source.name, one, branches[one.evaluation.delivery.name]) for one in decided.blocked if one.reason
@@ -188,10 +189,10 @@ def _current_breaker(lake: Lakehouse, state: IngestionState) -> Standing:
     return breaker_status(lake, state.source.name, state.source.breaker, state.definition)
 
 
-def _require_same_breaker(lake: Lakehouse, state: IngestionState, expected: Standing) -> None:
+def _require_same_breaker(lake: Lakehouse, state: IngestionState) -> None:
     """Raise PublishConflictError if the breaker is not as it was decided by: somebody set it meanwhile."""
     now = _current_breaker(lake, state)
-    if now != expected:
+    if now != state.breaker:
         raise PublishConflictError(
             f"The circuit breaker changed in the meantime. {now.message}",
             where=state.source.name,

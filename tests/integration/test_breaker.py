@@ -13,6 +13,7 @@ import pytest
 
 from assets.fraud.sources import transactions
 from lakehouse.errors import ContractError, HomeError, PublishConflictError
+from lakehouse.ingestion import landing
 from lakehouse.ingestion.ingestion_log import known_deliveries
 from lakehouse.ingestion.landing import land
 from lakehouse.ingestion.pending import find_pending
@@ -201,6 +202,25 @@ def test_of_two_that_decide_by_the_same_state_one_has_to_look_again(begun):
     with pytest.raises(PublishConflictError, match="in the meantime"):
         transit(begun, [step], "second", seen)
     assert len(history(begun, NAME)) == 1
+
+
+def test_a_conflict_while_publishing_leaves_no_good_delivery_behind_an_open_breaker(begun, monkeypatch):
+    deliver(begun, 5)
+    for place in (6, 7):
+        deliver(begun, place, good=False)
+    publish, conflicts = landing.publish_accepted, [PublishConflictError("Another process published.")]
+
+    def once(*words):
+        if conflicts:
+            raise conflicts.pop()
+        return publish(*words)
+
+    monkeypatch.setattr(landing, "publish_accepted", once)
+    result = land(begun, SOURCE, run_id="r")
+    assert conflicts == []
+    assert published(begun) == [0, 1, 2, 3, 4, 5]
+    assert (len(result.rejected), result.waiting) == (2, [])
+    assert standing(begun).state is State.OPEN
 
 
 def _land(home, queue):
